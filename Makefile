@@ -1,0 +1,100 @@
+# make demo    train the denoiser and its unconstrained twin, certify it, write runs/demo/
+# make test    everything that CI runs
+# make bench   the benchmarks
+# make docs    the documentation, into site/
+# make clean   remove what was built; the environment and runs/ stay
+#
+# Another interpreter: make demo PYTHON=python3.12
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := runs/demo
+# Two workers with one thread each fill two cores; more threads only fight.
+WORKERS ?= 2
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq -c constraints.txt
+
+MADE := $(VENV)/.made
+USER_READY := $(VENV)/.ready-demo
+TEST_READY := $(VENV)/.ready-test
+RECIPE := pyproject.toml constraints.txt
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help demo test bench docs clean lint types doctests tests site wheel
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+# --- environments: stamps are newer than the recipe once it is installed ---------
+
+$(MADE):
+	@command -v $(PYTHON) >/dev/null || { echo "Expected Python >= 3.10; found no '$(PYTHON)'. Name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Expected Python >= 3.10; got $$($(PYTHON) --version 2>&1). Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(USER_READY): $(MADE) $(RECIPE)
+	$(call say,environment: PyTorch and what the demo needs (the first time takes minutes))
+	@$(PIP) -e '.[images]'
+	@touch $@
+
+$(TEST_READY): $(MADE) $(RECIPE)
+	$(call say,environment: PyTorch and what the tests need (the first time takes minutes))
+	@$(PIP) -e '.[images,onnx,docs,bench,dev]'
+	@touch $(USER_READY) $@
+
+# --- the demo ------------------------------------------------------------------------
+
+# A run that was interrupted goes on from its last checkpoint.
+demo: $(USER_READY)
+	$(call say,demo: train and certify into $(RUN)/)
+	@$(BIN)/darboux train denoise --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
+
+# --- what CI runs ----------------------------------------------------------------------
+
+test: lint types doctests tests site wheel
+	$(call say,all sections passed)
+
+lint: $(TEST_READY)
+	$(call say,lint: ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(TEST_READY)
+	$(call say,types: mypy)
+	@$(BIN)/mypy
+
+doctests: $(TEST_READY)
+	$(call say,doctests: the examples of the package)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --doctest-modules src/darboux
+
+tests: $(TEST_READY)
+	$(call say,tests)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/conventions/test_wheel.py
+
+site: $(TEST_READY)
+	$(call say,documentation: mkdocs build --strict)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+
+wheel: $(TEST_READY)
+	$(call say,wheel: built and inspected and imported on its own)
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q tests/conventions/test_wheel.py
+
+# --- the rest ----------------------------------------------------------------------------
+
+bench: $(TEST_READY)
+	$(call say,benchmarks)
+	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds
+
+docs: site
+	@echo "The documentation is in site/index.html."
+
+clean:
+	@rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,102 @@
+"""What the guarantee costs in a training step, and what is left of it after freezing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from interleaved import medians
+from torch import nn
+
+import darboux as dx
+
+BATCH, SIZE, DEPTH, FEATURES, UNITS = 8, 32, 8, 32, 48
+LIMITS = {"rows": 1.15, "norm": 1.40}
+
+
+def _network(metric: str) -> dx.Flow:
+    fields = [
+        dx.fields.GradientField(
+            dx.linear.Conv(FEATURES, UNITS, kernel=3, dim=2, padding="zeros"),
+            dx.activations.ReLU(),
+            metric=metric,
+        )
+        for _ in range(DEPTH)
+    ]
+    return dx.Flow(fields, dx.integrators.Euler(), steps=dx.ContractiveSteps(fraction=0.9))
+
+
+class Fixed(dx.fields.VectorField):
+    """The same field with its metric computed once: no guarantee after the next update."""
+
+    def __init__(self, field: dx.fields.GradientField, scale: torch.Tensor) -> None:
+        super().__init__()
+        self.map, self.activation, self.bias = field.map, field.activation, field.bias
+        self.register_buffer("scale", scale)
+
+    def forward(self, t: float, z: torch.Tensor) -> torch.Tensor:
+        y = self.activation(self.map.affine(z, self.bias))
+        return -self.map.scaled_adjoint(y, self.scale)
+
+
+def _fixed(flow: dx.Flow) -> nn.Sequential:
+    """Return the flow with constant scales and constant steps, sharing its parameters."""
+    flows = []
+    for _, step in flow.chain():
+        scale = step.field.scale()
+        scale = torch.ones(UNITS) if scale is None else scale.detach().float()
+        field = Fixed(step.field, scale)
+        flows.append(dx.Flow([field], dx.integrators.Euler(), horizon=float(step.size())))
+    return nn.Sequential(*flows)
+
+
+def _training_step(network: nn.Module, x: torch.Tensor) -> None:
+    for parameter in network.parameters():
+        parameter.grad = None
+    (network(x) - x).square().mean().backward()
+
+
+@pytest.mark.parametrize("metric", LIMITS)
+def test_guarantee_cost_of_a_training_step(benchmark, metric):
+    flow = _network(metric)
+    fixed = _fixed(flow)
+    x = torch.randn(BATCH, FEATURES, SIZE, SIZE)
+    times = medians(
+        {
+            "guaranteed": lambda: _training_step(flow, x),
+            "fixed": lambda: _training_step(fixed, x),
+        },
+        rounds=30,
+    )
+    ratio = times["guaranteed"] / times["fixed"]
+    benchmark.extra_info.update(times, ratio=ratio, limit=LIMITS[metric])
+    benchmark.pedantic(_training_step, (flow, x), rounds=5)
+    assert ratio <= LIMITS[metric]
+
+
+class ByHand(nn.Module):
+    """The frozen graph, written by hand with torch.nn alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.ModuleList(nn.Conv2d(FEATURES, UNITS, 3, padding=1) for _ in range(DEPTH))
+        self.last = nn.ModuleList(
+            nn.Conv2d(UNITS, FEATURES, 3, padding=1, bias=False) for _ in range(DEPTH)
+        )
+        self.relu = nn.ReLU()
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        for first, last in zip(self.first, self.last, strict=True):
+            z = z + last(self.relu(first(z)))
+        return z
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_frozen_network_runs_at_the_speed_of_the_same_graph_by_hand(benchmark, batch):
+    frozen = dx.freeze(_network("rows"))
+    hand = ByHand().eval().requires_grad_(requires_grad=False)
+    x = torch.randn(batch, FEATURES, SIZE, SIZE)
+    times = medians({"frozen": lambda: frozen(x), "by hand": lambda: hand(x)}, rounds=60)
+    ratio = times["frozen"] / times["by hand"]
+    benchmark.extra_info.update(times, ratio=ratio, limit=1.05)
+    benchmark.pedantic(frozen, (x,), rounds=5)
+    assert ratio <= 1.05

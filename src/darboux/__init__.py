@@ -1,0 +1,64 @@
+"""Darboux: neural networks whose mathematical structure holds by construction.
+
+A network is a vector field (what flows), stepped by an integrator (how it flows),
+built on linear maps and activations whose bounds are known. Theorems turn the bounds
+into claims, and `certify` attacks every claim.
+
+    >>> import torch, darboux as dx
+    >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+    >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=2))
+    >>> dx.certify(flow, torch.ones(1, 4), effort="quick").holds
+    True
+"""
+
+from darboux import activations, compose, deploy, fields, integrators, linear, models, structure
+from darboux.certify import Certificate
+from darboux.certify.certify import certify
+from darboux.compose import Average, Lifted, Residual
+from darboux.deploy import freeze
+from darboux.flow import ContractiveSteps, Flow
+from darboux.structure import (
+    Averaged,
+    ConformalSymplectic,
+    Dissipative,
+    EnergyPreserving,
+    Invertible,
+    Isometric,
+    LinearGrowth,
+    Lipschitz,
+    Reversible,
+    Symplectic,
+    VolumePreserving,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Average",
+    "Averaged",
+    "Certificate",
+    "ConformalSymplectic",
+    "ContractiveSteps",
+    "Dissipative",
+    "EnergyPreserving",
+    "Flow",
+    "Invertible",
+    "Isometric",
+    "Lifted",
+    "LinearGrowth",
+    "Lipschitz",
+    "Residual",
+    "Reversible",
+    "Symplectic",
+    "VolumePreserving",
+    "activations",
+    "certify",
+    "compose",
+    "deploy",
+    "fields",
+    "freeze",
+    "integrators",
+    "linear",
+    "models",
+    "structure",
+]

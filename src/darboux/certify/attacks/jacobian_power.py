@@ -1,0 +1,121 @@
+"""The third attack on a Lipschitz constant: power iteration on Jacobians."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from darboux.certify.attacks.random_pairs import random_points
+from darboux.certify.jacobian import Jacobian
+from darboux.certify.krylov import largest_singular
+from darboux.certify.pairs import Pairs, measure
+from darboux.certify.problem import Problem, norms, spread, unit
+
+_CALLS = 3.0  # evaluations per iteration: forward mode two, backward one
+_GLANCE = 6  # iterations that tell a promising base point
+_DISTANCES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0)
+
+
+def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
+    """Return pairs along the largest singular vectors found, and the number of base points.
+
+    Base points are the inputs, the inputs scaled, noise, and where ascended pairs lie. A
+    few iterations tell the promising ones; these are moved at random, at many scales,
+    and tried again; the best get the long iteration. What counts in the end is a
+    difference quotient, so a wrong derivative cannot refute anything.
+
+    Args:
+        problem: the map.
+        ascended: pairs that gradient ascent found.
+
+    Example:
+        >>> from darboux.certify.effort import Effort
+        >>> from darboux.certify.target import Target
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> linear = torch.nn.Linear(3, 3)
+        >>> target = Target(linear, torch.ones(1, 3), quick, generator)
+        >>> problem = Problem(linear, target)
+        >>> x = target.randn(4, 3)
+        >>> pairs, _ = jacobian_power(problem, measure(problem, x, x + 1))
+        >>> bool(pairs.quotient.max() > 0.99 * torch.linalg.matrix_norm(linear.weight, 2))
+        True
+    """
+    effort = problem.target.effort
+    count = problem.afford(
+        problem.places(effort.points), fraction=0.2, calls=_CALLS * _GLANCE, least=1
+    )
+    points, tangents = _bases(problem, ascended, count)
+    values, tangents = _singular(problem, points, tangents, iterations=_GLANCE)
+    tried = len(points)
+    cost = _CALLS * _GLANCE * count
+    for _ in range(problem.afford(effort.rounds, fraction=0.1, calls=cost, least=0)):
+        moved = points + _moves(problem, tangents)
+        new, turned = _singular(problem, moved, tangents, iterations=_GLANCE)
+        better = spread(new > values, points)
+        points, tangents = torch.where(better, moved, points), torch.where(better, turned, tangents)
+        values, tried = torch.maximum(values, new), tried + len(moved)
+        points, tangents, values = _restart_worst(points, tangents, values)
+    keep = values.argsort(descending=True)[: max(1, min(4, count // 4))]
+    long = problem.afford(effort.iterations, fraction=0.3, calls=_CALLS * len(keep), least=8)
+    _, best = _singular(problem, points[keep], tangents[keep], iterations=long)
+    return _quotients(problem, points[keep], best), tried
+
+
+def _bases(problem: Problem, ascended: Pairs, count: int) -> tuple[Tensor, Tensor]:
+    """Return base points with first tangents: half ascended pairs, half inputs and noise."""
+    some = ascended.best(max(1, count // 2)) if count > 1 else ascended.best(1)
+    fresh = count - len(some)
+    near = some.x + 0.5 * (some.y - some.x)
+    along = unit(some.y - some.x)
+    if fresh <= 0:
+        return near, along
+    points = torch.cat([random_points(problem, fresh), near])
+    start = unit(problem.target.randn(fresh, *problem.shape))
+    return points, torch.cat([start, along])
+
+
+def _singular(
+    problem: Problem, points: Tensor, tangents: Tensor, *, iterations: int
+) -> tuple[Tensor, Tensor]:
+    values, vectors = [], []
+    for x, v in zip(points.split(problem.chunk), tangents.split(problem.chunk), strict=True):
+        # A little noise: a start inside an invariant subspace would stay there.
+        start = unit(v) + 0.1 * unit(problem.target.randn(*v.shape))
+        value, vector = largest_singular(Jacobian(problem.call, x), start, iterations=iterations)
+        values.append(torch.where(value.isfinite(), value, torch.full_like(value, -1.0)))
+        vectors.append(vector.nan_to_num(0.0, 0.0, 0.0))
+    return torch.cat(values), torch.cat(vectors)
+
+
+def _moves(problem: Problem, tangents: Tensor) -> Tensor:
+    """Return random displacements, along the tangents and across, at many scales."""
+    target = problem.target
+    count = len(tangents)
+    reach = target.scale * problem.size**0.5
+    along = spread(target.randn(count), tangents) * unit(tangents)
+    across = unit(target.randn(*tangents.shape))
+    return spread(target.log_uniform(count, -2.0, 1.0), tangents) * reach * (along + across)
+
+
+def _restart_worst(
+    points: Tensor, tangents: Tensor, values: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the population with its worst quarter replaced by copies of its best."""
+    order = values.argsort(descending=True)
+    quarter = len(order) // 4
+    if quarter:
+        order = torch.cat([order[:-quarter], order[:quarter]])
+    return points[order], tangents[order], values[order]
+
+
+def _quotients(problem: Problem, points: Tensor, tangents: Tensor) -> Pairs:
+    """Return pairs x, x + εv at several distances ε."""
+    size = norms(points).clamp(min=problem.target.scale * problem.size**0.5)
+    pairs = None
+    for distance in _DISTANCES:
+        step = spread(distance * size, tangents) * tangents
+        for sign in (1.0, -1.0):
+            found = measure(problem, points, points + sign * step)
+            pairs = found if pairs is None else pairs.join(found)
+    assert pairs is not None
+    return pairs

@@ -1,0 +1,95 @@
+"""Jacobians as operators: products with tangents and cotangents, never a matrix."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.certify.problem import Map
+
+
+@final
+class Jacobian:
+    """The Jacobian of a map at points x, one per point: v -> Dφ(x) v and u -> Dφ(x)ᵀ u.
+
+    Products with tangents use forward-mode differentiation (`torch.func.jvp`), or where
+    an operation of the map has no forward mode, the derivative of u -> Dφᵀu, which is
+    linear: its own transpose at v is Dφ v.
+
+    Shapes: points and tangents (P, *shape), cotangents (P, *out).
+
+    Args:
+        call: the map φ on points.
+        points: x.
+
+    Example:
+        >>> D = Jacobian(torch.square, torch.tensor([[1.0, 2.0]]))
+        >>> D.push(torch.tensor([[1.0, 1.0]]))
+        tensor([[2., 4.]])
+    """
+
+    def __init__(self, call: Map, points: Tensor) -> None:
+        self.call = call
+        self.points = points.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            self.value = call(self.points)
+        self._forward_mode = True
+        self._transposed: tuple[Tensor, Tensor] | None = None
+
+    def pull(self, cotangents: Tensor) -> Tensor:
+        """Return Dφ(x)ᵀ u."""
+        if not self.value.requires_grad:  # a constant map
+            return torch.zeros_like(self.points)
+        (product,) = torch.autograd.grad(
+            self.value,
+            self.points,
+            cotangents,
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        return product.detach()
+
+    def push(self, tangents: Tensor) -> Tensor:
+        """Return Dφ(x) v."""
+        if self._forward_mode:
+            try:
+                point = self.points.detach()
+                return torch.func.jvp(self.call, (point,), (tangents,))[1].detach()
+            except (RuntimeError, NotImplementedError):
+                self._forward_mode = False
+        return self._push_by_transposing(tangents)
+
+    def _push_by_transposing(self, tangents: Tensor) -> Tensor:
+        if self._transposed is None:
+            self._transposed = self._transpose()
+        product, cotangents = self._transposed
+        if not product.requires_grad:
+            return torch.zeros_like(cotangents)
+        (result,) = torch.autograd.grad(
+            product,
+            cotangents,
+            tangents,
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        return result.detach()
+
+    def _transpose(self) -> tuple[Tensor, Tensor]:
+        """Return Dφᵀu as a differentiable function of u, with that u."""
+        with torch.enable_grad():
+            cotangents = torch.zeros_like(self.value).requires_grad_()
+            if not self.value.requires_grad:
+                return torch.zeros_like(self.points), cotangents
+            (product,) = torch.autograd.grad(
+                self.value,
+                self.points,
+                cotangents,
+                create_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+        return product, cotangents

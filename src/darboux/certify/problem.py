@@ -1,0 +1,160 @@
+"""A map on points: the form in which attacks call a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from darboux.certify.target import Target
+
+Map = Callable[[Tensor], Tensor]
+
+_MEMORY = 2**28  # bytes of activations that one call may keep for its derivatives
+_PER_ENTRY = 300.0  # operations that the attack itself spends on every entry of a point
+_AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
+
+
+@final
+class Problem:
+    """A map from points to values, sample by sample, with what calling it costs.
+
+    A batch is a set of points. Where the samples of a batch influence one another the
+    whole batch is one point, and `mixes` says so.
+
+    Shapes: points are (P, *shape), values (P, *out).
+
+    Args:
+        call: the map on batches.
+        target: where to look and how hard.
+
+    Example:
+        >>> from darboux.certify.effort import Effort
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.Tanh(), torch.ones(2, 4), quick, generator)
+        >>> problem = Problem(target.module, target)
+        >>> problem.mixes, problem(problem.points).shape
+        (False, torch.Size([2, 4]))
+    """
+
+    def __init__(self, call: Map, target: Target) -> None:
+        self.target = target
+        self.mixes = _mixes(call, target)
+        self.call: Map = _one_by_one(call) if self.mixes else call
+        self.points = target.inputs[None] if self.mixes else target.inputs
+        self.shape = tuple(self.points.shape[1:])
+        self.size = max(1, self.points[0].numel())
+        operations, held = _cost(self.call, self.points[:1])
+        self.operations = operations + _PER_ENTRY * self.size
+        self.chunk = int(min(4096, max(1, _MEMORY // max(held, 1))))
+        self.affine = self._seems_affine()
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return the values at points, a few at a time, without derivatives."""
+        with torch.no_grad():
+            return torch.cat([self.call(part) for part in points.split(self.chunk)])
+
+    def _seems_affine(self) -> bool:
+        """Return whether φ(x + y) + φ(0) = φ(x) + φ(y) at several scales."""
+        target = self.target
+        if self.afford(target.effort.points, fraction=0.02) <= _AFFINE_POINTS:
+            return False  # there is nothing to save, and the test would cost
+        x, y = (target.randn(2, 4, *self.shape) * target.scale).unbind()
+        scales = x.new_tensor([0.01, 0.3, 1.0, 100.0])
+        x, y = x * spread(scales, x), y * spread(scales, y)
+        fx, fy, whole, zero = self(x), self(y), self(x + y), self(torch.zeros_like(x[:1]))
+        slack = 8 * target.rounding(self.size) * (norms(fx) + norms(fy) + norms(zero))
+        return bool((norms(whole + zero - fx - fy) <= slack).all())
+
+    def places(self, wanted: int) -> int:
+        """Return how many different base points are worth trying: few for an affine map."""
+        return min(wanted, _AFFINE_POINTS) if self.affine else wanted
+
+    def afford(self, wanted: int, *, fraction: float, calls: float = 1.0, least: int = 1) -> int:
+        """Return how many of `wanted` points a fraction of the work pays for.
+
+        Args:
+            wanted: the number that the effort asks for.
+            fraction: the fraction of the work.
+            calls: how many evaluations a point costs.
+            least: a number that is tried at any price.
+        """
+        paid = self.target.work * fraction / (self.operations * calls)
+        return int(max(least, min(wanted, paid)))
+
+    def note(self) -> str:
+        """Return a remark for the reader, "" where there is none."""
+        if not self.mixes:
+            return ""
+        return "samples of the batch influence one another: the whole batch was one point"
+
+
+def spread(weights: Tensor, like: Tensor) -> Tensor:
+    """Return one weight per point, shaped to multiply points.
+
+    Example:
+        >>> spread(torch.ones(3), torch.zeros(3, 2, 2)).shape
+        torch.Size([3, 1, 1])
+    """
+    return weights.reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def norms(points: Tensor) -> Tensor:
+    """Return the Euclidean norm of each point, (P,).
+
+    Example:
+        >>> norms(torch.ones(3, 2, 2))
+        tensor([2., 2., 2.])
+    """
+    return points.reshape(points.shape[0], -1).norm(dim=1)
+
+
+def unit(points: Tensor) -> Tensor:
+    """Return points of norm 1; zeros stay zeros.
+
+    Example:
+        >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    tiny = torch.finfo(points.dtype).tiny
+    return points / spread(norms(points).clamp(min=tiny), points)
+
+
+def _one_by_one(call: Map) -> Map:
+    return lambda points: torch.stack([call(point) for point in points])
+
+
+def _mixes(call: Map, target: Target) -> bool:
+    """Return whether a sample's value depends on its batch, or has no batch axis."""
+    inputs = target.inputs
+    other = torch.cat([inputs[:1], target.randn(1, *inputs.shape[1:]) * target.scale])
+    with torch.no_grad():
+        try:
+            alone, together = call(inputs[:1]), call(other)
+        except (RuntimeError, ValueError):  # for instance batch norm with a single value
+            return True
+    if alone.shape[:1] != (1,) or together.shape[:1] != (2,):
+        return True
+    size = float(norms(together).max())
+    return bool(norms(together[:1] - alone) > size * target.rounding(inputs[0].numel()))
+
+
+def _cost(call: Map, point: Tensor) -> tuple[float, int]:
+    """Return (operations, bytes kept for derivatives) of one evaluation."""
+    held = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal held
+        held += tensor.numel() * tensor.element_size()
+        return tensor
+
+    start = point.detach().clone().requires_grad_()
+    counter = FlopCounterMode(display=False)
+    counted = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
+    with torch.enable_grad(), counter, counted:
+        call(start)
+    return float(counter.get_total_flops()), held

@@ -1,0 +1,107 @@
+"""What tables and pages share: equal rows together, numbers and verdicts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from darboux.certify.row import Row
+from darboux.structure import Gap
+
+
+@final
+@dataclass(frozen=True)
+class Group:
+    """Rows that say the same about different places.
+
+    Args:
+        rows: at least one row.
+    """
+
+    rows: tuple[Row, ...]
+
+    @property
+    def worst(self) -> Row:
+        """The row that came closest to its limit."""
+        return max(self.rows, key=_closeness)
+
+    @property
+    def places(self) -> str:
+        """The places in short."""
+        names = list(dict.fromkeys(row.place for row in self.rows))
+        return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+
+    @property
+    def title(self) -> str:
+        """The statement, with its count if there are several."""
+        count = len(self.rows)
+        statement = self.rows[0].statement
+        return statement if count == 1 else f"{count} × {statement}"
+
+
+def group(rows: Sequence[Row]) -> list[Group]:
+    """Return rows grouped by statement, kind, status and dtype; refuted rows stay alone.
+
+    Example:
+        >>> rows = [Row(f"{k}", "premise", "adjoint", "not refuted") for k in range(8)]
+        >>> group(rows)[0].title
+        '8 × adjoint'
+    """
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for k, row in enumerate(rows):
+        alone = k if row.refuted else None
+        note = row.note if row.status == "not attacked" else ""
+        key = (row.statement, row.kind, row.status, row.dtype, note, alone)
+        found.setdefault(key, []).append(row)
+    return [Group(tuple(members)) for members in found.values()]
+
+
+def number(value: float | None) -> str:
+    """Return a number for people, "-" for none.
+
+    Example:
+        >>> number(0.97123456), number(None), number(3e-16)
+        ('0.971235', '-', '3e-16')
+    """
+    return "-" if value is None else f"{value:.6g}"
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """Return the sentence on top.
+
+    Example:
+        >>> verdict([])
+        'HOLDS: nothing was claimed, so nothing was attacked'
+    """
+    refuted = sum(row.refuted for row in rows)
+    missed = sum(row.status == "not attacked" for row in rows)
+    if refuted:
+        return f"REFUTED: {refuted} of {len(rows)} rows have a counterexample"
+    if not rows:
+        return "HOLDS: nothing was claimed, so nothing was attacked"
+    tail = f"; {missed} could not be attacked" if missed else ""
+    return f"HOLDS: {len(rows) - missed} of {len(rows)} rows attacked, none refuted{tail}"
+
+
+def gap_lines(gaps: Sequence[Gap]) -> list[tuple[str, str]]:
+    """Return (places, reason) with equal reasons together.
+
+    Example:
+        >>> gap_lines([Gap("0", "unknown"), Gap("1", "unknown")])
+        [('0, 1', 'unknown')]
+    """
+    found: dict[str, list[str]] = {}
+    for gap in gaps:
+        found.setdefault(gap.reason, []).append(gap.path or "whole map")
+    return [(_short(places), reason) for reason, places in found.items()]
+
+
+def _short(places: list[str]) -> str:
+    return ", ".join(places) if len(places) <= 3 else f"{places[0]} … {places[-1]}"
+
+
+def _closeness(row: Row) -> float:
+    if row.measured is None or row.claimed is None:
+        return float("-inf")
+    return row.measured - row.claimed - (row.tolerance or 0.0)

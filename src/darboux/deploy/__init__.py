@@ -1,0 +1,22 @@
+"""Deployment: `freeze` turns a network into plain torch layers with equal output."""
+
+import darboux.deploy.flows as _flows
+from darboux.deploy.fields import increment
+from darboux.deploy.flows import FrozenStep
+from darboux.deploy.layers import ChannelScale, activation_layer, layer, scaled_rows
+from darboux.deploy.lifts import FrozenLift
+from darboux.deploy.registry import finish, freeze
+
+del _flows
+
+__all__ = [
+    "ChannelScale",
+    "FrozenLift",
+    "FrozenStep",
+    "activation_layer",
+    "finish",
+    "freeze",
+    "increment",
+    "layer",
+    "scaled_rows",
+]

@@ -1,0 +1,91 @@
+"""Frozen fields: h f(z) as plain layers with everything folded into the weights."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import torch
+from torch import Tensor, nn
+
+from darboux.deploy.layers import ChannelScale, activation_layer, layer, scaled_rows
+from darboux.fields import (
+    AntisymmetricField,
+    GradientField,
+    ResidualField,
+    VectorField,
+    ZhangSchaefferField,
+)
+from darboux.linear import LinearMap, Stencil, StencilMap
+
+
+@singledispatch
+def increment(field: VectorField, h: float) -> nn.Module:
+    """Return z -> h f(z) as plain layers.
+
+    A field of one's own joins in by ``increment.register``.
+
+    Raises:
+        TypeError: if nobody taught it this field.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> len(increment(field, 0.5))
+        3
+    """
+    del h
+    msg = (
+        f"freeze: expected a field that freeze knows; got {type(field).__name__}. Teach it with "
+        "darboux.deploy.increment.register."
+    )
+    raise TypeError(msg)
+
+
+@increment.register(ResidualField)
+@increment.register(AntisymmetricField)
+def _(field: ResidualField | AntisymmetricField, h: float) -> nn.Module:
+    inner, sigma, scale = _affine(field.map, field.bias, field.activation)
+    weight = torch.as_tensor(h) if scale is None else h * scale
+    return nn.Sequential(inner, sigma, ChannelScale(weight.to(field.bias.dtype)))
+
+
+@increment.register
+def _(field: GradientField, h: float) -> nn.Module:
+    inner, sigma, scale = _affine(field.map, field.bias, field.activation)
+    outer = _stencil(field.map)
+    metric = field.scale()
+    for factor in (metric, scale):
+        outer = outer if factor is None else scaled_rows(outer, factor)
+    return nn.Sequential(inner, sigma, layer(scaled_rows(outer.adjoint(), -h)))
+
+
+@increment.register
+def _(field: ZhangSchaefferField, h: float) -> nn.Module:
+    inner, sigma, scale = _affine(field.map_1, field.bias_1, field.activation)
+    outer = _stencil(field.map_2)
+    if scale is not None:
+        outer = scaled_rows(outer.adjoint(), scale).adjoint()
+    return nn.Sequential(inner, sigma, layer(scaled_rows(outer, -h), bias=h * field.bias_2))
+
+
+def _affine(
+    linear: LinearMap, bias: Tensor, activation: nn.Module
+) -> tuple[nn.Module, nn.Module, Tensor | None]:
+    """Return the layers of σ(Az + b) = l τ((Az + b) / l), with 1/l folded in, and l."""
+    sigma, scale = activation_layer(activation)
+    stencil = _stencil(linear)
+    if scale is None:
+        return layer(stencil, bias), sigma, None
+    scale = scale.expand(stencil.weight.shape[0])
+    folded = bias.detach().double().flatten() / scale
+    return layer(scaled_rows(stencil, 1 / scale), folded), sigma, scale
+
+
+def _stencil(linear: LinearMap) -> Stencil:
+    if not isinstance(linear, StencilMap):
+        msg = (
+            "freeze: expected maps that are one stencil (Dense, Conv, SkewPart, ...); got "
+            f"{type(linear).__name__}, which is a product of several."
+        )
+        raise TypeError(msg)
+    return linear.stencil()

@@ -1,0 +1,60 @@
+"""Frozen lifts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from darboux.deploy.registry import finish, freeze
+from darboux.linear import Lift
+
+
+@final
+class FrozenLift(nn.Module):
+    """A lift whose frame is a constant: pixels are moved, then channels are embedded.
+
+    Shapes: as those of `darboux.linear.Lift`.
+
+    Args:
+        lift: the lift, which is left alone.
+
+    Example:
+        >>> lift = FrozenLift(Lift(1, 8, dim=2, shuffle=2))
+        >>> lift.restore(lift(torch.ones(1, 1, 3, 3)), size=(3, 3)).shape
+        torch.Size([1, 1, 3, 3])
+    """
+
+    columns: Tensor | None
+
+    def __init__(self, lift: Lift) -> None:
+        super().__init__()
+        # Unshuffling alone is a lift to as many features as there are pixels in a block.
+        self.pixels = Lift(lift.in_features, lift.blocks, dim=lift.dim, shuffle=lift.shuffle)
+        self.added = lift.out_features - lift.blocks
+        tight = lift.frame == "tight"
+        columns = lift.columns(lift.weight.dtype).detach().clone() if tight else None
+        self.register_buffer("columns", columns)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return L x."""
+        blocks = self.pixels(x)
+        if self.columns is not None:
+            return torch.einsum("fc,bc...->bf...", self.columns, blocks)
+        return F.pad(blocks, [0, 0] * self.pixels.dim + [0, self.added])
+
+    def restore(self, y: Tensor, *, size: Sequence[int]) -> Tensor:
+        """Return L* y, cropped to a size."""
+        if self.columns is not None:
+            blocks = torch.einsum("fc,bf...->bc...", self.columns, y)
+        else:
+            blocks = y[:, : self.pixels.out_features]
+        return self.pixels.restore(blocks, size=size)
+
+
+@freeze.register
+def _(module: Lift) -> nn.Module:
+    return finish(FrozenLift(module))

@@ -1,0 +1,60 @@
+"""The abstract vector field f(t, z) and its constants."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from darboux.structure import Kind, Premise
+
+Bound = Callable[[float, Tensor], Tensor]
+Constant = Tensor | float
+
+
+class VectorField(nn.Module, ABC):
+    """A vector field ż = f(t, z) on features z of shape (batch, channels, *space).
+
+    The constants are bounds for all z and t, or None where no theorem gives one:
+    floats where they depend on no parameter, else zero-dimensional float64 tensors,
+    differentiable in the parameters.
+
+    Source: section 2.1.
+    """
+
+    @abstractmethod
+    def forward(self, t: float, z: Tensor) -> Tensor:
+        """Return f(t, z), of the shape of z."""
+
+    def lipschitz(self) -> Constant | None:
+        """Return L with ‖f(t, y) - f(t, x)‖ <= L ‖y - x‖."""
+        return None
+
+    def one_sided_lipschitz(self) -> Constant | None:
+        """Return an upper bound of ν in (14): ⟨f(y) - f(x), y - x⟩ <= ν ‖y - x‖²."""
+        return None
+
+    def cocoercivity(self) -> Constant | None:
+        """Return ν̄ < 0 with ⟨f(y) - f(x), y - x⟩ <= ν̄ ‖f(y) - f(x)‖² (section 2.2.1)."""
+        return None
+
+    def cocoercivity_kind(self) -> Kind:
+        """Return how ν̄ is known: CONSTRUCTION if the same ν̄ serves all parameters."""
+        return Kind.BOUND
+
+    def premises(self) -> tuple[Premise, ...]:
+        """Return the conditions that the constants rest on."""
+        return ()
+
+    def why(self) -> str:
+        """Return the theorem behind the constants, in words, "" where there is none."""
+        return ""
+
+    def bind(self) -> Bound:
+        """Return (t, z) -> f(t, z) with whatever depends on parameters alone computed once.
+
+        A flow binds a field at the beginning of its step, so that the stages of a
+        Runge-Kutta method share, for instance, one norm bound.
+        """
+        return self

@@ -1,0 +1,150 @@
+"""The gradient field of equation (16), in two metrics."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from darboux.activations import Activation
+from darboux.fields._checks import largest_slope, require_separable, slope_premises
+from darboux.fields.field import Bound, Constant, VectorField
+from darboux.linear import LinearMap
+from darboux.structure import (
+    AdjointOf,
+    CocoerciveField,
+    GradientOfEnergy,
+    Kind,
+    NormAtMost,
+    Premise,
+    RowsAtMost,
+)
+
+Metric = Literal["rows", "norm"]
+
+
+@final
+class GradientField(VectorField):
+    """The gradient field f(z) = -A* T⁻¹ σ(A z + b) = -∇V(z), V(z) = 1ᵀ T⁻¹ γ(A z + b).
+
+    Two choices of the positive diagonal T:
+
+    - ``metric="rows"``: T = ``map.row_bound()``, so A A* <= T and ‖A* T⁻¹ A‖ <= 1. With
+      slopes in [0, L] the potential is L-smooth and convex, and ν̄ = -1/L **for all
+      parameters** (Baillon and Haddad): steps need no norm.
+    - ``metric="norm"``: T = 1, equation (16) as printed, ν̄ = -1/(L ‖A‖²).
+
+    With smallest slope l and ‖A x‖ >= μ ‖x‖, ν <= -l μ² (divided by max T for "rows").
+
+    Shapes: z is (batch, in_features, *space); A maps in_features to any number.
+
+    Source: section 2.1.1, equation (16) and theorem 2.1; section 2.2.1 for ν̄.
+
+    Args:
+        map: the linear map A.
+        activation: σ, elementwise.
+        metric: "rows" or "norm".
+
+    Raises:
+        TypeError: if σ mixes channels, so that it has no potential.
+        ValueError: if the metric is unknown.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> field.cocoercivity()
+        -1.0
+    """
+
+    def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
+        super().__init__()
+        require_separable("GradientField", activation)
+        if metric not in ("rows", "norm"):
+            msg = f"GradientField: expected metric 'rows' or 'norm'; got {metric!r}."
+            raise ValueError(msg)
+        self.map = map
+        self.activation = activation
+        self.metric = metric
+        self.bias = map.bias()
+
+    def forward(self, t: float, z: Tensor) -> Tensor:
+        """Return f(t, z)."""
+        return self._evaluate(t, z, scale=self.scale())
+
+    def bind(self) -> Bound:
+        """Return the field with its metric computed once."""
+        return partial(self._evaluate, scale=self.scale())
+
+    def energy(self, t: float, z: Tensor) -> Tensor:
+        """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
+        del t  # autonomous
+        potential = self.activation.antiderivative(self.map.affine(z, self.bias))
+        scale = self.scale()
+        if scale is not None:
+            potential = potential * _like_channels(scale, potential)
+        return potential.flatten(1).sum(dim=1)
+
+    def _evaluate(self, t: float, z: Tensor, *, scale: Tensor | None) -> Tensor:
+        del t  # autonomous
+        y = self.activation(self.map.affine(z, self.bias))
+        return -(self.map.adjoint(y) if scale is None else self.map.scaled_adjoint(y, scale))
+
+    def scale(self) -> Tensor | None:
+        """Return the diagonal of T⁻¹, or None for T = 1.
+
+        It is used in the dtype of z, so it is rounded down by two units of float32
+        beforehand: then A A* <= T still holds for the rounded diagonal.
+        """
+        if self.metric == "norm":
+            return None
+        return (1 - 2 * torch.finfo(torch.float32).eps) / self.map.row_bound()
+
+    def lipschitz(self) -> Constant:
+        """Return L."""
+        slope = largest_slope(self.activation)
+        return slope if self.metric == "rows" else slope * self.map.norm_bound().square()
+
+    def one_sided_lipschitz(self) -> Constant:
+        """Return a bound of ν."""
+        lower, _ = self.activation.slopes()
+        if lower == 0:
+            return 0.0
+        if lower < 0:  # -A*T⁻¹DA <= |l| A*T⁻¹A
+            rows = 1.0 if self.metric == "rows" else self.map.norm_bound().square()
+            return -lower * rows
+        smallest = self.map.lower_bound().square()
+        return -lower * (smallest if self.metric == "norm" else smallest / self._largest_row())
+
+    def _largest_row(self) -> Tensor:
+        return self.map.row_bound().max()
+
+    def cocoercivity(self) -> Constant | None:
+        """Return ν̄, or None."""
+        lower, upper = self.activation.slopes()
+        if lower < 0 or upper <= 0:
+            return None
+        return -1 / upper if self.metric == "rows" else -1 / (upper * self.map.norm_bound() ** 2)
+
+    def cocoercivity_kind(self) -> Kind:
+        """Return how ν̄ is known."""
+        return Kind.CONSTRUCTION if self.metric == "rows" else Kind.BOUND
+
+    def premises(self) -> tuple[Premise, ...]:
+        """Return what the constants rest on."""
+        size = RowsAtMost(self.map) if self.metric == "rows" else NormAtMost(self.map)
+        slopes = slope_premises(self.activation)
+        gradient = (*slopes, AdjointOf(self.map), size, GradientOfEnergy(self))
+        return gradient if self.cocoercivity() is None else (*gradient, CocoerciveField(self))
+
+    def why(self) -> str:
+        """Return the theorem, in words."""
+        if self.metric == "rows":
+            return "convex potential, AA* <= T: ν̄ = -1/L for all parameters (2.2.1)"
+        return "convex potential: ν̄ = -1/(L‖A‖²) (section 2.2.1)"
+
+
+def _like_channels(scale: Tensor, y: Tensor) -> Tensor:
+    """Return a channel vector shaped to multiply y, in the dtype of y."""
+    return scale.to(y.dtype).reshape(-1, *(1,) * (y.ndim - 2))

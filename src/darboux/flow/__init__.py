@@ -1,0 +1,31 @@
+"""Flows: vector fields, an integrator and a time grid make a network (section 1.2).
+
+`Flow` runs the loop; `Step` is one of its steps as a map with claims of its own;
+`UniformSteps`, `ContractiveSteps` and `CoveringSteps` pick the step sizes.
+"""
+
+from darboux.flow.flow import Flow
+from darboux.flow.step import Step, advance, field_energy
+from darboux.flow.steps import (
+    ContractiveSteps,
+    CoveringSteps,
+    StepRule,
+    UniformSteps,
+    as_float,
+    required_limit,
+    step_limit,
+)
+
+__all__ = [
+    "ContractiveSteps",
+    "CoveringSteps",
+    "Flow",
+    "Step",
+    "StepRule",
+    "UniformSteps",
+    "advance",
+    "as_float",
+    "field_energy",
+    "required_limit",
+    "step_limit",
+]

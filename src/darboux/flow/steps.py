@@ -1,0 +1,230 @@
+"""Rules that pick the step sizes h_k of a flow."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from darboux.fields import VectorField
+from darboux.integrators import Integrator
+
+StepSize = Tensor | float
+
+
+class StepRule(ABC):
+    """A rule that picks the size of one step from the field that is stepped."""
+
+    @abstractmethod
+    def count_for(self, field: VectorField, integrator: Integrator) -> int | None:
+        """Return the number of steps of one field that serves them all, None if not fixed."""
+
+    @abstractmethod
+    def size(self, field: VectorField, integrator: Integrator) -> StepSize:
+        """Return h: a float, or a float64 tensor () that is differentiable in the parameters."""
+
+    def fraction_of_limit(self) -> float | None:
+        """Return the largest h / (-2 ν̄ r) that the rule allows for any parameters, if any."""
+        return None
+
+
+@final
+@dataclass(frozen=True)
+class UniformSteps(StepRule):
+    """Equal steps h = T / K.
+
+    Args:
+        horizon: T > 0.
+        count: K >= 1.
+
+    Raises:
+        ValueError: if T is not a positive number or K < 1.
+
+    Example:
+        >>> UniformSteps(horizon=1.0, count=4).horizon
+        1.0
+    """
+
+    horizon: float
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.horizon < float("inf"):
+            msg = f"Expected a horizon T with 0 < T < inf; got {self.horizon}."
+            raise ValueError(msg)
+        if self.count < 1:
+            msg = f"Expected at least one step; got {self.count}."
+            raise ValueError(msg)
+
+    def count_for(self, field: VectorField, integrator: Integrator) -> int:
+        """Return the number of steps."""
+        del field, integrator
+        return self.count
+
+    def size(self, field: VectorField, integrator: Integrator) -> float:
+        """Return h."""
+        del field, integrator
+        return self.horizon / self.count
+
+
+@final
+@dataclass(frozen=True)
+class ContractiveSteps(StepRule):
+    """Steps inside the contractivity radius, h_k = min(max_step, fraction · (-2 ν̄_k r)).
+
+    ν̄_k is the cocoercivity of the k-th field and r the radius of the integrator, both
+    read anew at every evaluation: the flow is nonexpansive for every parameter value.
+    At a fraction below 1 each step is averaged with α = rθ/(rθ + 1 - θ).
+
+    Source: section 2.2.1.
+
+    Args:
+        fraction: θ in (0, 1]; 1 is nonexpansive but not averaged.
+        count: the number of steps K of a single field that serves all steps. With a
+            list of fields it is their number. Left out with a single field, a horizon
+            must be given, and K = ceil(T / (fraction · (-2 ν̄ r))).
+        max_step: an upper limit of h_k, for fields whose bound is close to zero.
+
+    Raises:
+        ValueError: if a number lies outside its range.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> dx.ContractiveSteps(fraction=0.5).size(field, dx.integrators.Euler())
+        1.0
+    """
+
+    fraction: float = 0.9
+    count: int | None = None
+    max_step: float = 100.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction <= 1:
+            msg = (
+                f"Expected a fraction in (0, 1]; got {self.fraction}. Beyond 1 the step leaves "
+                "the contractivity radius and nothing is guaranteed."
+            )
+            raise ValueError(msg)
+        if not 0 < self.max_step < float("inf"):
+            msg = f"Expected a finite max_step > 0; got {self.max_step}."
+            raise ValueError(msg)
+        if self.count is not None and self.count < 1:
+            msg = f"Expected at least one step; got {self.count}."
+            raise ValueError(msg)
+
+    def count_for(self, field: VectorField, integrator: Integrator) -> int | None:
+        """Return the number of steps."""
+        del field, integrator
+        return self.count
+
+    def size(self, field: VectorField, integrator: Integrator) -> StepSize:
+        """Return h."""
+        h = self.fraction * required_limit(field, integrator)
+        return h.clamp(max=self.max_step) if isinstance(h, Tensor) else min(h, self.max_step)
+
+    def fraction_of_limit(self) -> float:
+        """Return the largest h / (-2 ν̄ r)."""
+        return self.fraction
+
+
+@final
+@dataclass(frozen=True)
+class CoveringSteps(StepRule):
+    """The fewest equal steps inside the radius that cover a horizon.
+
+    K = ceil(T / min(max_step, fraction · (-2 ν̄ r))), h = T / K: what `ContractiveSteps`
+    becomes in a flow of one field with a given horizon. K changes with the parameters.
+
+    Source: section 2.2.1; Sherry et al. 2024.
+
+    Args:
+        horizon: T > 0.
+        limits: the rule whose fraction and max_step bound each step.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> rule = CoveringSteps(horizon=5.0, limits=dx.ContractiveSteps(fraction=1.0))
+        >>> rule.count_for(field, dx.integrators.Euler())
+        3
+    """
+
+    horizon: float
+    limits: ContractiveSteps
+
+    def count_for(self, field: VectorField, integrator: Integrator) -> int:
+        """Return the number of steps."""
+        return max(1, math.ceil(self.horizon / as_float(self.limits.size(field, integrator))))
+
+    def size(self, field: VectorField, integrator: Integrator) -> float:
+        """Return h."""
+        return self.horizon / self.count_for(field, integrator)
+
+    def fraction_of_limit(self) -> float:
+        """Return the largest h / (-2 ν̄ r)."""
+        return self.limits.fraction
+
+
+def required_limit(field: VectorField, integrator: Integrator) -> StepSize:
+    """Return `step_limit`, or say why there is none.
+
+    Raises:
+        ValueError: if no step size is known to be contractive.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> required_limit(field, dx.integrators.Euler())
+        2.0
+    """
+    limit = step_limit(field, integrator)
+    if limit is None:
+        raise ValueError(_no_limit(field, integrator))
+    return limit
+
+
+def step_limit(field: VectorField, integrator: Integrator) -> StepSize | None:
+    """Return -2 ν̄ r, up to which a step is nonexpansive, or None where no theorem gives one.
+
+    Source: section 2.2.1.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> step_limit(field, dx.integrators.Euler())
+        2.0
+    """
+    cocoercivity = field.cocoercivity()
+    radius = integrator.radius
+    if cocoercivity is None or radius is None:
+        return None
+    return -2 * radius * cocoercivity
+
+
+def _no_limit(field: VectorField, integrator: Integrator) -> str:
+    """Return the sentence that says why no step size is contractive."""
+    if field.cocoercivity() is None:
+        return (
+            f"ContractiveSteps: expected fields with a cocoercivity constant; "
+            f"{type(field).__name__} has none, so no explicit step of it is known to be "
+            "nonexpansive. Use GradientField with slopes in [0, L], or uniform steps (an int)."
+        )
+    return (
+        f"ContractiveSteps: expected an integrator with a contractivity radius; {integrator!r} has "
+        "none (a Runge-Kutta method needs all b_i > 0). Use Euler, ImprovedEuler, Kutta3 or Kutta4."
+    )
+
+
+def as_float(h: StepSize) -> float:
+    """Return a step size as a number, detached.
+
+    Example:
+        >>> import torch
+        >>> as_float(torch.tensor(0.5))
+        0.5
+    """
+    return float(h.detach()) if isinstance(h, Tensor) else float(h)

@@ -1,0 +1,54 @@
+"""The dense linear map."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import nn
+
+from darboux.linear.sizes import positive
+from darboux.linear.stencil import Stencil
+from darboux.linear.stencil_map import StencilMap
+
+
+@final
+class Dense(StencilMap):
+    """The dense map A x = W x.
+
+    Entries start as independent normals of such a variance that ‖W‖₂ is about 1.
+
+    Shapes: x is (batch, in_features), A x is (batch, out_features).
+
+    Source: section 2.1.1.
+
+    Args:
+        in_features: number of inputs.
+        out_features: number of outputs.
+
+    Raises:
+        ValueError: if a number is not positive.
+
+    Example:
+        >>> import torch
+        >>> Dense(3, 5)(torch.ones(2, 3)).shape
+        torch.Size([2, 5])
+    """
+
+    weight_is_kernel = True
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.in_features = positive("in_features", in_features)
+        self.out_features = positive("out_features", out_features)
+        self.dim = 0
+        # The norm of a matrix of standard normals is about √out + √in.
+        scale = 1 / (out_features**0.5 + in_features**0.5)
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) * scale)
+
+    def stencil(self) -> Stencil:
+        return Stencil(self.weight, (), "zeros")
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"{self.in_features}, {self.out_features}"

@@ -1,0 +1,64 @@
+"""A multiple of a map."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor
+
+from darboux.linear.combined_map import CombinedMap, combines, same_bound, stencil_of
+from darboux.linear.linear_map import LinearMap
+from darboux.linear.sizes import finite
+from darboux.linear.stencil import Stencil
+
+
+@final
+class Scaled(CombinedMap):
+    """The multiple c A of a map A.
+
+    Shapes: those of A.
+
+    Source: section 2.1.1.
+
+    Args:
+        map: A.
+        factor: c, a fixed real number.
+
+    Raises:
+        ValueError: if the factor is not finite.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> half = dx.linear.Scaled(dx.linear.FiniteDifference(1, dim=1), factor=0.5)
+        >>> half(torch.tensor([[[1.0, 3.0]]]))
+        tensor([[[ 1., -1.]]])
+    """
+
+    def __init__(self, map: LinearMap, *, factor: float) -> None:
+        super().__init__()
+        self.map = map
+        self.factor = finite("factor", factor)
+        self.in_features, self.out_features = map.in_features, map.out_features
+        self.dim = map.dim
+        self.one_stencil = combines(self)
+
+    def stencil(self) -> Stencil:
+        return stencil_of(self.map).scaled(self.factor)
+
+    def apply_parts(self, x: Tensor) -> Tensor:
+        return self.factor * self.map(x)
+
+    def adjoint_parts(self, y: Tensor) -> Tensor:
+        return self.factor * self.map.adjoint(y)
+
+    def norm_of_parts(self) -> Tensor:
+        return abs(self.factor) * self.map.norm_bound()
+
+    def rows_of_parts(self) -> Tensor:
+        return self.factor**2 * self.map.row_bound() + same_bound(
+            0 * self.map.norm_bound(), self.out_features
+        )
+
+    def extra_repr(self) -> str:
+        """Return the factor."""
+        return f"factor={self.factor:g}"

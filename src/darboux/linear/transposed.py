@@ -1,0 +1,52 @@
+"""The transpose of a map."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor
+
+from darboux.linear.combined_map import CombinedMap, combines, same_bound, stencil_of
+from darboux.linear.linear_map import LinearMap
+from darboux.linear.stencil import Stencil
+
+
+@final
+class Transposed(CombinedMap):
+    """The adjoint A* of a map A, as a map; parameters are shared.
+
+    Shapes: x is (batch, map.out_features, *space), A* x is (batch, map.in_features, *space).
+
+    Source: section 2.1.1.
+
+    Args:
+        map: A.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> transposed = dx.linear.Transposed(dx.linear.Dense(3, 5))
+        >>> transposed(torch.ones(2, 5)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(self, map: LinearMap) -> None:
+        super().__init__()
+        self.map = map
+        self.in_features, self.out_features = map.out_features, map.in_features
+        self.dim = map.dim
+        self.one_stencil = combines(self)
+
+    def stencil(self) -> Stencil:
+        return stencil_of(self.map).adjoint()
+
+    def apply_parts(self, x: Tensor) -> Tensor:
+        return self.map.adjoint(x)
+
+    def adjoint_parts(self, y: Tensor) -> Tensor:
+        return self.map(y)
+
+    def norm_of_parts(self) -> Tensor:
+        return self.map.norm_bound()
+
+    def rows_of_parts(self) -> Tensor:
+        return same_bound(self.map.norm_bound(), self.out_features)

@@ -1,0 +1,74 @@
+"""Claims as data: what a map promises, how that is known, and how promises compose.
+
+`Structure` says what, `Kind` how it is known, `Claim` adds why and on which
+`Premise`s; `claims_of` finds the claims of any module and `chain` composes them.
+This is the ground floor: every other room may import it, and it imports none.
+"""
+
+import darboux.structure.torch_rules as _torch_rules
+from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
+from darboux.structure.compose import average, chain, residual
+from darboux.structure.energy import Dissipative, EnergyPreserving
+from darboux.structure.kind import Kind
+from darboux.structure.metric import Averaged, Isometric, LinearGrowth, Lipschitz
+from darboux.structure.phase import (
+    ConformalSymplectic,
+    Invertible,
+    Reversible,
+    Symplectic,
+    VolumePreserving,
+)
+from darboux.structure.premise import (
+    AdjointOf,
+    CocoerciveField,
+    GradientOfEnergy,
+    IsometryOf,
+    LipschitzField,
+    Nonnegative,
+    NormAtMost,
+    Premise,
+    RowsAtMost,
+    SlopesWithin,
+    StepWithin,
+)
+from darboux.structure.registry import claims_of, parts_of
+from darboux.structure.structure import Structure
+
+del _torch_rules
+
+__all__ = [
+    "AdjointOf",
+    "Averaged",
+    "Claim",
+    "Claims",
+    "CocoerciveField",
+    "ConformalSymplectic",
+    "Dissipative",
+    "EnergyPreserving",
+    "Gap",
+    "GradientOfEnergy",
+    "Invertible",
+    "Isometric",
+    "IsometryOf",
+    "Kind",
+    "LinearGrowth",
+    "Lipschitz",
+    "LipschitzField",
+    "Nonnegative",
+    "NormAtMost",
+    "Premise",
+    "Reversible",
+    "RowsAtMost",
+    "SlopesWithin",
+    "StepWithin",
+    "Structure",
+    "Symplectic",
+    "VolumePreserving",
+    "average",
+    "chain",
+    "claims_of",
+    "closure",
+    "merge_premises",
+    "parts_of",
+    "residual",
+]

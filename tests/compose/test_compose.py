@@ -1,0 +1,84 @@
+"""Lifted, Residual, Average, Translated: values and claims."""
+
+import pytest
+import torch
+from torch import nn
+
+import darboux as dx
+from darboux.structure import Kind, claims_of
+
+
+def _flow(features=8):
+    field = dx.fields.GradientField(
+        dx.linear.Conv(features, 12, kernel=3, dim=2, padding="zeros"), dx.activations.ReLU()
+    )
+    return dx.Flow([field], dx.integrators.Euler(), steps=dx.ContractiveSteps(fraction=0.5))
+
+
+@pytest.mark.parametrize("size", [(6, 8), (5, 7), (1, 1)])
+def test_lifted_identity_is_the_identity(size):
+    lifted = dx.Lifted(dx.linear.Lift(1, 8, dim=2, shuffle=2), nn.Identity())
+    x = torch.randn(2, 1, *size)
+    torch.testing.assert_close(lifted(x), x)
+
+
+def test_lifted_carries_averagedness():
+    lifted = dx.Lifted(dx.linear.Lift(1, 8, dim=2, shuffle=2), _flow())
+    claim = claims_of(lifted).find(dx.Averaged)
+    assert claim.structure.alpha == pytest.approx(0.5)
+    assert claim.kind is Kind.CONSTRUCTION
+
+
+def test_lifted_by_a_general_map_takes_its_norm_squared():
+    dense = dx.linear.Dense(4, 4)
+    with torch.no_grad():
+        dense.weight.copy_(3 * torch.eye(4))
+    claim = claims_of(dx.Lifted(dense, nn.Tanh())).find(dx.Lipschitz)
+    assert claim.structure.constant == pytest.approx(9.0, rel=1e-2)
+    assert claim.structure.constant >= 9.0
+    assert claim.kind is Kind.BOUND
+
+
+def test_lifted_passes_gaps_on():
+    lifted = dx.Lifted(dx.linear.Lift(1, 8, dim=2), nn.GELU())
+    assert claims_of(lifted).gaps[0].path == "inner"
+
+
+def test_residual_value_and_claim():
+    block = dx.Residual(nn.Tanh(), scale=-0.5)
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(block(x), x - 0.5 * torch.tanh(x))
+    assert claims_of(block).find(dx.Lipschitz).structure.constant == 1.5
+
+
+def test_average_of_averaged_maps():
+    parts = [_flow(), nn.Identity()]
+    claim = claims_of(dx.Average(parts)).find(dx.Averaged)
+    assert claim.structure.alpha == pytest.approx(0.25)
+
+
+def test_average_value():
+    average = dx.Average([nn.ReLU(), nn.Tanh()], weights=(0.25, 0.75))
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(average(x), 0.25 * torch.relu(x) + 0.75 * torch.tanh(x))
+
+
+@pytest.mark.parametrize(
+    ("parts", "weights", "match"),
+    [
+        ([], None, "at least one map"),
+        ([nn.ReLU()], (0.5,), "sum to 1"),
+        ([nn.ReLU(), nn.ReLU()], (1.5, -0.5), "weights >= 0"),
+        ([nn.ReLU()], (0.5, 0.5), "expected 1 weights"),
+    ],
+)
+def test_average_refuses(parts, weights, match):
+    with pytest.raises(ValueError, match=match):
+        dx.Average(parts, weights=weights)
+
+
+def test_translated_keeps_metric_claims():
+    moved = dx.compose.Translated(_flow(), offset=0.5)
+    assert claims_of(moved).find(dx.Averaged).structure.alpha == pytest.approx(0.5)
+    x = torch.randn(1, 8, 5, 5)
+    torch.testing.assert_close(moved(x), moved.inner(x - 0.5) + 0.5)

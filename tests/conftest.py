@@ -1,0 +1,46 @@
+"""Options and fixtures of all tests: device, slow tests, seeded random numbers."""
+
+import random
+import zlib
+
+import numpy as np
+import pytest
+import torch
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--device", default="cpu", help="where tensors live: cpu, cuda, ...")
+
+
+def pytest_configure():
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow: runs with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    """The device that --device names."""
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(autouse=True)
+def seeded(request):
+    """Give every test its own random numbers, the same in any order and on any worker."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        yield
+    random.setstate(python)
+    np.random.set_state(numpy)

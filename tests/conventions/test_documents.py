@@ -1,0 +1,37 @@
+"""The code blocks of README and of the documentation run as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+BLOCK = re.compile(r"^( *)```python[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page):
+    """Return the Python blocks of a page, each with its first line number."""
+    text = page.read_text(encoding="utf-8")
+    for found in BLOCK.finditer(text):
+        indent = len(found[1])
+        code = "\n".join(line[indent:] for line in found[2].splitlines())
+        yield text[: found.start()].count("\n") + 1, code
+
+
+def test_code_blocks_run(page, tmp_path, monkeypatch):
+    """Blocks of one page share their names, as a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    for line, code in blocks(page):
+        exec(compile("\n" * line + code, str(page), "exec"), names)
+
+
+def test_readme_has_the_first_six_lines():
+    """Guard against a page that passes because it shows nothing."""
+    assert any("certificate.holds" in code for _, code in blocks(ROOT / "README.md"))
+
+
+@pytest.mark.parametrize("name", ["index", "notation", "choosing", "certificates", "adding-a-part"])
+def test_page_exists(name):
+    assert (ROOT / "docs" / f"{name}.md").is_file()

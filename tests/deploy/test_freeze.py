@@ -1,0 +1,142 @@
+"""Frozen networks: equal outputs, plain layers, and every way of deployment."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+import darboux as dx
+from darboux.testing.catalogue.flow import CASES, example_shape
+
+
+def _denoiser():
+    return dx.models.denoiser(features=8, units=12, depth=3)
+
+
+def _frozen_close(frozen, module, x):
+    expected = module(x)
+    scale = float(expected.detach().abs().max())
+    torch.testing.assert_close(frozen(x), expected, rtol=0, atol=2e-6 * max(1.0, scale))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equal_output(name):
+    module = CASES[name]()
+    _frozen_close(dx.freeze(module), module, torch.randn(3, *example_shape(name)))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4])
+@pytest.mark.parametrize("padding", ["circular", "zeros"])
+def test_convolutions_of_all_kinds(dim, kernel, padding):
+    conv = dx.linear.Conv(2, 3, kernel=kernel, dim=dim, padding=padding)
+    x = torch.randn(2, 2, *(6, 5, 7)[:dim])
+    _frozen_close(dx.freeze(conv), conv, x)
+    field = dx.fields.GradientField(conv, dx.activations.Tanh())
+    flow = dx.Flow([field], dx.integrators.Euler(), steps=dx.ContractiveSteps())
+    _frozen_close(dx.freeze(flow), flow, x)
+
+
+@pytest.mark.parametrize("frame", ["zeros", "tight"])
+def test_lifts(frame):
+    lift = dx.linear.Lift(1, 8, dim=2, shuffle=2, frame=frame)
+    _frozen_close(dx.freeze(lift), lift, torch.randn(2, 1, 5, 6))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 17)])
+def test_denoiser(size):
+    module = _denoiser()
+    _frozen_close(dx.freeze(module), module, torch.rand(2, 1, *size))
+
+
+def test_unconstrained_twin():
+    module = dx.models.unconstrained_denoiser(features=8, units=12, depth=3)
+    _frozen_close(dx.freeze(module), module, torch.rand(2, 1, 9, 8))
+
+
+def test_constraints_are_folded():
+    dense = nn.Linear(4, 4)
+    nn.utils.parametrizations.spectral_norm(dense)
+    dense.eval()
+    frozen = dx.freeze(nn.Sequential(dense, nn.ReLU()))
+    assert not parametrize.is_parametrized(frozen[0])
+    assert parametrize.is_parametrized(dense)
+    x = torch.randn(2, 4)
+    torch.testing.assert_close(frozen[0](x), dense(x))
+
+
+def test_only_plain_layers_hold_weights():
+    frozen = dx.freeze(_denoiser())
+    owners = {type(m) for m in frozen.modules() if list(m.parameters(recurse=False))}
+    assert owners == {nn.Conv2d}
+    assert not any(p.requires_grad for p in frozen.parameters())
+    assert not frozen.training
+
+
+def test_the_module_itself_is_unchanged():
+    module = _denoiser()
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    dx.freeze(module)
+    assert module.training
+    assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
+    assert all(p.requires_grad for p in module.parameters())
+
+
+def test_unknown_module_is_refused():
+    class Mystery(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = dx.linear.Dense(2, 2)
+
+    with pytest.raises(TypeError, match=r"got Mystery, which contains Dense.*freeze.register"):
+        dx.freeze(Mystery())
+
+
+def test_unknown_field_is_refused():
+    class Cubic(dx.fields.VectorField):
+        def forward(self, t, z):
+            return -(z**3)
+
+    with pytest.raises(TypeError, match="got Cubic"):
+        dx.freeze(dx.Flow([Cubic()], dx.integrators.Euler()))
+
+
+def test_products_of_zero_padded_maps_are_refused():
+    a = dx.linear.Conv(2, 2, kernel=3, dim=1, padding="zeros")
+    b = dx.linear.Conv(2, 2, kernel=3, dim=1, padding="zeros")
+    field = dx.fields.GradientField(dx.linear.Composed(a, b), dx.activations.ReLU())
+    flow = dx.Flow([field], dx.integrators.Euler(), steps=dx.ContractiveSteps())
+    with pytest.raises(TypeError, match="which is no stencil"):
+        dx.freeze(flow)
+
+
+def test_compile_fullgraph():
+    frozen = dx.freeze(_denoiser())
+    x = torch.rand(1, 1, 12, 10)
+    compiled = torch.compile(frozen, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), frozen(x))
+
+
+def test_export():
+    frozen = dx.freeze(_denoiser())
+    x = torch.rand(1, 1, 12, 10)
+    program = torch.export.export(frozen, (x,))
+    torch.testing.assert_close(program.module()(x), frozen(x))
+
+
+# torch's exporter uses a function of its own that it deprecates.
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("size", [(12, 10), (11, 9)])
+def test_onnx(size):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    frozen = dx.freeze(_denoiser())
+    x = torch.rand(1, 1, *size)
+    buffer = io.BytesIO()
+    torch.onnx.export(frozen, (x,), dynamo=True, verbose=False).save(buffer)
+    session = onnxruntime.InferenceSession(buffer.getvalue())
+    (result,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(result, frozen(x).numpy(), atol=1e-5)

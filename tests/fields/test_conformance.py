@@ -1,0 +1,39 @@
+"""Every field of the catalogue keeps what it reports."""
+
+import pytest
+import torch
+
+from darboux.testing.catalogue.fields import CASES, features_of
+from darboux.testing.checks.fields import check_bind, check_constants, check_energy, check_shape
+
+WITH_ENERGY = [name for name, build in CASES.items() if hasattr(build(), "energy")]
+
+
+def _states(field, dtype=torch.float64):
+    features, dim = features_of(field)
+    return torch.randn(2, features, *(5, 4, 3)[:dim], dtype=dtype)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_shape(name):
+    field = CASES[name]()
+    check_shape(field, _states(field, torch.float32))
+    check_shape(field.double(), _states(field))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_constants(name):
+    field = CASES[name]().double()
+    check_constants(field, _states(field))
+
+
+@pytest.mark.parametrize("name", WITH_ENERGY)
+def test_energy(name):
+    field = CASES[name]().double()
+    check_energy(field, _states(field))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bind(name):
+    field = CASES[name]()
+    check_bind(field, _states(field, torch.float32))

@@ -1,0 +1,127 @@
+"""Tableaus that the package does not build yet, by name, as fixtures."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+
+from darboux.integrators import Tableau
+
+
+def collocation(nodes, name):
+    """The collocation method with given nodes, in floats: C(s) and B(s) hold."""
+    c = torch.tensor(nodes, dtype=torch.float64)
+    k = torch.arange(1, len(nodes) + 1, dtype=torch.float64)
+    powers = c.unsqueeze(1) ** (k - 1)  # (nodes, degrees)
+    a = torch.linalg.solve(powers.T, ((c.unsqueeze(1) ** k) / k).T).T
+    b = torch.linalg.solve(powers.T, 1 / k)
+    rows = tuple(tuple(row) for row in a.tolist())
+    return Tableau(rows, tuple(b.tolist()), tuple(sum(row) for row in rows), name)
+
+
+def gauss(stages):
+    diagonal = [k / (4 * k**2 - 1) ** 0.5 for k in range(1, stages)]
+    jacobi = torch.diag(torch.tensor(diagonal, dtype=torch.float64), 1)
+    nodes = torch.linalg.eigvalsh(jacobi + jacobi.T)
+    return collocation(((nodes + 1) / 2).tolist(), f"Gauss({stages})")
+
+
+def dormand_prince():
+    rows = [
+        [],
+        [Fraction(1, 5)],
+        [Fraction(3, 40), Fraction(9, 40)],
+        [Fraction(44, 45), Fraction(-56, 15), Fraction(32, 9)],
+        [Fraction(19372, 6561), Fraction(-25360, 2187), Fraction(64448, 6561), Fraction(-212, 729)],
+        [
+            Fraction(9017, 3168),
+            Fraction(-355, 33),
+            Fraction(46732, 5247),
+            Fraction(49, 176),
+            Fraction(-5103, 18656),
+        ],
+        [
+            Fraction(35, 384),
+            0,
+            Fraction(500, 1113),
+            Fraction(125, 192),
+            Fraction(-2187, 6784),
+            Fraction(11, 84),
+        ],
+    ]
+    a = tuple((*row, *(0,) * (7 - len(row))) for row in rows)
+    return Tableau(
+        a,
+        a[-1],
+        (0, Fraction(1, 5), Fraction(3, 10), Fraction(4, 5), Fraction(8, 9), 1, 1),
+        "Dormand-Prince",
+    )
+
+
+ROOT6 = 6**0.5
+
+TABLEAUS = {
+    "implicit_euler": lambda: Tableau(((1,),), (1,), (1,), "implicit Euler"),
+    "implicit_midpoint": lambda: Tableau(
+        ((Fraction(1, 2),),), (1,), (Fraction(1, 2),), "implicit midpoint"
+    ),
+    "trapezoidal": lambda: Tableau(
+        ((0, 0), (Fraction(1, 2), Fraction(1, 2))),
+        (Fraction(1, 2), Fraction(1, 2)),
+        (0, 1),
+        "trapezoidal",
+    ),
+    "gauss2": lambda: gauss(2),
+    "gauss3": lambda: gauss(3),
+    "gauss4": lambda: gauss(4),
+    "gauss5": lambda: gauss(5),
+    "radau_iia2": lambda: Tableau(
+        ((Fraction(5, 12), Fraction(-1, 12)), (Fraction(3, 4), Fraction(1, 4))),
+        (Fraction(3, 4), Fraction(1, 4)),
+        (Fraction(1, 3), 1),
+        "Radau IIA(2)",
+    ),
+    "radau_iia3": lambda: collocation([(4 - ROOT6) / 10, (4 + ROOT6) / 10, 1.0], "Radau IIA(3)"),
+    "lobatto_iiic2": lambda: Tableau(
+        ((Fraction(1, 2), Fraction(-1, 2)), (Fraction(1, 2), Fraction(1, 2))),
+        (Fraction(1, 2), Fraction(1, 2)),
+        (0, 1),
+        "Lobatto IIIC(2)",
+    ),
+    "lobatto_iiia3": lambda: Tableau(
+        (
+            (0, 0, 0),
+            (Fraction(5, 24), Fraction(1, 3), Fraction(-1, 24)),
+            (Fraction(1, 6), Fraction(2, 3), Fraction(1, 6)),
+        ),
+        (Fraction(1, 6), Fraction(2, 3), Fraction(1, 6)),
+        (0, Fraction(1, 2), 1),
+        "Lobatto IIIA(3)",
+    ),
+    "dormand_prince": dormand_prince,
+    "heun3": lambda: Tableau(
+        ((0, 0, 0), (Fraction(1, 3), 0, 0), (0, Fraction(2, 3), 0)),
+        (Fraction(1, 4), 0, Fraction(3, 4)),
+        (0, Fraction(1, 3), Fraction(2, 3)),
+        "Heun(3)",
+    ),
+    "three_eighths": lambda: Tableau(
+        ((0, 0, 0, 0), (Fraction(1, 3), 0, 0, 0), (Fraction(-1, 3), 1, 0, 0), (1, -1, 1, 0)),
+        (Fraction(1, 8), Fraction(3, 8), Fraction(3, 8), Fraction(1, 8)),
+        (0, Fraction(1, 3), Fraction(2, 3), 1),
+        "three eighths",
+    ),
+    "inconsistent": lambda: Tableau(((0,),), (Fraction(1, 2),), (0,), "half a step"),
+    "floats_of_kutta4": lambda: Tableau(
+        ((0.0,) * 4, (0.5, 0.0, 0.0, 0.0), (0.0, 0.5, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)),
+        (1 / 6, 1 / 3, 1 / 3, 1 / 6),
+        (0.0, 0.5, 0.5, 1.0),
+        "Kutta(4) in floats",
+    ),
+}
+
+
+@pytest.fixture
+def tableaus():
+    """Build a tableau by name."""
+    return lambda name: TABLEAUS[name]()

@@ -1,0 +1,139 @@
+"""Claims as data, and how they compose."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import darboux as dx
+from darboux.structure import Claim, Claims, Gap, Kind, average, chain, claims_of, residual
+
+
+def _claims(structure, kind=Kind.BOUND):
+    return Claims((Claim(structure, kind, "test"),))
+
+
+def test_lipschitz_constants_multiply():
+    whole = chain([("a", _claims(dx.Lipschitz(2.0))), ("b", _claims(dx.Lipschitz(0.25)))])
+    assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(0.5)
+
+
+def test_constant_map_stays_constant_after_unbounded():
+    whole = chain([("a", _claims(dx.Lipschitz(math.inf))), ("b", _claims(dx.Lipschitz(0.0)))])
+    assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(0.0)
+
+
+def test_kind_of_a_chain_is_the_weakest():
+    parts = [
+        ("a", _claims(dx.Lipschitz(1.0), Kind.CONSTRUCTION)),
+        ("b", _claims(dx.Lipschitz(1.0), Kind.MEASURED)),
+    ]
+    assert chain(parts).find(dx.Lipschitz).kind is Kind.MEASURED
+
+
+def test_averaged_maps_compose_by_the_sum_of_odds():
+    whole = chain([("a", _claims(dx.Averaged(0.5))), ("b", _claims(dx.Averaged(2 / 3)))])
+    # odds 1 and 2 add to 3: α = 3/4
+    assert whole.find(dx.Averaged).structure.alpha == pytest.approx(0.75, rel=1e-15)
+
+
+def test_averaged_composes_with_isometric_to_nonexpansive_only():
+    whole = chain([("a", _claims(dx.Averaged(0.5))), ("b", _claims(dx.Isometric()))])
+    assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(1.0)
+    assert whole.find(dx.Averaged) is None
+    assert any(gap.path == "b" and "Averaged" in gap.reason for gap in whole.gaps)
+
+
+def test_symplectic_implies_volume_preserving_in_a_chain():
+    parts = [("a", _claims(dx.Symplectic())), ("b", _claims(dx.VolumePreserving()))]
+    whole = chain(parts)
+    assert whole.find(dx.VolumePreserving) is not None
+    assert whole.find(dx.Symplectic) is None
+
+
+def test_conformal_factors_multiply():
+    parts = [("a", _claims(dx.ConformalSymplectic(0.5))), ("b", _claims(dx.Symplectic()))]
+    assert chain(parts).find(dx.ConformalSymplectic).structure == dx.ConformalSymplectic(0.5)
+
+
+@pytest.mark.parametrize("structure", [dx.Reversible(), dx.Dissipative(), dx.EnergyPreserving()])
+def test_what_does_not_compose_is_not_concluded(structure):
+    whole = chain([("a", _claims(structure)), ("b", _claims(structure))])
+    assert whole.find(type(structure)) is None
+
+
+def test_unknown_layer_is_named():
+    whole = claims_of(nn.Sequential(nn.ReLU(), nn.GELU(), nn.ReLU()))
+    assert len(whole) == 0
+    assert Gap("1", "no claims are known for GELU") in whole.gaps
+
+
+def test_nested_gap_has_a_dotted_path():
+    whole = claims_of(nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh(), nn.GELU())))
+    assert any(gap.path == "1.1" for gap in whole.gaps)
+
+
+def test_residual_adds_the_scale():
+    whole = residual(_claims(dx.Lipschitz(3.0)), scale=-0.5)
+    assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(2.5)
+
+
+def test_average_takes_means():
+    parts = [("a", _claims(dx.Averaged(0.2))), ("b", _claims(dx.Averaged(0.6)))]
+    whole = average(parts, weights=(0.25, 0.75))
+    assert whole.find(dx.Averaged).structure.alpha == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("build", "match"),
+    [
+        (lambda: dx.Lipschitz(-1.0), "Expected a Lipschitz constant >= 0; got -1.0"),
+        (lambda: dx.Lipschitz(math.nan), "got nan"),
+        (lambda: dx.Averaged(1.0), r"Expected α in \[0, 1\); got 1.0"),
+        (lambda: dx.ConformalSymplectic(0.0), "Expected a conformal factor > 0"),
+        (lambda: dx.LinearGrowth(-1.0), "Expected an increment >= 0"),
+    ],
+)
+def test_bad_numbers_are_refused(build, match):
+    with pytest.raises(ValueError, match=match):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("module", "constant"),
+    [
+        (nn.ReLU(), 1.0),
+        (nn.Sigmoid(), 0.25),
+        (nn.LeakyReLU(-2.0), 2.0),
+        (nn.MaxPool2d(2), 1.0),
+        (nn.PixelUnshuffle(2), 1.0),
+        (nn.Dropout(0.5).eval(), 1.0),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
+)
+def test_torch_layers(module, constant):
+    assert claims_of(module).find(dx.Lipschitz).structure.constant == constant
+
+
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        (nn.Dropout(0.5), "random"),
+        (nn.BatchNorm2d(3), "batch"),
+        (nn.MaxPool2d(3, stride=1), "overlap"),
+        (nn.ReLU(inplace=True), "inplace"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
+)
+def test_torch_layers_without_a_constant_say_why(module, word):
+    claims = claims_of(module)
+    assert len(claims) == 0
+    assert word in claims.gaps[0].reason
+
+
+def test_batch_norm_in_eval_uses_its_statistics():
+    norm = nn.BatchNorm1d(2).eval()
+    norm.running_var = torch.tensor([0.25, 4.0])
+    constant = claims_of(norm).find(dx.Lipschitz).structure.constant
+    assert constant == pytest.approx((0.25 + norm.eps) ** -0.5, rel=1e-6)
