@@ -1,7 +1,9 @@
 """The code blocks of README and of the documentation run as they stand."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -22,9 +24,10 @@ def blocks(page):
 def test_code_blocks_run(page, tmp_path, monkeypatch):
     """Blocks of one page share their names, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
-    names = {"__name__": "__main__"}
+    script = ModuleType(f"page_{page.stem}")  # a module, so that classes of a page pickle
+    monkeypatch.setitem(sys.modules, script.__name__, script)
     for line, code in blocks(page):
-        exec(compile("\n" * line + code, str(page), "exec"), names)
+        exec(compile("\n" * line + code, str(page), "exec"), vars(script))
 
 
 def test_readme_has_the_first_six_lines():

@@ -43,7 +43,7 @@ def signatures(public):
     for name, member in vars(public).items():
         function = getattr(member, "__func__", getattr(member, "fget", member))
         shown = name == "__init__" or not name.startswith("_")
-        if shown and inspect.isfunction(function):
+        if shown and inspect.isfunction(function) and function.__module__ == public.__module__:
             yield f"{public.__qualname__}.{name}", function
 
 

@@ -60,9 +60,10 @@ class Clip(Activation):
         """Return x, clipped to [-ℓ, ℓ]."""
         self._check_input(x)
         threshold = self.threshold.to(x.dtype)
-        # 8 times faster than max(min()), and its gradient with respect to ℓ is
-        # hardtanh(x/ℓ) - x/ℓ = 0 inside, ±1 outside, as it should be
-        return threshold * functional.hardtanh(x / threshold)
+        # Several times faster than max(min()), and its gradient with respect to ℓ is
+        # hardtanh(x/ℓ) - x/ℓ = 0 inside, ±1 outside, as it should be. Dividing x itself
+        # would make the gradient twice as expensive.
+        return threshold * functional.hardtanh(x * (1 / threshold))
 
     def slopes(self) -> tuple[float, float]:
         """Return (0, 1)."""

@@ -141,7 +141,8 @@ class _Session:
         root = self.root
         rows = [claim_row(claim, self._target(root), path="", level="claim", why_not=self.why_not)]
         if root.exact is not root.native and not self.why_not:
-            own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.3)
+            own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.1)
+            own = replace(own, coarse=None)
             rows.append(claim_row(claim, own, path="", level="claim"))
         return rows
 
@@ -163,12 +164,20 @@ class _Session:
             generator=self.generator,
             stored=self.stored,
             depth=node.leaves(),
+            coarse=_coarse(node),
         )
 
     def _seen(self) -> dict[int, Tensor]:
         """Return what all submodules received, in the dtype of the attacks."""
         root = self.root
         return record(root.exact, root.exact_inputs[:2])
+
+
+def _coarse(node: Node) -> nn.Module | None:
+    """Return the native map for coarse searches, if it computes in float32."""
+    if node.exact is node.native or node.inputs.dtype != torch.float32:
+        return None
+    return node.native
 
 
 def _asked(wanted: tuple[Structure, ...], found: Claims) -> tuple[Claim, ...]:

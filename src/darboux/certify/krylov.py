@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
-from darboux.certify.jacobian import Jacobian
 from darboux.certify.problem import norms, spread, unit
+
+
+class Operator(Protocol):
+    """A linear operator per point; `Jacobian` is one."""
+
+    def push(self, tangents: Tensor) -> Tensor:
+        """Return D v."""
+
+    def pull(self, cotangents: Tensor) -> Tensor:
+        """Return Dᵀ u."""
+
 
 _STALL = 1e-6
 _PATIENCE = 4
 
 
 def largest_singular(
-    jacobian: Jacobian, start: Tensor, *, iterations: int
+    jacobian: Operator, start: Tensor, *, iterations: int
 ) -> tuple[Tensor, Tensor]:
     """Return lower bounds of the largest singular values, and the tangents that show them.
 
@@ -33,6 +45,7 @@ def largest_singular(
         (values, tangents), (P,) and (P, *shape).
 
     Example:
+        >>> from darboux.certify.jacobian import Jacobian
         >>> D = Jacobian(lambda x: x * torch.tensor([1.0, 3.0]), torch.zeros(1, 2))
         >>> values, _ = largest_singular(D, torch.ones(1, 2), iterations=8)
         >>> round(float(values), 4)

@@ -73,7 +73,7 @@ class Pairs:
 
 
 def measure(problem: Problem, x: Tensor, y: Tensor) -> Pairs:
-    """Return pairs with their quotients.
+    """Return pairs with their quotients; fewer x than y are used over and over.
 
     The rounding of a quotient is that of the values, relative to the distance:
     ε c K √n (‖φx‖ + ‖φy‖ + ‖x‖ + ‖y‖) / ‖x - y‖.
@@ -89,6 +89,8 @@ def measure(problem: Problem, x: Tensor, y: Tensor) -> Pairs:
         1.0
     """
     a, b = problem(x), problem(y)
+    copies = len(y) // len(x)
+    x, a = x.repeat(copies, *(1,) * (x.ndim - 1)), a.repeat(copies, *(1,) * (a.ndim - 1))
     distance = norms(x - y)
     usable = distance > 0
     divisor = torch.where(usable, distance, torch.ones_like(distance))

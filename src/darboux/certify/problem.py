@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from darboux.certify.target import Target
 
@@ -15,6 +16,7 @@ Map = Callable[[Tensor], Tensor]
 
 _MEMORY = 2**28  # bytes of activations that one call may keep for its derivatives
 _PER_ENTRY = 300.0  # operations that the attack itself spends on every entry of a point
+_EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise
 _AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
 
 
@@ -30,6 +32,8 @@ class Problem:
     Args:
         call: the map on batches.
         target: where to look and how hard.
+        coarse: the same map in a faster dtype, for searching where `call` is expensive;
+            what it finds is measured with `call`.
 
     Example:
         >>> from darboux.certify.effort import Effort
@@ -40,7 +44,7 @@ class Problem:
         (False, torch.Size([2, 4]))
     """
 
-    def __init__(self, call: Map, target: Target) -> None:
+    def __init__(self, call: Map, target: Target, *, coarse: Map | None = None) -> None:
         self.target = target
         self.mixes = _mixes(call, target)
         self.call: Map = _one_by_one(call) if self.mixes else call
@@ -49,6 +53,10 @@ class Problem:
         self.size = max(1, self.points[0].numel())
         operations, held = _cost(self.call, self.points[:1])
         self.operations = operations + _PER_ENTRY * self.size
+        self.is_coarse = coarse is not None and self.operations > _EXPENSIVE
+        self.search: Map = self.call
+        if coarse is not None and self.is_coarse:
+            self.search = _one_by_one(coarse) if self.mixes else coarse
         self.chunk = int(min(4096, max(1, _MEMORY // max(held, 1))))
         self.affine = self._seems_affine()
 
@@ -153,8 +161,30 @@ def _cost(call: Map, point: Tensor) -> tuple[float, int]:
         return tensor
 
     start = point.detach().clone().requires_grad_()
-    counter = FlopCounterMode(display=False)
+    counter = _Operations()
     counted = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
     with torch.enable_grad(), counter, counted:
         call(start)
-    return float(counter.get_total_flops()), held
+    return counter.total, held
+
+
+class _Operations(TorchDispatchMode):
+    """Counts the floating-point operations of convolutions and products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0.0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        del types
+        value = func(*args, **(kwargs or {}))
+        rule = flop_registry.get(getattr(func, "_overloadpacket", None))
+        if rule is not None:
+            self.total += rule(*args, **(kwargs or {}), out_val=value)
+        return value

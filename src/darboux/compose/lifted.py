@@ -68,7 +68,7 @@ class Lifted(nn.Module):
 
     def _carried(self, inner: Claims, isometric: Claim) -> list[Claim]:
         premises = (AdjointOf(self.lift), IsometryOf(self.lift), *isometric.premises)
-        carried = []
+        carried: list[Claim] = []
         for family in (Averaged, Lipschitz):
             claim = inner.find(family)
             if claim is None or any(c.structure.at_least(claim.structure) for c in carried):

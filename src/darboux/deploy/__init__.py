@@ -4,7 +4,7 @@ import darboux.deploy.flows as _flows
 from darboux.deploy.fields import increment
 from darboux.deploy.flows import FrozenStep
 from darboux.deploy.layers import ChannelScale, activation_layer, layer, scaled_rows
-from darboux.deploy.lifts import FrozenLift
+from darboux.deploy.lifts import FrozenLift, FrozenLifted
 from darboux.deploy.registry import finish, freeze
 
 del _flows
@@ -12,6 +12,7 @@ del _flows
 __all__ = [
     "ChannelScale",
     "FrozenLift",
+    "FrozenLifted",
     "FrozenStep",
     "activation_layer",
     "finish",

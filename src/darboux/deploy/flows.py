@@ -1,4 +1,4 @@
-"""Frozen flows, lifts and sums."""
+"""Frozen flows and sums."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.compose import Average, Lifted, Residual, Translated
+from darboux.compose import Average, Residual, Translated
 from darboux.deploy.fields import increment
 from darboux.deploy.registry import finish, freeze
 from darboux.flow import Flow, Step, as_float
@@ -78,11 +78,6 @@ def _explicit(integrator: Integrator) -> RungeKutta:
 @freeze.register
 def _(module: Flow) -> nn.Module:
     return finish(nn.Sequential(*(freeze(step) for _, step in module.chain())))
-
-
-@freeze.register
-def _(module: Lifted) -> nn.Module:
-    return finish(Lifted(freeze(module.lift), freeze(module.inner)))
 
 
 @freeze.register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
@@ -12,8 +13,8 @@ from darboux import activations
 from darboux.deploy.registry import finish, freeze
 from darboux.linear import Stencil, StencilMap
 
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_PAD = {
+_CONV: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_PAD: dict[str, dict[int, Callable[..., nn.Module]]] = {
     "zeros": {1: nn.ZeroPad1d, 2: nn.ZeroPad2d, 3: nn.ZeroPad3d},
     "circular": {1: nn.CircularPad1d, 2: nn.CircularPad2d, 3: nn.CircularPad3d},
 }
@@ -141,7 +142,7 @@ def _(module: activations.Identity) -> nn.Module:
 
 @freeze.register
 def _(module: activations.Softplus) -> nn.Module:
-    return nn.Softplus(beta=module.beta)
+    return nn.Softplus(beta=module.beta, threshold=40.0)  # as in the activation itself
 
 
 @freeze.register

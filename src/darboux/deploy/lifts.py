@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darboux.compose import Lifted
 from darboux.deploy.registry import finish, freeze
 from darboux.linear import Lift
 
@@ -53,6 +54,40 @@ class FrozenLift(nn.Module):
         else:
             blocks = y[:, : self.pixels.out_features]
         return self.pixels.restore(blocks, size=size)
+
+
+@final
+class FrozenLifted(nn.Module):
+    """The map x -> L* φ(L x) of frozen parts.
+
+    Shapes: as those of `darboux.compose.Lifted`.
+
+    Args:
+        lift: L.
+        inner: φ.
+
+    Example:
+        >>> lifted = FrozenLifted(FrozenLift(Lift(1, 4, dim=1, shuffle=2)), nn.Identity())
+        >>> lifted(torch.ones(1, 1, 3)).shape
+        torch.Size([1, 1, 3])
+    """
+
+    def __init__(self, lift: FrozenLift, inner: nn.Module) -> None:
+        super().__init__()
+        self.lift = lift
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return L* φ(L x)."""
+        return self.lift.restore(self.inner(self.lift(x)), size=x.shape[2:])
+
+
+@freeze.register
+def _(module: Lifted) -> nn.Module:
+    if not isinstance(module.lift, Lift):
+        msg = f"freeze: expected a Lift inside Lifted; got {type(module.lift).__name__}."
+        raise TypeError(msg)
+    return finish(FrozenLifted(FrozenLift(module.lift), freeze(module.inner)))
 
 
 @freeze.register

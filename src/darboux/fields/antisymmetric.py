@@ -14,7 +14,7 @@ from darboux.fields._checks import (
     require_square,
     slope_premises,
 )
-from darboux.fields.field import VectorField
+from darboux.fields.field import Time, VectorField
 from darboux.linear import LinearMap, SkewPart
 from darboux.structure import AdjointOf, CocoerciveField, NormAtMost, Premise
 
@@ -62,7 +62,7 @@ class AntisymmetricField(VectorField):
         self.damping = float(damping)
         self.bias = map.bias()
 
-    def forward(self, t: float, z: Tensor) -> Tensor:
+    def forward(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         del t  # autonomous
         return self.activation(self.map.affine(z, self.bias))

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from darboux.structure import Kind, Premise
 
-Bound = Callable[[float, Tensor], Tensor]
+Time = float | Tensor  # a tensor where it depends on a step size that is one
+Bound = Callable[[Time, Tensor], Tensor]
 Constant = Tensor | float
 
 
@@ -24,7 +25,7 @@ class VectorField(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, t: float, z: Tensor) -> Tensor:
+    def forward(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z), of the shape of z."""
 
     def lipschitz(self) -> Constant | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, require_separable, slope_premises
-from darboux.fields.field import Bound, Constant, VectorField
+from darboux.fields.field import Bound, Constant, Time, VectorField
 from darboux.linear import LinearMap
 from darboux.structure import (
     AdjointOf,
@@ -69,7 +69,7 @@ class GradientField(VectorField):
         self.metric = metric
         self.bias = map.bias()
 
-    def forward(self, t: float, z: Tensor) -> Tensor:
+    def forward(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         return self._evaluate(t, z, scale=self.scale())
 
@@ -77,7 +77,7 @@ class GradientField(VectorField):
         """Return the field with its metric computed once."""
         return partial(self._evaluate, scale=self.scale())
 
-    def energy(self, t: float, z: Tensor) -> Tensor:
+    def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
         del t  # autonomous
         potential = self.activation.antiderivative(self.map.affine(z, self.bias))
@@ -86,7 +86,7 @@ class GradientField(VectorField):
             potential = potential * _like_channels(scale, potential)
         return potential.flatten(1).sum(dim=1)
 
-    def _evaluate(self, t: float, z: Tensor, *, scale: Tensor | None) -> Tensor:
+    def _evaluate(self, t: Time, z: Tensor, *, scale: Tensor | None) -> Tensor:
         del t  # autonomous
         y = self.activation(self.map.affine(z, self.bias))
         return -(self.map.adjoint(y) if scale is None else self.map.scaled_adjoint(y, scale))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, require_square, slope_premises
-from darboux.fields.field import VectorField
+from darboux.fields.field import Time, VectorField
 from darboux.linear import LinearMap
 from darboux.structure import NormAtMost, Premise
 
@@ -45,7 +45,7 @@ class ResidualField(VectorField):
         self.activation = activation
         self.bias = map.bias()
 
-    def forward(self, t: float, z: Tensor) -> Tensor:
+    def forward(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         del t  # autonomous
         return self.activation(self.map.affine(z, self.bias))

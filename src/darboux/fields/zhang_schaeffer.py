@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, slope_premises
-from darboux.fields.field import VectorField
+from darboux.fields.field import Time, VectorField
 from darboux.fields.gradient import GradientField
 from darboux.linear import LinearMap, Nonnegative
 from darboux.structure import Kind, NormAtMost, Premise
@@ -74,7 +74,7 @@ class ZhangSchaefferField(VectorField):
         """Return the stable case A1 = A, A2 = A*, b2 = 0, which is equation (16)."""
         return GradientField(map, activation, metric="norm")
 
-    def forward(self, t: float, z: Tensor) -> Tensor:
+    def forward(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         del t  # autonomous
         y = self.activation(self.map_1.affine(z, self.bias_1))
@@ -99,8 +99,8 @@ class ZhangSchaefferField(VectorField):
     def _sign(self) -> Kind | None:
         """Return how A2 >= 0 is known: by a constraint, by looking, or not at all."""
         if parametrize.is_parametrized(self.map_2, "weight"):
-            constraints = self.map_2.parametrizations["weight"]
-            if isinstance(constraints[-1], Nonnegative):
+            constraints = self.map_2.get_submodule("parametrizations.weight")
+            if isinstance(list(constraints.children())[-1], Nonnegative):
                 return Kind.CONSTRUCTION
         weight = getattr(self.map_2, "weight", None)
         return Kind.BOUND if weight is not None and bool((weight >= 0).all()) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import final
 
 import torch
@@ -18,7 +18,7 @@ from darboux.flow.steps import (
     as_float,
     required_limit,
 )
-from darboux.integrators import Integrator
+from darboux.integrators import Integrator, Time
 from darboux.structure import Claim, Claims, Dissipative, Kind, chain, merge_premises
 
 
@@ -74,7 +74,7 @@ class Flow(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z(T)."""
-        t: float = 0.0
+        t: Time = 0.0
         for field in self._schedule():
             z, h = advance(field, self.integrator, self.rule, t, z)
             t = t + h
@@ -82,7 +82,8 @@ class Flow(nn.Module):
 
     def trajectory(self, z: Tensor) -> Tensor:
         """Return all states, (K+1, batch, features, *space), z(0) first."""
-        states, t = [z], 0.0
+        states = [z]
+        t: Time = 0.0
         for field in self._schedule():
             z, h = advance(field, self.integrator, self.rule, t, z)
             states.append(z)
@@ -147,31 +148,32 @@ class Flow(nn.Module):
         return count
 
 
-def _as_list(fields: VectorField | Sequence[VectorField]) -> list[VectorField]:
-    members = [fields] if isinstance(fields, VectorField) else list(fields)
+def _as_list(fields: object) -> list[VectorField]:
+    members = list(fields) if isinstance(fields, Iterable) else [fields]
     if not members:
         msg = "Flow: expected at least one field; got an empty list."
         raise ValueError(msg)
-    for member in members:
-        if not isinstance(member, VectorField):
-            msg = (
-                f"Flow: expected VectorField objects; got {type(member).__name__}. Subclass "
-                "darboux.fields.VectorField to use a network of your own as a field."
-            )
-            raise TypeError(msg)
-    return members
+    return [_as_field(member) for member in members]
 
 
-def _as_integrator(integrator: Integrator) -> Integrator:
+def _as_field(member: object) -> VectorField:
+    if not isinstance(member, VectorField):
+        msg = (
+            f"Flow: expected VectorField objects; got {type(member).__name__}. Subclass "
+            "darboux.fields.VectorField to use a network of your own as a field."
+        )
+        raise TypeError(msg)
+    return member
+
+
+def _as_integrator(integrator: object) -> Integrator:
     if not isinstance(integrator, Integrator):
         msg = f"Flow: expected an integrator such as Euler(); got {integrator!r}."
         raise TypeError(msg)
     return integrator
 
 
-def _rule(
-    fields: int, steps: int | StepRule | None, horizon: float | None, *, is_shared: bool
-) -> StepRule:
+def _rule(fields: int, steps: object, horizon: float | None, *, is_shared: bool) -> StepRule:
     """Return the step rule that the arguments of a flow stand for, or refuse them."""
     if isinstance(steps, ContractiveSteps):
         return _contractive_rule(fields, steps, horizon, is_shared=is_shared)

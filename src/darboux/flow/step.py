@@ -13,7 +13,7 @@ from darboux.flow.steps import (
     as_float,
     step_limit,
 )
-from darboux.integrators import Integrator, PostActivation, RungeKutta
+from darboux.integrators import Integrator, PostActivation, RungeKutta, Time
 from darboux.structure import (
     Averaged,
     Claim,
@@ -130,11 +130,7 @@ class Step(nn.Module):
         """A2 >= 0, σ >= 0 and z >= 0 give 0 <= z' <= z + h b2⁺ entry by entry."""
         growth = getattr(self.field, "growth", lambda: None)()
         integrator = self.integrator
-        if (
-            growth is None
-            or not isinstance(integrator, PostActivation)
-            or not integrator.is_euler
-        ):
+        if growth is None or not isinstance(integrator, PostActivation) or not integrator.is_euler:
             return []
         norm, kind = growth
         reason = "A2 >= 0, σ >= 0: 0 <= z' <= z + h b2⁺ entry by entry (Zhang and Schaeffer)"
@@ -148,7 +144,7 @@ class Step(nn.Module):
 
 
 def advance(
-    field: VectorField, integrator: Integrator, rule: StepRule, time: float, z: Tensor
+    field: VectorField, integrator: Integrator, rule: StepRule, time: Time, z: Tensor
 ) -> tuple[Tensor, StepSize]:
     """Return z(t + h) and h; the field is bound once, so its stages share its bounds.
 

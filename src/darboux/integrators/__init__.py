@@ -7,7 +7,7 @@ Integrators hold no mutable state: state in, state out.
 
 from darboux.integrators.algebraic_stability import is_algebraically_stable
 from darboux.integrators.contractivity import contractivity_radius
-from darboux.integrators.integrator import Field, Integrator, StepSize
+from darboux.integrators.integrator import Field, Integrator, StepSize, Time
 from darboux.integrators.methods import (
     Euler,
     ImprovedEuler,
@@ -49,6 +49,7 @@ __all__ = [
     "RungeKutta",
     "StepSize",
     "Tableau",
+    "Time",
     "contractivity_radius",
     "is_algebraically_stable",
     "is_symplectic",

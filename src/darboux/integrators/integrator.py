@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-Field = Callable[[float, Tensor], Tensor]
 StepSize = float | Tensor
+Time = float | Tensor  # a tensor where it depends on a step size that is one
+Field = Callable[[Time, Tensor], Tensor]
 
 
 class Integrator(ABC):
@@ -24,13 +25,13 @@ class Integrator(ABC):
     order: int
     radius: float | None = None  # contractivity radius r of section 2.2.1, None if unknown
 
-    def init(self, field: Field, t: float, h: StepSize, z: Tensor) -> Any:
+    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Any:
         """Return the state that stands for z at time t."""
         del field, t, h
         return z
 
     @abstractmethod
-    def step(self, field: Field, t: float, h: StepSize, state: Any) -> Any:
+    def step(self, field: Field, t: Time, h: StepSize, state: Any) -> Any:
         """Return the state at time t + h."""
 
     def value(self, state: Any) -> Tensor:

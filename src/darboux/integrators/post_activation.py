@@ -7,7 +7,7 @@ from typing import Any, final
 from torch import Tensor
 
 from darboux.activations import ReLU
-from darboux.integrators.integrator import Field, Integrator, StepSize
+from darboux.integrators.integrator import Field, Integrator, StepSize, Time
 from darboux.integrators.runge_kutta import RungeKutta
 
 
@@ -43,11 +43,11 @@ class PostActivation(Integrator):
         """Whether the step inside is Euler's."""
         return isinstance(self.inner, RungeKutta) and self.inner.tableau.stages == 1
 
-    def init(self, field: Field, t: float, h: StepSize, z: Tensor) -> Any:
+    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Any:
         """Return the state of the inner integrator."""
         return self.inner.init(field, t, h, z)
 
-    def step(self, field: Field, t: float, h: StepSize, state: Any) -> Any:
+    def step(self, field: Field, t: Time, h: StepSize, state: Any) -> Any:
         """Return the inner step, followed by the ReLU."""
         after = self.inner.step(field, t, h, state)
         return self.inner.init(field, t, h, self.activation(self.inner.value(after)))

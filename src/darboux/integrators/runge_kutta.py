@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from darboux.integrators.contractivity import contractivity_radius
-from darboux.integrators.integrator import Field, Integrator, StepSize
+from darboux.integrators.integrator import Field, Integrator, StepSize, Time
 from darboux.integrators.order_conditions import order
 from darboux.integrators.tableau import EPS, Number, Tableau
 
@@ -65,7 +65,7 @@ class RungeKutta(Integrator):
         """The number of evaluations of the field in one step."""
         return len(self._rows)
 
-    def step(self, field: Field, t: float, h: StepSize, state: Tensor) -> Tensor:
+    def step(self, field: Field, t: Time, h: StepSize, state: Tensor) -> Tensor:
         """Return z(t + h) from z(t), one step of the method.
 
         Args:

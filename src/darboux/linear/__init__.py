@@ -1,8 +1,14 @@
-"""Linear maps with exact adjoints and true bounds of their norms."""
+"""Linear maps with exact adjoints and true bounds of their norms.
 
+A map that is translation-invariant is a `Stencil`: a kernel with its place and padding.
+`StencilMap` derives everything from it, and `CombinedMap` combines maps: transposes, sums,
+stacks and circular products are stencils again; where they are not, norms combine.
+"""
+
+import darboux.linear.torch_rules as _torch_rules
 from darboux.linear.combined_map import CombinedMap
 from darboux.linear.composed import Composed
-from darboux.linear.constraints import Nonnegative
+from darboux.linear.constraints import Nonnegative, Orthogonal, Skew, Spectral
 from darboux.linear.conv import Conv
 from darboux.linear.dense import Dense
 from darboux.linear.finite_difference import FiniteDifference
@@ -15,6 +21,8 @@ from darboux.linear.stencil import Stencil
 from darboux.linear.stencil_map import StencilMap
 from darboux.linear.transposed import Transposed
 
+del _torch_rules
+
 __all__ = [
     "CombinedMap",
     "Composed",
@@ -24,8 +32,11 @@ __all__ = [
     "Lift",
     "LinearMap",
     "Nonnegative",
+    "Orthogonal",
     "Scaled",
+    "Skew",
     "SkewPart",
+    "Spectral",
     "Stacked",
     "Stencil",
     "StencilMap",

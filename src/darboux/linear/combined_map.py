@@ -45,6 +45,10 @@ class CombinedMap(StencilMap):
     def rows_of_parts(self) -> Tensor:
         """Return T >= A A* from the bounds of the parts."""
 
+    def exact_stencil(self) -> Stencil:
+        """Return the stencil that the bounds are about, before any rounding of its kernel."""
+        return self.stencil()
+
     def forward(self, x: Tensor) -> Tensor:
         """Return A x: (batch, in_features, *space) -> (batch, out_features, *space)."""
         return self.stencil().apply(x) if self.one_stencil else self.apply_parts(x)
@@ -68,16 +72,16 @@ class CombinedMap(StencilMap):
 
     def norm_bound(self) -> Tensor:
         """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable."""
-        return norm_bound(self.stencil()) if self.one_stencil else self.norm_of_parts()
+        return norm_bound(self.exact_stencil()) if self.one_stencil else self.norm_of_parts()
 
     def row_bound(self) -> Tensor:
         """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
-        return row_bound(self.stencil()) if self.one_stencil else self.rows_of_parts()
+        return row_bound(self.exact_stencil()) if self.one_stencil else self.rows_of_parts()
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, (). Zero for separate parts."""
         if self.one_stencil:
-            return smallest_bound(self.stencil())
+            return smallest_bound(self.exact_stencil())
         return torch.zeros((), dtype=torch.float64, device=self._like().device)
 
 

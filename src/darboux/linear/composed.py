@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import final
+from itertools import pairwise
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ class Composed(CombinedMap):
     def __init__(self, *maps: LinearMap) -> None:
         super().__init__()
         some("Composed", maps)
-        for outer, inner in zip(maps, maps[1:], strict=False):
+        for outer, inner in pairwise(maps):
             if outer.in_features != inner.out_features:
                 msg = (
                     "Composed: expected each map to take what the next one gives (the last is "
@@ -57,43 +58,64 @@ class Composed(CombinedMap):
         self.one_stencil = combines(self)
 
     def stencil(self) -> Stencil:
-        first, *rest = (stencil_of(map) for map in self.maps)
-        with torch.autocast(first.weight.device.type, enabled=False):
+        """Return the kernel of the product, rounded to the dtype of the factors."""
+        product = self.exact_stencil()
+        return product.to(stencil_of(self._parts()[0]).weight.dtype)
+
+    def exact_stencil(self) -> Stencil:
+        """Return the kernel of the product in float64: factors are applied one by one."""
+        product, *rest = (stencil_of(map) for map in self._parts())
+        with torch.autocast(product.weight.device.type, enabled=False):
             for factor in rest:
-                first = first.after(factor)
-        return first
+                product = product.after(factor)
+        return product
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return A x, factor by factor."""
         return self.apply_parts(x)
 
     def adjoint(self, y: Tensor) -> Tensor:
+        """Return A* y, factor by factor."""
         return self.adjoint_parts(y)
 
     def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        for map in reversed(self.maps[1:]):
+        """Return A x + b, the bias fused into the last factor."""
+        last, *rest = self._parts()
+        for map in reversed(rest):
             x = map(x)
-        return self.maps[0].affine(x, bias)
+        return last.affine(x, bias)
 
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
-        y = self.maps[0].scaled_adjoint(y, scale)
-        for map in self.maps[1:]:
+        """Return A* diag(s) y, the scale folded into the first factor."""
+        first, *rest = self._parts()
+        y = first.scaled_adjoint(y, scale)
+        for map in rest:
             y = map.adjoint(y)
         return y
 
     def apply_parts(self, x: Tensor) -> Tensor:
-        for map in reversed(self.maps):
+        """Return A x, part by part."""
+        for map in reversed(self._parts()):
             x = map(x)
         return x
 
     def adjoint_parts(self, y: Tensor) -> Tensor:
-        for map in self.maps:
+        """Return A* y, part by part."""
+        for map in self._parts():
             y = map.adjoint(y)
         return y
 
     def norm_of_parts(self) -> Tensor:
-        return torch.stack([map.norm_bound() for map in self.maps]).prod()
+        """Return a bound of ‖A‖₂ from the norms of the parts."""
+        return torch.stack([map.norm_bound() for map in self._parts()]).prod()
 
     def rows_of_parts(self) -> Tensor:
-        rest = [map.norm_bound() for map in self.maps[1:]]
-        rows = self.maps[0].row_bound()
-        return rows * torch.stack(rest).prod().square() if rest else rows
+        """Return T >= A A* from the bounds of the parts."""
+        first, *rest = self._parts()
+        rows = first.row_bound()
+        for map in rest:
+            rows = rows * map.norm_bound().square()
+        return rows
+
+    def _parts(self) -> list[LinearMap]:
+        return cast("list[LinearMap]", list(self.maps))

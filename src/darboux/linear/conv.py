@@ -66,6 +66,7 @@ class Conv(StencilMap):
         self.stencil()  # refuses an unknown padding
 
     def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
         origin = tuple(-((k - 1) // 2) for k in self.kernel)
         return Stencil(self.weight, origin, self.padding)
 

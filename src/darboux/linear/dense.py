@@ -47,6 +47,7 @@ class Dense(StencilMap):
         self.weight = nn.Parameter(torch.randn(out_features, in_features) * scale)
 
     def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
         return Stencil(self.weight, (), "zeros")
 
     def extra_repr(self) -> str:

@@ -47,6 +47,7 @@ class FiniteDifference(StencilMap):
         self.stencil()  # refuses an unknown padding
 
     def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
         weight = torch.cat([self._along(axis) for axis in range(self.dim)])
         return Stencil(weight, (0,) * self.dim, self.padding)
 

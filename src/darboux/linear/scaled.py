@@ -43,18 +43,23 @@ class Scaled(CombinedMap):
         self.one_stencil = combines(self)
 
     def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
         return stencil_of(self.map).scaled(self.factor)
 
     def apply_parts(self, x: Tensor) -> Tensor:
+        """Return A x, part by part."""
         return self.factor * self.map(x)
 
     def adjoint_parts(self, y: Tensor) -> Tensor:
+        """Return A* y, part by part."""
         return self.factor * self.map.adjoint(y)
 
     def norm_of_parts(self) -> Tensor:
+        """Return a bound of ‖A‖₂ from the norms of the parts."""
         return abs(self.factor) * self.map.norm_bound()
 
     def rows_of_parts(self) -> Tensor:
+        """Return T >= A A* from the bounds of the parts."""
         return self.factor**2 * self.map.row_bound() + same_bound(
             0 * self.map.norm_bound(), self.out_features
         )

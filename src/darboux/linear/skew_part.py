@@ -55,22 +55,27 @@ class SkewPart(CombinedMap):
         self.one_stencil = combines(self)
 
     def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
         inner = stencil_of(self.map)
         skew = inner.plus(inner.adjoint().scaled(-1.0))
         return skew.plus_identity(-self.damping) if self.damping else skew
 
     def apply_parts(self, x: Tensor) -> Tensor:
+        """Return A x, part by part."""
         skew = self.map(x) - self.map.adjoint(x)
         return skew - self.damping * x if self.damping else skew
 
     def adjoint_parts(self, y: Tensor) -> Tensor:
+        """Return A* y, part by part."""
         skew = self.map.adjoint(y) - self.map(y)
         return skew - self.damping * y if self.damping else skew
 
     def norm_of_parts(self) -> Tensor:
+        """Return a bound of ‖A‖₂ from the norms of the parts."""
         return (4 * self.map.norm_bound().square() + self.damping**2).sqrt()
 
     def rows_of_parts(self) -> Tensor:
+        """Return T >= A A* from the bounds of the parts."""
         return same_bound(self.norm_of_parts(), self.out_features)
 
     def extra_repr(self) -> str:

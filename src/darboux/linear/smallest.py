@@ -27,7 +27,9 @@ def smallest_bound(stencil: Stencil) -> Tensor:
 
     Example:
         >>> import torch
-        >>> smallest_bound(Stencil(torch.diag(torch.tensor([2.0, 3.0])), (), "zeros")).round(decimals=6)
+        >>> smallest_bound(Stencil(torch.diag(torch.tensor([2.0, 3.0])), (), "zeros")).round(
+        ...     decimals=6
+        ... )
         tensor(2., dtype=torch.float64)
     """
     outer, inner = stencil.weight.shape[:2]

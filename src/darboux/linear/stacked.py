@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -54,20 +54,28 @@ class Stacked(CombinedMap):
         self.one_stencil = combines(self)
 
     def stencil(self) -> Stencil:
-        return stacked([stencil_of(map) for map in self.maps])
+        """Return the kernel, with its place and padding."""
+        return stacked([stencil_of(map) for map in self._parts()])
 
     def apply_parts(self, x: Tensor) -> Tensor:
-        return torch.cat([map(x) for map in self.maps], dim=1)
+        """Return A x, part by part."""
+        return torch.cat([map(x) for map in self._parts()], dim=1)
 
     def adjoint_parts(self, y: Tensor) -> Tensor:
+        """Return A* y, part by part."""
         parts = y.split(self._sizes, dim=1)
-        first, *rest = (map.adjoint(part) for map, part in zip(self.maps, parts, strict=True))
+        first, *rest = (map.adjoint(part) for map, part in zip(self._parts(), parts, strict=True))
         for term in rest:
             first = first + term
         return first
 
     def norm_of_parts(self) -> Tensor:
-        return torch.stack([map.norm_bound() for map in self.maps]).norm()
+        """Return a bound of ‖A‖₂ from the norms of the parts."""
+        return torch.stack([map.norm_bound() for map in self._parts()]).norm()
 
     def rows_of_parts(self) -> Tensor:
-        return len(self.maps) * torch.cat([map.row_bound() for map in self.maps])
+        """Return T >= A A* from the bounds of the parts."""
+        return len(self.maps) * torch.cat([map.row_bound() for map in self._parts()])
+
+    def _parts(self) -> list[LinearMap]:
+        return cast("list[LinearMap]", list(self.maps))

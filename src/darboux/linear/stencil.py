@@ -80,6 +80,10 @@ class Stencil:
         first = tuple(1 - k - o for o, k in zip(self.origin, self.kernel, strict=True))
         return Stencil(mirrored, first, self.padding)
 
+    def to(self, dtype: torch.dtype) -> Stencil:
+        """Return the same map with its kernel in another dtype."""
+        return Stencil(self.weight.to(dtype), self.origin, self.padding)
+
     def scaled(self, factor: float | Tensor) -> Stencil:
         """Return c A."""
         return Stencil(self.weight * factor, self.origin, self.padding)

@@ -63,13 +63,11 @@ def _unknown(module: nn.Module) -> str | None:
 
 def _wraps_once(module: nn.Module) -> bool:
     """Return whether circular padding gives each output pixel at most once."""
-    padding = module.padding
-    if isinstance(padding, str):
+    assert isinstance(module, Convolution)
+    if isinstance(module.padding, str):
         return True
-    return all(
-        2 * p <= step * (k - 1)
-        for p, step, k in zip(padding, module.dilation, module.kernel_size, strict=True)
-    )
+    sizes = zip(module.padding, module.dilation, module.kernel_size, strict=True)
+    return all(2 * p <= step * (k - 1) for p, step, k in sizes)
 
 
 def _weight(module: nn.Module) -> Tensor:

@@ -37,16 +37,21 @@ class Transposed(CombinedMap):
         self.one_stencil = combines(self)
 
     def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
         return stencil_of(self.map).adjoint()
 
     def apply_parts(self, x: Tensor) -> Tensor:
+        """Return A x, part by part."""
         return self.map.adjoint(x)
 
     def adjoint_parts(self, y: Tensor) -> Tensor:
+        """Return A* y, part by part."""
         return self.map(y)
 
     def norm_of_parts(self) -> Tensor:
+        """Return a bound of ‖A‖₂ from the norms of the parts."""
         return self.map.norm_bound()
 
     def rows_of_parts(self) -> Tensor:
+        """Return T >= A A* from the bounds of the parts."""
         return same_bound(self.map.norm_bound(), self.out_features)

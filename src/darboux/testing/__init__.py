@@ -11,6 +11,17 @@ Example:
     >>> check_gradients(lambda: torch.nn.Linear(3, 2), torch.ones(4, 3))
 """
 
+from darboux.testing.checks.activations import check_antiderivative, check_claims, check_slopes
+from darboux.testing.checks.fields import check_bind, check_constants, check_energy, check_shape
+from darboux.testing.checks.flow import check_descent, check_trajectory
+from darboux.testing.checks.integrators import (
+    check_lipschitz_factor,
+    check_order,
+    check_radius,
+    check_radius_is_sharp,
+    check_step_sizes,
+    largest_linear_growth,
+)
 from darboux.testing.checks.lifecycle import (
     LIFECYCLE,
     check_batch_is_loop,
@@ -19,6 +30,16 @@ from darboux.testing.checks.lifecycle import (
     check_input_untouched,
     check_lifecycle,
     check_train_equals_eval,
+)
+from darboux.testing.checks.linear import (
+    check_adjoint,
+    check_estimate,
+    check_fused,
+    check_lower_bound,
+    check_norm_bound,
+    check_row_bound,
+    check_symbol,
+    explicit_matrix,
 )
 from darboux.testing.checks.state import check_deepcopy, check_pickle, check_state_dict
 from darboux.testing.checks.transforms import (
@@ -33,19 +54,42 @@ from darboux.testing.tolerance import assert_close, tolerance
 __all__ = [
     "LIFECYCLE",
     "assert_close",
+    "check_adjoint",
+    "check_antiderivative",
     "check_autocast",
     "check_batch_is_loop",
+    "check_bind",
+    "check_claims",
     "check_compile",
+    "check_constants",
     "check_deepcopy",
     "check_derivatives",
+    "check_descent",
     "check_dtypes",
+    "check_energy",
+    "check_estimate",
     "check_functional",
+    "check_fused",
     "check_gradients",
     "check_input_untouched",
     "check_lifecycle",
+    "check_lipschitz_factor",
+    "check_lower_bound",
+    "check_norm_bound",
+    "check_order",
     "check_pickle",
+    "check_radius",
+    "check_radius_is_sharp",
+    "check_row_bound",
+    "check_shape",
+    "check_slopes",
     "check_state_dict",
+    "check_step_sizes",
+    "check_symbol",
     "check_train_equals_eval",
+    "check_trajectory",
     "check_vmap",
+    "explicit_matrix",
+    "largest_linear_growth",
     "tolerance",
 ]

@@ -13,7 +13,7 @@ from darboux.certify.problem import Problem, norms, spread, unit
 
 _CALLS = 3.0  # evaluations per iteration: forward mode two, backward one
 _GLANCE = 6  # iterations that tell a promising base point
-_DISTANCES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0)
+_DISTANCES = (1e-5, 1e-2, 1.0)
 
 
 def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
@@ -81,7 +81,7 @@ def _singular(
     for x, v in zip(points.split(problem.chunk), tangents.split(problem.chunk), strict=True):
         # A little noise: a start inside an invariant subspace would stay there.
         start = unit(v) + 0.1 * unit(problem.target.randn(*v.shape))
-        value, vector = largest_singular(Jacobian(problem.call, x), start, iterations=iterations)
+        value, vector = largest_singular(Jacobian(problem.search, x), start, iterations=iterations)
         values.append(torch.where(value.isfinite(), value, torch.full_like(value, -1.0)))
         vectors.append(vector.nan_to_num(0.0, 0.0, 0.0))
     return torch.cat(values), torch.cat(vectors)
@@ -111,11 +111,9 @@ def _restart_worst(
 def _quotients(problem: Problem, points: Tensor, tangents: Tensor) -> Pairs:
     """Return pairs x, x + εv at several distances ε."""
     size = norms(points).clamp(min=problem.target.scale * problem.size**0.5)
-    pairs = None
-    for distance in _DISTANCES:
-        step = spread(distance * size, tangents) * tangents
-        for sign in (1.0, -1.0):
-            found = measure(problem, points, points + sign * step)
-            pairs = found if pairs is None else pairs.join(found)
-    assert pairs is not None
-    return pairs
+    ends = [
+        points + spread(sign * distance * size, tangents) * tangents
+        for distance in _DISTANCES
+        for sign in (1.0, -1.0)
+    ]
+    return measure(problem, points, torch.cat(ends))

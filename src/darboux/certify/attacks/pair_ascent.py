@@ -60,6 +60,9 @@ def _various(seeds: Pairs, count: int) -> Pairs:
 
 
 def _climb(problem: Problem, x: Tensor, d: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
+    if problem.is_coarse:  # closer pairs would drown in float32 rounding
+        least = 1e-2 * problem.target.scale * problem.size**0.5
+        d = d * spread((least / norms(d)).clamp(min=1.0), d)
     radius = spread(norms(d), d)
     value, gx, gd = _slopes(problem, x, d)
     turn, move = torch.ones_like(value), torch.ones_like(value)
@@ -82,7 +85,7 @@ def _slopes(problem: Problem, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Ten
     """Return ‖φ(x+d) - φ(x)‖² with its gradients in x and in d."""
     x, d = x.detach().requires_grad_(), d.detach().requires_grad_()
     with torch.enable_grad():
-        both = problem.call(torch.cat([x, x + d]))
+        both = problem.search(torch.cat([x, x + d]))
         change = both[len(x) :] - both[: len(x)]
         value = change.reshape(len(x), -1).square().sum(dim=1)
         if not value.requires_grad:

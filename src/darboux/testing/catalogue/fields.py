@@ -14,7 +14,7 @@ from darboux.fields import (
     VectorField,
     ZhangSchaefferField,
 )
-from darboux.linear import Conv, Dense, FiniteDifference, Nonnegative, Stacked
+from darboux.linear import Conv, Dense, FiniteDifference, LinearMap, Nonnegative, Stacked
 
 
 def _stacked() -> GradientField:
@@ -62,4 +62,5 @@ def features_of(field: VectorField) -> tuple[int, int]:
         (4, 0)
     """
     linear = field.map_1 if isinstance(field, ZhangSchaefferField) else field.map
+    assert isinstance(linear, LinearMap)
     return linear.in_features, linear.dim

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darboux.integrators import RungeKutta, contractivity_radius
-from darboux.integrators.integrator import Field
+from darboux.integrators.integrator import Field, Time
 from darboux.testing.checks._call import require
 
 EPS = torch.finfo(torch.float64).eps
@@ -208,7 +208,7 @@ def _gradient_field(generator: torch.Generator) -> tuple[Field, float]:
     a *= float(torch.rand((), generator=generator)) + 0.5
     b = torch.randn(6, generator=generator, dtype=torch.float64)
 
-    def field(t: float, z: Tensor) -> Tensor:
+    def field(t: Time, z: Tensor) -> Tensor:
         y = z @ a.T + b * math.cos(5 * t)
         sigma = torch.cat([y[:, :2].relu(), y[:, 2:4].clamp(-0.3, 0.3), y[:, 4:].tanh()], dim=1)
         return -sigma @ a
@@ -221,7 +221,7 @@ def _monotone_field(generator: torch.Generator) -> tuple[Field, float]:
     frames = [torch.randn(4, 4, generator=generator, dtype=torch.float64) for _ in range(2)]
     first, second = (torch.linalg.qr(frame).Q for frame in frames)
 
-    def field(t: float, z: Tensor) -> Tensor:
+    def field(t: Time, z: Tensor) -> Tensor:
         return -0.5 * (z + (z @ first + math.sin(7 * t)).abs() @ second)
 
     return field, -1.0
@@ -250,7 +250,7 @@ def _nonlinear() -> tuple[Field, Flow]:
     q = torch.tensor([[2.0, -2.0, 1.0], [1.0, 2.0, 2.0], [2.0, 1.0, -2.0]], dtype=torch.float64) / 3
     start = torch.tensor([[0.2, -0.5, 0.6]], dtype=torch.float64)
 
-    def field(t: float, z: Tensor) -> Tensor:
+    def field(t: Time, z: Tensor) -> Tensor:
         speed = torch.as_tensor(
             t, dtype=torch.float64
         ).cos()  # keeps the gradient of a time that is a tensor

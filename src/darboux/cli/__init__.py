@@ -1,0 +1,5 @@
+"""The command line: ``darboux train | denoise | certify``."""
+
+from darboux.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,86 @@
+"""Every linear map of the catalogue keeps what it reports."""
+
+import pytest
+import torch
+from torch.nn.utils import parametrize
+
+from darboux.linear import Lift
+from darboux.structure import claims_of
+from darboux.testing.catalogue.linear import CASES, example_shape
+from darboux.testing.checks.lifecycle import LIFECYCLE
+from darboux.testing.checks.linear import (
+    check_adjoint,
+    check_estimate,
+    check_fused,
+    check_lower_bound,
+    check_norm_bound,
+    check_row_bound,
+    check_symbol,
+)
+
+SIZES = {0: [()], 1: [(1,), (2,), (7,)], 2: [(1, 2), (4, 5)], 3: [(1, 2, 2), (3, 4, 2)]}
+CIRCULAR = [
+    name
+    for name in CASES
+    if not any(word in name for word in ("zeros", "product", "mixed", "lift", "composed-one"))
+    or name == "conv2d-pointwise"
+]
+
+
+def _sizes(linear):
+    """Sizes of images; those of a lift must be divided by its shuffle to be one map."""
+    if any(isinstance(part, Lift) and part.shuffle > 1 for part in linear.modules()):
+        return [(2,) * linear.dim, (4, 2, 2)[: linear.dim]]
+    return SIZES[linear.dim]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_adjoint(name):
+    linear = CASES[name]()
+    check_adjoint(linear, torch.randn(example_shape(linear)))
+    linear = linear.double()
+    for size in _sizes(linear):
+        check_adjoint(linear, torch.randn(2, linear.in_features, *size, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bounds(name):
+    linear = CASES[name]().double()
+    for size in _sizes(linear):
+        check_norm_bound(linear, size)
+        check_row_bound(linear, size)
+        check_lower_bound(linear, size)
+
+
+@pytest.mark.parametrize("name", CIRCULAR)
+def test_symbol(name):
+    check_symbol(CASES[name]().double(), 3)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fused(name):
+    linear = CASES[name]()
+    check_fused(linear, torch.randn(example_shape(linear)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_estimate(name):
+    check_estimate(CASES[name]())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_claims_something(name):
+    claims = claims_of(CASES[name]())
+    assert len(claims) == 1
+    assert not claims.gaps
+
+
+@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("name", CASES)
+def test_lifecycle(name, check):
+    linear = CASES[name]()
+    if check == "pickle" and any(parametrize.is_parametrized(m) for m in linear.modules()):
+        with pytest.raises(AssertionError, match="does not pickle"):
+            LIFECYCLE[check](CASES[name], torch.randn(example_shape(linear)))
+        return
+    LIFECYCLE[check](CASES[name], torch.randn(example_shape(linear)))
