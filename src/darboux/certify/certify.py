@@ -34,6 +34,8 @@ from darboux.certify.nodes import Node, all_gaps, grow
 from darboux.certify.recording import record
 from darboux.certify.row import Row
 from darboux.certify.target import Target
+from darboux.certify.window import windowed
+from darboux.flow import Step
 from darboux.structure import Claim, Claims, Gap, Kind, Structure
 
 del _attacks, _premises  # imported for what they register
@@ -147,13 +149,15 @@ class _Session:
         return rows
 
     def _part(self, node: Node, claim: Claim) -> Row:
-        share = 1.0 / max(1, len(list(self.root.below())))
+        share = 0.5 / max(1, len(list(self.root.below())))
         target = replace(self._target(node), share=share)
+        if isinstance(node.native, Step):
+            target = windowed(node.exact, target)
         return claim_row(claim, target, path=node.path, level="part", why_not=self.why_not)
 
     def _premise(self, located: Located, seen: dict[int, Tensor]) -> Row:
         count = max(1, self.root.leaves())
-        target = replace(self._target(located.node), share=1.0 / count, depth=1, seen=seen)
+        target = replace(self._target(located.node), share=0.5 / count, depth=1, seen=seen)
         return premise_row(located, target, why_not=self.why_not)
 
     def _target(self, node: Node) -> Target:

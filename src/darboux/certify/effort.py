@@ -54,7 +54,7 @@ class Effort:
 
 
 _EFFORTS = {
-    "quick": Effort("quick", 1e10, 256, 32, 12, 64, 12, 2),
-    "normal": Effort("normal", 6e10, 1024, 128, 40, 2048, 40, 6),
+    "quick": Effort("quick", 5e9, 256, 32, 12, 64, 12, 2),
+    "normal": Effort("normal", 1.5e11, 1024, 128, 40, 2048, 40, 6),
     "thorough": Effort("thorough", 1e12, 8192, 512, 150, 4096, 120, 16),
 }

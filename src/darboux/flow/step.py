@@ -149,7 +149,7 @@ def advance(
     """Return z(t + h) and h; the field is bound once, so its stages share its bounds.
 
     Example:
-        >>> import darboux as dx
+        >>> import torch, darboux as dx
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
         >>> rule = dx.ContractiveSteps(fraction=0.5)
         >>> advance(field, dx.integrators.Euler(), rule, 0.0, torch.zeros(2, 4))[1]
@@ -168,7 +168,7 @@ def field_energy(field: VectorField, time: float, z: Tensor) -> Tensor:
         TypeError: if the field has none.
 
     Example:
-        >>> import darboux as dx
+        >>> import torch, darboux as dx
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
         >>> field_energy(field, 0.0, torch.zeros(2, 4))
         tensor([0., 0.], grad_fn=<SumBackward1>)

@@ -109,7 +109,11 @@ def stencil_of(part: LinearMap) -> Stencil:
     return part.stencil()
 
 
+def above_zero(rows: Tensor) -> Tensor:
+    """Return a row bound that is positive where a factor vanishes, too."""
+    return rows + torch.finfo(torch.float32).eps ** 2
+
+
 def same_bound(bound: Tensor, features: int) -> Tensor:
-    """Return the row bound ‖A‖² that every row may take, kept away from zero."""
-    floor = torch.finfo(torch.float32).eps ** 2
-    return (bound.square() + floor).expand(features)
+    """Return the row bound ‖A‖² that every row may take."""
+    return above_zero(bound.square()).expand(features)

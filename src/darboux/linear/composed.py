@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.linear.combined_map import CombinedMap, combines, stencil_of
+from darboux.linear.combined_map import CombinedMap, above_zero, combines, stencil_of
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import some
 from darboux.linear.stencil import Stencil
@@ -93,6 +94,13 @@ class Composed(CombinedMap):
             y = map.adjoint(y)
         return y
 
+    def restore(self, y: Tensor, *, size: Sequence[int]) -> Tensor:
+        """Return A* y on an image of a given size, to which the last factor crops."""
+        *rest, last = self._parts()
+        for map in rest:
+            y = map.adjoint(y)
+        return last.restore(y, size=size)
+
     def apply_parts(self, x: Tensor) -> Tensor:
         """Return A x, part by part."""
         for map in reversed(self._parts()):
@@ -115,7 +123,7 @@ class Composed(CombinedMap):
         rows = first.row_bound()
         for map in rest:
             rows = rows * map.norm_bound().square()
-        return rows
+        return above_zero(rows)
 
     def _parts(self) -> list[LinearMap]:
         return cast("list[LinearMap]", list(self.maps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import final
@@ -12,17 +13,19 @@ from torch import Tensor
 from darboux.linear.autocorrelation import autocorrelation, half_offsets
 from darboux.linear.frequencies import half_lattice, kernel_offsets, phases
 
-_CHUNK = 2**20  # complex entries per block of Gram matrices: 16 MB
+_BLOCK = 2**16  # complex entries per block: 1 MB stays in the cache, and in the heap
+_TABLE = 2**17  # entries of a table of cosines that is kept: 1 MB
 
 
 @final
 class GramSamples:
     """G(ξ) = Σ_δ R(δ) e^{iξ·δ} with the autocorrelation R of a kernel, ξ = 2π m/n.
 
-    Samples are counted along `half_lattice(samples)`.
+    Samples are counted along `half_lattice(samples)`. Matrices are made when asked for,
+    block by block: all of them would fill gigabytes for large kernels in three dimensions.
 
     Shapes: the kernel is (out, in, *kernel), float64; G is (samples, out, out), real where
-    the kernel has one tap, else complex128.
+    the kernel has one tap, else complex.
 
     Args:
         kernel: W.
@@ -32,68 +35,77 @@ class GramSamples:
     def __init__(self, kernel: Tensor, samples: Sequence[int]) -> None:
         self.kernel, self.samples = kernel, tuple(samples)
         self.size, self.taps = kernel.shape[0], tuple(kernel.shape[2:])
+        self._points = half_lattice(self.samples)
         products, share = autocorrelation(kernel)
-        swapped = products.transpose(0, 1)
-        self._even = ((products + swapped) * share).flatten(0, 1).T
-        self._odd = ((products - swapped) * share).flatten(0, 1).T
-        self._tables = _tables(self.taps, self.samples)
-        few = len(self) <= self._per_block()
-        self._all = self._evaluate(torch.arange(len(self))) if few else None
+        products = (products * share).permute(2, 0, 1)
+        swapped = products.mT
+        self._even = (products + swapped).flatten(1)
+        self._odd = (products - swapped).flatten(1)
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(self._tables[0])
+        return len(self._points)
 
-    def at(self, index: Tensor) -> Tensor:
-        """Return G at some samples."""
-        return self._evaluate(index) if self._all is None else self._all[index]
+    def blocks(self, index: Tensor, dtype: torch.dtype = torch.float64) -> Iterator[Tensor]:
+        """Yield G at some samples, in blocks of bounded memory.
 
-    def blocks(self, index: Tensor | None = None) -> Iterator[Tensor]:
-        """Yield G at some samples, or at all of them, in blocks of bounded memory."""
-        if index is None and self._all is not None:
-            yield self._all
-            return
-        index = torch.arange(len(self)) if index is None else index
-        for part in index.split(self._per_block()):
-            yield self.at(part)
+        Args:
+            index: the samples.
+            dtype: precision of the matrices.
+        """
+        even, odd = self._even.to(dtype), self._odd.to(dtype)
+        for part in index.split(max(1, _BLOCK // self.size**2)):
+            cosine, sine = self._phases(part, dtype)
+            shape = (len(part), self.size, self.size)
+            real = (cosine @ even).reshape(shape)
+            yield real if len(even) == 1 else torch.complex(real, (sine @ odd).reshape(shape))
 
-    def size_with_rounding(self) -> float:
+    def all(self) -> Tensor:
+        """Return the index of all samples."""
+        return torch.arange(len(self))
+
+    def trace(self) -> float:
+        """Return the mean of trace G over all frequencies, ‖W‖²."""
+        return float(self.kernel.square().sum())
+
+    def rounding_size(self) -> float:
         """Return m (Σ_t ‖W(t)‖_F)², m the number of terms in sums: it bounds m ‖A(ξ)‖_F²."""
         taps = self.kernel.reshape(*self.kernel.shape[:2], -1)
-        terms = taps.shape[1] * taps.shape[2] + self._even.shape[0]
-        return float(taps.norm(dim=(0, 1)).sum()) ** 2 * terms
+        terms = taps.shape[1] * taps.shape[2] + len(self._even)
+        return float(taps.square().sum(dim=(0, 1)).sqrt().sum()) ** 2 * terms
 
-    def pair(self, index: int, u: Tensor) -> Tensor:
+    def pair(self, sample: int, u: Tensor) -> Tensor:
         """Return Re(ū vᵀ e^{iξ·t}) with v = A(ξ)* u / ‖A(ξ)* u‖: the derivative of ‖A(ξ)* u‖.
 
         Args:
-            index: the sample.
+            sample: the place of ξ.
             u: (out,), unit.
         """
-        point = half_lattice(self.samples)[index]
-        cosine, sine = phases(point[None], kernel_offsets(self.taps), self.samples)
-        wave = torch.complex(cosine[0], sine[0]).to(self.kernel.device)
-        flat = self.kernel.reshape(*self.kernel.shape[:2], -1).to(wave.dtype)
+        cosine, sine = phases(self._points[sample, None], kernel_offsets(self.taps), self.samples)
+        wave = torch.complex(cosine[0], sine[0]).to(u.device)
+        outer, inner, count = *self.kernel.shape[:2], math.prod(self.taps)
+        flat = self.kernel.reshape(outer, inner * count)
         # Lazy conjugation is silently dropped where a compiled graph calls this: be explicit.
-        conjugate = torch.conj_physical(u.to(wave.dtype))
-        v = torch.conj_physical(torch.einsum("oit,t,o->i", flat, wave, conjugate))
-        pair = torch.einsum("o,i,t->oit", conjugate, v / v.norm(), wave).real
-        return pair.reshape(self.kernel.shape).contiguous()
+        left = torch.conj_physical(u.to(wave.dtype))
+        right = torch.conj_physical((left @ flat.to(wave.dtype)).reshape(inner, count) @ wave)
+        right = (right / right.abs().square().sum().sqrt())[:, None] * wave
+        pair = left.real.outer(right.real.flatten()) - left.imag.outer(right.imag.flatten())
+        return pair.reshape(self.kernel.shape)
 
-    def _per_block(self) -> int:
-        return max(1, _CHUNK // self.size**2)
-
-    def _evaluate(self, index: Tensor) -> Tensor:
-        device = self.kernel.device
-        cosine, sine = (table[index].to(device) for table in self._tables)
-        shape = (len(index), self.size, self.size)
-        real = (cosine @ self._even).reshape(shape)
-        if cosine.shape[1] == 1:
-            return real
-        return torch.complex(real, (sine @ self._odd).reshape(shape))
+    def _phases(self, part: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines at some samples and all offsets."""
+        if len(self) * len(self._even) <= _TABLE:
+            cosine, sine = (table[part] for table in _tables(self.taps, self.samples, dtype))
+        else:
+            points = self._points[part]
+            cosine, sine = phases(points, half_offsets(self.taps), self.samples)
+        return cosine.to(self._even.device, dtype), sine.to(self._even.device, dtype)
 
 
-@lru_cache(maxsize=64)
-def _tables(taps: tuple[int, ...], samples: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=32)
+def _tables(
+    taps: tuple[int, ...], samples: tuple[int, ...], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     """Return cosines and sines at all samples and offsets, on the CPU."""
-    return phases(half_lattice(samples), half_offsets(taps), samples)
+    cosine, sine = phases(half_lattice(samples), half_offsets(taps), samples)
+    return cosine.to(dtype), sine.to(dtype)

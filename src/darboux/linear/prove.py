@@ -11,8 +11,8 @@ _EPS = torch.finfo(torch.float64).eps
 _EXACT = 256  # up to this size a few exact eigenvalues are affordable
 _MARGIN = 1e-4  # of β², above an eigenvalue
 _LADDER = (2e-3, 5e-3)  # of β², above a Ritz value
-_STEPS = 6
-_CANDIDATES = 4
+_STEPS = 5  # power steps that rank the samples
+_CANDIDATES = 3  # samples whose eigenvalues are computed before the proof
 _KRYLOV = 24
 
 
@@ -28,35 +28,42 @@ def largest(samples: GramSamples) -> tuple[float, int, Tensor]:
     Args:
         samples: the Gram matrices.
     """
-    exact = samples.size <= _EXACT
+    exact, failed = samples.size <= _EXACT, samples.all()
     if exact and len(samples) == 1:
-        values, vectors = torch.linalg.eigh(samples.at(torch.tensor([0]))[0])
+        values, vectors = torch.linalg.eigh(next(samples.blocks(failed))[0])
         value = float(values[-1])
         return value + _rounding(samples, value), 0, vectors[:, -1]
-    ranking = torch.cat([_power_steps(gram) for gram in samples.blocks()]).cpu()
-    best = ranking.topk(min(_CANDIDATES, len(ranking))).indices
-    top, value = _top(samples, best, exact=exact)
-    bound, failed = value, None
+    top, value = _top(samples, _ranked(samples)[:_CANDIDATES], exact=exact)
+    bound = value
     for margin in (_MARGIN,) if exact else _LADDER:
         bound = value * (1 + margin)
         failed = _unproven(samples, failed, bound)
-    assert failed is not None
     if len(failed):
-        other, exact_value = _top(samples, failed, exact=True)
-        if exact_value > value:
-            top, value = other, exact_value
-        bound = max(bound, value)
+        other, highest = _top(samples, failed, exact=True)
+        top = other if highest > value else top
+        bound = max(bound, highest * (1 + _MARGIN))
     return bound + _rounding(samples, bound), top, _eigenvector(samples, top, bound)
 
 
-def _power_steps(gram: Tensor) -> Tensor:
-    """Return rough lower estimates of λ_max(G): power steps on a block of four vectors."""
-    n = gram.shape[-1]
-    single = gram.to(torch.complex64 if gram.is_complex() else torch.float32)
-    x = _start(n, 4, single)
-    for _ in range(_STEPS):
-        x = single @ (x / x.norm(dim=-2, keepdim=True).clamp(min=1e-30))
-    return x.norm(dim=-2).amax(dim=-1)
+def _ranked(samples: GramSamples) -> Tensor:
+    """Return the samples in the order of rough estimates of λ_max, largest first."""
+    scale = 1 / samples.trace()  # keeps powers of G in the range of single precision
+    start = _start(samples.size, 4, samples.kernel).float()
+    found = []
+    for gram in samples.blocks(samples.all(), torch.float32):
+        gram *= scale
+        x = start.to(gram.dtype)
+        before = x.expand(len(gram), -1, -1)
+        for _ in range(_STEPS):
+            x, before = gram @ x, x
+        found.append((_squares(x) / _squares(before)).amax(dim=-1))
+    return torch.cat(found).argsort(descending=True).cpu()
+
+
+def _squares(x: Tensor) -> Tensor:
+    """Return the squared norms of the columns."""
+    flat = torch.view_as_real(x).square().sum(dim=-1) if x.is_complex() else x.square()
+    return flat.sum(dim=-2)
 
 
 def _start(n: int, columns: int, like: Tensor) -> Tensor:
@@ -68,14 +75,15 @@ def _start(n: int, columns: int, like: Tensor) -> Tensor:
 
 def _top(samples: GramSamples, index: Tensor, *, exact: bool) -> tuple[int, float]:
     """Return the sample with the largest eigenvalue among some, and that value."""
-    value = torch.linalg.eigvalsh if exact else _ritz
+    value = torch.linalg.eigvalsh if exact else _ritz_values
     found = torch.cat([value(gram)[..., -1] for gram in samples.blocks(index)])
     return int(index[int(found.argmax())]), float(found.max())
 
 
-def _ritz(gram: Tensor) -> Tensor:
+def _ritz_values(gram: Tensor) -> Tensor:
     """Return the Ritz values of G on a Krylov space, (..., steps): lower bounds of the top."""
-    basis = torch.linalg.qr(_start(gram.shape[-1], 1, gram).expand(*gram.shape[:-1], 1))[0]
+    start = _start(gram.shape[-1], 1, gram)
+    basis = (start / start.norm()).expand(*gram.shape[:-1], 1)
     for _ in range(min(_KRYLOV, gram.shape[-1]) - 1):
         step = gram @ basis[..., -1:]
         for _ in range(2):  # once is not enough for orthogonality
@@ -90,26 +98,28 @@ def _adjoint(basis: Tensor) -> Tensor:
     return torch.conj_physical(basis).mT
 
 
-def _unproven(samples: GramSamples, index: Tensor | None, bound: float) -> Tensor:
+def _unproven(samples: GramSamples, index: Tensor, bound: float) -> Tensor:
     """Return the samples where β² - G has no Cholesky factor."""
     status = []
     for gram in samples.blocks(index):
-        shifted = gram.neg()
-        shifted.diagonal(dim1=-2, dim2=-1).add_(bound)
-        status.append(torch.linalg.cholesky_ex(shifted).info)
-    failed = torch.cat(status).nonzero().flatten().cpu() if status else torch.empty(0)
-    return failed if index is None else index[failed]
+        # The transpose is as positive, and lies in memory the way LAPACK reads it.
+        status.append(torch.linalg.cholesky_ex(_shifted(gram, bound).mT).info)
+    return index[torch.cat(status).cpu() != 0] if status else index
+
+
+def _shifted(gram: Tensor, bound: float) -> Tensor:
+    """Return β² - G, in the memory of G."""
+    gram.neg_().diagonal(dim1=-2, dim2=-1).add_(bound)
+    return gram
 
 
 def _eigenvector(samples: GramSamples, sample: int, bound: float) -> Tensor:
     """Return the top eigenvector at one sample."""
-    gram = samples.at(torch.tensor([sample]))[0]
+    gram = next(samples.blocks(samples.all()[sample, None]))[0]
     if samples.size <= _EXACT:
         return torch.linalg.eigh(gram).eigenvectors[:, -1]
     # β² is so close to the top eigenvalue that inverse iteration needs a few steps only.
-    shifted = gram.neg()
-    shifted.diagonal().add_(bound)
-    factor = torch.linalg.cholesky(shifted)
+    factor = torch.linalg.cholesky(_shifted(gram, bound))
     u = _start(samples.size, 1, gram)
     for _ in range(12):
         u = torch.cholesky_solve(u, factor)
@@ -124,4 +134,4 @@ def _rounding(samples: GramSamples, bound: float) -> float:
     a stable eigenvalue routine) that succeeds is exact for a matrix within c n ε times
     its trace, and the trace of β² - G is at most n β². 8 allows for complex arithmetic.
     """
-    return 8 * _EPS * (samples.size_with_rounding() + (samples.size + 1) ** 2 * bound)
+    return 8 * _EPS * (samples.rounding_size() + (samples.size + 1) ** 2 * bound)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from torch import Tensor
 
-from darboux.linear.combined_map import CombinedMap, combines, same_bound, stencil_of
+from darboux.linear.combined_map import CombinedMap, above_zero, combines, stencil_of
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import finite
 from darboux.linear.stencil import Stencil
@@ -54,15 +55,17 @@ class Scaled(CombinedMap):
         """Return A* y, part by part."""
         return self.factor * self.map.adjoint(y)
 
+    def restore(self, y: Tensor, *, size: Sequence[int]) -> Tensor:
+        """Return A* y on an image of a given size."""
+        return self.factor * self.map.restore(y, size=size)
+
     def norm_of_parts(self) -> Tensor:
         """Return a bound of ‖A‖₂ from the norms of the parts."""
         return abs(self.factor) * self.map.norm_bound()
 
     def rows_of_parts(self) -> Tensor:
         """Return T >= A A* from the bounds of the parts."""
-        return self.factor**2 * self.map.row_bound() + same_bound(
-            0 * self.map.norm_bound(), self.out_features
-        )
+        return above_zero(self.factor**2 * self.map.row_bound())
 
     def extra_repr(self) -> str:
         """Return the factor."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from darboux.linear.spectral import kernel_bound
 from darboux.structure import Claim, Claims, Gap, Kind, Lipschitz, claims_of
 
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _PLAIN = (
     nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
+    *_CONVOLUTIONS,
     nn.ConvTranspose1d,
     nn.ConvTranspose2d,
     nn.ConvTranspose3d,
@@ -37,10 +39,10 @@ def _(module: nn.Module) -> Claims:
     reason = _unknown(module)
     if reason is not None:
         return Claims(gaps=(Gap("", reason),))
-    weight = _weight(module)
     groups = getattr(module, "groups", 1)
     try:
-        norms = [float(kernel_bound(block)) for block in weight.chunk(groups)]
+        weight = _weight(module)
+        norms = [float(kernel_bound(block.detach())) for block in weight.chunk(groups)]
     except ValueError as error:
         return Claims(gaps=(Gap("", f"no norm bound: {error}"),))
     what = "singular value" if weight.ndim == 2 else "singular value of the symbol"
@@ -50,20 +52,24 @@ def _(module: nn.Module) -> Claims:
 
 def _unknown(module: nn.Module) -> str | None:
     """Return why nothing is known about a layer, or None."""
-    plain = next(cls for cls in _PLAIN if isinstance(module, cls))
-    if type(module).forward is not plain.forward:
-        return f"{type(module).__name__} has a forward of its own; give it a method claims()"
+    own, plain = type(module), next(cls for cls in _PLAIN if isinstance(module, cls))
+    if any(
+        getattr(own, name, None) is not getattr(plain, name, None)
+        for name in ("forward", "_conv_forward")
+    ):
+        return f"{own.__name__} has a forward of its own; give it a method claims()"
+    if isinstance(module._parameters.get("weight"), UninitializedParameter):
+        return f"{own.__name__} has no weight before its first call"
     mode = getattr(module, "padding_mode", "zeros")
-    if mode == "circular" and not _wraps_once(module):
-        return "circular padding beyond the size of the image repeats outputs; use padding='same'"
     if mode not in ("zeros", "circular"):
         return f"padding_mode={mode!r} repeats pixels at the border; use 'zeros' or 'circular'"
+    if mode == "circular" and isinstance(module, _CONVOLUTIONS) and not _wraps_once(module):
+        return "circular padding beyond the size of the image repeats outputs; use padding='same'"
     return None
 
 
-def _wraps_once(module: nn.Module) -> bool:
+def _wraps_once(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> bool:
     """Return whether circular padding gives each output pixel at most once."""
-    assert isinstance(module, Convolution)
     if isinstance(module.padding, str):
         return True
     sizes = zip(module.padding, module.dilation, module.kernel_size, strict=True)
@@ -78,5 +84,5 @@ def _weight(module: nn.Module) -> Tensor:
     with torch.no_grad():
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, SpectralNorm) and hook.name == "weight":
-                return hook.compute_weight(module, do_power_iteration=False).detach()
-        return module.weight.detach()
+                return hook.compute_weight(module, do_power_iteration=False)
+        return cast("Tensor", module.weight)

@@ -19,6 +19,11 @@ class Claim:
         kind: how it is known.
         reason: the theorem and the condition that was checked, in words.
         premises: conditions that `certify` attacks one by one.
+
+    Example:
+        >>> from darboux.structure import Lipschitz
+        >>> Claim(Lipschitz(1.0), Kind.CONSTRUCTION, "slopes in [0, 1]").kind.name
+        'CONSTRUCTION'
     """
 
     structure: Structure
@@ -34,6 +39,10 @@ class Gap:
     Args:
         path: the submodule's name, dotted, "" for the module itself.
         reason: what is not known about it, in words.
+
+    Example:
+        >>> Gap("1", "unknown").under("inner").path
+        'inner.1'
     """
 
     path: str
@@ -49,6 +58,10 @@ class Claims:
     """What is known about one module: its claims, and the gaps that ended others.
 
     Iterating gives the claims.
+
+    Example:
+        >>> len(Claims())
+        0
     """
 
     claims: tuple[Claim, ...] = ()
@@ -81,11 +94,22 @@ def _better(one: Claim, other: Claim) -> Claim:
 
 
 def closure(structure: Structure) -> tuple[Structure, ...]:
-    """Return a structure and everything that it implies."""
+    """Return a structure and everything that it implies.
+
+    Example:
+        >>> from darboux.structure import Symplectic
+        >>> len(closure(Symplectic()))
+        3
+    """
     return (structure, *(s for weaker in structure.implies() for s in closure(weaker)))
 
 
 def merge_premises(claims: tuple[Claim, ...]) -> tuple[Premise, ...]:
-    """Return the premises of several claims, each once, in order."""
+    """Return the premises of several claims, each once, in order.
+
+    Example:
+        >>> merge_premises(())
+        ()
+    """
     unique = {premise.key(): premise for claim in claims for premise in claim.premises}
     return tuple(unique.values())

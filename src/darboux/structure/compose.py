@@ -42,7 +42,14 @@ def chain(parts: NamedClaims) -> Claims:
 
 
 def residual(inner: Claims, *, scale: float) -> Claims:
-    """Claims of x + s·φ(x): Lipschitz with 1 + |s| c; nothing else is known in general."""
+    """Claims of x + s·φ(x): Lipschitz with 1 + |s| c; nothing else is known in general.
+
+    Example:
+        >>> from darboux.structure import Claim, Kind, Lipschitz
+        >>> two = Claims((Claim(Lipschitz(2.0), Kind.BOUND, "norm"),))
+        >>> residual(two, scale=0.5).claims[0].structure
+        Lipschitz(constant=2.0)
+    """
     claim = inner.find(Lipschitz)
     gaps = tuple(gap.under("inner") for gap in inner.gaps)
     if claim is None:
@@ -54,7 +61,14 @@ def residual(inner: Claims, *, scale: float) -> Claims:
 
 
 def average(parts: NamedClaims, *, weights: Sequence[float]) -> Claims:
-    """Claims of Σ w_i φ_i(x), w_i >= 0, Σ w_i = 1: constants and α average."""
+    """Claims of Σ w_i φ_i(x), w_i >= 0, Σ w_i = 1: constants and α average.
+
+    Example:
+        >>> from darboux.structure import Claim, Kind, Lipschitz
+        >>> two = Claims((Claim(Lipschitz(2.0), Kind.BOUND, "norm"),))
+        >>> average([("a", two), ("b", two)], weights=(0.5, 0.5)).claims[0].structure
+        Lipschitz(constant=2.0)
+    """
     gaps = [gap.under(name) for name, claims in parts for gap in claims.gaps]
     found = []
     for family, key, word in (

@@ -9,7 +9,12 @@ from darboux.structure.structure import Structure
 
 @dataclass(frozen=True)
 class EnergyPreserving(Structure):
-    """Energy-preserving: H(φ(z)) = H(z), H the module's ``energy``. Source: section 2.2.2."""
+    """Energy-preserving: H(φ(z)) = H(z), H the module's ``energy``. Source: section 2.2.2.
+
+    Example:
+        >>> EnergyPreserving().at_least(Dissipative())
+        True
+    """
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -29,6 +34,10 @@ class Dissipative(Structure):
     """Dissipative: V(φ(z)) <= V(z), V the module's ``energy``, a Lyapunov function.
 
     Source: section 2.1.
+
+    Example:
+        >>> Dissipative().describe()
+        'dissipative: V(φ(z)) <= V(z)'
     """
 
     def describe(self) -> str:

@@ -94,12 +94,17 @@ class Averaged(Structure):
         """Every smaller α implies the larger ones, and nonexpansiveness."""
         if isinstance(other, Averaged):
             return self.alpha <= other.alpha
-        return super().at_least(other)
+        return other == self or any(weaker.at_least(other) for weaker in self.implies())
 
 
 @dataclass(frozen=True)
 class Isometric(Structure):
-    """Isometric: ‖φ(x) - φ(y)‖ = ‖x - y‖ for all x, y."""
+    """Isometric: ‖φ(x) - φ(y)‖ = ‖x - y‖ for all x, y.
+
+    Example:
+        >>> Isometric().at_least(Lipschitz(1.0))
+        True
+    """
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -130,6 +135,10 @@ class LinearGrowth(Structure):
 
     Raises:
         ValueError: if c is negative or NaN.
+
+    Example:
+        >>> LinearGrowth(1.0).after(LinearGrowth(0.5))
+        LinearGrowth(increment=1.5)
     """
 
     increment: float

@@ -9,7 +9,12 @@ from darboux.structure.structure import Structure
 
 @dataclass(frozen=True)
 class Invertible(Structure):
-    """Invertible: the module's ``inverse`` returns x from φ(x), in exact arithmetic."""
+    """Invertible: the module's ``inverse`` returns x from φ(x), in exact arithmetic.
+
+    Example:
+        >>> Invertible().describe()
+        'invertible: φ⁻¹(φ(x)) = x'
+    """
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -23,7 +28,12 @@ class Invertible(Structure):
 
 @dataclass(frozen=True)
 class VolumePreserving(Structure):
-    """Volume-preserving: |det Dφ(x)| = 1 for all x. Source: section 2.4.2."""
+    """Volume-preserving: |det Dφ(x)| = 1 for all x. Source: section 2.4.2.
+
+    Example:
+        >>> VolumePreserving().after(VolumePreserving())
+        VolumePreserving()
+    """
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -48,6 +58,10 @@ class ConformalSymplectic(Structure):
 
     Raises:
         ValueError: if c is not positive.
+
+    Example:
+        >>> ConformalSymplectic(0.5).after(ConformalSymplectic(0.5))
+        ConformalSymplectic(factor=0.25)
     """
 
     factor: float
@@ -68,7 +82,12 @@ class ConformalSymplectic(Structure):
 
 @dataclass(frozen=True)
 class Symplectic(Structure):
-    """Symplectic: Dφᵀ J Dφ = J, J the Darboux matrix. Source: section 2.1.2."""
+    """Symplectic: Dφᵀ J Dφ = J, J the Darboux matrix. Source: section 2.1.2.
+
+    Example:
+        >>> Symplectic().at_least(VolumePreserving())
+        True
+    """
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -92,6 +111,10 @@ class Reversible(Structure):
     are reversible only if they are palindromic, so nothing is concluded.
 
     Source: section 2.2.2.
+
+    Example:
+        >>> Reversible().after(Reversible()) is None
+        True
     """
 
     def describe(self) -> str:

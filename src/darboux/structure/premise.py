@@ -31,7 +31,12 @@ class Premise(ABC):
 
 @dataclass(frozen=True, eq=False)
 class SlopesWithin(Premise):
-    """All difference quotients of an elementwise activation lie in [lower, upper]."""
+    """All difference quotients of an elementwise activation lie in [lower, upper].
+
+    Example:
+        >>> SlopesWithin(nn.ReLU(), 0.0, 1.0).statement()
+        'slopes of ReLU lie in [0, 1]'
+    """
 
     lower: float
     upper: float
@@ -43,7 +48,12 @@ class SlopesWithin(Premise):
 
 @dataclass(frozen=True, eq=False)
 class AdjointOf(Premise):
-    """`adjoint` is the adjoint of `forward`: ⟨Ax, y⟩ = ⟨x, A*y⟩."""
+    """`adjoint` is the adjoint of `forward`: ⟨Ax, y⟩ = ⟨x, A*y⟩.
+
+    Example:
+        >>> AdjointOf(nn.Linear(1, 1)).statement()
+        'adjoint identity ⟨Ax, y⟩ = ⟨x, A*y⟩ of Linear'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -52,7 +62,12 @@ class AdjointOf(Premise):
 
 @dataclass(frozen=True, eq=False)
 class NormAtMost(Premise):
-    """The operator norm of a linear map does not exceed the bound that it reports."""
+    """The operator norm of a linear map does not exceed the bound that it reports.
+
+    Example:
+        >>> NormAtMost(nn.Linear(1, 1)).statement()
+        '‖A‖₂ <= norm_bound() of Linear'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -61,7 +76,12 @@ class NormAtMost(Premise):
 
 @dataclass(frozen=True, eq=False)
 class RowsAtMost(Premise):
-    """A A* <= diag(T) with T the row bound that a linear map reports."""
+    """A A* <= diag(T) with T the row bound that a linear map reports.
+
+    Example:
+        >>> RowsAtMost(nn.Linear(1, 1)).statement()
+        'AA* <= diag(row_bound()) of Linear'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -70,7 +90,12 @@ class RowsAtMost(Premise):
 
 @dataclass(frozen=True, eq=False)
 class IsometryOf(Premise):
-    """The adjoint of a lift is its left inverse: L*L = id."""
+    """The adjoint of a lift is its left inverse: L*L = id.
+
+    Example:
+        >>> IsometryOf(nn.Linear(1, 1)).statement()
+        'L*L = id for Linear'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -79,7 +104,12 @@ class IsometryOf(Premise):
 
 @dataclass(frozen=True, eq=False)
 class CocoerciveField(Premise):
-    """⟨f(y)-f(x), y-x⟩ <= ν̄ ‖f(y)-f(x)‖² with ν̄ the field's reported cocoercivity."""
+    """⟨f(y)-f(x), y-x⟩ <= ν̄ ‖f(y)-f(x)‖² with ν̄ the field's reported cocoercivity.
+
+    Example:
+        >>> CocoerciveField(nn.Linear(1, 1)).statement()
+        '⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² for Linear'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -88,7 +118,12 @@ class CocoerciveField(Premise):
 
 @dataclass(frozen=True, eq=False)
 class LipschitzField(Premise):
-    """‖f(y)-f(x)‖ <= L ‖y-x‖ with L the field's reported Lipschitz constant."""
+    """‖f(y)-f(x)‖ <= L ‖y-x‖ with L the field's reported Lipschitz constant.
+
+    Example:
+        >>> LipschitzField(nn.Linear(1, 1)).statement()
+        '‖Δf‖ <= L ‖Δz‖ for Linear'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -97,7 +132,12 @@ class LipschitzField(Premise):
 
 @dataclass(frozen=True, eq=False)
 class GradientOfEnergy(Premise):
-    """The field is minus a gradient of its own ``energy``, in the metric it states."""
+    """The field is minus a gradient of its own ``energy``, in the metric it states.
+
+    Example:
+        >>> GradientOfEnergy(nn.Linear(1, 1)).statement()
+        'Linear.forward = -∇energy'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
@@ -109,6 +149,10 @@ class StepWithin(Premise):
     """The step size does not exceed its limit: 0 <= h <= -2 ν̄ r.
 
     The subject is a `darboux.flow.Step`; both numbers are read anew from it.
+
+    Example:
+        >>> StepWithin(nn.Linear(1, 1)).statement()
+        '0 <= h <= -2 ν̄ r'
     """
 
     def statement(self) -> str:
@@ -118,7 +162,12 @@ class StepWithin(Premise):
 
 @dataclass(frozen=True, eq=False)
 class Nonnegative(Premise):
-    """All entries of a linear map's kernel are >= 0."""
+    """All entries of a linear map's kernel are >= 0.
+
+    Example:
+        >>> Nonnegative(nn.Linear(1, 1)).statement()
+        'entries of Linear are >= 0'
+    """
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""

@@ -22,7 +22,7 @@ def claims_of(module: nn.Module) -> Claims:
     Example:
         >>> from torch import nn
         >>> [c.structure for c in claims_of(nn.Sequential(nn.ReLU(), nn.Identity()))]
-        [Lipschitz(constant=1.0)]
+        [Averaged(alpha=0.5)]
     """
     own = getattr(module, "claims", None)
     if own is None:

@@ -24,11 +24,9 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
         ['0/exp_avg', '0/exp_avg_sq', '0/step']
     """
     state = optimizer.state_dict()
-    tensors, plain = {}, {}
-    for number, entries in state["state"].items():
-        for key, value in entries.items():
-            kind = tensors if isinstance(value, Tensor) else plain
-            kind[f"{number}/{key}"] = value
+    entries = {f"{n}/{k}": v for n, values in state["state"].items() for k, v in values.items()}
+    tensors = {name: value for name, value in entries.items() if isinstance(value, Tensor)}
+    plain = {name: value for name, value in entries.items() if name not in tensors}
     return tensors, {"values": plain, "groups": state["param_groups"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -85,7 +86,7 @@ class RunFolder:
             )
         return DenoiseConfig.load(self.config)
 
-    def load_weights(self, name: str, network: nn.Module) -> dict[str, float]:
+    def load_weights(self, name: str, network: nn.Module) -> dict[str, Any]:
         """Load trained weights into a network, and return what their file says about them.
 
         Args:

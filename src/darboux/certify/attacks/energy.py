@@ -76,10 +76,10 @@ def _climb(problem: Problem, energy: Energy, points: Tensor) -> Tensor:
     Inside the step limit that quotient is at most -(1/h - L/2), beyond it positive
     somewhere; the division makes points near equilibria count as much as others.
     """
-    steps = problem.afford(
-        problem.target.effort.ascent, fraction=0.4, calls=4.0 * len(points), least=4
-    )
     points = points[: problem.chunk]
+    steps = problem.afford(
+        problem.target.effort.ascent, fraction=0.3, calls=4.0 * len(points), least=4
+    )
     value, slope = _rise(problem, energy, points)
     step = torch.full_like(value, 0.3)
     for _ in range(steps):

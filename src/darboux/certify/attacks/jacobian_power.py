@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from darboux.certify.attacks.random_pairs import random_points
-from darboux.certify.jacobian import Jacobian
+from darboux.certify.jacobian import Jacobian, Way
 from darboux.certify.krylov import largest_singular
 from darboux.certify.pairs import Pairs, measure
 from darboux.certify.problem import Problem, norms, spread, unit
@@ -45,7 +45,8 @@ def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
         problem.places(effort.points), fraction=0.2, calls=_CALLS * _GLANCE, least=1
     )
     points, tangents = _bases(problem, ascended, count)
-    values, tangents = _singular(problem, points, tangents, iterations=_GLANCE)
+    glance = _GLANCE if count > 1 else 0  # nothing to choose from
+    values, tangents = _singular(problem, points, tangents, iterations=glance)
     tried = len(points)
     cost = _CALLS * _GLANCE * count
     for _ in range(problem.afford(effort.rounds, fraction=0.1, calls=cost, least=0)):
@@ -81,7 +82,9 @@ def _singular(
     for x, v in zip(points.split(problem.chunk), tangents.split(problem.chunk), strict=True):
         # A little noise: a start inside an invariant subspace would stay there.
         start = unit(v) + 0.1 * unit(problem.target.randn(*v.shape))
-        value, vector = largest_singular(Jacobian(problem.search, x), start, iterations=iterations)
+        way: Way = "transposed" if problem.is_coarse else "forward"
+        jacobian = Jacobian(problem.search, x, prefer=way)
+        value, vector = largest_singular(jacobian, start, iterations=iterations)
         values.append(torch.where(value.isfinite(), value, torch.full_like(value, -1.0)))
         vectors.append(vector.nan_to_num(0.0, 0.0, 0.0))
     return torch.cat(values), torch.cat(vectors)

@@ -28,7 +28,7 @@ def sample_points(problem: Problem, *, cost: float) -> Tensor:
         64
     """
     wanted = problem.target.effort.points
-    return random_points(problem, problem.afford(wanted, fraction=0.5, calls=cost, least=2))
+    return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))
 
 
 def worst(attack: str, measured: Tensor, tolerance: Tensor | float, points: Tensor) -> Trial:

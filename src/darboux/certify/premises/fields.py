@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from darboux.certify.attacks.lipschitz import attack_constant
 from darboux.certify.finding import Finding, NotAttackedError
 from darboux.certify.registry import attack_premise
 from darboux.certify.target import Target
+from darboux.certify.window import windowed
 from darboux.structure import CocoerciveField, LipschitzField
 
 Constant = Callable[[], Tensor | float | None]
-
-_CROP = {1: 256, 2: 16, 3: 8}
 
 
 @attack_premise.register
@@ -31,7 +29,7 @@ def _(premise: CocoerciveField, target: Target) -> Finding:
         msg = f"cocoercivity() must be negative; got {rate:g}"
         raise NotAttackedError(msg)
     time = _time(target)
-    smaller = _cropped(field, target)
+    smaller = windowed(lambda z: field(time, z), target)
     finding = attack_constant(lambda z: z - 2 * rate * field(time, z), smaller, claimed=1.0)
     return replace(finding, note=f"{finding.note} id - 2ν̄f is nonexpansive".strip())
 
@@ -40,7 +38,7 @@ def _(premise: CocoerciveField, target: Target) -> Finding:
 def _(premise: LipschitzField, target: Target) -> Finding:
     field = premise.subject
     bound, time = constant(field, "lipschitz"), _time(target)
-    smaller = _cropped(field, target)
+    smaller = windowed(lambda z: field(time, z), target)
     return attack_constant(lambda z: field(time, z), smaller, claimed=bound)
 
 
@@ -51,7 +49,7 @@ def constant(field: nn.Module, name: str) -> float:
         NotAttackedError: if the field reports none.
 
     Example:
-        >>> constant(torch.nn.Identity(), "lipschitz")
+        >>> constant(nn.Identity(), "lipschitz")
         Traceback (most recent call last):
             ...
         darboux.certify.finding.NotAttackedError: Identity reports no lipschitz()
@@ -66,22 +64,3 @@ def constant(field: nn.Module, name: str) -> float:
 
 def _time(target: Target) -> float:
     return float(getattr(target.module, "time", 0.0))
-
-
-def _cropped(field: nn.Module, target: Target) -> Target:
-    """Return the target with a small window of the inputs where the field accepts one.
-
-    A field's constants hold at every image size, so a small image may refute them.
-    """
-    inputs = target.inputs
-    largest = _CROP.get(inputs.ndim - 2)
-    if largest is None or max(inputs.shape[2:]) <= largest:
-        return target
-    window = tuple(slice(0, largest) for _ in inputs.shape[2:])
-    small = inputs[(slice(None), slice(None), *window)].contiguous()
-    try:
-        with torch.no_grad():
-            fits = field(_time(target), small).shape == small.shape
-    except (RuntimeError, ValueError):
-        return target
-    return replace(target, inputs=small) if fits else target
