@@ -8,6 +8,7 @@ from interleaved import medians
 from torch import nn
 
 import darboux as dx
+from darboux.flow import as_float
 
 BATCH, SIZE, DEPTH, FEATURES, UNITS = 8, 32, 8, 32, 48
 LIMITS = {"rows": 1.15, "norm": 1.40}
@@ -45,7 +46,7 @@ def _fixed(flow: dx.Flow) -> nn.Sequential:
         scale = step.field.scale()
         scale = torch.ones(UNITS) if scale is None else scale.detach().float()
         field = Fixed(step.field, scale)
-        flows.append(dx.Flow([field], dx.integrators.Euler(), horizon=float(step.size())))
+        flows.append(dx.Flow([field], dx.integrators.Euler(), horizon=as_float(step.size())))
     return nn.Sequential(*flows)
 
 

@@ -327,9 +327,7 @@ class Claiming(nn.Module):
         return self.inner(x)
 
     def claims(self) -> Claims:
-        return Claims(
-            tuple(Claim(s, Kind.CONSTRUCTION, "says so") for s in self.structures)
-        )
+        return Claims(tuple(Claim(s, Kind.CONSTRUCTION, "says so") for s in self.structures))
 
 
 class RisingEnergy(Claiming):
@@ -364,10 +362,10 @@ def network(
     steps: StepRule = STEPS,
     integrator: Integrator | None = None,
 ) -> Flow:
-    """Return four honest steps around a broken one in the middle."""
-    honest = [GradientField(conv(), ReLU(), metric=metric) for _ in range(4)]
+    """Return a broken step between honest ones."""
+    honest = [GradientField(conv(), ReLU(), metric=metric) for _ in range(2)]
     broken = GradientField(wrap(conv()), activation(), metric=metric)
-    fields = [*honest[:2], broken, *honest[2:]]
+    fields = [honest[0], broken, honest[1]]
     return Flow(fields, integrator or Euler(), steps=steps)
 
 
@@ -453,9 +451,7 @@ def _hasty() -> Fault:
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {
-    "step 1.5 times too long": lambda: planted(
-        network(steps=BadRule(1.5)), StepWithin, hides=True
-    ),
+    "step 1.5 times too long": lambda: planted(network(steps=BadRule(1.5)), StepWithin, hides=True),
     "negative step": lambda: planted(network(steps=BadRule(-0.1)), StepWithin),
     "integrator goes further than told": _hasty,
     "adjoint with an unflipped kernel": lambda: planted(network(UnflippedAdjoint), AdjointOf),
@@ -464,9 +460,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     ),
     "skew part with a plus": _skew,
     "affine map posing as linear": lambda: planted(network(HiddenShift), AdjointOf, hides=True),
-    "fused form without the bias": lambda: planted(
-        network(ForgetfulFusion), AdjointOf, hides=True
-    ),
+    "fused form without the bias": lambda: planted(network(ForgetfulFusion), AdjointOf, hides=True),
     "bound halved": lambda: planted(network(HalvedBound, metric="norm"), NormAtMost),
     "stale power iteration": lambda: planted(
         network(StaleEstimate, metric="norm"), NormAtMost, hides=True

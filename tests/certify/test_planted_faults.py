@@ -2,9 +2,9 @@ import copy
 
 import pytest
 import torch
+from tests.certify.faults import FAULTS, make
 
 from darboux.certify import certify
-from tests.certify.faults import FAULTS, make
 
 HIDDEN = [name for name in FAULTS if make(name).hides]
 

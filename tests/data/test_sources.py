@@ -1,5 +1,7 @@
 """Folders of images and scikit-image's photographs."""
 
+import sys
+
 import pytest
 import torch
 
@@ -42,7 +44,7 @@ def test_small_image_is_refused_by_name(tmp_path):
 
 
 def test_empty_and_missing_folders_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="Expected images in .*; got none"):
+    with pytest.raises(ValueError, match=r"Expected images in .*; got none"):
         image_folder(tmp_path)
     with pytest.raises(NotADirectoryError, match="Expected a folder"):
         image_folder(tmp_path / "nowhere")
@@ -81,6 +83,7 @@ def test_unknown_split_is_refused():
 
 
 def test_missing_scikit_image_gives_the_command(monkeypatch):
-    monkeypatch.setattr("darboux.data.photographs.find_spec", lambda name: None)
+    module = sys.modules["darboux.data.photographs"]  # the package's name is the function
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "darboux\[images\]"'):
         photographs()

@@ -125,3 +125,9 @@ def test_growth_needs_a_nonnegative_activation():
     parametrize.register_parametrization(outer, "weight", dx.linear.Nonnegative())
     field = dx.fields.ZhangSchaefferField(dx.linear.Dense(4, 6), dx.activations.Tanh(), outer)
     assert field.growth() is None
+
+
+def test_antisymmetric_field_of_a_zero_padded_product_is_bounded_part_by_part():
+    one, two = (dx.linear.Conv(3, 3, kernel=3, dim=1, padding="zeros") for _ in range(2))
+    field = dx.fields.AntisymmetricField(dx.linear.Composed(one, two), dx.activations.ReLU())
+    assert 0 < as_float(field.one_sided_lipschitz()) <= as_float(field.lipschitz())

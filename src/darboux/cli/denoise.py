@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from darboux.training.evaluation import denoise as denoised
 from darboux.training.metrics import psnr
 from darboux.training.networks import build_network
 from darboux.training.run_folder import RunFolder
+from darboux.training.tiles import in_tiles
+
+_TILE = 768  # pixels: some 100 MB for each feature map of the default network
 
 
 @one_line_errors
@@ -46,7 +50,14 @@ def denoise(
     pixels = picture.pixels
     if noise is not None:
         pixels = noisy(pixels, sigma=noise / 255, seed=config.seed)
-    result = denoised(network.eval(), pixels, channels=config.channels)
+    network.eval()
+    result = in_tiles(
+        partial(denoised, network, channels=config.channels),
+        pixels,
+        tile=_TILE,
+        halo=config.reach(),
+        step=config.shuffle,
+    )
     picture.with_pixels(result).save(out)
     height, width = result.shape[1:]
     typer.echo(f"{out}: {width} x {height} pixels")

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from accelerate import Accelerator
 
 from darboux.cli import settings
 from darboux.cli.errors import REFUTED, one_line_errors
 from darboux.cli.options import DEFAULT, Effort
 from darboux.cli.progress import ProgressBar
 from darboux.training.config import DenoiseConfig
+from darboux.training.processes import make_accelerator
 from darboux.training.run import train_denoiser
 from darboux.training.run_folder import RunFolder
 
@@ -63,8 +63,9 @@ def train_denoise(
     metrics.jsonl, certificate.json and report.html. A run that was stopped goes on with --resume;
     options that are not repeated are then taken from the folder.
 
-    On several processes: torchrun --nproc_per_node 2 -m darboux.cli train denoise, or accelerate
-    launch with the same module.
+    On several processes: torchrun --nproc_per_node 2 -m darboux.cli train denoise, or
+    accelerate launch --multi_gpu --num_processes 2 -m darboux.cli train denoise, with GPUs or
+    without.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -106,7 +107,7 @@ def _config(out: Path, given: dict[str, Any], *, resume: bool) -> DenoiseConfig:
 
 def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> dict[str, Any]:
     """Train with a progress bar on the main process, and say what came out."""
-    accelerator = Accelerator()
+    accelerator = make_accelerator()
     try:
         if not accelerator.is_main_process:
             return train_denoiser(config, out, resume=resume, accelerator=accelerator)

@@ -16,8 +16,8 @@ _WORD = 0xFFFFFFFF
 class Patches:
     """Batches of clean patches x and their noisy versions x + σn, indexed by step.
 
-    A patch is drawn uniformly among all patches of all images, then turned and mirrored by a
-    random element of the dihedral group of the square. Everything random about sample i of
+    An image is drawn, each with the same probability whatever its size, then one of its patches,
+    which is turned and mirrored by a random element of the dihedral group of the square. Everything random about sample i of
     step k comes from (seed, k·batch + i), so that a run that is resumed, or spread over
     several processes, sees the same numbers; a process computes its own samples only.
 
@@ -56,9 +56,7 @@ class Patches:
         shapes = torch.tensor([image.shape[1:] for image in images.values()])
         heights, self._widths = shapes.unbind(1)
         self._columns = self._widths - patch + 1
-        places = (heights - patch + 1) * self._columns
-        self._ends = places.cumsum(0)
-        self._starts = self._ends - places
+        self._places = (heights - patch + 1) * self._columns
         sizes = heights * self._widths
         self._offsets = sizes.cumsum(0) - sizes
         self._pixels = torch.cat([image.flatten(1) for image in images.values()], 1)
@@ -98,19 +96,18 @@ class Patches:
         """Return (noisy, clean) of the samples first ... first + count - 1."""
         channels, generator = len(self._pixels), torch.Generator()
         noise = torch.empty(count, channels, self.patch, self.patch)
-        draws = torch.empty(count, 2, dtype=torch.int64)
+        draws = torch.empty(count, 3, dtype=torch.int64)
         top = torch.iinfo(torch.int64).max
         for i in range(count):
             generator.manual_seed(_mixed(self.seed, first + i))
             draws[i].random_(0, top, generator=generator)
             noise[i].normal_(generator=generator)
-        clean = self._gather(draws[:, 0] % self._ends[-1], draws[:, 1] % 8)
+        image = draws[:, 0] % len(self._places)
+        clean = self._gather(image, draws[:, 1] % self._places[image], draws[:, 2] % 8)
         return torch.add(clean, noise, alpha=self.sigma), clean
 
-    def _gather(self, place: Tensor, turn: Tensor) -> Tensor:
-        """Return the patches at numbered places, turned: (n,), (n,) -> (n, channels, p, p)."""
-        image = torch.searchsorted(self._ends, place, right=True)
-        place = place - self._starts[image]
+    def _gather(self, image: Tensor, place: Tensor, turn: Tensor) -> Tensor:
+        """Return patches by their numbers, turned: three times (n,) -> (n, channels, p, p)."""
         y, x = place // self._columns[image], place % self._columns[image]
         rows = y[:, None, None] + self._rows[turn]
         cols = x[:, None, None] + self._cols[turn]

@@ -49,7 +49,7 @@ class Picture:
             path: the file.
 
         Raises:
-            ValueError: if the file is no image, or is truncated or corrupt.
+            ValueError: if the file is no image, is truncated or corrupt, or has a NaN.
             FileNotFoundError: if there is no such file.
         """
         path = Path(path)
@@ -58,12 +58,18 @@ class Picture:
             raise FileNotFoundError(message)
         try:
             with Image.open(path) as file:
-                return _decode(ImageOps.exif_transpose(file))
+                picture = _decode(ImageOps.exif_transpose(file))
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(
                 f"Expected a readable image; got {path}, which Pillow cannot decode ({error}). "
                 "Remove or repair the file."
             ) from error
+        if not picture.pixels.isfinite().all():
+            raise ValueError(
+                f"Expected finite pixels; got {path}, which holds NaN or infinite values. "
+                "Remove or repair the file."
+            )
+        return picture
 
     def save(self, path: str | Path) -> None:
         """Write the picture, at its own bit depth where the format holds it, else with 8 bits.

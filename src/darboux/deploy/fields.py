@@ -15,7 +15,8 @@ from darboux.fields import (
     VectorField,
     ZhangSchaefferField,
 )
-from darboux.linear import LinearMap, Stencil, StencilMap
+from darboux.linear import LinearMap, Stencil
+from darboux.linear.combined_map import stencil_of
 
 
 @singledispatch
@@ -82,10 +83,8 @@ def _affine(
 
 
 def _stencil(linear: LinearMap) -> Stencil:
-    if not isinstance(linear, StencilMap):
-        msg = (
-            "freeze: expected maps that are one stencil (Dense, Conv, SkewPart, ...); got "
-            f"{type(linear).__name__}, which is a product of several."
-        )
-        raise TypeError(msg)
-    return linear.stencil()
+    try:
+        return stencil_of(linear)
+    except TypeError as error:
+        msg = f"freeze: expected maps that are one stencil (Dense, Conv, SkewPart, ...). {error}"
+        raise TypeError(msg) from error

@@ -83,6 +83,8 @@ class AntisymmetricField(VectorField):
         is zero, so the absolute row sums of K - γI are those of K plus γ.
         """
         spectral = (self.map.norm_bound().square() - self.damping**2).clamp(min=0).sqrt()
+        if not self.map.one_stencil:
+            return spectral
         weight = self.map.stencil().weight.double()
         rows = weight.abs().flatten(1).sum(dim=1).max() - self.damping
         return torch.minimum(spectral, rows.clamp(min=0))

@@ -56,7 +56,8 @@ def _ranked(samples: GramSamples) -> Tensor:
         before = x.expand(len(gram), -1, -1)
         for _ in range(_STEPS):
             x, before = gram @ x, x
-        found.append((_squares(x) / _squares(before)).amax(dim=-1))
+        growth = _squares(x) / _squares(before).clamp(min=1e-37)  # G may vanish at a sample
+        found.append(growth.amax(dim=-1))
     return torch.cat(found).argsort(descending=True).cpu()
 
 

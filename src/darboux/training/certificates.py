@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from darboux.certify.certificate import Certificate
 from darboux.certify.certify import certify
 from darboux.data import noisy, photographs
+from darboux.structure import Structure
 
 _SIDE = 64
 _SEED = 11
@@ -33,7 +36,12 @@ def photograph_example(*, channels: int, sigma: float) -> Tensor:
 
 
 def certify_denoiser(
-    network: nn.Module, *, channels: int, sigma: float, effort: str = "normal"
+    network: nn.Module,
+    *,
+    channels: int,
+    sigma: float,
+    effort: str = "normal",
+    claims: Sequence[Structure] | None = None,
 ) -> Certificate:
     """Attack every claim of a denoiser at noisy photographs, reproducibly.
 
@@ -42,6 +50,7 @@ def certify_denoiser(
         channels: 1 for grey, 3 for colour.
         sigma: standard deviation of the noise of the photographs.
         effort: "quick", "normal" or "thorough".
+        claims: what to attack instead of the network's own claims.
 
     Example:
         >>> certify_denoiser(nn.ReLU(), channels=1, sigma=0.1, effort="quick").holds
@@ -50,7 +59,7 @@ def certify_denoiser(
     example = photograph_example(channels=channels, sigma=sigma)
     example = example.to(next(network.parameters(), example))
     generator = torch.Generator().manual_seed(_SEED)
-    return certify(network, example, effort=effort, generator=generator)
+    return certify(network, example, claims=claims, effort=effort, generator=generator)
 
 
 def _middle(image: Tensor) -> Tensor:

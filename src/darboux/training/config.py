@@ -14,7 +14,7 @@ _LOSSES = ("mse", "l1", "charbonnier")
 _TASK = "denoise"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DenoiseConfig:
     """The settings of a denoising run: a frozen record that goes through JSON unchanged.
 
@@ -52,11 +52,11 @@ class DenoiseConfig:
     """
 
     sigma: float = 25 / 255
-    steps: int = 1500
-    batch: int = 16
+    steps: int = 800
+    batch: int = 8
     patch: int = 48
-    lr: float = 5e-3
-    twin_lr: float = 2e-3
+    lr: float = 1.5e-2
+    twin_lr: float = 3e-3
     warmup: float = 0.1
     loss: str = "mse"
     seed: int = 0
@@ -70,7 +70,7 @@ class DenoiseConfig:
     depth: int = 8
     shuffle: int = 2
     kernel: int = 3
-    threshold: float = 0.1
+    threshold: float = 0.02
     fraction: float = 0.9
     metric: str = "rows"
 
@@ -82,7 +82,7 @@ class DenoiseConfig:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected {name} >= 1; got {getattr(self, name)}.")
-        for name in ("lr", "twin_lr"):
+        for name in ("lr", "twin_lr", "threshold"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"Expected {name} > 0; got {getattr(self, name):g}.")
         if not 0 <= self.warmup < 1:
@@ -134,6 +134,14 @@ class DenoiseConfig:
         if not isinstance(values, dict):
             raise ValueError(f"Expected a JSON object of settings; got another value in {path}.")  # noqa: TRY004
         return DenoiseConfig.from_dict(values, where=str(path))
+
+    def reach(self) -> int:
+        """Return how many pixels away an input can still change an output of the network.
+
+        Each step applies a kernel and its adjoint, at a resolution that is `shuffle` times
+        coarser; a block of pixels adds its own side.
+        """
+        return self.shuffle * (2 * self.depth * (self.kernel // 2) + 1)
 
     def differences(self, other: DenoiseConfig) -> list[str]:
         """Return one line per setting that differs: "name: mine, not theirs"."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from darboux.data import image_folder, noisy, photographs
+from darboux.data import Patches, image_folder, noisy, photographs
 from darboux.training.config import DenoiseConfig
 
 _NOISE_SEED = 25_000_000  # of the first held-out image; fixed, whatever the seed of the run
@@ -46,6 +46,27 @@ def held_out_images(config: DenoiseConfig) -> dict[str, Tensor]:
     if config.held_out is None:
         return photographs("held-out", colour=colour)
     return image_folder(config.held_out, colour=colour, smallest=16)
+
+
+def make_patches(config: DenoiseConfig, images: Mapping[str, Tensor]) -> Patches:
+    """Return the batches of a run.
+
+    Args:
+        config: the settings.
+        images: name to training image.
+
+    Raises:
+        ValueError: if an image is smaller than the patches.
+
+    Example:
+        >>> config = DenoiseConfig(patch=8, batch=2)
+        >>> import torch
+        >>> make_patches(config, {"a": torch.rand(1, 9, 9)}).batch_at(0)[0].shape
+        torch.Size([2, 1, 8, 8])
+    """
+    return Patches(
+        images, patch=config.patch, batch=config.batch, sigma=config.sigma, seed=config.seed
+    )
 
 
 def noisy_images(images: Mapping[str, Tensor], *, sigma: float) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from darboux.certify.certificate import Certificate
 from darboux.training.config import DenoiseConfig
 from darboux.training.curves import curves_svg
-from darboux.training.report_template import PAGE, STYLE
+from darboux.training.report_template import CONTRAST, PAGE, STYLE
 from darboux.training.summary import Comparison
 
 _LABELS = {
@@ -41,6 +41,7 @@ class Report:
         lines: those of ``metrics.jsonl``.
         comparison: the held-out images by every method.
         certificate: of the nonexpansive network.
+        contrast: the same attacks on its twin, if there is one.
 
     Example:
         >>> Report.__doc__.splitlines()[0]
@@ -52,6 +53,7 @@ class Report:
     lines: Sequence[Mapping[str, Any]]
     comparison: Comparison
     certificate: Certificate
+    contrast: Certificate | None = None
 
     def to_html(self) -> str:
         """Return the page: styles, pictures and curves inside, no script, nothing to fetch."""
@@ -72,6 +74,7 @@ class Report:
             loss=loss,
             quality=quality,
             certificate=self.certificate.to_html(),
+            contrast=self._contrast(),
             settings=_pairs(self.config.to_dict()),
             versions=_pairs({**self.metrics["versions"], **self.metrics["machine"]}),
         )
@@ -86,6 +89,15 @@ class Report:
         count = len(self.comparison.clean)
         head = f"Gaussian noise of σ = {sigma}, mean over {count} held-out images"
         return f"{head}: {', '.join(parts)}."
+
+    def _contrast(self) -> str:
+        """Return what the attacks found on the twin, "" where there is none."""
+        if self.contrast is None:
+            return ""
+        return CONTRAST.format(
+            found="did not refute" if self.contrast.holds else "refuted",
+            certificate=self.contrast.to_html(),
+        )
 
     def _methods(self) -> list[str]:
         """Return the methods that were compared, in the order of the columns."""

@@ -54,6 +54,7 @@ the most detail; the numbers are the PSNR of the whole image.</p>
 <div class="curves"><div>{loss}</div><div>{quality}</div></div>
 <h2>Certificate</h2>
 <div class="scroll">{certificate}</div>
+{contrast}
 <h2>Settings</h2>
 <dl>{settings}</dl>
 <h2>Made with</h2>
@@ -61,3 +62,8 @@ the most detail; the numbers are the PSNR of the whole image.</p>
 </body>
 </html>
 """
+
+CONTRAST = """<h2>The same attacks on the unconstrained network</h2>
+<p>It promises nothing. Said to be nonexpansive all the same, a quick round of attacks {found}
+it.</p>
+<div class="scroll">{certificate}</div>"""

@@ -12,14 +12,24 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from darboux.certify.certificate import Certificate
+from darboux.structure import Lipschitz
 from darboux.training.baseline import total_variation, tune_total_variation
 from darboux.training.certificates import certify_denoiser
 from darboux.training.config import DenoiseConfig
 from darboux.training.evaluation import denoise
 from darboux.training.files import read_json, write_json, write_text
-from darboux.training.images import fingerprint, held_out_images, noisy_images, training_images
+from darboux.training.images import (
+    fingerprint,
+    held_out_images,
+    make_patches,
+    noisy_images,
+    training_images,
+)
 from darboux.training.listener import Listener, Silent
 from darboux.training.metrics_log import MetricsLog
+from darboux.training.networks import build_network
+from darboux.training.processes import make_accelerator
 from darboux.training.report import Report
 from darboux.training.run_folder import RunFolder
 from darboux.training.stage import Stage
@@ -66,8 +76,9 @@ def train_denoiser(
     """
     folder, listener = RunFolder(out), listener or Silent()
     folder.check(config, resume=resume)
-    accelerator = accelerator or Accelerator()
+    accelerator = accelerator or make_accelerator()
     images, held_out = training_images(config), held_out_images(config)
+    _try(config, images, accelerator)
     accelerator.wait_for_everyone()  # all have checked the folder before one writes to it
     if accelerator.is_main_process:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -84,6 +95,13 @@ def _names(config: DenoiseConfig) -> list[str]:
     return ["model", "twin"] if config.twin else ["model"]
 
 
+def _try(config: DenoiseConfig, images: Mapping[str, Tensor], accelerator: Accelerator) -> None:
+    """Build what will be needed once, so that bad settings are refused before a file is written."""
+    make_patches(config, images).batch_at(0, parts=accelerator.num_processes)
+    for name in _names(config):
+        build_network(name, config)
+
+
 def _finish(
     stage: Stage, trained: Mapping[str, tuple[nn.Module, float]], effort: str
 ) -> dict[str, Any]:
@@ -95,25 +113,37 @@ def _finish(
     comparison = _compare(stage, networks, weight)
     stage.listener.phase("certifying")
     begun = time.perf_counter()
-    certificate = certify_denoiser(
-        networks["model"], channels=config.channels, sigma=config.sigma, effort=effort
-    )
+    certify = partial(certify_denoiser, channels=config.channels, sigma=config.sigma)
+    certificate = certify(networks["model"], effort=effort)
+    contrast = _contrast(networks, certify)
     seconds = {name: spent for name, (_, spent) in trained.items()}
     seconds["certificate"] = time.perf_counter() - begun
     metrics = _metrics(config, comparison, networks)
     metrics |= {
         "tv_weight": weight,
         "certificate_holds": certificate.holds,
+        "twin_nonexpansive": None if contrast is None else contrast.holds,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "machine": _machine(stage.accelerator),
         "versions": versions(),
     }
     stage.listener.phase("writing the report")
     write_text(folder.certificate, certificate.to_json())
-    report = Report(config, metrics, MetricsLog(folder.log).lines(), comparison, certificate)
+    report = Report(
+        config, metrics, MetricsLog(folder.log).lines(), comparison, certificate, contrast
+    )
     write_text(folder.report, report.to_html())
     write_json(folder.metrics, metrics)  # last: where it stands, the run is complete
     return metrics
+
+
+def _contrast(
+    networks: Mapping[str, nn.Module], certify: Callable[..., Certificate]
+) -> Certificate | None:
+    """Return what the same attacks find if the twin is said to be nonexpansive."""
+    if "twin" not in networks:
+        return None
+    return certify(networks["twin"], effort="quick", claims=[Lipschitz(1.0)])
 
 
 def _compare(stage: Stage, networks: Mapping[str, nn.Module], weight: float) -> Comparison:

@@ -11,11 +11,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from darboux.data import Patches
 from darboux.training.checkpoint import load_tensors, save_tensors
 from darboux.training.config import DenoiseConfig
 from darboux.training.evaluation import mean_psnr
-from darboux.training.images import fingerprint, noisy_images
+from darboux.training.images import fingerprint, make_patches, noisy_images
 from darboux.training.listener import Listener
 from darboux.training.losses import loss_named
 from darboux.training.metrics_log import MetricsLog
@@ -84,17 +83,10 @@ class Stage:
     def _trainer(self, name: str, network: nn.Module) -> Trainer:
         """Return the trainer of a network, at step 0."""
         config = self.config
-        patches = Patches(
-            self.images,
-            patch=config.patch,
-            batch=config.batch,
-            sigma=config.sigma,
-            seed=config.seed,
-        )
         peak = config.lr if name == "model" else config.twin_lr
         return Trainer(
             network,
-            patches,
+            make_patches(config, self.images),
             schedule=OneCycle(peak=peak, steps=config.steps, warmup=config.warmup),
             loss=loss_named(config.loss),
             accelerator=self.accelerator,

@@ -51,8 +51,11 @@ def _energy(target: Target) -> Energy:
         msg = f"{type(target.module).__name__} has no method energy(z)"
         raise NotAttackedError(msg)
     checked: Energy = energy
-    with torch.no_grad():
-        shape = tuple(checked(target.inputs).shape)
+    try:
+        with torch.no_grad():
+            shape = tuple(checked(target.inputs).shape)
+    except (TypeError, ValueError) as error:
+        raise NotAttackedError(str(error)) from None
     if shape != (len(target.inputs),):
         msg = f"energy(z) must return one number per sample, (batch,); got {shape}"
         raise NotAttackedError(msg)

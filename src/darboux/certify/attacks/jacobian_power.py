@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from darboux.certify.attacks.random_pairs import random_points
-from darboux.certify.jacobian import Jacobian, Way
+from darboux.certify.jacobian import Jacobian
 from darboux.certify.krylov import largest_singular
 from darboux.certify.pairs import Pairs, measure
 from darboux.certify.problem import Problem, norms, spread, unit
 
-_CALLS = 3.0  # evaluations per iteration: forward mode two, backward one
+_CALLS = 3.0  # evaluations per iteration: a product with D two, with Dᵀ one
 _GLANCE = 6  # iterations that tell a promising base point
 _DISTANCES = (1e-5, 1e-2, 1.0)
 
@@ -82,9 +82,7 @@ def _singular(
     for x, v in zip(points.split(problem.chunk), tangents.split(problem.chunk), strict=True):
         # A little noise: a start inside an invariant subspace would stay there.
         start = unit(v) + 0.1 * unit(problem.target.randn(*v.shape))
-        way: Way = "transposed" if problem.is_coarse else "forward"
-        jacobian = Jacobian(problem.search, x, prefer=way)
-        value, vector = largest_singular(jacobian, start, iterations=iterations)
+        value, vector = largest_singular(Jacobian(problem.search, x), start, iterations=iterations)
         values.append(torch.where(value.isfinite(), value, torch.full_like(value, -1.0)))
         vectors.append(vector.nan_to_num(0.0, 0.0, 0.0))
     return torch.cat(values), torch.cat(vectors)

@@ -25,7 +25,7 @@ def sample_points(problem: Problem, *, cost: float) -> Tensor:
         >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
         >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
         >>> len(sample_points(Problem(target.module, target), cost=1.0))
-        64
+        16
     """
     wanted = problem.target.effort.points
     return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))

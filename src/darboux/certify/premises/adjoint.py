@@ -41,7 +41,7 @@ def _trials(map: Linear, x: Tensor, target: Target) -> list[Trial]:
 def _dot_defect(map: Linear, x: Tensor, y: Tensor) -> float:
     """Return |⟨Ax, y⟩ - ⟨x, A*y⟩| relative to ‖Ax‖‖y‖ + ‖x‖‖A*y‖."""
     with torch.no_grad():
-        there, back = map(x), map.adjoint(y)
+        there, back = map(x), _adjoint(map, y, like=x)
         if back.shape != x.shape:
             return float("inf")
         gap = (_dots(there, y) - _dots(x, back)).abs()
@@ -52,7 +52,7 @@ def _dot_defect(map: Linear, x: Tensor, y: Tensor) -> float:
 def _transpose_defect(map: Linear, x: Tensor, y: Tensor) -> float:
     """Return ‖A*y - (derivative of forward)ᵀ y‖ relative to both."""
     with torch.no_grad():
-        claimed = map.adjoint(y)
+        claimed = _adjoint(map, y, like=x)
     return _distance(claimed, Jacobian(map, x).pull(y))
 
 
@@ -81,6 +81,12 @@ def _distance(a: Tensor, b: Tensor) -> float:
         return float("inf")
     size = norms(a) + norms(b)
     return float((norms(a - b) / size.clamp(min=torch.finfo(a.dtype).tiny)).max())
+
+
+def _adjoint(map: Linear, y: Tensor, *, like: Tensor) -> Tensor:
+    """Return A* y on the image of x; maps that enlarge odd images crop in ``restore``."""
+    restore: Callable[..., Tensor] | None = getattr(map, "restore", None)
+    return map.adjoint(y) if restore is None else restore(y, size=like.shape[2:])
 
 
 def _dots(a: Tensor, b: Tensor) -> Tensor:

@@ -14,6 +14,11 @@ def constrained_claim(module: nn.Module, premises: tuple[Premise, ...]) -> Claim
     Args:
         module: a map whose kernel is its parameter ``weight``.
         premises: the premises of its Lipschitz claim.
+
+    Example:
+        >>> import darboux as dx
+        >>> constrained_claim(dx.linear.Dense(2, 2), ()) is None
+        True
     """
     if not parametrize.is_parametrized(module, "weight"):
         return None

@@ -1,0 +1,67 @@
+"""``darboux certify``: the table, the files, and the exit codes."""
+
+import json
+
+import pytest
+import torch
+
+from darboux.certify.certificate import Certificate
+from darboux.training import DenoiseConfig, build_network, load_tensors, save_tensors
+
+
+def test_certificate_of_a_sound_run_holds(run, trained, tmp_path):
+    files = tmp_path / "c.json", tmp_path / "c.html"
+    result = run("certify", trained, "--effort", "quick", "--json", files[0], "--html", files[1])
+    assert result.code == 0, result.out + result.err
+    assert json.loads(files[0].read_text())["holds"] is True
+    assert "<table" in files[1].read_text()
+    assert len(result.out.splitlines()) > 3
+
+
+def test_refuted_claim_gives_exit_code_1(run, trained, monkeypatch):
+    class Refuted:
+        holds = False
+
+        def __str__(self):
+            return "refuted: the step is too long"
+
+    monkeypatch.setattr("darboux.cli.certify.certify_denoiser", lambda *a, **k: Refuted())
+    result = run("certify", trained)
+    assert result.code == 1
+    assert "the step is too long" in result.out
+    assert hasattr(Certificate, "holds")
+
+
+@pytest.mark.parametrize("effort", ["quick", "normal", "thorough"])
+def test_effort_and_network_are_passed_on(run, trained, monkeypatch, effort):
+    seen = {}
+
+    class Holding:
+        holds = True
+
+    def certify(network, *, channels, sigma, effort):
+        seen.update(network=network, channels=channels, sigma=sigma, effort=effort)
+        return Holding()
+
+    monkeypatch.setattr("darboux.cli.certify.certify_denoiser", certify)
+    assert run("certify", trained, "--effort", effort).code == 0
+    assert seen["effort"] == effort
+    assert (seen["channels"], seen["sigma"]) == (1, 25 / 255)
+    weights = load_tensors(trained / "model.safetensors")[0]
+    assert all(torch.equal(t, weights[n]) for n, t in seen["network"].state_dict().items())
+
+
+def test_missing_and_foreign_runs_are_refused(refused, trained, tmp_path):
+    assert "has no config.json" in refused("certify", tmp_path)
+    config = DenoiseConfig(features=8, units=8, depth=3)
+    config.save(tmp_path / "config.json")
+    other = build_network("model", DenoiseConfig(features=8, units=8, depth=2))
+    save_tensors(tmp_path / "model.safetensors", other.state_dict(), {"seconds": 1.0})
+    assert "Expected the weights of the network" in refused("certify", tmp_path)
+
+
+def test_unknown_effort_is_refused_without_a_traceback(run, trained):
+    result = run("certify", trained, "--effort", "heroic")
+    assert result.code == 2
+    assert "heroic" in result.err
+    assert "Traceback" not in result.err

@@ -1,0 +1,89 @@
+"""``darboux denoise``: every size and kind of image, and every refusal."""
+
+import pytest
+import torch
+
+from darboux.data import Picture
+from darboux.training import DenoiseConfig, RunFolder, build_network
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 33), (3, 17, 20), (1, 1, 1), (1, 5, 64)], ids=str)
+def test_any_image_is_denoised_at_its_own_size(run, trained, photograph, tmp_path, shape):
+    image, out = photograph(*shape), tmp_path / "out.png"
+    result = run("denoise", trained, image, "--out", out)
+    assert result.code == 0, result.err
+    assert f"{shape[2]} x {shape[1]}" in result.out
+    config = DenoiseConfig.load(trained / "config.json")
+    network = build_network("model", config)
+    RunFolder(trained).load_weights("model", network)
+    pixels = Picture.open(image).pixels
+    with torch.no_grad():
+        expected = network(pixels[:, None])[:, 0].clamp(0, 1)
+    # Rounded to 8 bits: half a level.
+    assert (Picture.open(out).pixels - expected).abs().max() < 0.5001 / 255
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_bit_depth_is_kept(run, trained, photograph, tmp_path, bits):
+    image, out = photograph(1, 12, 12, bits=bits), tmp_path / "out.png"
+    assert run("denoise", trained, image, "--out", out).code == 0
+    assert Picture.open(out).bits == bits
+
+
+def test_added_noise_is_measured(run, trained, photograph, tmp_path):
+    image, out = photograph(1, 200, 200), tmp_path / "out.png"
+    result = run("denoise", trained, image, "--out", out, "--noise", 25)
+    assert result.code == 0
+    assert "PSNR 20." in result.out
+
+
+def test_input_is_never_overwritten(refused, trained, photograph):
+    image = photograph(1, 12, 12)
+    before = image.read_bytes()
+    for options in ([], ["--overwrite"]):
+        error = refused("denoise", trained, image, "--out", image, *options)
+        assert "another name than the input's" in error
+    assert image.read_bytes() == before
+
+
+def test_existing_output_needs_permission(run, refused, trained, photograph, tmp_path):
+    image, out = photograph(1, 12, 12), tmp_path / "out.png"
+    out.write_text("precious")
+    assert "Use --overwrite" in refused("denoise", trained, image, "--out", out)
+    assert out.read_text() == "precious"
+    assert run("denoise", trained, image, "--out", out, "--overwrite").code == 0
+
+
+def test_bad_names_are_refused(refused, trained, photograph, tmp_path):
+    image, out = photograph(1, 12, 12), tmp_path / "out.png"
+    assert "has no config.json" in refused("denoise", tmp_path / "nowhere", image, "--out", out)
+    assert "does not exist" in refused("denoise", trained, tmp_path / "no.png", "--out", out)
+    assert "ending in one of" in refused("denoise", trained, image, "--out", tmp_path / "o.xyz")
+    assert "nowhere" in refused("denoise", trained, image, "--out", tmp_path / "nowhere" / "o.png")
+    assert "sigma > 0" in refused("denoise", trained, image, "--out", out, "--noise", 0)
+    assert not out.exists()
+
+
+def test_corrupt_image_is_refused_by_name(refused, trained, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    error = refused("denoise", trained, tmp_path / "bad.png", "--out", tmp_path / "out.png")
+    assert "bad.png" in error
+
+
+def test_damaged_weights_are_refused_by_name(refused, trained, photograph, tmp_path):
+    run_folder = tmp_path / "run"
+    run_folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (run_folder / name).write_bytes((trained / name).read_bytes())
+    (run_folder / "model.safetensors").write_bytes(b"short")
+    error = refused("denoise", run_folder, photograph(1, 9, 9), "--out", tmp_path / "out.png")
+    assert "model.safetensors, which is truncated or foreign" in error
+    (run_folder / "model.safetensors").unlink()
+    error = refused("denoise", run_folder, photograph(1, 9, 9), "--out", tmp_path / "out.png")
+    assert "--resume" in error
+
+
+def test_not_a_number_is_refused(refused, trained, tmp_path):
+    Picture(torch.full((1, 8, 8), torch.nan), bits=32).save(tmp_path / "nan.tif")
+    error = refused("denoise", trained, tmp_path / "nan.tif", "--out", tmp_path / "out.png")
+    assert "nan.tif" in error

@@ -1,0 +1,161 @@
+"""Bounds as functions of the parameters: compile, grad, jvp, vmap, dual numbers, autocast."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd import forward_ad
+
+from darboux.linear import Composed, Conv, Dense, Lift, SkewPart, Spectral, Stacked
+from darboux.linear.spectral import kernel_bound
+
+MAPS = {
+    "dense": lambda: Dense(4, 3),
+    "conv1d": lambda: Conv(2, 3, kernel=4, dim=1),
+    "conv2d-wide": lambda: Conv(4, 3, kernel=3, dim=2),
+    "conv2d-tall": lambda: Conv(3, 4, kernel=3, dim=2, padding="zeros"),
+    "conv3d": lambda: Conv(2, 2, kernel=2, dim=3),
+    "skew": lambda: SkewPart(Conv(3, 3, kernel=2, dim=2), damping=0.1),
+    "composed": lambda: Composed(Conv(3, 4, kernel=3, dim=1), Conv(4, 3, kernel=3, dim=1)),
+    "composed-zeros": lambda: Composed(
+        Conv(3, 2, kernel=3, dim=1, padding="zeros"), Conv(2, 3, kernel=2, dim=1, padding="zeros")
+    ),
+    "stacked": lambda: Stacked(Dense(3, 2), Dense(3, 3)),
+}
+BOUNDS = ["norm_bound", "row_bound", "lower_bound"]
+
+
+class Number(nn.Module):
+    """A bound of a map as a module without input."""
+
+    def __init__(self, linear, name):
+        super().__init__()
+        self.linear, self.name = linear, name
+
+    def forward(self):
+        return getattr(self.linear, self.name)().sin().sum()
+
+
+@pytest.fixture(params=MAPS)
+def linear(request):
+    return MAPS[request.param]().double()
+
+
+def _functional(module):
+    fixed = {name: p.detach() for name, p in module.named_parameters()}
+    return fixed, lambda parameters: torch.func.functional_call(module, parameters, ())
+
+
+def _gradients(module):
+    parameters = dict(module.named_parameters())
+    found = torch.autograd.grad(module(), list(parameters.values()), materialize_grads=True)
+    return dict(zip(parameters, found, strict=True))
+
+
+@pytest.mark.parametrize("name", BOUNDS[:2])
+def test_grad(linear, name):
+    module = Number(linear, name)
+    fixed, function = _functional(module)
+    torch.testing.assert_close(torch.func.grad(function)(fixed), _gradients(module))
+
+
+@pytest.mark.parametrize("name", BOUNDS[:2])
+def test_forward_mode(linear, name):
+    module = Number(linear, name)
+    fixed, function = _functional(module)
+    tangents = {key: torch.randn_like(value) for key, value in fixed.items()}
+    gradients = _gradients(module)
+    expected = sum((gradients[key] * tangents[key]).sum() for key in fixed)
+    torch.testing.assert_close(torch.func.jvp(function, (fixed,), (tangents,))[1], expected)
+    with forward_ad.dual_level(), torch.no_grad():
+        dual = {key: forward_ad.make_dual(fixed[key], tangents[key]) for key in fixed}
+        torch.testing.assert_close(forward_ad.unpack_dual(function(dual)).tangent, expected)
+
+
+@pytest.mark.parametrize("name", BOUNDS[:2])
+def test_vmap(linear, name):
+    fixed, function = _functional(Number(linear, name))
+    scales = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)
+    batch = {k: torch.stack([c * v for c in scales], dim=-1) for k, v in fixed.items()}
+    mapped = torch.func.vmap(function, in_dims=-1)(batch)
+    loop = torch.stack([function({k: c * v for k, v in fixed.items()}) for c in scales])
+    torch.testing.assert_close(mapped, loop)
+    slopes = torch.func.vmap(torch.func.grad(function), in_dims=-1)(batch)
+    for index, c in enumerate(scales):
+        one = torch.func.grad(function)({k: c * v for k, v in fixed.items()})
+        torch.testing.assert_close({k: v[index] for k, v in slopes.items()}, one)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_compile(linear, name):
+    module = Number(linear, name)
+    expected, gradients = module(), _gradients(module) if name != "lower_bound" else {}
+    torch.compiler.reset()
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(), expected)
+    if gradients:
+        found = torch.autograd.grad(compiled(), list(module.parameters()), materialize_grads=True)
+        torch.testing.assert_close(dict(zip(gradients, found, strict=True)), gradients)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_autocast_changes_nothing(name, dtype):
+    for build in MAPS.values():
+        linear = build().to(dtype)
+        expected = getattr(linear, name)()
+        assert expected.dtype == torch.float64
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(getattr(linear, name)(), expected)
+
+
+def test_gradient_of_a_gradient_through_a_step_size():
+    # The step 1/‖A‖² enters a gradient penalty: first derivatives of it are all that is needed.
+    conv = Conv(2, 2, kernel=3, dim=1).double()
+    x = torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True)
+
+    def penalty(weight):
+        step = kernel_bound(weight) ** -2
+        image = step * torch.func.functional_call(conv, {"weight": weight}, (x,)).tanh()
+        return torch.autograd.grad(image.sum(), x, create_graph=True)[0].square().sum()
+
+    weight = conv.weight.detach().requires_grad_()
+    assert torch.autograd.gradcheck(penalty, (weight,), rtol=1e-4, atol=1e-6)
+
+
+def test_inference_mode_and_no_grad():
+    conv = Conv(2, 3, kernel=3, dim=2)
+    expected = conv.norm_bound().detach()
+    with torch.inference_mode():
+        assert torch.equal(conv.norm_bound(), expected)
+    with torch.no_grad():
+        assert not conv.norm_bound().requires_grad
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_have_equal_bounds(clone):
+    for build in MAPS.values():
+        linear = build()
+        assert torch.equal(clone(linear).norm_bound(), linear.norm_bound())
+
+
+def test_data_edits_are_seen():
+    conv = Conv(2, 3, kernel=3, dim=2).eval()
+    with torch.no_grad():
+        before = conv.norm_bound()
+        conv.weight.data *= 2
+        torch.testing.assert_close(conv.norm_bound(), 2 * before)
+
+
+def test_state_has_parameters_only():
+    assert list(Conv(2, 3, kernel=3, dim=2).state_dict()) == ["weight"]
+    assert list(Lift(1, 4, dim=2, shuffle=2).state_dict()) == []
+
+
+def test_spectral_constraint_learns():
+    conv = Conv(2, 2, kernel=3, dim=1)
+    nn.utils.parametrize.register_parametrization(conv, "weight", Spectral(norm=0.2))
+    loss = conv(torch.ones(1, 2, 6)).square().sum()
+    assert bool(torch.autograd.grad(loss, list(conv.parameters()))[0].any())

@@ -1,0 +1,254 @@
+"""Whole runs: what they write, and that stopping, killing and resuming change nothing."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from darboux.data import Picture
+from darboux.training import MetricsLog, RunFolder, load_tensors, train_denoiser
+from darboux.training.stage import Stage
+
+FILES = {
+    "config.json",
+    "model.safetensors",
+    "twin.safetensors",
+    "metrics.json",
+    "metrics.jsonl",
+    "certificate.json",
+    "report.html",
+    "tv.json",
+}
+
+
+SCRIPT = Path(__file__).with_name("launched.py")
+
+
+class StoppedError(Exception):
+    """Raised by a listener, as a kill would come."""
+
+
+class Stopper:
+    """A listener that stops the run at a step of a network."""
+
+    def __init__(self, network, step):
+        self.at = (network, step)
+
+    def phase(self, text):
+        pass
+
+    def evaluation(self, line):
+        pass
+
+    def step(self, network, done, total):
+        if (network, done) == self.at:
+            raise StoppedError
+
+
+def trained(folder):
+    """The weights of both networks, and the log without its times."""
+    folder = RunFolder(folder)
+    weights = {n: load_tensors(folder.weights(n))[0] for n in ("model", "twin")}
+    lines = MetricsLog(folder.log).lines()
+    return weights, [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def assert_same(one, other):
+    """Same machine, same number of threads: not one bit differs."""
+    for name, weights in one[0].items():
+        for key, tensor in weights.items():
+            assert torch.equal(tensor, other[0][name][key]), f"{name}/{key}"
+    assert one[1] == other[1]
+
+
+@pytest.fixture(scope="module")
+def reference(small, no_certificate, tmp_path_factory):
+    """An uninterrupted run: its folder, and what it returned."""
+    out = tmp_path_factory.mktemp("reference") / "run"
+    return out, train_denoiser(small, out)
+
+
+def test_run_writes_its_files_and_nothing_else(reference):
+    out, metrics = reference
+    assert {file.name for file in out.iterdir()} == FILES
+    assert json.loads((out / "metrics.json").read_text()) == metrics
+    keys = {"psnr_noisy", "psnr_model", "psnr_tv", "psnr_unconstrained"}
+    assert all(isinstance(metrics[key], float) for key in keys)
+    assert metrics["certificate_holds"] is True
+
+
+def test_means_are_those_of_the_table(reference):
+    _, metrics = reference
+    for method in ("noisy", "model", "tv", "unconstrained"):
+        values = [row[method] for row in metrics["images"].values()]
+        assert metrics[f"psnr_{method}"] == pytest.approx(sum(values) / len(values), rel=1e-12)
+
+
+def test_log_has_one_line_per_evaluation(reference):
+    out, metrics = reference
+    lines = MetricsLog(out / "metrics.jsonl").lines()
+    places = [(line["network"], line["step"]) for line in lines]
+    assert places == [(name, step) for name in ("model", "twin") for step in (2, 4, 6)]
+    assert lines[2]["psnr"] == pytest.approx(metrics["psnr_model"], abs=1e-6)
+    assert lines[5]["psnr"] == pytest.approx(metrics["psnr_unconstrained"], abs=1e-6)
+
+
+def test_run_without_twin_has_no_twin(small, no_certificate, tmp_path):
+    metrics = train_denoiser(replace(small, twin=False), tmp_path / "run")
+    assert metrics["psnr_unconstrained"] is None
+    assert not (tmp_path / "run" / "twin.safetensors").exists()
+    assert "unconstrained</th>" not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_same_seed_same_run_and_other_seed_other_run(small, reference, tmp_path):
+    train_denoiser(small, tmp_path / "same")
+    assert_same(trained(reference[0]), trained(tmp_path / "same"))
+    train_denoiser(replace(small, seed=6), tmp_path / "other")
+    other = trained(tmp_path / "other")[0]["model"]
+    assert any(not torch.equal(t, other[k]) for k, t in trained(reference[0])[0]["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("network", "step"),
+    [("model", 1), ("model", 3), ("model", 6), ("twin", 2), ("twin", 5)],
+    ids=lambda value: str(value),
+)
+def test_stopped_run_resumes_to_the_same_result(small, reference, tmp_path, network, step):
+    out = tmp_path / "run"
+    with pytest.raises(StoppedError):
+        train_denoiser(small, out, listener=Stopper(network, step))
+    train_denoiser(small, out, resume=True)
+    assert_same(trained(reference[0]), trained(out))
+    assert {file.name for file in out.iterdir()} == FILES
+
+
+def test_kill_between_log_and_checkpoint_leaves_no_duplicates(
+    small, reference, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+
+    def killed(self, line, trainer):
+        MetricsLog(self.folder.log).append(line)
+        with self.folder.log.open("a") as file:
+            file.write('{"network": "model", "st')
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "_write", killed)
+        with pytest.raises(StoppedError):
+            train_denoiser(small, out)
+    train_denoiser(small, out, resume=True)
+    assert_same(trained(reference[0]), trained(out))
+
+
+def test_resuming_a_complete_run_changes_nothing(small, reference, tmp_path):
+    out, metrics = reference
+    before = {n: (out / n).read_bytes() for n in FILES if n.endswith((".safetensors", ".jsonl"))}
+    again = train_denoiser(small, out, resume=True)
+    assert {n: (out / n).read_bytes() for n in before} == before
+    assert again["images"] == metrics["images"]
+
+
+def test_truncated_checkpoint_is_refused_by_name_and_kept(small, no_certificate, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(StoppedError):
+        train_denoiser(small, out, listener=Stopper("model", 3))
+    checkpoint = out / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:300])
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors, which is truncated"):
+        train_denoiser(small, out, resume=True)
+    assert checkpoint.stat().st_size == 300
+
+
+def test_full_disk_keeps_the_last_checkpoint(
+    small, reference, no_certificate, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    from darboux.training import files
+
+    genuine, calls = files._write_through, []
+
+    def full_at_the_second_checkpoint(path, content):
+        calls.append(path.name)
+        if sum("checkpoint" in name for name in calls) == 2:
+            raise OSError(28, os.strerror(28))
+        genuine(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_write_through", full_at_the_second_checkpoint)
+        with pytest.raises(OSError, match=r"No space is left .*checkpoint.*--resume"):
+            train_denoiser(small, out)
+    assert load_tensors(out / "checkpoint.safetensors")[1]["step"] == 2
+    train_denoiser(small, out, resume=True)
+    assert_same(trained(reference[0]), trained(out))
+
+
+def test_changed_images_are_refused_on_resuming(small, no_certificate, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    Picture(torch.rand(1, 20, 20)).save(images / "a.png")
+    config = replace(small, images=str(images))
+    with pytest.raises(StoppedError):
+        train_denoiser(config, tmp_path / "run", listener=Stopper("model", 3))
+    Picture(torch.rand(1, 20, 20)).save(images / "b.png")
+    with pytest.raises(ValueError, match="files have been added, removed or changed"):
+        train_denoiser(config, tmp_path / "run", resume=True)
+
+
+def test_weights_of_another_network_are_refused(small, reference, tmp_path):
+    from darboux.training import build_network
+
+    network = build_network("model", replace(small, depth=3))
+    with pytest.raises(ValueError, match=r"got others in .*model\.safetensors"):
+        RunFolder(reference[0]).load_weights("model", network)
+
+
+def test_corrupt_image_is_refused_before_anything_is_written(small, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "bad.png").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"bad\.png"):
+        train_denoiser(replace(small, images=str(images)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_report_is_one_file_with_everything_inside(reference):
+    html = (reference[0] / "report.html").read_text()
+    assert html.count("data:image/png;base64,") == 2 * 5  # 2 images, 4 methods and the clean one
+    assert html.count("<svg") == 2
+    assert "<p>verdict</p>" in html
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)", html)
+    assert "<script" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert "{" not in html.split("</style>")[1].split("<svg")[0]  # no unfilled place
+
+
+def test_killed_process_resumes_to_the_same_result(small, reference, command_line, tmp_path):
+    """A real process, SIGKILL in mid-run, resumed in this process.
+
+    Both run one thread on one machine, so the weights agree bit by bit.
+    """
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, *command_line(small, out)],
+        env=os.environ | {"SLOW_STEPS": "0.4", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert load_tensors(out / "checkpoint.safetensors")[1]["step"] < small.steps
+    assert not (out / "model.safetensors").exists()
+    train_denoiser(small, out, resume=True)
+    assert_same(trained(reference[0]), trained(out))
