@@ -109,7 +109,9 @@ def test_products_of_zero_padded_maps_are_refused():
     b = dx.linear.Conv(2, 2, kernel=3, dim=1, padding="zeros")
     field = dx.fields.GradientField(dx.linear.Composed(a, b), dx.activations.ReLU())
     flow = dx.Flow([field], dx.integrators.Euler(), steps=dx.ContractiveSteps())
-    with pytest.raises(TypeError, match="freeze: expected maps that are one stencil.*which is no stencil"):
+    with pytest.raises(
+        TypeError, match=r"freeze: expected maps that are one stencil.*which is no stencil"
+    ):
         dx.freeze(flow)
 
 

@@ -79,7 +79,7 @@ def test_skew_norm_uses_the_smaller_of_two_norms():
 
 
 def test_gradient_field_refuses_group_sort():
-    with pytest.raises(TypeError, match="GroupSort, which mixes channels.*no gradient field"):
+    with pytest.raises(TypeError, match=r"GroupSort, which mixes channels.*no gradient field"):
         dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.GroupSort())
 
 

@@ -87,7 +87,7 @@ def test_run_folder_is_refused_without_resume_and_with_other_settings(tmp_path):
     folder = RunFolder(tmp_path)
     with pytest.raises(FileExistsError, match="use --resume to continue it"):
         folder.check(config, resume=False)
-    with pytest.raises(ValueError, match=r"begun with; got batch: 3, not 16; depth: 2, not 8"):
+    with pytest.raises(ValueError, match=r"begun with; got batch: 3, not 8; depth: 2, not 8"):
         folder.check(replace(config, batch=3, depth=2), resume=True)
     folder.check(config, resume=True)
 

@@ -237,17 +237,17 @@ def test_killed_process_resumes_to_the_same_result(small, reference, command_lin
     Both run one thread on one machine, so the weights agree bit by bit.
     """
     out = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, *command_line(small, out)],
-        env=os.environ | {"SLOW_STEPS": "0.4", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not (out / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
+    with (tmp_path / "stderr").open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, SCRIPT, *command_line(small, out)],
+            env=os.environ | {"SLOW_STEPS": "0.4", "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    while not (out / "checkpoint.safetensors").exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL, (tmp_path / "stderr").read_text()
     assert load_tensors(out / "checkpoint.safetensors")[1]["step"] < small.steps
     assert not (out / "model.safetensors").exists()
     train_denoiser(small, out, resume=True)

@@ -27,6 +27,7 @@ from darboux.certify.inputs import (
     check_example,
     check_module,
     check_value,
+    few_samples,
     unsteady,
 )
 from darboux.certify.located import Located, locate
@@ -119,6 +120,8 @@ class _Session:
         with torch.no_grad():
             check_value(native(example), example)
         why_not = unsteady(native, example)
+        if not why_not:
+            example = few_samples(native, example)
         double = example.dtype != torch.float64 and not why_not
         exact = exact_copy(native, example) if double else None
         root = grow("", native, exact or native, example)

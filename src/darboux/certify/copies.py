@@ -16,6 +16,9 @@ def private_copy(module: nn.Module) -> nn.Module:
     Some hooks of torch keep computed tensors as attributes, which refuse to be copied;
     those are copied by value.
 
+    Raises:
+        TypeError: if the module cannot be copied.
+
     Example:
         >>> module = nn.Linear(2, 2)
         >>> clone = private_copy(module)
@@ -27,7 +30,14 @@ def private_copy(module: nn.Module) -> nn.Module:
         for value in vars(part).values():
             if isinstance(value, Tensor) and value.grad_fn is not None:
                 memo[id(value)] = value.detach().clone()
-    clone = copy.deepcopy(module, memo)
+    try:
+        clone = copy.deepcopy(module, memo)
+    except Exception as error:
+        msg = (
+            f"certify: expected a module that copy.deepcopy can copy, so that yours stays as it "
+            f"is; copying {type(module).__name__} failed with {type(error).__name__}: {error}"
+        )
+        raise TypeError(msg) from error
     return clone.requires_grad_(requires_grad=False)
 
 

@@ -15,7 +15,8 @@ from darboux.certify.target import Target
 Map = Callable[[Tensor], Tensor]
 
 _MEMORY = 2**28  # bytes of activations that one call may keep for its derivatives
-_PER_ENTRY = 300.0  # operations that the attack itself spends on every entry of a point
+_PER_ENTRY = 100.0  # operations that the attack itself spends on every entry of a point
+_PER_BYTE = 25.0  # operations in the time that moving a byte of activations takes
 _EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise
 _AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
 
@@ -51,8 +52,8 @@ class Problem:
         self.points = target.inputs[None] if self.mixes else target.inputs
         self.shape = tuple(self.points.shape[1:])
         self.size = max(1, self.points[0].numel())
-        operations, held = _cost(self.call, self.points[:1])
-        self.operations = operations + _PER_ENTRY * self.size
+        operations, held = _cost(self.call, self.points[:1], _addresses(target))
+        self.operations = operations + _PER_BYTE * held + _PER_ENTRY * self.size
         self.is_coarse = coarse is not None and self.operations > _EXPENSIVE
         self.search: Map = self.call
         if coarse is not None and self.is_coarse:
@@ -151,13 +152,22 @@ def _mixes(call: Map, target: Target) -> bool:
     return bool(norms(together[:1] - alone) > size * target.rounding(inputs[0].numel()))
 
 
-def _cost(call: Map, point: Tensor) -> tuple[float, int]:
-    """Return (operations, bytes kept for derivatives) of one evaluation."""
+def _addresses(target: Target) -> set[int]:
+    module = target.module
+    return {tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+
+
+def _cost(call: Map, point: Tensor, known: set[int]) -> tuple[float, int]:
+    """Return (operations, bytes kept for derivatives) of one evaluation.
+
+    Parameters, whose addresses are `known`, are kept once for all points.
+    """
     held = 0
 
     def count(tensor: Tensor) -> Tensor:
         nonlocal held
-        held += tensor.numel() * tensor.element_size()
+        if tensor.data_ptr() not in known:
+            held += tensor.numel() * tensor.element_size()
         return tensor
 
     start = point.detach().clone().requires_grad_()

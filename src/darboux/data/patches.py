@@ -16,10 +16,10 @@ _WORD = 0xFFFFFFFF
 class Patches:
     """Batches of clean patches x and their noisy versions x + σn, indexed by step.
 
-    An image is drawn, each with the same probability whatever its size, then one of its patches,
-    which is turned and mirrored by a random element of the dihedral group of the square. Everything random about sample i of
-    step k comes from (seed, k·batch + i), so that a run that is resumed, or spread over
-    several processes, sees the same numbers; a process computes its own samples only.
+    An image is drawn, each with the same probability whatever its size, then one of its
+    patches, which is turned and mirrored by a random symmetry of the square. Everything random
+    about sample i of step k comes from (seed, k·batch + i), so that a run that is resumed, or
+    spread over several processes, sees the same numbers; a process computes its own samples only.
 
     Args:
         images: name to image, (channels, H, W) each.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -22,21 +21,12 @@ def autocorrelation(weight: Tensor) -> tuple[Tensor, Tensor]:
         >>> r, c
         (tensor([[[5., 2.]]]), tensor([0.5000, 1.0000]))
     """
-    if weight.ndim == 2:
-        return (weight @ weight.T)[..., None], weight.new_full((1,), 0.5)
-    first = weight.shape[2]
-    outer, rest = weight.shape[0], tuple(weight.shape[3:])
-    # (out, *rest, in, first): products over the last two axes keep `rest` apart.
-    left = weight.movedim((1, 2), (-2, -1))
-    right = left.flip(tuple(range(1, 1 + len(rest)))) if rest else left
-    blocks = []
-    for d in range(first):
-        a = left[..., d:].reshape(outer * _size(rest), -1)
-        b = right[..., : first - d].reshape(outer * _size(rest), -1)
-        blocks.append(_antidiagonals((a @ b.T).reshape(outer, *rest, outer, *rest), len(rest)))
-    share = weight.new_full((first, blocks[0].shape[-1]), 1.0)
-    share = torch.cat([share[:1] * 0.5, share[1:]])
-    return torch.cat(blocks, dim=-1), share.flatten()
+    kernel = layered(weight)
+    products = correlations(kernel, kernel)
+    count = len(products[0])
+    share = weight.new_full((len(products) * count,), 1.0)
+    share = torch.cat([share[:count] * 0.5, share[count:]])
+    return torch.cat(products).permute(1, 2, 0), share
 
 
 def half_offsets(kernel: tuple[int, ...]) -> Tensor:
@@ -47,33 +37,44 @@ def half_offsets(kernel: tuple[int, ...]) -> Tensor:
     return torch.cartesian_prod(*ranges).reshape(-1, len(kernel))
 
 
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+def layered(weight: Tensor) -> Tensor:
+    """Return a kernel (out, in, k₁, *rest) as (*rest, out, k₁, in), contiguous.
 
+    Its parts t₁ >= d and t₁ < k₁ - d are strided matrices: products need no copies.
 
-def _antidiagonals(product: Tensor, axes: int) -> Tensor:
-    """Sum (out, *a, out, *b) over a + b = const, axis by axis: (out, out, flattened)."""
-    if axes == 0:
-        return product[..., None]
-    order = [0, axes + 1]
-    for axis in range(1, axes + 1):
-        order += [axes + 1 + axis, axis]  # pairs (b, a), the last axis last
-    pairs = product.permute(order)
-    for _ in range(axes):
-        # The last pair collapses to one axis, which goes to the front: (δ, pairs left).
-        pairs = _collapse(pairs).movedim(-1, 2)
-    return pairs.flatten(2)
-
-
-def _collapse(pairs: Tensor) -> Tensor:
-    """Sum (..., k, k) over the antidiagonals: (..., 2k-1).
-
-    Rows padded to length 2k and read again with length 2k-1 are shifted by one each,
-    which turns antidiagonals into columns.
+    Args:
+        weight: the kernel.
     """
-    k = pairs.shape[-1]
-    flat = F.pad(pairs, (0, k)).flatten(-2)[..., : k * (2 * k - 1)]
-    return flat.unflatten(-1, (k, 2 * k - 1)).sum(-2)
+    if weight.ndim == 2:
+        return weight[:, None]
+    return weight.permute(*range(3, weight.ndim), 0, 2, 1).contiguous()
+
+
+def correlations(left: Tensor, right: Tensor) -> list[Tensor]:
+    """Return Σ_t V(t+δ) W(t)ᵀ for half of all δ, one tensor for every δ₁ = 0, 1, ....
+
+    No temporary is much larger than the kernel: fresh pages cost more than products.
+
+    Shapes: the kernels are as `layered` makes them; each tensor is (offsets, out, out).
+
+    Args:
+        left: V.
+        right: W.
+    """
+    *rest, outer, first, inner = left.shape
+    rows, axes = left.numel() // (first * inner), len(rest)
+    found = []
+    for d in range(first):
+        a = left[..., d:, :].reshape(rows, -1)
+        b = right[..., : first - d, :].reshape(rows, -1)
+        product = (a @ b.T).reshape(*rest, outer, *rest, outer)
+        for axis in reversed(range(axes)):
+            product = _antidiagonals(product, axes - 1, axes + 1 + axis)
+        found.append(product.reshape(-1, outer, outer))
+    return found
+
+
+def _antidiagonals(product: Tensor, a: int, b: int) -> Tensor:
+    """Sum over two axes of length k where their places differ by δ = 1-k, ..., k-1: (δ, ...)."""
+    k = product.shape[a]
+    return torch.stack([product.diagonal(-d, a, b).sum(-1) for d in range(1 - k, k)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from darboux.linear.autocorrelation import autocorrelation
+from darboux.linear.autocorrelation import correlations, layered
 from darboux.linear.stencil import Stencil
 
 
@@ -31,10 +34,112 @@ def row_bound(stencil: Stencil) -> Tensor:
     """
     weight = stencil.weight
     with torch.autocast(weight.device.type, enabled=False):
-        products, share = autocorrelation(weight.double())
-        sizes = products.abs() @ share
-        sums = sizes.sum(dim=1) + sizes.sum(dim=0)
+        kernel = layered(weight.double())
+        # Compilers write derivatives themselves, and do not take hand-written ones.
+        compiling = torch.compiler.is_compiling()
+        sums = _sums(kernel)[0] if compiling else _RowSums.apply(kernel)[0]
     return sums * (1 + _rounding(stencil)) + _floor(weight.dtype)
+
+
+def _sums(kernel: Tensor) -> tuple[Tensor, ...]:
+    """Return Σ_{j,δ} |R_ij(δ)|, and the signs of R for every δ₁ >= 0."""
+    products = correlations(kernel, kernel)
+    return _row_sums([r.abs() for r in products]), *(r.sign() for r in products)
+
+
+def _row_sums(products: Sequence[Tensor]) -> Tensor:
+    """Return Σ_{j,δ} M_ij(δ) from half of the offsets, M(-δ) = M(δ)ᵀ."""
+    sums = products[0].sum(dim=(0, 2))
+    for product in products[1:]:
+        sums = sums + product.sum(dim=(0, 2)) + product.sum(dim=(0, 1))
+    return sums
+
+
+class _RowSums(torch.autograd.Function):
+    """The row sums, with a backward pass of few products.
+
+    T_i = Σ_{j,δ} s_ij(δ) R_ij(δ) with signs s that are locally constant: T is quadratic in W
+    between its kinks, and every derivative here is differentiable again.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(kernel: Tensor) -> tuple[Tensor, ...]:
+        return _sums(kernel)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs, *output[1:])
+        ctx.save_for_forward(*inputs, *output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Tensor | None:
+        kernel, *signs = ctx.saved_tensors
+        slope = gradients[0]
+        if slope is None:
+            return None
+        return _spread([s * (slope[:, None] + slope) for s in signs], kernel)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor | None, ...]:
+        kernel, *signs = ctx.saved_tensors
+        changes = zip(correlations(tangent, kernel), correlations(kernel, tangent), strict=True)
+        moved = [s * (a + b) for s, (a, b) in zip(signs, changes, strict=True)]
+        return _row_sums(moved), *(None for _ in signs)
+
+
+def _spread(factors: Sequence[Tensor], kernel: Tensor) -> Tensor:
+    """Return Σ_δ S(δ) W(t-δ) over all offsets, S(-δ) = S(δ)ᵀ: half the derivative of Σ S·R.
+
+    For one δ₁ the rest is a product with a block Toeplitz matrix, which a kernel with
+    mirrored axes turns into a block Hankel matrix: a view of S.
+
+    Args:
+        factors: S for every δ₁ >= 0, (offsets, out, out) each.
+        kernel: W, as `layered` makes it.
+    """
+    *rest, _, first, inner = kernel.shape
+    axes = list(range(len(rest)))
+    parts: list[list[Tensor]] = [[] for _ in range(first)]  # of the result, by t₁
+    for d, factor in enumerate(factors):
+        matrix = _hankel(factor, rest)
+        source = _mirrored(kernel[..., : first - d, :], axes).reshape(len(matrix), -1)
+        for t, part in enumerate((matrix @ source).split(inner, dim=-1)):
+            parts[t + d].append(part)
+        if d:  # -δ
+            product = matrix.T @ kernel[..., d:, :].reshape(len(matrix), -1)
+            product = _mirrored(product.reshape(*kernel.shape[:-2], -1), axes)
+            for t, part in enumerate(product.reshape(len(matrix), -1).split(inner, dim=-1)):
+                parts[t].append(part)
+    return torch.cat([_sum(part) for part in parts], dim=-1).reshape(kernel.shape)
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _mirrored(x: Tensor, axes: list[int]) -> Tensor:
+    return x.flip(axes) if axes else x
+
+
+def _hankel(factor: Tensor, rest: Sequence[int]) -> Tensor:
+    """Return the matrix of S(a + b - (k-1)) for places a, b: (rest · out, rest · out)."""
+    outer = factor.shape[-1]
+    windows = factor.reshape(*(2 * k - 1 for k in rest), outer, outer)
+    for axis, k in enumerate(rest):
+        windows = windows.unfold(axis, k, 1)  # (a..., out, out, b...)
+    places = len(rest)
+    order = [*range(places + 1), *range(places + 2, 2 * places + 2), places + 1]
+    rows = outer
+    for k in rest:
+        rows *= k
+    return windows.permute(order).reshape(rows, rows)
 
 
 def _rounding(stencil: Stencil) -> float:

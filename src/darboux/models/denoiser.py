@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from darboux.activations import Clip, ReLU
@@ -21,7 +22,7 @@ def denoiser(
     depth: int = 8,
     shuffle: int = 2,
     kernel: int = 3,
-    threshold: float = 0.1,
+    threshold: float = 0.01,
     fraction: float = 0.9,
     metric: Metric = "rows",
 ) -> nn.Module:
@@ -74,8 +75,9 @@ def unconstrained_denoiser(
 ) -> nn.Module:
     """Return the twin of `denoiser` without its structure, for comparison.
 
-    The same lift, width and depth, with free maps in both directions:
-    z + h (b2 - A2 relu(A1 z + b1)). It promises nothing.
+    The same lift, width and depth, with free maps in both directions and unit steps,
+    z + b2 - A2 relu(A1 z + b1): twice the parameters, and no promise. A2 begins small, so that
+    the network begins near the identity, as residual networks should.
 
     Shapes: images are (batch, channels, height, width) in [0, 1], of any size.
 
@@ -92,16 +94,17 @@ def unconstrained_denoiser(
         >>> unconstrained_denoiser(features=8, units=8, depth=2)(torch.rand(1, 1, 9, 10)).shape
         torch.Size([1, 1, 9, 10])
     """
-    fields: list[VectorField] = [
-        ZhangSchaefferField(
-            Conv(features, units, kernel=kernel, dim=2, padding="zeros"),
-            ReLU(),
-            Conv(units, features, kernel=kernel, dim=2, padding="zeros"),
-        )
-        for _ in range(depth)
-    ]
-    flow = Flow(fields, Euler(), horizon=1.0)
+    fields = [_free_field(features, units, kernel) for _ in range(depth)]
+    flow = Flow(fields, Euler(), horizon=float(depth))
     return _around(flow, channels=channels, features=features, shuffle=shuffle)
+
+
+def _free_field(features: int, units: int, kernel: int) -> VectorField:
+    inner = Conv(features, units, kernel=kernel, dim=2, padding="zeros")
+    outer = Conv(units, features, kernel=kernel, dim=2, padding="zeros")
+    with torch.no_grad():
+        outer.weight.mul_(0.1)
+    return ZhangSchaefferField(inner, ReLU(), outer)
 
 
 def _around(flow: Flow, *, channels: int, features: int, shuffle: int) -> nn.Module:

@@ -52,11 +52,11 @@ class DenoiseConfig:
     """
 
     sigma: float = 25 / 255
-    steps: int = 800
+    steps: int = 600
     batch: int = 8
     patch: int = 48
-    lr: float = 1.5e-2
-    twin_lr: float = 3e-3
+    lr: float = 7e-3
+    twin_lr: float = 2.5e-3
     warmup: float = 0.1
     loss: str = "mse"
     seed: int = 0
@@ -70,7 +70,7 @@ class DenoiseConfig:
     depth: int = 8
     shuffle: int = 2
     kernel: int = 3
-    threshold: float = 0.02
+    threshold: float = 0.01
     fraction: float = 0.9
     metric: str = "rows"
 

@@ -14,18 +14,16 @@ _COLOURS = {"model": "#2f7ed8", "twin": "#e07b39"}
 _LABELS = {"model": "nonexpansive", "twin": "unconstrained"}
 
 
-def curves_svg(
-    lines: Sequence[Mapping[str, Any]], levels: Mapping[str, float | None]
-) -> tuple[str, str]:
+def curves_svg(lines: Sequence[Mapping[str, Any]], *, total_variation: float) -> tuple[str, str]:
     """Return two inline SVG pictures: the training loss, and the PSNR on held-out images.
 
     Args:
         lines: those of ``metrics.jsonl``.
-        levels: horizontal lines of the second picture, label to PSNR in dB.
+        total_variation: its PSNR in dB, a horizontal line of the second picture.
 
     Example:
         >>> line = {"network": "model", "step": 10, "loss": 0.01, "psnr": 20.0}
-        >>> curves_svg([line], {"noisy": 18.0})[0].startswith("<svg")
+        >>> curves_svg([line], total_variation=18.0)[0].startswith("<svg")
         True
     """
     loss, left = _axes("training loss")
@@ -33,9 +31,9 @@ def curves_svg(
     left.set_yscale("log")
     quality, right = _axes("PSNR on the held-out images (dB)")
     _draw(right, lines, "psnr")
-    for style, (label, level) in zip(("--", ":", "-."), levels.items(), strict=False):
-        if level is not None:
-            right.axhline(level, color=_INK, alpha=0.6, linestyle=style, linewidth=1, label=label)
+    right.axhline(
+        total_variation, label="total variation", color=_INK, alpha=0.6, linestyle="--", linewidth=1
+    )
     right.legend(frameon=False, labelcolor=_INK, loc="lower right")
     return _svg(loss), _svg(quality)
 

@@ -24,8 +24,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "a.bin"
         >>> write_bytes(file, b"1")
-        ... write_bytes(file, b"22")
-        ... file.read_bytes()
+        >>> write_bytes(file, b"22")
+        >>> file.read_bytes()
         b'22'
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -45,7 +45,7 @@ def write_text(path: Path, content: str) -> None:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "a.txt"
         >>> write_text(file, "ν̄")
-        ... file.read_text(encoding="utf-8")
+        >>> file.read_text(encoding="utf-8")
         'ν̄'
     """
     write_bytes(path, content.encode())
@@ -58,7 +58,7 @@ def write_json(path: Path, content: Any) -> None:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "a.json"
         >>> write_json(file, {"a": 1})
-        ... read_json(file)
+        >>> read_json(file)
         {'a': 1}
     """
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
@@ -78,7 +78,7 @@ def read_json(path: Path) -> Any:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "a.json"
         >>> write_text(file, '{"a": [1, 2]}')
-        ... read_json(file)
+        >>> read_json(file)
         {'a': [1, 2]}
     """
     try:

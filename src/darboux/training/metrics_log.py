@@ -20,9 +20,9 @@ class MetricsLog:
         >>> import tempfile
         >>> log = MetricsLog(Path(tempfile.mkdtemp()) / "metrics.jsonl")
         >>> log.append({"step": 1})
-        ... log.append({"step": 2})
+        >>> log.append({"step": 2})
         >>> log.keep(lambda line: line["step"] < 2)
-        ... log.lines()
+        >>> log.lines()
         [{'step': 1}]
     """
 

@@ -19,7 +19,7 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
         >>> weight = torch.nn.Parameter(torch.ones(2))
         >>> adam = torch.optim.Adam([weight])
         >>> weight.sum().backward()
-        ... adam.step()
+        >>> adam.step()
         >>> sorted(pack_optimizer(adam)[0])
         ['0/exp_avg', '0/exp_avg_sq', '0/step']
     """

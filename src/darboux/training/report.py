@@ -57,8 +57,7 @@ class Report:
 
     def to_html(self) -> str:
         """Return the page: styles, pictures and curves inside, no script, nothing to fetch."""
-        levels = {"total variation": self.metrics["psnr_tv"], "noisy": self.metrics["psnr_noisy"]}
-        loss, quality = curves_svg(self.lines, levels)
+        loss, quality = curves_svg(self.lines, total_variation=self.metrics["psnr_tv"])
         holds = self.certificate.holds
         return PAGE.format(
             title="A denoiser that is nonexpansive by construction",
@@ -115,7 +114,8 @@ class Report:
             )
             for m in images
         ]
-        cells.append(_figure(clean[:, top : top + _SIDE, left : left + _SIDE], escape(name)))
+        crop = clean[:, top : top + _SIDE, left : left + _SIDE]
+        cells.append(_figure(crop, f"clean, {escape(name)}"))
         return f'<div class="strip">{"".join(cells)}</div>'
 
     def _table(self) -> str:

@@ -58,8 +58,11 @@ def check_constants(field: VectorField, z: Tensor, *, pairs: int = 200) -> None:
         _check_pair(field, x, y, bounds)
 
 
-def _check_pair(field: VectorField, x: Tensor, y: Tensor, bounds: tuple[Constant | None, ...]) -> None:
-    lipschitz, one_sided, cocoercivity = (None if b is None else as_float(b) for b in bounds)
+def _check_pair(
+    field: VectorField, x: Tensor, y: Tensor, bounds: tuple[Constant | None, ...]
+) -> None:
+    numbers = [None if bound is None else as_float(bound) for bound in bounds]
+    lipschitz, one_sided, cocoercivity = numbers
     dz, df = (y - x).flatten(1), (field(0.0, y) - field(0.0, x)).flatten(1)
     inner, z2, f2 = (dz * df).sum(1), dz.square().sum(1), df.square().sum(1)
     slack = 1e-10 * (z2 + f2)
