@@ -10,7 +10,7 @@ from torch import nn
 import darboux as dx
 from darboux.certify import Finding, NotAttackedError, Trial, attack, attack_premise, certify
 from darboux.fields import GradientField
-from darboux.linear import Conv, Dense
+from darboux.linear import Dense
 from darboux.structure import Averaged, Claim, Claims, Kind, Lipschitz, Premise, Structure
 
 
@@ -410,11 +410,8 @@ def test_an_attack_that_breaks_down_says_so():
     assert "too large for me" in row.note
 
 
-def test_example_of_the_issue_in_small():
-    fields = [GradientField(Conv(4, 4, kernel=3, dim=2), dx.activations.ReLU()) for _ in range(2)]
-    steps = dx.ContractiveSteps(fraction=0.9)
-    certificate = dx.certify(
-        dx.Flow(fields, dx.integrators.Euler(), steps=steps), torch.randn(2, 4, 12, 12)
-    )
+def test_normal_effort_is_the_default():
+    certificate = dx.certify(flow(), torch.randn(2, 4))
     assert certificate.holds
+    assert certificate.environment.effort == "normal"
     assert str(certificate).startswith("Certificate of Flow")

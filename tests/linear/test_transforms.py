@@ -8,7 +8,9 @@ import torch
 from torch import nn
 from torch.autograd import forward_ad
 
-from darboux.linear import Composed, Conv, Dense, Lift, SkewPart, Spectral, Stacked
+from darboux.linear import Composed, Conv, Dense, Lift, SkewPart, Spectral, Stacked, Stencil
+from darboux.linear.frequencies import half_lattice, kernel_offsets, phases, samples_for
+from darboux.linear.rows import row_bound
 from darboux.linear.spectral import kernel_bound
 
 MAPS = {
@@ -159,3 +161,157 @@ def test_spectral_constraint_learns():
     nn.utils.parametrize.register_parametrization(conv, "weight", Spectral(norm=0.2))
     loss = conv(torch.ones(1, 2, 6)).square().sum()
     assert bool(torch.autograd.grad(loss, list(conv.parameters()))[0].any())
+
+
+SECOND_ORDER = {
+    "dense-wide": (3, 5),
+    "dense-tall": (5, 3),
+    "one-output": (1, 4),
+    "conv1d": (3, 2, 4),
+    "conv2d-wide": (2, 3, 3, 2),
+    "conv2d-tall": (3, 2, 3, 3),
+    "conv3d": (2, 2, 2, 1, 2),
+}
+
+
+def _scaled_top_value(weight):
+    """Return σ_max at the sample and with the factor of `kernel_bound`, by a dense SVD."""
+    fixed, sizes = weight.detach(), samples_for(weight.shape[2:])
+    points = half_lattice(sizes)
+    cosine, sine = phases(points, kernel_offsets(weight.shape[2:]), sizes)
+
+    def values(kernel):
+        waves = torch.complex(cosine, sine)
+        return torch.linalg.svdvals(torch.einsum("oik,fk->foi", kernel.flatten(2) + 0j, waves))
+
+    if weight.ndim == 2:
+        return lambda w: kernel_bound(fixed) * torch.linalg.svdvals(w)[0] / _top(fixed)
+    sample = int(values(fixed)[:, 0].argmax())
+    factor = kernel_bound(fixed) / values(fixed)[sample, 0]
+    return lambda w: factor * values(w)[sample, 0]
+
+
+def _top(matrix):
+    return torch.linalg.svdvals(matrix)[0]
+
+
+def _second_differences(function, weight, step=1e-4):
+    """Return the Hessian of a function by central differences of values."""
+    units = step * torch.eye(weight.numel(), dtype=weight.dtype).reshape(-1, *weight.shape)
+    rows = [
+        [
+            function(weight + a + b) - function(weight + a - b)
+            - function(weight - a + b) + function(weight - a - b)
+            for b in units
+        ]
+        for a in units
+    ]  # fmt: skip
+    return torch.stack([torch.stack(row) for row in rows]) / (4 * step * step)
+
+
+@pytest.mark.parametrize("shape", SECOND_ORDER.values(), ids=SECOND_ORDER)
+def test_second_derivative_against_differences_of_dense_svds(shape):
+    weight = torch.randn(shape, dtype=torch.float64)
+    expected = _second_differences(_scaled_top_value(weight), weight)
+    size = weight.numel()
+    for hessian in (torch.func.hessian, lambda f: torch.func.jacrev(torch.func.jacrev(f))):
+        found = hessian(kernel_bound)(weight).reshape(size, size)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert float(expected.abs().max()) > 1e-2
+
+
+@pytest.mark.parametrize("shape", SECOND_ORDER.values(), ids=SECOND_ORDER)
+def test_gradgradcheck_of_the_norm_bound(shape):
+    weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(kernel_bound, (weight,), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SECOND_ORDER.values(), ids=SECOND_ORDER)
+def test_second_derivative_in_a_batch_and_forward_over_forward(shape):
+    weights = torch.randn(3, *shape, dtype=torch.float64)
+    mapped = torch.func.vmap(torch.func.hessian(kernel_bound))(weights)
+    loop = torch.stack([torch.func.hessian(kernel_bound)(w) for w in weights])
+    torch.testing.assert_close(mapped, loop, rtol=1e-9, atol=1e-11)
+    forward = torch.func.jacfwd(torch.func.jacfwd(kernel_bound))(weights[0])
+    torch.testing.assert_close(forward, loop[0], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_second_derivative_in_low_precision(dtype):
+    weight = torch.randn(3, 2, 3).to(dtype)
+    found = torch.func.hessian(kernel_bound)(weight).double()
+    expected = torch.func.hessian(kernel_bound)(weight.double())
+    scale = float(expected.abs().max())
+    tolerance = 32 * torch.finfo(dtype).eps * scale
+    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(257, 258), (258, 257, 2)], ids=str)
+def test_large_kernels_refuse_second_derivatives(shape):
+    weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(kernel_bound(weight), weight, create_graph=True)
+    torch.testing.assert_close((slope * weight).sum(), kernel_bound(weight), rtol=1e-12, atol=0)
+    with pytest.raises(NotImplementedError, match="first derivatives of norm_bound"):
+        slope.sum().backward()
+    direction = torch.randn(shape, dtype=torch.float64)
+    fixed = weight.detach()
+
+    def along(w):
+        return torch.func.jvp(kernel_bound, (w,), (direction,))[1]
+
+    torch.testing.assert_close(along(fixed), (slope * direction).sum().detach())
+    for derivative in (
+        lambda: torch.func.jvp(along, (fixed,), (direction,)),
+        lambda: torch.func.grad(along)(fixed),
+        lambda: torch.func.jvp(torch.func.grad(kernel_bound), (fixed,), (direction,)),
+    ):
+        with pytest.raises(NotImplementedError, match="first derivatives of norm_bound"):
+            derivative()
+
+
+def test_large_kernels_in_transforms():
+    weights = torch.randn(2, 260, 257, dtype=torch.float64)
+    slopes = torch.func.vmap(torch.func.grad(kernel_bound))(weights)
+    loop = torch.stack([torch.func.grad(kernel_bound)(w) for w in weights])
+    torch.testing.assert_close(slopes, loop)
+    torch.compiler.reset()
+    compiled = torch.compile(kernel_bound, fullgraph=True, backend="aot_eager")
+    weight = weights[0].clone().requires_grad_()
+    bound = compiled(weight)
+    assert torch.equal(bound, kernel_bound(weight))
+    torch.testing.assert_close(torch.autograd.grad(bound, weight)[0], loop[0])
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 2, 3)], ids=str)
+def test_double_singular_values_have_no_second_derivative(shape):
+    weight = torch.zeros(shape, dtype=torch.float64)
+    weight.flatten(2)[..., 0] = torch.eye(shape[0]) if len(shape) > 2 else 0
+    if len(shape) == 2:
+        weight = torch.eye(3, dtype=torch.float64)
+    gradient = torch.func.grad(kernel_bound)(weight)
+    assert bool(gradient.isfinite().all())
+    curvature = torch.func.hessian(kernel_bound)(weight)
+    assert not bool((curvature.abs() < 1e200).all())  # NaN compares as false, too
+    recorded = weight.requires_grad_()
+    again = torch.autograd.grad(kernel_bound(recorded), recorded, create_graph=True)[0]
+    torch.testing.assert_close(again.detach(), gradient)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 2, 3), (2, 3, 3, 2), (2, 2, 2, 1, 3)], ids=str)
+def test_second_derivative_of_the_row_bound(shape):
+    origin = (0,) * (len(shape) - 2)
+
+    def rows(weight):
+        return row_bound(Stencil(weight, origin, "circular"))
+
+    weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(rows, (weight,))
+    fixed, size = weight.detach(), weight.numel()
+    expected = _second_differences(lambda w: rows(w).square().sum().sqrt(), fixed)
+    for hessian in (
+        torch.func.hessian,
+        lambda f: torch.func.jacfwd(torch.func.jacfwd(f)),
+        lambda f: torch.func.jacrev(torch.func.jacrev(f)),
+    ):
+        found = hessian(lambda w: rows(w).square().sum().sqrt())(fixed)
+        torch.testing.assert_close(found.reshape(size, size), expected, rtol=1e-4, atol=1e-4)

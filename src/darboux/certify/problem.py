@@ -14,7 +14,7 @@ from darboux.certify.target import Target
 
 Map = Callable[[Tensor], Tensor]
 
-_MEMORY = 2**28  # bytes of activations that one call may keep for its derivatives
+_MEMORY = 2**24  # bytes of activations of one call: more would leave the caches
 _PER_ENTRY = 100.0  # operations that the attack itself spends on every entry of a point
 _PER_BYTE = 25.0  # operations in the time that moving a byte of activations takes
 _EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise

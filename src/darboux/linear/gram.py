@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from darboux.linear.autocorrelation import autocorrelation, half_offsets
@@ -38,27 +38,34 @@ class GramSamples:
         self._points = half_lattice(self.samples)
         products, share = autocorrelation(kernel)
         products = (products * share).permute(2, 0, 1)
-        swapped = products.mT
-        self._even = (products + swapped).flatten(1)
-        self._odd = (products - swapped).flatten(1)
+        self._even = (products + products.mT).flatten(1)
+        self._odd = (products - products.mT).flatten(1)
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self._points)
 
-    def blocks(self, index: Tensor, dtype: torch.dtype = torch.float64) -> Iterator[Tensor]:
-        """Yield G at some samples, in blocks of bounded memory.
+    def blocks(
+        self, index: Tensor, dtype: torch.dtype = torch.float64, *, below: float | None = None
+    ) -> Iterator[Tensor]:
+        """Yield G at some samples, or c - G, in blocks of bounded memory.
 
         Args:
             index: the samples.
             dtype: precision of the matrices.
+            below: c.
         """
         even, odd = self._even.to(dtype), self._odd.to(dtype)
+        if below is not None:  # c enters as one more term of the sums: no pass of its own
+            eye = torch.eye(self.size, dtype=dtype, device=even.device).flatten()
+            even, odd = torch.cat([-even, below * eye[None]]), -odd
         for part in index.split(max(1, _BLOCK // self.size**2)):
             cosine, sine = self._phases(part, dtype)
+            if below is not None:
+                cosine = F.pad(cosine, (0, 1), value=1.0)
             shape = (len(part), self.size, self.size)
             real = (cosine @ even).reshape(shape)
-            yield real if len(even) == 1 else torch.complex(real, (sine @ odd).reshape(shape))
+            yield real if len(odd) == 1 else torch.complex(real, (sine @ odd).reshape(shape))
 
     def all(self) -> Tensor:
         """Return the index of all samples."""
@@ -74,23 +81,11 @@ class GramSamples:
         terms = taps.shape[1] * taps.shape[2] + len(self._even)
         return float(taps.square().sum(dim=(0, 1)).sqrt().sum()) ** 2 * terms
 
-    def pair(self, sample: int, u: Tensor) -> Tensor:
-        """Return Re(ū vᵀ e^{iξ·t}) with v = A(ξ)* u / ‖A(ξ)* u‖: the derivative of ‖A(ξ)* u‖.
-
-        Args:
-            sample: the place of ξ.
-            u: (out,), unit.
-        """
-        cosine, sine = phases(self._points[sample, None], kernel_offsets(self.taps), self.samples)
-        wave = torch.complex(cosine[0], sine[0]).to(u.device)
-        outer, inner, count = *self.kernel.shape[:2], math.prod(self.taps)
-        flat = self.kernel.reshape(outer, inner * count)
-        # Lazy conjugation is silently dropped where a compiled graph calls this: be explicit.
-        left = torch.conj_physical(u.to(wave.dtype))
-        right = torch.conj_physical((left @ flat.to(wave.dtype)).reshape(inner, count) @ wave)
-        right = (right / right.abs().square().sum().sqrt())[:, None] * wave
-        pair = left.real.outer(right.real.flatten()) - left.imag.outer(right.imag.flatten())
-        return pair.reshape(self.kernel.shape)
+    def waves(self, sample: int) -> tuple[Tensor, Tensor]:
+        """Return cos and sin of ξ·t at one sample for the taps t: (taps,) each."""
+        point = self._points[sample, None]
+        cosine, sine = phases(point, kernel_offsets(self.taps), self.samples)
+        return cosine[0].to(self.kernel.device), sine[0].to(self.kernel.device)
 
     def _phases(self, part: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return cosines and sines at some samples and all offsets."""

@@ -11,13 +11,18 @@ _EPS = torch.finfo(torch.float64).eps
 _EXACT = 256  # up to this size a few exact eigenvalues are affordable
 _MARGIN = 1e-4  # of β², above an eigenvalue
 _LADDER = (2e-3, 5e-3)  # of β², above a Ritz value
-_STEPS = 5  # power steps that rank the samples
-_CANDIDATES = 3  # samples whose eigenvalues are computed before the proof
+_STEPS = 4  # power steps that rank the samples
+_CANDIDATES = 2  # samples whose eigenvalues are computed before the proof
 _KRYLOV = 24
 
 
-def largest(samples: GramSamples) -> tuple[float, int, Tensor]:
-    """Return β² >= λ_max(G(ξ)) at every sample, the top sample, and its eigenvector.
+def simple_enough(size: int) -> bool:
+    """Return whether all eigenvalues of matrices of this size are affordable."""
+    return size <= _EXACT
+
+
+def largest(samples: GramSamples) -> tuple[float, int, Tensor, Tensor]:
+    """Return β² >= λ_max(G(ξ)) at every sample, the top sample, and eigenpairs there.
 
     1. A few block power steps in single precision rank the samples.
     2. Exact eigenvalues (Ritz values, for large matrices) at the best few give β².
@@ -25,14 +30,17 @@ def largest(samples: GramSamples) -> tuple[float, int, Tensor]:
     4. Samples where it fails get exact eigenvalues, and β² rises to the largest: those
        that passed with a smaller β² pass all the more, so one round is enough.
 
+    The eigenpairs are all of them in ascending order, but the last one only for large
+    matrices.
+
     Args:
         samples: the Gram matrices.
     """
-    exact, failed = samples.size <= _EXACT, samples.all()
+    exact, failed = simple_enough(samples.size), samples.all()
     if exact and len(samples) == 1:
         values, vectors = torch.linalg.eigh(next(samples.blocks(failed))[0])
         value = float(values[-1])
-        return value + _rounding(samples, value), 0, vectors[:, -1]
+        return value + _rounding(samples, value), 0, values, vectors
     top, value = _top(samples, _ranked(samples)[:_CANDIDATES], exact=exact)
     bound = value
     for margin in (_MARGIN,) if exact else _LADDER:
@@ -42,20 +50,20 @@ def largest(samples: GramSamples) -> tuple[float, int, Tensor]:
         other, highest = _top(samples, failed, exact=True)
         top = other if highest > value else top
         bound = max(bound, highest * (1 + _MARGIN))
-    return bound + _rounding(samples, bound), top, _eigenvector(samples, top, bound)
+    return bound + _rounding(samples, bound), top, *_eigenpairs(samples, top, bound)
 
 
 def _ranked(samples: GramSamples) -> Tensor:
     """Return the samples in the order of rough estimates of λ_max, largest first."""
     scale = 1 / samples.trace()  # keeps powers of G in the range of single precision
-    start = _start(samples.size, 4, samples.kernel).float()
+    start = _start(samples.size, 4, samples.kernel).float() * scale
     found = []
     for gram in samples.blocks(samples.all(), torch.float32):
-        gram *= scale
-        x = start.to(gram.dtype)
-        before = x.expand(len(gram), -1, -1)
-        for _ in range(_STEPS):
-            x, before = gram @ x, x
+        before = start.to(gram.dtype).expand(len(gram), -1, -1)
+        x = gram @ before
+        for _ in range(_STEPS - 1):
+            before = x * scale
+            x = gram @ before
         growth = _squares(x) / _squares(before).clamp(min=1e-37)  # G may vanish at a sample
         found.append(growth.amax(dim=-1))
     return torch.cat(found).argsort(descending=True).cpu()
@@ -102,30 +110,25 @@ def _adjoint(basis: Tensor) -> Tensor:
 def _unproven(samples: GramSamples, index: Tensor, bound: float) -> Tensor:
     """Return the samples where β² - G has no Cholesky factor."""
     status = []
-    for gram in samples.blocks(index):
+    for gap in samples.blocks(index, below=bound):
         # The transpose is as positive, and lies in memory the way LAPACK reads it.
-        status.append(torch.linalg.cholesky_ex(_shifted(gram, bound).mT).info)
+        status.append(torch.linalg.cholesky_ex(gap.mT).info)
     return index[torch.cat(status).cpu() != 0] if status else index
 
 
-def _shifted(gram: Tensor, bound: float) -> Tensor:
-    """Return β² - G, in the memory of G."""
-    gram.neg_().diagonal(dim1=-2, dim2=-1).add_(bound)
-    return gram
-
-
-def _eigenvector(samples: GramSamples, sample: int, bound: float) -> Tensor:
-    """Return the top eigenvector at one sample."""
-    gram = next(samples.blocks(samples.all()[sample, None]))[0]
-    if samples.size <= _EXACT:
-        return torch.linalg.eigh(gram).eigenvectors[:, -1]
+def _eigenpairs(samples: GramSamples, sample: int, bound: float) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues and eigenvectors at one sample, for large matrices of the top."""
+    index = samples.all()[sample, None]
+    if simple_enough(samples.size):
+        values, vectors = torch.linalg.eigh(next(samples.blocks(index))[0])
+        return values, vectors
     # β² is so close to the top eigenvalue that inverse iteration needs a few steps only.
-    factor = torch.linalg.cholesky(_shifted(gram, bound))
-    u = _start(samples.size, 1, gram)
+    factor = torch.linalg.cholesky(next(samples.blocks(index, below=bound))[0])
+    u = _start(samples.size, 1, factor)
     for _ in range(12):
         u = torch.cholesky_solve(u, factor)
         u = u / u.norm()
-    return u[:, 0]
+    return samples.kernel.new_full((1,), bound), u
 
 
 def _rounding(samples: GramSamples, bound: float) -> float:

@@ -102,6 +102,7 @@ def unconstrained_denoiser(
 def _free_field(features: int, units: int, kernel: int) -> VectorField:
     inner = Conv(features, units, kernel=kernel, dim=2, padding="zeros")
     outer = Conv(units, features, kernel=kernel, dim=2, padding="zeros")
+    nn.init.kaiming_normal_(inner.weight)
     with torch.no_grad():
         outer.weight.mul_(0.1)
     return ZhangSchaefferField(inner, ReLU(), outer)

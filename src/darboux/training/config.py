@@ -56,7 +56,7 @@ class DenoiseConfig:
     batch: int = 8
     patch: int = 48
     lr: float = 7e-3
-    twin_lr: float = 2.5e-3
+    twin_lr: float = 3e-3
     warmup: float = 0.1
     loss: str = "mse"
     seed: int = 0

@@ -57,7 +57,8 @@ def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
         values, tried = torch.maximum(values, new), tried + len(moved)
         points, tangents, values = _restart_worst(points, tangents, values)
     keep = values.argsort(descending=True)[: max(1, min(4, count // 4))]
-    long = problem.afford(effort.iterations, fraction=0.3, calls=_CALLS * len(keep), least=8)
+    rest = 0.3 if count > 1 else 0.5  # nothing was spent on choosing
+    long = problem.afford(effort.iterations, fraction=rest, calls=_CALLS * len(keep), least=8)
     _, best = _singular(problem, points[keep], tangents[keep], iterations=long)
     return _quotients(problem, points[keep], best), tried
 

@@ -12,6 +12,7 @@ from darboux.certify.finding import Finding, NotAttackedError
 from darboux.certify.problem import Problem, norms
 from darboux.certify.registry import attack_premise
 from darboux.certify.target import Target
+from darboux.certify.window import windowed
 from darboux.structure import GradientOfEnergy
 
 
@@ -24,7 +25,7 @@ def _(premise: GradientOfEnergy, target: Target) -> Finding:
         msg = f"{type(field).__name__} has no method energy(t, z)"
         raise NotAttackedError(msg)
     time = float(getattr(target.module, "time", 0.0))
-    problem = Problem(lambda z: field(time, z), target)
+    problem = Problem(lambda z: field(time, z), windowed(lambda z: field(time, z), target))
     points = sample_points(problem, cost=6.0)[:16]
     z = (problem.points[0] if problem.mixes else points).detach().requires_grad_()
     with torch.enable_grad():
