@@ -25,8 +25,8 @@ from darboux.structure import (
 class Lifted(nn.Module):
     """The map x -> L* φ(L x) with a lift L, for instance into more channels.
 
-    With an isometric lift, L*L = id, constants and averagedness of φ carry over:
-    L*((1-α) id + α N)L = (1-α) id + α L*NL. Otherwise the Lipschitz constant takes a
+    With an isometric lift, ``L*L = id``, constants and averagedness of φ carry over:
+    ``L*((1-α) id + α N)L = (1-α) id + α L*NL``. Otherwise the Lipschitz constant takes a
     factor ‖L‖². A projection that is no adjoint of its lift would break both.
 
     Shapes: x is (batch, lift.in_features, *space), kept.

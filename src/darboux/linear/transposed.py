@@ -15,7 +15,7 @@ from darboux.linear.stencil import Stencil
 class Transposed(CombinedMap):
     """The adjoint A* of a map A, as a map; parameters are shared.
 
-    Shapes: x is (batch, map.out_features, *space), A* x is (batch, map.in_features, *space).
+    Shapes: (batch, map.out_features, *space) -> (batch, map.in_features, *space).
 
     Source: section 2.1.1.
 

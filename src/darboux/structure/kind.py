@@ -8,7 +8,7 @@ class Kind(IntEnum):
 
     The kind of a composition is the weakest kind among its parts, hence ``min``.
 
-    Source: DESIGN, section 5.
+    Source: docs, Certificates.
 
     Example:
         >>> min(Kind.CONSTRUCTION, Kind.BOUND).name
