@@ -294,6 +294,18 @@ def test_float32_rounding_is_no_refutation():
     assert quick(layer, torch.randn(2, 64), claims=[Lipschitz(1.0)]).holds
 
 
+def test_cancellation_is_no_refutation():
+    """Two units with opposite rows and a large common bias: values cancel, rounding stays."""
+    field = GradientField(Dense(4, 2), dx.activations.ReLU())
+    with torch.no_grad():
+        field.map.weight[1] = -field.map.weight[0]
+        field.bias.fill_(1e6)
+    steps = dx.ContractiveSteps(count=1, fraction=1.0)
+    cancels = dx.Flow(field, dx.integrators.Euler(), steps=steps)
+    certificate = quick(cancels, torch.randn(2, 4))
+    assert certificate.holds, str(certificate)
+
+
 def test_a_thousandth_is_a_refutation():
     layer = nn.Linear(64, 64, bias=False)
     with torch.no_grad():

@@ -91,6 +91,7 @@ HONEST = {
 }
 
 FALSE = {
+    "lipschitz, overflows": (Lipschitz(1.0), Call(torch.exp)),
     "lipschitz": (Lipschitz(1.99), Call(lambda x: 2 * torch.sin(x))),
     "averaged": (Averaged(0.25), Call(lambda x: 0.74 * x + 0.26 * torch.sin(x) - 0.01 * x)),
     "averaged, expansive": (Averaged(0.5), Call(lambda x: -0.1 * x)),

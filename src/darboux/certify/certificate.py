@@ -9,12 +9,13 @@ from darboux.certify.encode import decode, encode
 from darboux.certify.environment import Environment
 from darboux.certify.page import page
 from darboux.certify.row import Row
+from darboux.certify.summary import verdict
 from darboux.certify.table import table
 from darboux.structure import Gap, Kind, Lipschitz
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Certificate:
     """The rows of all attacks, the gaps, and where it was made.
 
@@ -61,6 +62,14 @@ class Certificate:
             return None
         constants = [_constant(row) for row in self.rows if row.level == "claim"]
         return min((c for c in constants if c is not None), default=None)
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return f"<Certificate of {self.environment.module}: {verdict(self.rows)}>"
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show."""
+        return self.to_html()
 
     def __str__(self) -> str:
         """Return the table for a terminal."""

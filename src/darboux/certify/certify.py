@@ -147,7 +147,7 @@ class _Session:
         rows = [claim_row(claim, self._target(root), path="", level="claim", why_not=self.why_not)]
         if root.exact is not root.native and not self.why_not:
             own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.1)
-            own = replace(own, coarse=None)
+            own = replace(own, twin=root.exact if root.inputs.dtype == torch.float32 else None)
             rows.append(claim_row(claim, own, path="", level="claim"))
         return rows
 
@@ -171,7 +171,7 @@ class _Session:
             generator=self.generator,
             stored=self.stored,
             depth=node.leaves(),
-            coarse=_coarse(node),
+            twin=_twin(node),
         )
 
     def _seen(self) -> dict[int, Tensor]:
@@ -180,8 +180,8 @@ class _Session:
         return record(root.exact, root.exact_inputs[:2])
 
 
-def _coarse(node: Node) -> nn.Module | None:
-    """Return the native map for coarse searches, if it computes in float32."""
+def _twin(node: Node) -> nn.Module | None:
+    """Return the native map beside an exact copy, if it computes in float32."""
     if node.exact is node.native or node.inputs.dtype != torch.float32:
         return None
     return node.native

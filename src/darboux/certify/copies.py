@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from darboux.certify.target import Target
+
 
 def private_copy(module: nn.Module) -> nn.Module:
     """Return a deep copy whose parameters ask for no gradients.
@@ -61,6 +63,20 @@ def exact_copy(module: nn.Module, inputs: Tensor) -> nn.Module | None:
     except (RuntimeError, TypeError, ValueError):
         return None
     return clone if isinstance(value, Tensor) and value.dtype == torch.float64 else None
+
+
+def coarse_copy(field: nn.Module, target: Target) -> nn.Module | None:
+    """Return a float32 copy of what is attacked in float64, if float32 is what is stored.
+
+    Example:
+        >>> from darboux.certify.effort import Effort
+        >>> field, x = nn.Linear(2, 2).double(), torch.ones(1, 2, dtype=torch.float64)
+        >>> target = Target(field, x, Effort.named("quick"), torch.Generator())
+        >>> coarse_copy(field, target).weight.dtype
+        torch.float32
+    """
+    exact = target.inputs.dtype == torch.float64
+    return private_copy(field).float() if exact and target.stored == torch.float32 else None
 
 
 @contextmanager

@@ -55,6 +55,6 @@ class Effort:
 
 _EFFORTS = {
     "quick": Effort("quick", 3e9, 64, 8, 10, 16, 12, 1),
-    "normal": Effort("normal", 1.2e11, 1024, 128, 40, 2048, 40, 6),
+    "normal": Effort("normal", 1.2e11, 1024, 128, 40, 2048, 40, 10),
     "thorough": Effort("thorough", 1e12, 8192, 512, 150, 4096, 120, 16),
 }

@@ -1,9 +1,8 @@
 """Certificates as strict JSON.
 
 The schema is ``darboux.certificate``, version 1. Numbers that JSON does not know are
-the strings "inf", "-inf" and "nan". Tensors carry shape, dtype and norm; those of
-refuted rows also their values, as a list up to 64 entries, else base64 of their
-little-endian bytes.
+the strings "inf", "-inf" and "nan". Tensors carry shape, dtype, norm and their values,
+as a list up to 64 entries, else as base64 of little-endian float64.
 """
 
 from __future__ import annotations
@@ -96,9 +95,7 @@ def _row(row: Row) -> dict[str, Any]:
     plain.update({name: _number(getattr(row, name)) for name in _NUMBERS})
     plain["kind"] = None if row.kind is None else row.kind.name
     plain["structure"] = None if row.structure is None else _structure(row.structure)
-    plain["evidence"] = {
-        name: _tensor(value, whole=row.refuted) for name, value in row.evidence.items()
-    }
+    plain["evidence"] = {name: _tensor(value) for name, value in row.evidence.items()}
     return plain
 
 
@@ -107,13 +104,12 @@ def _read_row(row: Mapping[str, Any]) -> Row:
     numbers: dict[str, Any] = {
         name: None if row[name] is None else float(row[name]) for name in _NUMBERS
     }
-    kept = {name: _read_tensor(value) for name, value in row["evidence"].items()}
     return Row(
         **plain,
         **numbers,
         kind=None if row["kind"] is None else Kind[row["kind"]],
         structure=_read_structure(row["structure"]),
-        evidence={name: value for name, value in kept.items() if value is not None},
+        evidence={name: _read_tensor(value) for name, value in row["evidence"].items()},
     )
 
 
@@ -144,7 +140,7 @@ def _read_number(value: object) -> object:
     return float(value) if value in ("inf", "-inf", "nan") else value
 
 
-def _tensor(value: Tensor, *, whole: bool) -> dict[str, Any]:
+def _tensor(value: Tensor) -> dict[str, Any]:
     value = value.detach().cpu()
     exact = value.double()
     data: dict[str, Any] = {
@@ -152,20 +148,18 @@ def _tensor(value: Tensor, *, whole: bool) -> dict[str, Any]:
         "dtype": str(value.dtype).removeprefix("torch."),
         "norm": _number(float(exact.norm())),
     }
-    if whole and value.numel() <= _SMALL:
+    if value.numel() <= _SMALL:
         data["values"] = [_number(float(entry)) for entry in exact.flatten()]
-    elif whole:
+    else:
         data["base64"] = base64.b64encode(exact.numpy().astype("<f8").tobytes()).decode()
     return data
 
 
-def _read_tensor(data: Mapping[str, Any]) -> Tensor | None:
+def _read_tensor(data: Mapping[str, Any]) -> Tensor:
     dtype = getattr(torch, data["dtype"])
     if "values" in data:
         flat = torch.tensor([float(entry) for entry in data["values"]], dtype=torch.float64)
-    elif "base64" in data:
+    else:
         raw = np.frombuffer(base64.b64decode(data["base64"]), dtype="<f8")
         flat = torch.from_numpy(raw.astype(np.float64))
-    else:
-        return None
     return flat.reshape(data["shape"]).to(dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from torch import Tensor
@@ -83,9 +83,9 @@ def _attacked(row: Row, target: Target, run: Callable[[], Finding]) -> Row:
         samples=finding.samples,
         dtype=dtype,
         note=finding.note,
-        evidence={name: _kept(tensor) for name, tensor in worst.evidence.items()},
+        evidence=_kept(worst.evidence) if finding.refuted else {},
     )
 
 
-def _kept(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().clone()
+def _kept(evidence: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in evidence.items()}

@@ -93,7 +93,7 @@ def _best_in_span(span: list[Tensor], images: list[Tensor]) -> tuple[list[Tensor
 
 def _gram(vectors: list[Tensor]) -> Tensor:
     stacked = torch.stack([v.reshape(v.shape[0], -1).double() for v in vectors], dim=1)
-    return stacked @ stacked.mT
+    return (stacked @ stacked.mT).nan_to_num(0.0, 0.0, 0.0)
 
 
 def _mixed(vectors: list[Tensor], mix: Tensor) -> Tensor:

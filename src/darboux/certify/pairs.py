@@ -11,6 +11,8 @@ from torch import Tensor
 from darboux.certify.finding import Trial
 from darboux.certify.problem import Problem, norms
 
+_CLOSER = 4
+
 
 @final
 @dataclass(frozen=True)
@@ -58,18 +60,31 @@ class Pairs:
         """Return how many pairs had values that were not finite."""
         return int((self.quotient < 0).sum())
 
-    def trial(self, attack: str, samples: int, *, relative: float) -> Trial:
-        """Return the best pair as a trial.
+    def trial(
+        self, problem: Problem, attack: str, samples: int, *, relative: float, claimed: float
+    ) -> Trial:
+        """Return the best pair as a trial; before it refutes, its rounding is looked at.
 
         Args:
+            problem: the map.
             attack: the name of the attack.
             samples: how many pairs it tried.
             relative: the relative tolerance of the claimed constant.
+            claimed: the constant.
         """
         best = self.best(1)
+        if float(best.safe[0]) > claimed:
+            best = self.best(_CLOSER)._looked_at(problem).best(1)
         quotient, rounding = float(best.quotient[0]), float(best.rounding[0])
         evidence = {"x": best.x[0].clone(), "y": best.y[0].clone()}
         return Trial(attack, samples, quotient, rounding + relative * abs(quotient), evidence)
+
+    def _looked_at(self, problem: Problem) -> Pairs:
+        """Return the pairs with at least the rounding that was observed at their ends."""
+        seen = problem.observed_rounding(self.x) + problem.observed_rounding(self.y)
+        distance = norms(self.x - self.y)
+        seen = torch.where(distance > 0, seen / distance.clamp(min=1e-300), seen)
+        return Pairs(self.x, self.y, self.quotient, torch.maximum(self.rounding, seen))
 
 
 def measure(problem: Problem, x: Tensor, y: Tensor) -> Pairs:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
+from darboux.certify.cost import cost
 from darboux.certify.target import Target
 
 Map = Callable[[Tensor], Tensor]
@@ -18,6 +17,7 @@ _MEMORY = 2**24  # bytes of activations of one call: more would leave the caches
 _PER_ENTRY = 100.0  # operations that the attack itself spends on every entry of a point
 _PER_BYTE = 25.0  # operations in the time that moving a byte of activations takes
 _EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise
+_ENTRIES = 2**24  # of all points that are held at a time
 _AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
 
 
@@ -33,8 +33,8 @@ class Problem:
     Args:
         call: the map on batches.
         target: where to look and how hard.
-        coarse: the same map in a faster dtype, for searching where `call` is expensive;
-            what it finds is measured with `call`.
+        twin: the same map computed in the other precision. In float32 it searches where a
+            float64 `call` is expensive; what it finds is measured with `call`.
 
     Example:
         >>> from darboux.certify.effort import Effort
@@ -45,19 +45,18 @@ class Problem:
         (False, torch.Size([2, 4]))
     """
 
-    def __init__(self, call: Map, target: Target, *, coarse: Map | None = None) -> None:
+    def __init__(self, call: Map, target: Target, *, twin: Map | None = None) -> None:
         self.target = target
         self.mixes = _mixes(call, target)
         self.call: Map = _one_by_one(call) if self.mixes else call
         self.points = target.inputs[None] if self.mixes else target.inputs
         self.shape = tuple(self.points.shape[1:])
         self.size = max(1, self.points[0].numel())
-        operations, held = _cost(self.call, self.points[:1], _addresses(target))
+        operations, held = cost(self.call, self.points[:1], known=_tensors(target))
         self.operations = operations + _PER_BYTE * held + _PER_ENTRY * self.size
-        self.is_coarse = coarse is not None and self.operations > _EXPENSIVE
-        self.search: Map = self.call
-        if coarse is not None and self.is_coarse:
-            self.search = _one_by_one(coarse) if self.mixes else coarse
+        self.twin = _one_by_one(twin) if twin is not None and self.mixes else twin
+        self.is_coarse = self._is_fine and self.operations > _EXPENSIVE
+        self.search: Map = self.twin if self.twin is not None and self.is_coarse else self.call
         self.chunk = int(min(4096, max(1, _MEMORY // max(held, 1))))
         self.affine = self._seems_affine()
 
@@ -65,6 +64,28 @@ class Problem:
         """Return the values at points, a few at a time, without derivatives."""
         with torch.no_grad():
             return torch.cat([self.call(part) for part in points.split(self.chunk)])
+
+    def observed_rounding(self, points: Tensor) -> Tensor:
+        """Return how much rounding was seen to change the values at points, the most of all.
+
+        The two precisions differ by what float32 rounds; float64 rounds as much less as its
+        unit is smaller. Four times that is allowed. At a single point rounding may happen
+        to be small, so the largest counts.
+
+        Returns:
+            a number for each point, (P,).
+        """
+        if self.twin is None:
+            return torch.zeros(len(points)).to(points)
+        with torch.no_grad():
+            other = torch.cat([self.twin(part) for part in points.split(self.chunk)])
+        units = torch.finfo(torch.float64).eps / torch.finfo(torch.float32).eps
+        largest = norms(self(points) - other).nan_to_num(0.0, 0.0, 0.0).max()
+        return (4 * largest * (units if self._is_fine else 1.0)).expand(len(points))
+
+    @property
+    def _is_fine(self) -> bool:
+        return self.twin is not None and self.target.inputs.dtype == torch.float64
 
     def _seems_affine(self) -> bool:
         """Return whether φ(x + y) + φ(0) = φ(x) + φ(y) at several scales."""
@@ -79,8 +100,9 @@ class Problem:
         return bool((norms(whole + zero - fx - fy) <= slack).all())
 
     def places(self, wanted: int) -> int:
-        """Return how many different base points are worth trying: few for an affine map."""
-        return min(wanted, _AFFINE_POINTS) if self.affine else wanted
+        """Return how many different base points are worth trying and fit into memory."""
+        room = max(4, _ENTRIES // self.size)
+        return min(wanted, room, _AFFINE_POINTS if self.affine else wanted)
 
     def afford(self, wanted: int, *, fraction: float, calls: float = 1.0, least: int = 1) -> int:
         """Return how many of `wanted` points a fraction of the work pays for.
@@ -152,49 +174,5 @@ def _mixes(call: Map, target: Target) -> bool:
     return bool(norms(together[:1] - alone) > size * target.rounding(inputs[0].numel()))
 
 
-def _addresses(target: Target) -> set[int]:
-    module = target.module
-    return {tensor.data_ptr() for tensor in (*module.parameters(), *module.buffers())}
-
-
-def _cost(call: Map, point: Tensor, known: set[int]) -> tuple[float, int]:
-    """Return (operations, bytes kept for derivatives) of one evaluation.
-
-    Parameters, whose addresses are `known`, are kept once for all points.
-    """
-    held = 0
-
-    def count(tensor: Tensor) -> Tensor:
-        nonlocal held
-        if tensor.data_ptr() not in known:
-            held += tensor.numel() * tensor.element_size()
-        return tensor
-
-    start = point.detach().clone().requires_grad_()
-    counter = _Operations()
-    counted = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
-    with torch.enable_grad(), counter, counted:
-        call(start)
-    return counter.total, held
-
-
-class _Operations(TorchDispatchMode):
-    """Counts the floating-point operations of convolutions and products."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0.0
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        del types
-        value = func(*args, **(kwargs or {}))
-        rule = flop_registry.get(getattr(func, "_overloadpacket", None))
-        if rule is not None:
-            self.total += rule(*args, **(kwargs or {}), out_val=value)
-        return value
+def _tensors(target: Target) -> tuple[Tensor, ...]:
+    return (*target.module.parameters(), *target.module.buffers())

@@ -35,7 +35,7 @@ class Row:
         samples: the number of samples in all.
         dtype: the floating type in which the attack ran.
         note: remarks, or why there was no attack.
-        evidence: the worst sample, by name, on the CPU.
+        evidence: the counterexample of a refuted row, by name, on the CPU.
 
     Example:
         >>> Row("", "claim", "φ = id", "not refuted").refuted

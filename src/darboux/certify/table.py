@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import shorten, wrap
+from textwrap import wrap
 
 from darboux.certify.environment import Environment
 from darboux.certify.row import Level, Row
@@ -12,7 +12,7 @@ from darboux.structure import Gap, Kind
 
 WIDTH = 100
 
-_STATEMENT = 58
+_STATEMENT = 62
 _TITLES: tuple[tuple[Level, str], ...] = (
     ("claim", "Claims about the whole map"),
     ("part", "Claims about its parts"),
@@ -55,7 +55,7 @@ def _head(rows: Sequence[Row], made: Environment) -> Iterator[str]:
 
 
 def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    yield f"{title:<{_STATEMENT}} {'measured':>13} {'allowed':>12} {'':>2}status"
+    yield f"{title:<{_STATEMENT}} {'measured':>12} {'allowed':>10}  status"
     yield "-" * WIDTH
     for members in group(rows):
         yield from _lines(members)
@@ -63,11 +63,11 @@ def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:
 
 def _lines(members: Group) -> Iterator[str]:
     row = members.worst
-    title = shorten(members.title, _STATEMENT - 1, placeholder=" …")
+    first, *rest = wrap(members.title, _STATEMENT - 1, subsequent_indent="  ")
     yield (
-        f"{title:<{_STATEMENT}} {number(row.measured):>13} {number(row.claimed):>12} "
-        f"{'':>2}{row.status}"
+        f"{first:<{_STATEMENT}} {number(row.measured):>12} {number(row.claimed):>10}  {row.status}"
     )
+    yield from rest
     yield from _wrapped(_details(members), indent=4)
     if row.status == "refuted":
         for name, tensor in row.evidence.items():

@@ -30,7 +30,8 @@ class Target:
         depth: K, the number of maps in sequence, which multiplies rounding errors.
         share: the fraction of `Effort.work` that this attack may take.
         seen: inputs of submodules, by ``id``, recorded on the way.
-        coarse: the same module in float32, for searches where `module` is in float64.
+        twin: the same module in another dtype, float32 for float64 and the other way round:
+            it tells what rounding does, and a float32 twin makes long searches short.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -47,7 +48,7 @@ class Target:
     depth: int = 1
     share: float = 1.0
     seen: Mapping[int, Tensor] = field(default_factory=dict)
-    coarse: nn.Module | None = None
+    twin: nn.Module | None = None
 
     @property
     def work(self) -> float:

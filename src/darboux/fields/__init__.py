@@ -9,6 +9,7 @@ from darboux.fields.antisymmetric import AntisymmetricField
 from darboux.fields.field import VectorField
 from darboux.fields.gradient import GradientField
 from darboux.fields.residual import ResidualField
+from darboux.fields.together import bind_together
 from darboux.fields.zhang_schaeffer import ZhangSchaefferField
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "ResidualField",
     "VectorField",
     "ZhangSchaefferField",
+    "bind_together",
 ]

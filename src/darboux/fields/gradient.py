@@ -75,7 +75,11 @@ class GradientField(VectorField):
 
     def bind(self) -> Bound:
         """Return the field with its metric computed once."""
-        return partial(self._evaluate, scale=self.scale())
+        return self.bind_to(self.scale())
+
+    def bind_to(self, scale: Tensor | None) -> Bound:
+        """Return the field with a given diagonal of T⁻¹, as `scale` returns it."""
+        return partial(self._evaluate, scale=scale)
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
@@ -92,14 +96,10 @@ class GradientField(VectorField):
         return -(self.map.adjoint(y) if scale is None else self.map.scaled_adjoint(y, scale))
 
     def scale(self) -> Tensor | None:
-        """Return the diagonal of T⁻¹, or None for T = 1.
-
-        It is used in the dtype of z, so it is rounded down by two units of float32
-        beforehand: then A A* <= T still holds for the rounded diagonal.
-        """
+        """Return the diagonal of T⁻¹, (out_features,), or None for T = 1."""
         if self.metric == "norm":
             return None
-        return (1 - 2 * torch.finfo(torch.float32).eps) / self.map.row_bound()
+        return inverse_rows(self.map.row_bound())
 
     def lipschitz(self) -> Constant:
         """Return L."""
@@ -143,6 +143,15 @@ class GradientField(VectorField):
         if self.metric == "rows":
             return "convex potential, AA* <= T: ν̄ = -1/L for all parameters (2.2.1)"
         return "convex potential: ν̄ = -1/(L‖A‖²) (section 2.2.1)"
+
+
+def inverse_rows(rows: Tensor) -> Tensor:
+    """Return T⁻¹ from a row bound T.
+
+    It is used in the dtype of z, so it is rounded down by two units of float32
+    beforehand: then A A* <= T still holds for the rounded diagonal.
+    """
+    return (1 - 2 * torch.finfo(torch.float32).eps) / rows
 
 
 def _like_channels(scale: Tensor, y: Tensor) -> Tensor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.fields import VectorField
+from darboux.fields import VectorField, bind_together
 from darboux.flow.step import Step, advance, field_energy
 from darboux.flow.steps import (
     ContractiveSteps,
@@ -74,21 +74,13 @@ class Flow(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z(T)."""
-        t: Time = 0.0
-        for field in self._schedule():
-            z, h = advance(field, self.integrator, self.rule, t, z)
-            t = t + h
+        for state in self._states(z):
+            z = state
         return z
 
     def trajectory(self, z: Tensor) -> Tensor:
         """Return all states, (K+1, batch, features, *space), z(0) first."""
-        states = [z]
-        t: Time = 0.0
-        for field in self._schedule():
-            z, h = advance(field, self.integrator, self.rule, t, z)
-            states.append(z)
-            t = t + h
-        return torch.stack(states)
+        return torch.stack([z, *self._states(z)])
 
     def chain(self) -> list[tuple[str, Step]]:
         """Return the steps as maps of their own, with names, in order."""
@@ -132,6 +124,16 @@ class Flow(nn.Module):
 
     def _members(self) -> list[VectorField]:
         return [field for field in self.fields if isinstance(field, VectorField)]
+
+    def _states(self, z: Tensor) -> Iterator[Tensor]:
+        """Yield z_1, ..., z_K."""
+        fields, t = list(self._schedule()), cast("Time", 0.0)
+        # What depends on parameters alone is computed before the first step, in batches.
+        for field, bound in zip(fields, bind_together(fields), strict=True):
+            h = self.rule.size(field, self.integrator)
+            z = advance(bound, self.integrator, h, t, z)
+            t = t + h
+            yield z
 
     def _schedule(self) -> Iterator[VectorField]:
         """Yield the field of each step."""

@@ -7,6 +7,7 @@ from typing import final
 from torch import Tensor, nn
 
 from darboux.fields import VectorField
+from darboux.fields.field import Bound
 from darboux.flow.steps import (
     StepRule,
     StepSize,
@@ -63,7 +64,7 @@ class Step(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z_{k+1}."""
-        return advance(self.field, self.integrator, self.rule, self.time, z)[0]
+        return advance(self.field.bind(), self.integrator, self.size(), self.time, z)
 
     def size(self) -> StepSize:
         """Return h."""
@@ -143,22 +144,17 @@ class Step(nn.Module):
         return [Gap("", f"{type(self.field).__name__} has no Lipschitz constant for all z")]
 
 
-def advance(
-    field: VectorField, integrator: Integrator, rule: StepRule, time: Time, z: Tensor
-) -> tuple[Tensor, StepSize]:
-    """Return z(t + h) and h; the field is bound once, so its stages share its bounds.
+def advance(bound: Bound, integrator: Integrator, h: StepSize, time: Time, z: Tensor) -> Tensor:
+    """Return z(t + h), one step of an integrator along a bound field.
 
     Example:
         >>> import torch, darboux as dx
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> rule = dx.ContractiveSteps(fraction=0.5)
-        >>> advance(field, dx.integrators.Euler(), rule, 0.0, torch.zeros(2, 4))[1]
-        1.0
+        >>> advance(field.bind(), dx.integrators.Euler(), 0.5, 0.0, torch.zeros(2, 4)).shape
+        torch.Size([2, 4])
     """
-    h = rule.size(field, integrator)
-    bound = field.bind()
     state = integrator.init(bound, time, h, z)
-    return integrator.value(integrator.step(bound, time, h, state)), h
+    return integrator.value(integrator.step(bound, time, h, state))
 
 
 def field_energy(field: VectorField, time: float, z: Tensor) -> Tensor:

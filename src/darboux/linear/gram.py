@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from darboux.linear.autocorrelation import autocorrelation, half_offsets
 from darboux.linear.frequencies import half_lattice, kernel_offsets, phases
 
-_BLOCK = 2**16  # complex entries per block: 1 MB stays in the cache, and in the heap
+# Complex entries per block. Blocks stay in the cache; those in double precision are smaller,
+# for a factorisation copies them, and fresh pages cost more than the overhead of a block.
+_BLOCKS = {torch.float32: 2**17, torch.float64: 2**15}
 _TABLE = 2**17  # entries of a table of cosines that is kept: 1 MB
 
 
@@ -45,27 +46,19 @@ class GramSamples:
         """Return the number of samples."""
         return len(self._points)
 
-    def blocks(
-        self, index: Tensor, dtype: torch.dtype = torch.float64, *, below: float | None = None
-    ) -> Iterator[Tensor]:
-        """Yield G at some samples, or c - G, in blocks of bounded memory.
+    def blocks(self, index: Tensor, dtype: torch.dtype = torch.float64) -> Iterator[Tensor]:
+        """Yield G at some samples, in blocks of bounded memory.
 
         Args:
             index: the samples.
             dtype: precision of the matrices.
-            below: c.
         """
         even, odd = self._even.to(dtype), self._odd.to(dtype)
-        if below is not None:  # c enters as one more term of the sums: no pass of its own
-            eye = torch.eye(self.size, dtype=dtype, device=even.device).flatten()
-            even, odd = torch.cat([-even, below * eye[None]]), -odd
-        for part in index.split(max(1, _BLOCK // self.size**2)):
+        for part in index.split(max(1, _BLOCKS[dtype] // self.size**2)):
             cosine, sine = self._phases(part, dtype)
-            if below is not None:
-                cosine = F.pad(cosine, (0, 1), value=1.0)
             shape = (len(part), self.size, self.size)
             real = (cosine @ even).reshape(shape)
-            yield real if len(odd) == 1 else torch.complex(real, (sine @ odd).reshape(shape))
+            yield real if len(even) == 1 else torch.complex(real, (sine @ odd).reshape(shape))
 
     def all(self) -> Tensor:
         """Return the index of all samples."""

@@ -11,7 +11,7 @@ _EPS = torch.finfo(torch.float64).eps
 _EXACT = 256  # up to this size a few exact eigenvalues are affordable
 _MARGIN = 1e-4  # of β², above an eigenvalue
 _LADDER = (2e-3, 5e-3)  # of β², above a Ritz value
-_STEPS = 4  # power steps that rank the samples
+_STEPS = 5  # power steps that rank the samples
 _CANDIDATES = 2  # samples whose eigenvalues are computed before the proof
 _KRYLOV = 24
 
@@ -110,20 +110,26 @@ def _adjoint(basis: Tensor) -> Tensor:
 def _unproven(samples: GramSamples, index: Tensor, bound: float) -> Tensor:
     """Return the samples where β² - G has no Cholesky factor."""
     status = []
-    for gap in samples.blocks(index, below=bound):
+    for gram in samples.blocks(index):
         # The transpose is as positive, and lies in memory the way LAPACK reads it.
-        status.append(torch.linalg.cholesky_ex(gap.mT).info)
+        status.append(torch.linalg.cholesky_ex(_shifted(gram, bound).mT).info)
     return index[torch.cat(status).cpu() != 0] if status else index
+
+
+def _shifted(gram: Tensor, bound: float) -> Tensor:
+    """Return β² - G, in the memory of G."""
+    gram.neg_().diagonal(dim1=-2, dim2=-1).add_(bound)
+    return gram
 
 
 def _eigenpairs(samples: GramSamples, sample: int, bound: float) -> tuple[Tensor, Tensor]:
     """Return eigenvalues and eigenvectors at one sample, for large matrices of the top."""
-    index = samples.all()[sample, None]
+    gram = next(samples.blocks(samples.all()[sample, None]))[0]
     if simple_enough(samples.size):
-        values, vectors = torch.linalg.eigh(next(samples.blocks(index))[0])
+        values, vectors = torch.linalg.eigh(gram)
         return values, vectors
     # β² is so close to the top eigenvalue that inverse iteration needs a few steps only.
-    factor = torch.linalg.cholesky(next(samples.blocks(index, below=bound))[0])
+    factor = torch.linalg.cholesky(_shifted(gram, bound))
     u = _start(samples.size, 1, factor)
     for _ in range(12):
         u = torch.cholesky_solve(u, factor)

@@ -48,8 +48,9 @@ def kernel_bound(weight: Tensor) -> Tensor:
 
     First and second derivatives are those of the largest singular value at the top
     sample, up to the factor of the bound; nothing is differentiated through an iteration.
-    Where that value is double, there is no second derivative: it comes out as infinity or
-    NaN. Above 256 channels (the smaller number counts) there are first derivatives only.
+    Where that value is double, there is no second derivative: entries come out above 1e200,
+    infinite or NaN. A dense skew-symmetric matrix is always such a case. Above 256 channels
+    (the smaller number counts) there are first derivatives only.
 
     Shapes: (out, in, *kernel) with up to three spatial axes.
 

@@ -73,7 +73,7 @@ class Stencil:
         return correlate(x, self.weight, self.origin, self.padding, bias)
 
     def adjoint(self) -> Stencil:
-        """Return A*: channels swapped, taps mirrored, (A* y)(p) = Σ_t W(t)ᵀ y(p - o - t)."""
+        """Return ``A*``: channels swapped and taps mirrored, Σ_t W(t)ᵀ y(p - o - t)."""
         mirrored = self.weight.transpose(0, 1)
         if self.dim:
             mirrored = mirrored.flip(tuple(range(2, 2 + self.dim)))

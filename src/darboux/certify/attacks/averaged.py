@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from darboux.certify.attacks.lipschitz import attack_constant, in_float32
+from darboux.certify.attacks.lipschitz import attack_constant, in_other_precision
 from darboux.certify.finding import Finding, NotAttackedError
 from darboux.certify.problem import Map
 from darboux.certify.registry import attack
@@ -16,9 +16,10 @@ from darboux.structure import Averaged
 def _(structure: Averaged, target: Target) -> Finding:
     """Attack N = (φ - (1-α) id)/α, which must be nonexpansive; for α = 0, φ - id as constant."""
     alpha = structure.alpha
-    coarse = None if target.coarse is None else _rest(in_float32(target.coarse), alpha)
+    other = in_other_precision(target)
+    twin = None if other is None else _rest(other, alpha)
     claimed = 0.0 if alpha == 0 else 1.0
-    return attack_constant(_rest(target.module, alpha), target, claimed=claimed, coarse=coarse)
+    return attack_constant(_rest(target.module, alpha), target, claimed=claimed, twin=twin)
 
 
 def _rest(call: Map, alpha: float) -> Map:

@@ -12,6 +12,8 @@ from darboux.certify.pairs import Pairs, measure
 from darboux.certify.problem import Problem, norms, spread, unit
 
 _CALLS = 3.0  # evaluations per iteration: a product with D two, with Dᵀ one
+_SCREENED = 32  # points that are looked at for each that is kept
+_FARTHEST = 5.0  # thin wedges between nearly parallel kinks open up far away
 _GLANCE = 6  # iterations that tell a promising base point
 _DISTANCES = (1e-5, 1e-2, 1.0)
 
@@ -50,7 +52,7 @@ def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
     tried = len(points)
     cost = _CALLS * _GLANCE * count
     for _ in range(problem.afford(effort.rounds, fraction=0.1, calls=cost, least=0)):
-        moved = points + _moves(problem, tangents)
+        moved = points + _moves(problem, points, tangents)
         new, turned = _singular(problem, moved, tangents, iterations=_GLANCE)
         better = spread(new > values, points)
         points, tangents = torch.where(better, moved, points), torch.where(better, turned, tangents)
@@ -71,9 +73,28 @@ def _bases(problem: Problem, ascended: Pairs, count: int) -> tuple[Tensor, Tenso
     along = unit(some.y - some.x)
     if fresh <= 0:
         return near, along
-    points = torch.cat([random_points(problem, fresh), near])
+    points = torch.cat([_promising(problem, fresh), near])
     start = unit(problem.target.randn(fresh, *problem.shape))
     return points, torch.cat([start, along])
+
+
+def _promising(problem: Problem, count: int) -> Tensor:
+    """Return base points, half of them the steepest of many along random directions.
+
+    The region where a piecewise linear map is steepest may be small; one difference
+    quotient per point is the cheapest way to come across it.
+    """
+    wanted = problem.places(_SCREENED * count)
+    many = problem.afford(wanted, fraction=0.05, calls=2.0, least=count)
+    points = random_points(problem, many, farthest=_FARTHEST)
+    if many < 4 * count:
+        return points[:count]
+    target = problem.target
+    width = torch.finfo(points.dtype).eps ** 0.25
+    size = _sizes(problem, points)
+    step = spread(width * size, points) * unit(target.randn(*points.shape))
+    steepest = measure(problem, points, points + step).best(count - count // 2)
+    return torch.cat([points[: count // 2], steepest.x])
 
 
 def _singular(
@@ -89,14 +110,18 @@ def _singular(
     return torch.cat(values), torch.cat(vectors)
 
 
-def _moves(problem: Problem, tangents: Tensor) -> Tensor:
+def _moves(problem: Problem, points: Tensor, tangents: Tensor) -> Tensor:
     """Return random displacements, along the tangents and across, at many scales."""
-    target = problem.target
-    count = len(tangents)
-    reach = target.scale * problem.size**0.5
+    target, count = problem.target, len(tangents)
     along = spread(target.randn(count), tangents) * unit(tangents)
     across = unit(target.randn(*tangents.shape))
-    return spread(target.log_uniform(count, -2.0, 1.0), tangents) * reach * (along + across)
+    reach = _sizes(problem, points) * target.log_uniform(count, -2.5, 0.5)
+    return spread(reach, tangents) * (along + across)
+
+
+def _sizes(problem: Problem, points: Tensor) -> Tensor:
+    """Return the norm of each point, at least that of the inputs."""
+    return norms(points).clamp(min=problem.target.scale * problem.size**0.5)
 
 
 def _restart_worst(
@@ -112,7 +137,7 @@ def _restart_worst(
 
 def _quotients(problem: Problem, points: Tensor, tangents: Tensor) -> Pairs:
     """Return pairs x, x + εv at several distances ε."""
-    size = norms(points).clamp(min=problem.target.scale * problem.size**0.5)
+    size = _sizes(problem, points)
     ends = [
         points + spread(sign * distance * size, tangents) * tangents
         for distance in _DISTANCES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
 
 from darboux.certify.attacks.jacobian_power import jacobian_power
 from darboux.certify.attacks.pair_ascent import pair_ascent
@@ -15,7 +15,7 @@ from darboux.structure import Lipschitz
 
 
 def attack_constant(
-    call: Map, target: Target, *, claimed: float, coarse: Map | None = None
+    call: Map, target: Target, *, claimed: float, twin: Map | None = None
 ) -> Finding:
     """Try to pull two points further apart than a Lipschitz constant allows.
 
@@ -26,7 +26,7 @@ def attack_constant(
         call: the map on batches.
         target: where to look and how hard.
         claimed: the constant.
-        coarse: the same map in float32, for searching.
+        twin: the same map computed in the other precision, if there is one.
 
     Example:
         >>> from darboux.certify.effort import Effort
@@ -35,15 +35,19 @@ def attack_constant(
         >>> attack_constant(lambda x: 3 * x, target, claimed=2.0).refuted
         True
     """
-    problem = Problem(call, target, coarse=coarse)
+    problem = Problem(call, target, twin=twin)
     relative = target.tolerance(problem.size)
     pairs = random_pairs(problem)
     ascended, climbs = pair_ascent(problem, pairs)
     jacobians, bases = jacobian_power(problem, ascended)
     trials = (
-        jacobians.trial("Jacobian power iteration", bases, relative=relative),
-        ascended.trial("gradient ascent on pairs", climbs, relative=relative),
-        pairs.trial("random pairs", len(pairs), relative=relative),
+        jacobians.trial(
+            problem, "Jacobian power iteration", bases, relative=relative, claimed=claimed
+        ),
+        ascended.trial(
+            problem, "gradient ascent on pairs", climbs, relative=relative, claimed=claimed
+        ),
+        pairs.trial(problem, "random pairs", len(pairs), relative=relative, claimed=claimed),
     )
     lost = pairs.lost() + ascended.lost() + jacobians.lost()
     notes = [problem.note(), f"{lost} pairs had values that are not finite" if lost else ""]
@@ -52,15 +56,24 @@ def attack_constant(
 
 @attack.register
 def _(structure: Lipschitz, target: Target) -> Finding:
-    coarse = None if target.coarse is None else in_float32(target.coarse)
-    return attack_constant(target.module, target, claimed=structure.constant, coarse=coarse)
+    twin = in_other_precision(target)
+    return attack_constant(target.module, target, claimed=structure.constant, twin=twin)
 
 
-def in_float32(module: nn.Module) -> Map:
-    """Return a map on float64 points that a float32 module computes.
+def in_other_precision(target: Target) -> Map | None:
+    """Return the twin as a map on points of the target's dtype, or None.
 
     Example:
-        >>> in_float32(nn.Linear(2, 2))(torch.ones(1, 2, dtype=torch.float64)).dtype
+        >>> from darboux.certify.effort import Effort
+        >>> quick, generator = Effort.named("quick"), torch.Generator()
+        >>> import torch
+        >>> fine, coarse = torch.nn.Linear(2, 2).double(), torch.nn.Linear(2, 2)
+        >>> x = torch.ones(1, 2, dtype=torch.float64)
+        >>> in_other_precision(Target(fine, x, quick, generator, twin=coarse))(x).dtype
         torch.float64
     """
-    return lambda points: module(points.float()).double()
+    twin, dtype = target.twin, target.inputs.dtype
+    if twin is None:
+        return None
+    other = torch.float32 if dtype == torch.float64 else torch.float64
+    return lambda points: twin(points.to(other)).to(dtype)

@@ -9,8 +9,13 @@ from darboux.certify.pairs import Pairs, measure
 from darboux.certify.problem import Problem, spread
 
 
-def random_points(problem: Problem, count: int) -> Tensor:
-    """Return base points: the inputs, the inputs scaled, and noise at scales 1e-3 to 1e3.
+def random_points(problem: Problem, count: int, *, farthest: float = 3.0) -> Tensor:
+    """Return base points: the inputs, the inputs scaled, and noise at many scales.
+
+    Args:
+        problem: the map.
+        count: the number of points.
+        farthest: scales run from 1e-3 to 10^farthest times that of the inputs.
 
     Example:
         >>> from darboux.certify.effort import Effort
@@ -23,7 +28,7 @@ def random_points(problem: Problem, count: int) -> Tensor:
     target, known = problem.target, problem.points
     chosen = known[torch.arange(count, device=known.device) % len(known)].clone()
     fresh = target.randn(count, *problem.shape) * target.scale
-    factors = spread(target.log_uniform(count, -3.0, 3.0), fresh)
+    factors = spread(target.log_uniform(count, -3.0, farthest), fresh)
     kind = torch.arange(count, device=known.device) % 4
     # A quarter each: inputs as they are, inputs scaled, unit noise, noise scaled.
     points = torch.where(spread(kind < 2, fresh), chosen, fresh)

@@ -27,7 +27,7 @@ def sample_points(problem: Problem, *, cost: float) -> Tensor:
         >>> len(sample_points(Problem(target.module, target), cost=1.0))
         16
     """
-    wanted = problem.target.effort.points
+    wanted = problem.places(problem.target.effort.points)
     return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from darboux.certify.attacks.sampling import sample_points, worst
 from darboux.certify.finding import Finding, NotAttackedError
+from darboux.certify.premises.fields import in_both_precisions
 from darboux.certify.problem import Problem, norms
 from darboux.certify.registry import attack_premise
 from darboux.certify.target import Target
@@ -24,16 +25,16 @@ def _(premise: GradientOfEnergy, target: Target) -> Finding:
     if energy is None:
         msg = f"{type(field).__name__} has no method energy(t, z)"
         raise NotAttackedError(msg)
-    time = float(getattr(target.module, "time", 0.0))
-    problem = Problem(lambda z: field(time, z), windowed(lambda z: field(time, z), target))
+    flow, twin = in_both_precisions(field, target)
+    problem = Problem(flow, windowed(flow, target), twin=twin)
     points = sample_points(problem, cost=6.0)[:16]
-    z = (problem.points[0] if problem.mixes else points).detach().requires_grad_()
+    time = float(getattr(target.module, "time", 0.0))
+    z = points.detach().requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(energy(time, z).sum(), z)
-    with torch.no_grad():
-        value = field(time, z)
+    value = problem(points)
     size = (norms(value) + norms(slope)).clamp(min=torch.finfo(z.dtype).tiny)
     # Both are sums over all features and the kernel; antiderivatives may use a series.
-    slack = 16 * target.rounding(problem.size)
-    trial = worst("field against -∇energy", norms(value + slope) / size, slack, z)
+    slack = 16 * (target.rounding(problem.size) + problem.observed_rounding(points) / size)
+    trial = worst("field against -∇energy", norms(value + slope) / size, slack, points)
     return Finding(0.0, (trial,))

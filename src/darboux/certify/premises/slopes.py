@@ -28,7 +28,7 @@ def _(premise: SlopesWithin, target: Target) -> Finding:
     beneath = premise.upper + (premise.lower + low[0])
     below = Trial("smallest difference quotient", low[1], beneath, low[2], {"pair": low[3]})
     mixing = Trial("entries that depend on others", 8, *_mixing(premise, target))
-    note = f"slopes seen: [{-low[0]:.6g}, {high[0]:.6g}]"
+    note = f"slopes seen: [{0.0 - low[0]:.6g}, {high[0]:.6g}]"
     return Finding(premise.upper, (above, below, mixing), note)
 
 
