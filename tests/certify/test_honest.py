@@ -81,7 +81,7 @@ def test_trained_flow(name):
         optimizer.step()
     certificate = certify(net, x[:4], effort="quick")
     assert certificate.holds, str(certificate)
-    assert certificate.rows[0].measured <= 1
+    assert certificate.rows[0].measured <= 1 + certificate.rows[0].tolerance
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def certify(
     Shapes: the example is (batch, channels, *space); samples of a batch are separate
     points, unless the module mixes them, which the certificate says.
 
-    Source: DESIGN, section 5.
+    Source: docs, Certificates.
 
     Args:
         module: any module from one tensor to one tensor.

@@ -66,6 +66,21 @@ def decode(text: str) -> tuple[tuple[Row, ...], tuple[Gap, ...], Environment]:
             ...
         ValueError: Expected a certificate (schema 'darboux.certificate', version 1); got ...
     """
+    found = _document(text)
+    try:
+        made = dict(found["environment"])
+        environment = Environment(**{**made, "shape": tuple(made["shape"])})
+        gaps = tuple(Gap(**gap) for gap in found["gaps"])
+        rows = tuple(_read_row(row) for row in found["rows"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        cause = f"{type(error).__name__}: {error}"
+        msg = f"Expected a complete certificate; this one is damaged ({cause})."
+        raise ValueError(msg) from None
+    return rows, gaps, environment
+
+
+def _document(text: str) -> dict[str, Any]:
+    """Return the parsed text, if it says that it is a certificate of this version."""
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
@@ -78,16 +93,7 @@ def decode(text: str) -> tuple[tuple[Row, ...], tuple[Gap, ...], Environment]:
             f"{found.get('schema')!r}, version {found.get('version')!r}."
         )
         raise ValueError(msg)
-    try:
-        made = dict(found["environment"])
-        environment = Environment(**{**made, "shape": tuple(made["shape"])})
-        gaps = tuple(Gap(**gap) for gap in found["gaps"])
-        rows = tuple(_read_row(row) for row in found["rows"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        cause = f"{type(error).__name__}: {error}"
-        msg = f"Expected a complete certificate; this one is damaged ({cause})."
-        raise ValueError(msg) from None
-    return rows, gaps, environment
+    return found
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from darboux.certify.finding import Finding, NotAttackedError
@@ -26,7 +27,6 @@ def claim_row(claim: Claim, target: Target, *, path: str, level: Level, why_not:
         why_not: a reason that makes every attack pointless.
 
     Example:
-        >>> import torch
         >>> from darboux.certify.effort import Effort
         >>> from darboux.structure import Claim, Kind, Lipschitz
         >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
@@ -62,7 +62,6 @@ def premise_row(located: Located, target: Target, *, why_not: str = "") -> Row:
 
 
 def _attacked(row: Row, target: Target, run: Callable[[], Finding]) -> Row:
-    dtype = str(target.inputs.dtype).removeprefix("torch.")
     try:
         finding = run()
     except NotAttackedError as reason:
@@ -71,6 +70,10 @@ def _attacked(row: Row, target: Target, run: Callable[[], Finding]) -> Row:
         # A module that breaks down on an input of its own shape is no counterexample.
         first = str(error).splitlines()[0] if str(error) else "no message"
         return replace(row, note=f"the attack broke down: {type(error).__name__}: {first}")
+    return _filled(row, finding, target.inputs.dtype)
+
+
+def _filled(row: Row, finding: Finding, dtype: torch.dtype) -> Row:
     worst = finding.worst
     status: Status = "refuted" if finding.refuted else "not refuted"
     return replace(
@@ -81,7 +84,7 @@ def _attacked(row: Row, target: Target, run: Callable[[], Finding]) -> Row:
         tolerance=worst.tolerance,
         tried=finding.tried(),
         samples=finding.samples,
-        dtype=dtype,
+        dtype=str(dtype).removeprefix("torch."),
         note=finding.note,
         evidence=_kept(worst.evidence) if finding.refuted else {},
     )

@@ -75,7 +75,9 @@ def _best_in_span(span: list[Tensor], images: list[Tensor]) -> tuple[list[Tensor
     """Return [best unit vector, last direction] of a span, and their images (Rayleigh-Ritz)."""
     gram, energy = _gram(span), _gram(images)
     weights, vectors = torch.linalg.eigh(gram)
-    floor = weights[:, -1:] * torch.finfo(weights.dtype).eps * 16
+    # A direction of length √w in the span has an image that rounding has changed by ε/√w.
+    noise = (1e3 * torch.finfo(span[0].dtype).eps) ** 2
+    floor = weights[:, -1:] * max(noise, 16 * torch.finfo(weights.dtype).eps)
     inverse = torch.where(weights > floor, weights.clamp(min=1e-300).rsqrt(), 0.0)
     whiten = vectors * inverse[:, None, :]
     _, rotation = torch.linalg.eigh(whiten.mT @ energy @ whiten)

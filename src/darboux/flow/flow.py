@@ -98,7 +98,7 @@ class Flow(nn.Module):
         Raises:
             TypeError: if the steps have different fields, or the field has no energy.
         """
-        if not self.shared:
+        if len(self.fields) > 1:
             msg = (
                 "Flow.energy: expected one field shared by all steps; got a list, each with its "
                 "own energy. Use flow.chain() and the energy of each step."

@@ -34,35 +34,72 @@ def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
         >>> from darboux.certify.effort import Effort
         >>> from darboux.certify.target import Target
         >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> linear = torch.nn.Linear(3, 3)
-        >>> target = Target(linear, torch.ones(1, 3), quick, generator)
-        >>> problem = Problem(linear, target)
-        >>> x = target.randn(4, 3)
+        >>> stretch = lambda x: x * torch.tensor([1.0, 3.0])
+        >>> target = Target(torch.nn.Identity(), torch.ones(1, 2), quick, generator)
+        >>> problem = Problem(stretch, target)
+        >>> x = target.randn(4, 2)
         >>> pairs, _ = jacobian_power(problem, measure(problem, x, x + 1))
-        >>> bool(pairs.quotient.max() > 0.99 * torch.linalg.matrix_norm(linear.weight, 2))
+        >>> bool(pairs.quotient.max() > 2.99)
         True
     """
     effort = problem.target.effort
-    count = problem.afford(
-        problem.places(effort.points), fraction=0.2, calls=_CALLS * _GLANCE, least=1
-    )
-    points, tangents = _bases(problem, ascended, count)
-    glance = _GLANCE if count > 1 else 0  # nothing to choose from
-    values, tangents = _singular(problem, points, tangents, iterations=glance)
-    tried = len(points)
+    wanted = problem.places(effort.points)
+    count = problem.afford(wanted, fraction=0.2, calls=_CALLS * _GLANCE)
+    found = _Population(problem, *_bases(problem, ascended, count))
+    if count == 1:  # there is nothing to choose from
+        return _finish(problem, found, fraction=0.5), 1
+    found.look()
     cost = _CALLS * _GLANCE * count
-    for _ in range(problem.afford(effort.rounds, fraction=0.1, calls=cost, least=0)):
-        moved = points + _moves(problem, points, tangents)
-        new, turned = _singular(problem, moved, tangents, iterations=_GLANCE)
-        better = spread(new > values, points)
-        points, tangents = torch.where(better, moved, points), torch.where(better, turned, tangents)
-        values, tried = torch.maximum(values, new), tried + len(moved)
-        points, tangents, values = _restart_worst(points, tangents, values)
-    keep = values.argsort(descending=True)[: max(1, min(4, count // 4))]
-    rest = 0.3 if count > 1 else 0.5  # nothing was spent on choosing
-    long = problem.afford(effort.iterations, fraction=rest, calls=_CALLS * len(keep), least=8)
-    _, best = _singular(problem, points[keep], tangents[keep], iterations=long)
-    return _quotients(problem, points[keep], best), tried
+    rounds = problem.afford(effort.rounds, fraction=0.1, calls=cost, least=0)
+    for _ in range(rounds):
+        found.move()
+    return _finish(problem, found.best(min(4, count // 4)), fraction=0.3), count * (1 + rounds)
+
+
+class _Population:
+    """Base points with a tangent each, and the stretch that the tangents show."""
+
+    def __init__(self, problem: Problem, points: Tensor, tangents: Tensor) -> None:
+        self.problem, self.points, self.tangents = problem, points, tangents
+        self.values = torch.zeros(len(points)).to(points)
+
+    def look(self) -> None:
+        """Turn the tangents by a few iterations."""
+        self.values, self.tangents = _singular(
+            self.problem, self.points, self.tangents, iterations=_GLANCE
+        )
+
+    def move(self) -> None:
+        """Try every point elsewhere and keep what is better; the worst start over at the best."""
+        moved = self.points + _moves(self.problem, self.points, self.tangents)
+        values, tangents = _singular(self.problem, moved, self.tangents, iterations=_GLANCE)
+        better = spread(values > self.values, moved)
+        self.points = torch.where(better, moved, self.points)
+        self.tangents = torch.where(better, tangents, self.tangents)
+        self.values = torch.maximum(values, self.values)
+        order, quarter = self._order(), len(moved) // 4
+        if quarter:
+            self._select(torch.cat([order[:-quarter], order[:quarter]]))
+
+    def best(self, count: int) -> _Population:
+        """Keep the best points only."""
+        self._select(self._order()[: max(1, count)])
+        return self
+
+    def _order(self) -> Tensor:
+        return self.values.argsort(descending=True)
+
+    def _select(self, order: Tensor) -> None:
+        self.points, self.tangents = self.points[order], self.tangents[order]
+        self.values = self.values[order]
+
+
+def _finish(problem: Problem, found: _Population, *, fraction: float) -> Pairs:
+    """Return pairs along the singular vectors that the long iteration ends with."""
+    wanted, calls = problem.target.effort.iterations, _CALLS * len(found.points)
+    long = problem.afford(wanted, fraction=fraction, calls=calls, least=8)
+    _, best = _singular(problem, found.points, found.tangents, iterations=long)
+    return _quotients(problem, found.points, best)
 
 
 def _bases(problem: Problem, ascended: Pairs, count: int) -> tuple[Tensor, Tensor]:
@@ -122,17 +159,6 @@ def _moves(problem: Problem, points: Tensor, tangents: Tensor) -> Tensor:
 def _sizes(problem: Problem, points: Tensor) -> Tensor:
     """Return the norm of each point, at least that of the inputs."""
     return norms(points).clamp(min=problem.target.scale * problem.size**0.5)
-
-
-def _restart_worst(
-    points: Tensor, tangents: Tensor, values: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the population with its worst quarter replaced by copies of its best."""
-    order = values.argsort(descending=True)
-    quarter = len(order) // 4
-    if quarter:
-        order = torch.cat([order[:-quarter], order[:quarter]])
-    return points[order], tangents[order], values[order]
 
 
 def _quotients(problem: Problem, points: Tensor, tangents: Tensor) -> Pairs:

@@ -25,12 +25,12 @@ def pair_ascent(problem: Problem, seeds: Pairs) -> tuple[Pairs, int]:
         >>> from darboux.certify.effort import Effort
         >>> from darboux.certify.target import Target
         >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> linear = torch.nn.Linear(2, 2)
-        >>> target = Target(linear, torch.ones(1, 2), quick, generator)
-        >>> problem = Problem(linear, target)
+        >>> stretch = lambda x: x * torch.tensor([1.0, 3.0])
+        >>> target = Target(torch.nn.Identity(), torch.ones(1, 2), quick, generator)
+        >>> problem = Problem(stretch, target)
         >>> x = target.randn(4, 2)
         >>> pairs, _ = pair_ascent(problem, measure(problem, x, x + 1))
-        >>> bool(pairs.quotient.max() > 0.99 * torch.linalg.matrix_norm(linear.weight, 2))
+        >>> bool(pairs.quotient.max() > 2.9)
         True
     """
     effort = problem.target.effort
@@ -65,7 +65,7 @@ def _climb(problem: Problem, x: Tensor, d: Tensor, *, steps: int) -> tuple[Tenso
         d = d * spread((least / norms(d)).clamp(min=1.0), d)
     radius = spread(norms(d), d)
     value, gx, gd = _slopes(problem, x, d)
-    turn, move = torch.ones_like(value), torch.ones_like(value)
+    turn, move = torch.full_like(value, 8.0), torch.ones_like(value)
     for _ in range(steps):
         # An infinite turn is power iteration; a move of 1 goes as far as the pair is wide.
         tangent = unit(unit(d) + spread(turn, d) * unit(gd))
