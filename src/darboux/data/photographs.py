@@ -11,7 +11,7 @@ from torch import Tensor
 from darboux.data.picture import Picture, grey
 
 HELD_OUT = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png")
-"""The photographs that nothing is ever tuned or trained on.
+"""The photographs that no network is trained on and no baseline is tuned on.
 
 A portrait, a landscape with fine structure, fur, and a still life with smooth shading: four
 subjects, four cameras, none of which occurs among the training photographs.

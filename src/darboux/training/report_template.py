@@ -44,7 +44,7 @@ PAGE = """<!doctype html>
 <p>{lead}</p>
 <p class="verdict{verdict_class}">{verdict}</p>
 <h2>Held-out images</h2>
-<p>None of them was trained or tuned on. Crops of {side} × {side} pixels, where each image has
+<p>No network was trained on them. Crops of {side} × {side} pixels, where each image has
 the most detail; the numbers are the PSNR of the whole image.</p>
 {strips}
 <h2>Peak signal-to-noise ratio</h2>
