@@ -41,7 +41,7 @@ class Group:
 
 
 def group(rows: Sequence[Row]) -> list[Group]:
-    """Return rows grouped by statement, kind, status and dtype; refuted rows stay alone.
+    """Return rows grouped by statement, kind, reason, status and dtype; refuted ones stay alone.
 
     Example:
         >>> rows = [Row(f"{k}", "premise", "adjoint", "not refuted") for k in range(8)]
@@ -52,7 +52,7 @@ def group(rows: Sequence[Row]) -> list[Group]:
     for k, row in enumerate(rows):
         alone = k if row.refuted else None
         note = row.note if row.status == "not attacked" else ""
-        key = (row.statement, row.kind, row.status, row.dtype, note, alone)
+        key = (row.statement, row.kind, row.reason, row.status, row.dtype, note, alone)
         found.setdefault(key, []).append(row)
     return [Group(tuple(members)) for members in found.values()]
 
