@@ -142,3 +142,9 @@ def test_environment_tells_how_to_do_it_again():
     assert (made.seed, made.effort, made.shape, made.dtype) == (17, "quick", (1, 4), "float32")
     assert made.device == "cpu"
     assert made.fingerprint == fingerprint(module)
+
+
+def test_headline_says_when_nothing_is_claimed_about_the_whole():
+    net = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.GELU())
+    assert "NOTHING is claimed about the whole map" in str(certify(net, torch.ones(1, 2)))
+    assert "NOTHING" not in str(certify(torch.nn.ReLU(), torch.ones(1, 2)))

@@ -81,6 +81,8 @@ def verdict(rows: Sequence[Row]) -> str:
     if not rows:
         return "HOLDS: nothing was claimed, so nothing was attacked"
     tail = f"; {missed} could not be attacked" if missed else ""
+    if all(row.level != "claim" for row in rows):
+        tail += "; NOTHING is claimed about the whole map"
     return f"HOLDS: {len(rows) - missed} of {len(rows)} rows attacked, none refuted{tail}"
 
 
