@@ -137,3 +137,15 @@ def test_batch_norm_in_eval_uses_its_statistics():
     norm.running_var = torch.tensor([0.25, 4.0])
     constant = claims_of(norm).find(dx.Lipschitz).structure.constant
     assert constant == pytest.approx((0.25 + norm.eps) ** -0.5, rel=1e-6)
+
+
+def test_sequential_around_one_map_has_no_energy():
+    field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+    flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=1))
+    assert claims_of(flow).find(dx.Dissipative) is not None
+    assert claims_of(nn.Sequential(flow)).find(dx.Dissipative) is None
+    assert claims_of(nn.Sequential(flow)).find(dx.Averaged) is not None
+
+
+def test_empty_sequential_claims_nothing_wrong():
+    assert claims_of(nn.Sequential()).find(dx.Lipschitz) is None

@@ -11,6 +11,7 @@ from torch import nn
 
 from darboux.structure.claim import Claim, Claims, Gap
 from darboux.structure.compose import chain
+from darboux.structure.energy import Dissipative, EnergyPreserving
 from darboux.structure.kind import Kind
 from darboux.structure.metric import Averaged, Isometric, Lipschitz
 from darboux.structure.registry import claims_of
@@ -18,7 +19,11 @@ from darboux.structure.registry import claims_of
 
 @claims_of.register
 def _(module: nn.Sequential) -> Claims:
-    return chain([(name, claims_of(child)) for name, child in module.named_children()])
+    whole = chain([(name, claims_of(child)) for name, child in module.named_children()])
+    # A Sequential has no energy of its own, even around a single map that has one.
+    energies = (Dissipative, EnergyPreserving)
+    kept = tuple(claim for claim in whole if not isinstance(claim.structure, energies))
+    return Claims(kept, whole.gaps)
 
 
 @claims_of.register(nn.Identity)
