@@ -5,7 +5,7 @@ import torch
 
 import darboux as dx
 from darboux.flow import CoveringSteps, as_float
-from darboux.structure import Kind, StepWithin
+from darboux.structure import GradientOfEnergy, Kind, StepWithin
 
 
 def _field(metric="rows"):
@@ -213,3 +213,24 @@ def test_energy_of_a_list_of_fields_is_refused():
     flow = dx.Flow([_field(), _field()], dx.integrators.Euler(), steps=dx.ContractiveSteps())
     with pytest.raises(TypeError, match="each with its own energy"):
         flow.energy(torch.zeros(1, 4))
+
+
+class Mislabelled(dx.fields.VectorField):
+    """Cocoercive, with an energy that is no potential of it and no premises of its own."""
+
+    def forward(self, t, z):
+        return -z
+
+    def cocoercivity(self):
+        return -1.0
+
+    def energy(self, t, z):
+        return -z.square().flatten(1).sum(dim=1)
+
+
+def test_dissipative_rests_on_the_potential_whatever_the_field_lists():
+    flow = dx.Flow(Mislabelled(), dx.integrators.Euler(), steps=dx.ContractiveSteps(count=2))
+    premises = flow.claims().find(dx.Dissipative).premises
+    assert any(isinstance(premise, GradientOfEnergy) for premise in premises)
+    certificate = dx.certify(flow, torch.randn(2, 3), effort="quick")
+    assert any("-∇energy" in row.statement for row in certificate.refuted)

@@ -21,12 +21,14 @@ from darboux.structure import (
     Claims,
     Dissipative,
     Gap,
+    GradientOfEnergy,
     Kind,
     LinearGrowth,
     Lipschitz,
     StepWithin,
     chain,
     claims_of,
+    merge_premises,
 )
 
 
@@ -84,14 +86,16 @@ class Step(nn.Module):
 
     def claims(self) -> Claims:
         """Return the theorems that apply to this step, with their numbers."""
-        inner = Claims(tuple(self._contractive() + self._growing()), tuple(self._gaps()))
+        contractive = self._contractive()  # once: it evaluates the bounds of the field
+        metric = contractive or self._growing()
+        inner = Claims(tuple(metric), tuple(self._gaps()))
         if not isinstance(self.integrator, PostActivation):
-            return Claims(inner.claims + tuple(self._dissipative()), inner.gaps)
+            return Claims(inner.claims + tuple(self._dissipative(contractive)), inner.gaps)
         whole = chain([("step", inner), ("activation", claims_of(self.integrator.activation))])
         return Claims(whole.claims + tuple(self._linear_growth()), whole.gaps)
 
     def _contractive(self) -> list[Claim]:
-        """H <= -2 ν̄ r makes the step nonexpansive, and averaged strictly inside."""
+        """Nonexpansive where h <= -2 ν̄ r, and averaged strictly inside."""
         limit = self.limit()
         radius = self.integrator.radius
         if limit is None or radius is None:
@@ -111,21 +115,24 @@ class Step(nn.Module):
         """The stage polynomial in h L bounds how much one step can expand (13)."""
         lipschitz = self.field.lipschitz()
         integrator = _inner(self.integrator)
-        if lipschitz is None or not isinstance(integrator, RungeKutta) or self._contractive():
+        if lipschitz is None or not isinstance(integrator, RungeKutta):
             return []
-        factor = as_float(integrator.lipschitz_factor(self.size(), lipschitz))
-        reason = f"stage polynomial in hL = {as_float(self.size()) * as_float(lipschitz):.4g} (13)"
+        h = self.size()
+        factor = as_float(integrator.lipschitz_factor(h, lipschitz))
+        reason = f"stage polynomial in hL = {as_float(h) * as_float(lipschitz):.4g} (13)"
         return [Claim(Lipschitz(factor), Kind.BOUND, reason, self.field.premises())]
 
-    def _dissipative(self) -> list[Claim]:
+    def _dissipative(self, contractive: list[Claim]) -> list[Claim]:
         """Descent lemma: V(z') <= V(z) - h (1 - h/limit) ‖f‖² for Euler with h <= limit."""
-        contractive = self._contractive()
         euler = isinstance(self.integrator, RungeKutta) and self.integrator.tableau.stages == 1
         if not contractive or not euler or not hasattr(self.field, "energy"):
             return []
         claim = contractive[0]
         reason = f"descent lemma for Euler inside the step limit: {self.field.why()}"
-        return [Claim(Dissipative(), claim.kind, reason, claim.premises)]
+        # The lemma is about f = -∇V: whatever the field lists, that is attacked.
+        descent = Claim(Dissipative(), claim.kind, reason, (GradientOfEnergy(self.field),))
+        premises = merge_premises((claim, descent))
+        return [Claim(Dissipative(), claim.kind, reason, premises)]
 
     def _linear_growth(self) -> list[Claim]:
         """A2 >= 0, σ >= 0 and z >= 0 give 0 <= z' <= z + h b2⁺ entry by entry."""
