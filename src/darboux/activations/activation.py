@@ -25,6 +25,7 @@ class Activation(nn.Module, ABC):
 
     separable: bool = True
     nonnegative: bool = False  # σ >= 0 everywhere
+    odd: bool = False  # σ(-x) = -σ(x)
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

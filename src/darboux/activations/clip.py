@@ -41,6 +41,8 @@ class Clip(Activation):
         tensor([-0.5000,  0.2500], grad_fn=<MulBackward0>)
     """
 
+    odd = True
+
     def __init__(
         self, channels: int | None = None, *, dim: int = 2, threshold: float = 1.0
     ) -> None:

@@ -27,6 +27,8 @@ class Tanh(Activation):
         tensor([  0.0000, 999.3068])
     """
 
+    odd = True
+
     def forward(self, x: Tensor) -> Tensor:
         """Return tanh x."""
         return torch.tanh(x)

@@ -53,6 +53,8 @@ class AntisymmetricField(VectorField):
         True
     """
 
+    autonomous = True
+
     def __init__(self, map: LinearMap, activation: Activation, *, damping: float = 0.0) -> None:
         super().__init__()
         require_square("AntisymmetricField", map)

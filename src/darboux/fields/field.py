@@ -21,8 +21,17 @@ class VectorField(nn.Module, ABC):
     floats where they depend on no parameter, else zero-dimensional float64 tensors,
     differentiable in the parameters.
 
+    The class attributes declare properties. None is taken on trust: each becomes a premise
+    of the claims that use it, and `certify` attacks it.
+
     Source: section 2.1.
     """
+
+    autonomous: bool = False  # f does not look at t
+    separable: bool = False  # phase space: drift does not look at z, nor kick at p
+    canonical: bool = False  # f = J∇H on phase space, H = energy (section 2.1.2)
+    divergence_free: bool = False  # and every one of its parts() is
+    reversible: bool = False  # f(ρz) = -ρf(z) with the momentum flip ρ(z, p) = (z, -p)
 
     @abstractmethod
     def forward(self, t: Time, z: Tensor) -> Tensor:

@@ -58,6 +58,8 @@ class GradientField(VectorField):
         -1.0
     """
 
+    autonomous = True
+
     def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
         super().__init__()
         require_separable("GradientField", activation)

@@ -38,6 +38,8 @@ class ResidualField(VectorField):
         torch.Size([2, 4])
     """
 
+    autonomous = True
+
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
         require_square("ResidualField", map)

@@ -51,6 +51,8 @@ class ZhangSchaefferField(VectorField):
         torch.Size([2, 4])
     """
 
+    autonomous = True
+
     def __init__(self, map_1: LinearMap, activation: Activation, map_2: LinearMap) -> None:
         super().__init__()
         there, back = (

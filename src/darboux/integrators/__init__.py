@@ -18,6 +18,14 @@ from darboux.integrators.methods import (
 )
 from darboux.integrators.order_conditions import order
 from darboux.integrators.post_activation import PostActivation
+from darboux.integrators.properties import (
+    GradientForm,
+    Part,
+    Partitioned,
+    Splittable,
+    lacks,
+    require,
+)
 from darboux.integrators.runge_kutta import RungeKutta
 from darboux.integrators.symplecticity import is_symplectic
 from darboux.integrators.tableau import Tableau
@@ -39,19 +47,25 @@ __all__ = [
     "RALSTON3",
     "Euler",
     "Field",
+    "GradientForm",
     "ImprovedEuler",
     "Integrator",
     "Kutta3",
     "Kutta4",
+    "Part",
+    "Partitioned",
     "PostActivation",
     "Ralston2",
     "Ralston3",
     "RungeKutta",
+    "Splittable",
     "StepSize",
     "Tableau",
     "Time",
     "contractivity_radius",
     "is_algebraically_stable",
     "is_symplectic",
+    "lacks",
     "order",
+    "require",
 ]

@@ -17,13 +17,30 @@ class Integrator(ABC):
     """One step z_k -> z_{k+1} of a numerical method for ż = f(t, z).
 
     State in, state out: the object itself holds coefficients and nothing that
-    changes. For one-step methods the state is z.
+    changes. For one-step methods the state is z. The class attributes say what the
+    method promises; `darboux.flow` turns them, together with what a field promises, into
+    claims. A method that can be undone adds ``step_back(field, t, h, state)``, which returns
+    the state at t from the state at t + h.
 
     Source: section 2.2.
     """
 
     order: int
     radius: float | None = None  # contractivity radius r of section 2.2.1, None if unknown
+    b_stable: bool = False  # nonexpansive with any step where ν <= 0
+    symplectic: bool = False  # canonical fields f = J∇H give symplectic maps
+    symmetric: bool = False  # a step by -h from t + h undoes the step by h from t
+    by_parts: bool = False  # composed of the flows of a field's parts, or of its two shears
+    energy_exact: bool = False  # a discrete gradient: H changes exactly by what S and supply say
+    doubled: bool = False  # a two-step method: the state is a pair (z, auxiliary)
+
+    def require(self, field: Any) -> None:
+        """Refuse a field without the property that the method needs.
+
+        Raises:
+            TypeError: naming the property, and the methods that do work.
+        """
+        del field  # most methods take any field
 
     def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Any:
         """Return the state that stands for z at time t."""

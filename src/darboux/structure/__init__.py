@@ -9,6 +9,15 @@ import darboux.structure.torch_rules as _torch_rules
 from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
 from darboux.structure.compose import average, chain, residual
 from darboux.structure.energy import Dissipative, EnergyPreserving
+from darboux.structure.field_premises import (
+    AutonomousField,
+    CanonicalField,
+    DivergenceFreeField,
+    OneSidedField,
+    PassiveForm,
+    ReversibleField,
+    SeparableField,
+)
 from darboux.structure.kind import Kind
 from darboux.structure.metric import Averaged, Isometric, LinearGrowth, Lipschitz
 from darboux.structure.phase import (
@@ -38,12 +47,15 @@ del _torch_rules
 
 __all__ = [
     "AdjointOf",
+    "AutonomousField",
     "Averaged",
+    "CanonicalField",
     "Claim",
     "Claims",
     "CocoerciveField",
     "ConformalSymplectic",
     "Dissipative",
+    "DivergenceFreeField",
     "EnergyPreserving",
     "Gap",
     "GradientOfEnergy",
@@ -56,9 +68,13 @@ __all__ = [
     "LipschitzField",
     "Nonnegative",
     "NormAtMost",
+    "OneSidedField",
+    "PassiveForm",
     "Premise",
     "Reversible",
+    "ReversibleField",
     "RowsAtMost",
+    "SeparableField",
     "SlopesWithin",
     "StepWithin",
     "Structure",
