@@ -1,9 +1,11 @@
 """Flows: vector fields, an integrator and a time grid make a network (section 1.2).
 
 `Flow` runs the loop; `Step` is one of its steps as a map with claims of its own;
+`DoubledFlow` is the flow of a two-step method as a map of pairs of states;
 `UniformSteps`, `ContractiveSteps` and `CoveringSteps` pick the step sizes.
 """
 
+from darboux.flow.doubled import DoubledFlow
 from darboux.flow.flow import Flow
 from darboux.flow.step import Step, advance, field_energy
 from darboux.flow.steps import (
@@ -19,6 +21,7 @@ from darboux.flow.steps import (
 __all__ = [
     "ContractiveSteps",
     "CoveringSteps",
+    "DoubledFlow",
     "Flow",
     "Step",
     "StepRule",

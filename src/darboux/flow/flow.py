@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.fields import VectorField, bind_together
-from darboux.flow.step import Step, advance, field_energy
-from darboux.flow.steps import (
-    ContractiveSteps,
-    CoveringSteps,
-    StepRule,
-    UniformSteps,
-    as_float,
-    required_limit,
-)
+from darboux.fields.field import Bound
+from darboux.flow.arguments import as_fields, as_integrator, step_rule
+from darboux.flow.back import step_back
+from darboux.flow.doubled import DoubledFlow
+from darboux.flow.step import Step, field_energy
+from darboux.flow.steps import StepRule, StepSize, UniformSteps, as_float, required_limit
 from darboux.integrators import Integrator, Time
-from darboux.structure import Claim, Claims, Dissipative, Kind, chain, merge_premises
+from darboux.structure import (
+    Claim,
+    Claims,
+    Dissipative,
+    EnergyPreserving,
+    Gap,
+    Reversible,
+    Structure,
+    chain,
+    merge_premises,
+)
+
+_DOUBLED = (
+    "{method} steps pairs of states: as a map of z alone nothing is known; flow.doubled() is "
+    "invertible and preserves volume"
+)
 
 
 @final
@@ -65,11 +77,12 @@ class Flow(nn.Module):
     ) -> None:
         super().__init__()
         self.shared = isinstance(fields, VectorField)
-        self.fields = nn.ModuleList(_as_list(fields))
-        self.integrator = _as_integrator(integrator)
-        self.rule = _rule(len(self.fields), steps, horizon, is_shared=self.shared)
-        if self.rule.fraction_of_limit() is not None:
-            for field in self._members():
+        self.fields = nn.ModuleList(as_fields(fields))
+        self.integrator = as_integrator(integrator)
+        self.rule = step_rule(len(self.fields), steps, horizon, is_shared=self.shared)
+        for field in self._members():
+            integrator.require(field)
+            if self.rule.fraction_of_limit() is not None:
                 required_limit(field, integrator)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -82,15 +95,31 @@ class Flow(nn.Module):
         """Return all states, (K+1, batch, features, *space), z(0) first."""
         return torch.stack([z, *self._states(z)])
 
-    def chain(self) -> list[tuple[str, Step]]:
-        """Return the steps as maps of their own, with names, in order."""
-        steps, t = [], 0.0
-        for k, field in enumerate(self._schedule()):
-            step = Step(field, self.integrator, self.rule, time=t)
-            step.train(self.training)
-            steps.append((f"step{k}", step))
-            t += as_float(step.size())
-        return steps
+    def inverse(self, y: Tensor) -> Tensor:
+        """Return z with z(T) = y, step by step back.
+
+        Raises:
+            TypeError: if the method cannot step back on its own.
+        """
+        back = step_back(self.integrator)
+        for bound, t, h in reversed(self.grid()):
+            y = back(bound, t, h, y)
+        return y
+
+    def doubled(self) -> DoubledFlow:
+        """Return the flow of a two-step method as a map of its pairs of states.
+
+        Raises:
+            TypeError: if the integrator is a one-step method.
+        """
+        return DoubledFlow(self)
+
+    def chain(self) -> list[tuple[str, nn.Module]]:
+        """Return the steps as maps of their own, with names, in order.
+
+        A two-step method is no chain of maps of z: it is the only part of itself.
+        """
+        return [("flow", self)] if self.integrator.doubled else [*self._chain()]
 
     def energy(self, z: Tensor) -> Tensor:
         """Return the energy at z, (batch,), of the field that all steps share.
@@ -108,32 +137,69 @@ class Flow(nn.Module):
 
     def claims(self) -> Claims:
         """Return the theorems that apply, with their numbers: those of the steps, composed."""
-        parts = [(name, step.claims()) for name, step in self.chain()]
+        if self.integrator.doubled:
+            return Claims(gaps=(Gap("", _DOUBLED.format(method=self.integrator)),))
+        parts = [(name, step.claims()) for name, step in self._chain()]
         whole = chain(parts)
-        decreasing = [claims.find(Dissipative) for _, claims in parts]
-        if not self.shared or len(parts) == 1 or None in decreasing:
+        if not self.shared or len(parts) == 1:
             return whole
-        members = tuple(claim for claim in decreasing if claim is not None)
-        kind = min((claim.kind for claim in members), default=Kind.CONSTRUCTION)
-        claim = Claim(Dissipative(), kind, members[0].reason, merge_premises(members))
-        return Claims((*whole.claims, claim), whole.gaps)
+        return Claims((*whole.claims, *self._repeated([claims for _, claims in parts])), whole.gaps)
+
+    def _repeated(self, steps: list[Claims]) -> list[Claim]:
+        """Return what survives because every step has the same field.
+
+        All steps speak of the same energy; and powers φ^K of a reversible φ are reversible.
+        """
+        families: list[type[Structure]] = [EnergyPreserving, Dissipative]
+        if isinstance(self.rule, UniformSteps):
+            families.append(Reversible)
+        found: list[Claim] = []
+        for family in families:
+            members = tuple(c for c in (claims.find(family) for claims in steps) if c is not None)
+            stronger = any(claim.structure.at_least(members[0].structure) for claim in found)
+            if len(members) < len(steps) or stronger:
+                continue
+            kind = min(member.kind for member in members)
+            first = members[0]
+            found.append(Claim(first.structure, kind, first.reason, merge_premises(members)))
+        return found
 
     def extra_repr(self) -> str:
         """Return the integrator and the step rule."""
         return f"integrator={self.integrator!r}, steps={self.rule!r}"
 
-    def _members(self) -> list[VectorField]:
-        return [field for field in self.fields if isinstance(field, VectorField)]
+    def grid(self) -> list[tuple[Bound, Time, StepSize]]:
+        """Return (bound field, t_k, h_k) of every step.
+
+        What depends on parameters alone is computed here, before the first step, in batches.
+        """
+        fields, t = list(self._schedule()), cast("Time", 0.0)
+        steps = []
+        for field, bound in zip(fields, bind_together(fields), strict=True):
+            h = self.rule.size(field, self.integrator)
+            steps.append((bound, t, h))
+            t = t + h
+        return steps
+
+    def _chain(self) -> Iterator[tuple[str, Step]]:
+        t = 0.0
+        for k, field in enumerate(self._schedule()):
+            step = Step(field, self.integrator, self.rule, time=t)
+            step.train(self.training)
+            yield f"step{k}", step
+            t += as_float(step.size())
 
     def _states(self, z: Tensor) -> Iterator[Tensor]:
         """Yield z_1, ..., z_K."""
-        fields, t = list(self._schedule()), cast("Time", 0.0)
-        # What depends on parameters alone is computed before the first step, in batches.
-        for field, bound in zip(fields, bind_together(fields), strict=True):
-            h = self.rule.size(field, self.integrator)
-            z = advance(bound, self.integrator, h, t, z)
-            t = t + h
-            yield z
+        method, state = self.integrator, None
+        for k, (bound, t, h) in enumerate(self.grid()):
+            if k == 0:
+                state = method.init(bound, t, h, z)
+            state = method.step(bound, t, h, state)
+            yield method.value(state)
+
+    def _members(self) -> list[VectorField]:
+        return [field for field in self.fields if isinstance(field, VectorField)]
 
     def _schedule(self) -> Iterator[VectorField]:
         """Yield the field of each step."""
@@ -148,76 +214,3 @@ class Flow(nn.Module):
         count = self.rule.count_for(field, self.integrator)
         assert count is not None  # _rule refused it
         return count
-
-
-def _as_list(fields: object) -> list[VectorField]:
-    members = list(fields) if isinstance(fields, Iterable) else [fields]
-    if not members:
-        msg = "Flow: expected at least one field; got an empty list."
-        raise ValueError(msg)
-    return [_as_field(member) for member in members]
-
-
-def _as_field(member: object) -> VectorField:
-    if not isinstance(member, VectorField):
-        msg = (
-            f"Flow: expected VectorField objects; got {type(member).__name__}. Subclass "
-            "darboux.fields.VectorField to use a network of your own as a field."
-        )
-        raise TypeError(msg)
-    return member
-
-
-def _as_integrator(integrator: object) -> Integrator:
-    if not isinstance(integrator, Integrator):
-        msg = f"Flow: expected an integrator such as Euler(); got {integrator!r}."
-        raise TypeError(msg)
-    return integrator
-
-
-def _rule(fields: int, steps: object, horizon: float | None, *, is_shared: bool) -> StepRule:
-    """Return the step rule that the arguments of a flow stand for, or refuse them."""
-    if isinstance(steps, ContractiveSteps):
-        return _contractive_rule(fields, steps, horizon, is_shared=is_shared)
-    if isinstance(steps, StepRule):
-        return steps
-    if steps is None and is_shared:
-        msg = (
-            "Flow: expected steps=K with a single field; got none. Give an int or ContractiveSteps."
-        )
-        raise ValueError(msg)
-    if steps is not None and not isinstance(steps, int):
-        msg = f"Flow: expected steps to be an int or a step rule; got {steps!r}."
-        raise TypeError(msg)
-    count = fields if steps is None else steps
-    if not is_shared and count != fields:
-        msg = f"Flow: expected one field per step; got {fields} fields and steps={count}."
-        raise ValueError(msg)
-    return UniformSteps(1.0 if horizon is None else float(horizon), count)
-
-
-def _contractive_rule(
-    fields: int, steps: ContractiveSteps, horizon: float | None, *, is_shared: bool
-) -> StepRule:
-    if not is_shared and steps.count not in (None, fields):
-        msg = f"Flow: expected count={fields}, one step per field; got count={steps.count}."
-        raise ValueError(msg)
-    if horizon is None:
-        if is_shared and steps.count is None:
-            msg = (
-                "Flow: expected ContractiveSteps(count=K) with a single field, or a horizon that "
-                "its steps cover; got neither."
-            )
-            raise ValueError(msg)
-        return steps
-    if not is_shared or steps.count is not None:
-        msg = (
-            "Flow: expected no horizon with a fixed number of ContractiveSteps: the horizon is the "
-            f"sum of the steps; got horizon={horizon}. Leave it out, or give a single field "
-            "without count."
-        )
-        raise ValueError(msg)
-    if not 0 < horizon < float("inf"):
-        msg = f"Flow: expected a horizon T with 0 < T < inf; got {horizon}."
-        raise ValueError(msg)
-    return CoveringSteps(float(horizon), steps)

@@ -213,6 +213,11 @@ def _no_limit(field: VectorField, integrator: Integrator) -> str:
             f"{type(field).__name__} has none, so no explicit step of it is known to be "
             "nonexpansive. Use GradientField with slopes in [0, L], or uniform steps (an int)."
         )
+    if integrator.b_stable:
+        return (
+            f"ContractiveSteps: expected a method with a finite radius; {integrator!r} is B-stable "
+            "and nonexpansive with steps of any size. Use uniform steps (an int)."
+        )
     return (
         f"ContractiveSteps: expected an integrator with a contractivity radius; {integrator!r} has "
         "none (a Runge-Kutta method needs all b_i > 0). Use Euler, ImprovedEuler, Kutta3 or Kutta4."

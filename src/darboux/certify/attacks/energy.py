@@ -23,10 +23,11 @@ def _(structure: EnergyPreserving, target: Target) -> Finding:
     del structure
     energy, problem = _energy(target), Problem(target.module, target)
     points = sample_points(problem, cost=2.0)
+    moved = problem(points)
     with torch.no_grad():
-        before, after = energy(points), energy(problem(points))
-    size = before.abs() + after.abs() + torch.finfo(points.dtype).tiny
-    slack = target.rounding(problem.size)
+        before, after = energy(points), energy(moved)
+    size = before.abs() + after.abs() + _resolution(energy, moved)
+    slack = 4 * target.rounding(problem.size)  # equations of implicit steps are solved to rounding
     trial = worst("|H(φ(z)) - H(z)|, relative", (after - before).abs() / size, slack, points)
     return Finding(0.0, (trial,), problem.note())
 
@@ -64,13 +65,22 @@ def _energy(target: Target) -> Energy:
 
 def _trial(name: str, problem: Problem, energy: Energy, points: Tensor) -> Trial:
     """Return the largest rise of the energy relative to its size."""
+    moved = problem(points)
     with torch.no_grad():
-        before, after = energy(points), energy(problem(points))
-    size = before.abs() + after.abs()
-    usable = size.clamp(min=torch.finfo(points.dtype).tiny)
+        before, after = energy(points), energy(moved)
+    usable = before.abs() + after.abs() + _resolution(energy, moved)
     # A sum of n terms is as exact as √n ε of its size; signs may cancel, so count twice.
     slack = 2 * problem.target.rounding(problem.size)
     return worst(name, (after - before) / usable, slack, points)
+
+
+def _resolution(energy: Energy, points: Tensor) -> Tensor:
+    """Return ‖∇H‖‖z‖: relative changes of z by ε change H by ε times that, however small H is."""
+    z = points.detach().requires_grad_()
+    with torch.enable_grad():
+        value = energy(z).sum()
+        (slope,) = torch.autograd.grad(value, z) if value.requires_grad else (torch.zeros_like(z),)
+    return norms(slope) * norms(points) + torch.finfo(points.dtype).tiny
 
 
 def _climb(problem: Problem, energy: Energy, points: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from darboux.certify.attacks.sampling import sample_points, worst
 from darboux.certify.finding import Finding, NotAttackedError
 from darboux.certify.jacobian import Jacobian
-from darboux.certify.problem import Problem
+from darboux.certify.problem import Map, Problem
 from darboux.certify.registry import attack
 from darboux.certify.target import Target
 from darboux.structure import VolumePreserving
@@ -38,12 +38,30 @@ def _(structure: VolumePreserving, target: Target) -> Finding:
 
 
 def _dense(problem: Problem, point: Tensor) -> Tensor:
-    """Return the Jacobian at one point, (n, n), column by column."""
-    n = problem.size
-    basis = torch.eye(n, dtype=point.dtype, device=point.device).reshape(n, *problem.shape)
+    return dense_jacobian(problem.call, point, chunk=problem.chunk)
+
+
+def dense_jacobian(call: Map, point: Tensor, *, chunk: int = 256) -> Tensor:
+    """Return the Jacobian at one point, (n, n), column by column.
+
+    Args:
+        call: the map on batches.
+        point: one point, without batch axis.
+        chunk: how many columns are computed at a time.
+
+    Raises:
+        NotAttackedError: if the map has another number of outputs than inputs.
+
+    Example:
+        >>> dense_jacobian(lambda x: 2 * x, torch.zeros(2))
+        tensor([[2., 0.],
+                [0., 2.]])
+    """
+    n = point.numel()
+    basis = torch.eye(n, dtype=point.dtype, device=point.device).reshape(n, *point.shape)
     columns = [
-        Jacobian(problem.call, point.expand(len(part), *problem.shape)).push(part)
-        for part in basis.split(min(problem.chunk, n))
+        Jacobian(call, point.expand(len(part), *point.shape)).push(part)
+        for part in basis.split(min(chunk, n))
     ]
     matrix = torch.cat(columns).reshape(n, -1).mT
     if matrix.shape[0] != n:

@@ -7,9 +7,13 @@ from darboux.certify.premises import (
     isometry,
     nonnegative,
     norm,
+    one_sided,
+    passive,
+    phase,
     rows,
     slopes,
     step,
+    volume,
 )
 
 __all__ = [
@@ -19,7 +23,11 @@ __all__ = [
     "isometry",
     "nonnegative",
     "norm",
+    "one_sided",
+    "passive",
+    "phase",
     "rows",
     "slopes",
     "step",
+    "volume",
 ]

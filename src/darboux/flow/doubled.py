@@ -1,0 +1,92 @@
+"""A two-step flow as a map of its pairs of states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.structure import Claim, Claims, Invertible, Kind, VolumePreserving
+
+if TYPE_CHECKING:
+    from darboux.flow.flow import Flow
+
+
+@final
+class DoubledFlow(nn.Module):
+    """The map of pairs (z, auxiliary) that a two-step method steps, for any field.
+
+    Leapfrog, (z_{k-1}, z_k) -> (z_k, z_{k-1} + 2h f(z_k)), and the reversible Heun method are
+    shears, up to reflections and exchanges: whatever f is, the map can be undone in closed form and
+    |det| = 1. As a map of z alone the flow has neither property.
+
+    Shapes: a pair is (batch, 2 features, *space), its members one after the other on the
+    channel axis.
+
+    Source: sections 2.2.3 and 4.3.1; Kidger et al. 2021 for reversible Heun.
+
+    Args:
+        flow: a flow with a two-step integrator.
+
+    Raises:
+        TypeError: if its integrator is a one-step method.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> field = dx.fields.ResidualField(dx.linear.Dense(3, 3), dx.activations.Tanh())
+        >>> pairs = dx.Flow(field, dx.integrators.LeapfrogMidpoint(), steps=4).doubled()
+        >>> x = torch.randn(2, 6)
+        >>> torch.testing.assert_close(pairs.inverse(pairs(x)), x)
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        if not flow.integrator.doubled:
+            msg = (
+                f"doubled: expected a two-step method; got {flow.integrator!r}, whose state is z "
+                "itself. Use the flow as it is, or LeapfrogMidpoint() or ReversibleHeun()."
+            )
+            raise TypeError(msg)
+        self.flow = flow
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pair after the last step."""
+        state = _split(x)
+        for bound, t, h in self.flow.grid():
+            state = self.flow.integrator.step(bound, t, h, state)
+        return torch.cat(state, dim=1)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Return the pair before the first step."""
+        state = _split(y)
+        back = self.flow.integrator.step_back  # type: ignore[attr-defined]
+        for bound, t, h in reversed(self.flow.grid()):
+            state = back(bound, t, h, state)
+        return torch.cat(state, dim=1)
+
+    def start(self, z: Tensor) -> Tensor:
+        """Return the pair with which the flow starts at z."""
+        bound, t, h = self.flow.grid()[0]
+        return torch.cat(self.flow.integrator.init(bound, t, h, z), dim=1)
+
+    def value(self, x: Tensor) -> Tensor:
+        """Return the features z of a pair."""
+        return self.flow.integrator.value(_split(x))
+
+    def claims(self) -> Claims:
+        """Return that the map preserves volume and can be inverted."""
+        reason = f"{self.flow.integrator!r}: shears and reflections of pairs, for any field"
+        found = (VolumePreserving(), Invertible())
+        return Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason) for s in found))
+
+
+def _split(x: Tensor) -> tuple[Tensor, Tensor]:
+    if x.ndim < 2 or x.shape[1] % 2:
+        msg = (
+            f"DoubledFlow: expected pairs (batch, 2 features, *space); got shape "
+            f"{tuple(x.shape)}. Use start(z) to begin at z."
+        )
+        raise ValueError(msg)
+    first, second = x.chunk(2, dim=1)
+    return first, second
