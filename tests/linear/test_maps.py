@@ -172,6 +172,7 @@ REFUSALS = {
         "the same number of spatial axes",
     ),
     "stacked": (lambda: Stacked(Dense(3, 3), Dense(4, 3)), "expected maps of one input"),
+    "lift-no-pixels": (lambda: Lift(3, 11, dim=0, shuffle=2), "expected shuffle=1 .*; got 2"),
     "lift": (lambda: Lift(3, 11, dim=2, shuffle=2), "expected features >= .* = 12; got 11"),
     "frame": (lambda: Lift(1, 2, dim=1, frame="loose"), "'zeros' or 'tight'; got 'loose'"),
 }

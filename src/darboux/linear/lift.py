@@ -34,7 +34,7 @@ class Lift(LinearMap):
     Args:
         in_channels: channels of x.
         features: channels of L x, at least in_channels · shuffle^dim.
-        dim: spatial axes, 1 to 3.
+        dim: spatial axes, 0 to 3; 0 for (batch, in_channels).
         shuffle: edge of the blocks that become channels.
         frame: "zeros" or "tight".
 
@@ -61,7 +61,11 @@ class Lift(LinearMap):
         super().__init__()
         self.in_features = positive("in_channels", in_channels)
         self.out_features = positive("features", features)
-        self.dim, self.shuffle = dimension(dim), positive("shuffle", shuffle)
+        self.dim = 0 if dim == 0 else dimension(dim)
+        self.shuffle = positive("shuffle", shuffle)
+        if dim == 0 and shuffle > 1:
+            msg = f"Lift: expected shuffle=1 where there are no pixels (dim=0); got {shuffle}."
+            raise ValueError(msg)
         self.blocks = in_channels * shuffle**dim
         if features < self.blocks:
             msg = (

@@ -101,6 +101,7 @@ _CASES: dict[str, Build] = {
     "stacked-mixed": lambda: Stacked(
         Conv(2, 1, kernel=3, dim=1, padding="zeros"), Conv(2, 3, kernel=2, dim=1)
     ),
+    "lift-dense": lambda: Lift(2, 5, dim=0),
     "lift-zeros": lambda: Lift(1, 3, dim=1),
     "lift-shuffle": lambda: Lift(2, 9, dim=2, shuffle=2),
     "lift-shuffle-3d": lambda: Lift(1, 8, dim=3, shuffle=2),
