@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal, final
 
 import torch
@@ -10,7 +9,8 @@ from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, require_separable, slope_premises
-from darboux.fields.field import Bound, Constant, Time, VectorField
+from darboux.fields.bound_gradient import BoundGradientField
+from darboux.fields.field import Constant, Time, VectorField
 from darboux.linear import LinearMap
 from darboux.structure import (
     AdjointOf,
@@ -59,6 +59,8 @@ class GradientField(VectorField):
     """
 
     autonomous = True
+    conservative = False
+    passive = True  # V does not rise
 
     def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
         super().__init__()
@@ -73,29 +75,46 @@ class GradientField(VectorField):
 
     def forward(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
-        return self._evaluate(t, z, scale=self.scale())
+        return -self.gradient(t, z)
 
-    def bind(self) -> Bound:
+    def bind(self) -> BoundGradientField:
         """Return the field with its metric computed once."""
         return self.bind_to(self.scale())
 
-    def bind_to(self, scale: Tensor | None) -> Bound:
+    def bind_to(self, scale: Tensor | None) -> BoundGradientField:
         """Return the field with a given diagonal of T⁻¹, as `scale` returns it."""
-        return partial(self._evaluate, scale=scale)
+        return BoundGradientField(self, scale)
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
         del t  # autonomous
+        return self.potential(z, self.scale())
+
+    def gradient(self, t: Time, z: Tensor) -> Tensor:
+        """Return ∇V."""
+        del t  # autonomous
+        return self.potential_slope(z, self.scale())
+
+    def steer(self, t: Time, z: Tensor, g: Tensor) -> Tensor:
+        """Return S g, f = S∇V with S = -I."""
+        del t, z
+        return -g
+
+    def supply(self, t: Time, z: Tensor) -> None:
+        """Return that nothing flows in."""
+        del t, z
+
+    def potential(self, z: Tensor, scale: Tensor | None) -> Tensor:
+        """Return V(z), (batch,), with a given diagonal of T⁻¹."""
         potential = self.activation.antiderivative(self.map.affine(z, self.bias))
-        scale = self.scale()
         if scale is not None:
             potential = potential * _like_channels(scale, potential)
         return potential.flatten(1).sum(dim=1)
 
-    def _evaluate(self, t: Time, z: Tensor, *, scale: Tensor | None) -> Tensor:
-        del t  # autonomous
+    def potential_slope(self, z: Tensor, scale: Tensor | None) -> Tensor:
+        """Return ∇V(z) with a given diagonal of T⁻¹."""
         y = self.activation(self.map.affine(z, self.bias))
-        return -(self.map.adjoint(y) if scale is None else self.map.scaled_adjoint(y, scale))
+        return self.map.adjoint(y) if scale is None else self.map.scaled_adjoint(y, scale)
 
     def scale(self) -> Tensor | None:
         """Return the diagonal of T⁻¹, (out_features,), or None for T = 1."""

@@ -1,0 +1,99 @@
+"""How learned energies are called and differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from darboux.fields.field import Time
+
+
+def require_callable(name: str, what: str, arguments: str, energy: object) -> None:
+    """Refuse what cannot be an energy.
+
+    Raises:
+        TypeError: if it cannot be called.
+    """
+    if not callable(energy):
+        msg = (
+            f"{name}: expected {what} to be a module or function of ({arguments}); got "
+            f"{type(energy).__name__}. Write a torch.nn.Module that returns energies, (batch,)."
+        )
+        raise TypeError(msg)
+
+
+def time_of(t: Time, like: Tensor) -> Tensor:
+    """Return t as energies get it: (batch, 1, ..., 1), one time for every sample.
+
+    Raises:
+        ValueError: if t is a tensor with axes that has not one entry for each sample.
+    """
+    time = torch.as_tensor(t, dtype=like.dtype, device=like.device)
+    shape = (like.shape[0], *(1,) * (like.ndim - 1))
+    if time.ndim == 0:
+        return time.expand(shape)
+    if time.shape[0] != like.shape[0] or time.numel() != like.shape[0]:
+        msg = (
+            "Expected a time t that is a number, or a tensor with one entry for each sample, "
+            f"{shape}; got {tuple(time.shape)} for a batch of {like.shape[0]}. Use one time for "
+            "all, or t.reshape(-1, 1)."
+        )
+        raise ValueError(msg)
+    return time.reshape(shape)
+
+
+def checked(name: str, energy: object, like: Tensor) -> Tensor:
+    """Return the energies of a batch, or refuse what is none.
+
+    Raises:
+        TypeError: if it is no tensor.
+        ValueError: if it is not of shape (batch,).
+    """
+    if not isinstance(energy, Tensor):
+        msg = (
+            f"{name}: expected energies of shape (batch,) = {tuple(like.shape[:1])}; got "
+            f"{type(energy).__name__}. Return a tensor with one energy for each sample."
+        )
+        raise TypeError(msg)
+    if energy.shape != like.shape[:1]:
+        msg = (
+            f"{name}: expected energies of shape (batch,) = {tuple(like.shape[:1])}; got "
+            f"{tuple(energy.shape)}. A Hamiltonian is one number for each sample: sum over "
+            "channels and space, e.g. by .flatten(1).sum(dim=1), and not over the batch."
+        )
+        raise ValueError(msg)
+    return energy
+
+
+def slope(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return the derivative of energies (batch,) in the samples x, each of its own sample.
+
+    It is differentiable again, in x and in everything that the energy uses.
+    """
+    if torch.compiler.is_compiling():
+        return _by_transform(energy, x)
+    try:
+        return _by_transform(energy, x)
+    except RuntimeError as error:
+        # checkpoints and offloading hook into what autograd saves; torch.func refuses that
+        if "saved tensor hooks" not in str(error):
+            raise
+    return _by_autograd(energy, x)
+
+
+def _by_transform(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    found: Tensor = torch.func.grad(lambda y: energy(y).sum())(x)
+    return found
+
+
+def _by_autograd(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        y = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
+        total = energy(y).sum()
+        if not total.requires_grad:
+            return torch.zeros_like(x)
+        (found,) = torch.autograd.grad(total, y, create_graph=again, materialize_grads=True)
+    return found

@@ -1,0 +1,124 @@
+"""The two-layer Hamiltonian field of Chang et al."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor, nn
+
+from darboux.activations import Activation
+from darboux.fields._checks import require_separable, slope_premises
+from darboux.fields._shears import Range, hessian_range, largest, one_sided, require_one_space
+from darboux.fields.canonical_phase import CanonicalPhaseField
+from darboux.fields.field import Time
+from darboux.fields.phase_space import halves
+from darboux.fields.separable_phase import SeparablePhaseField
+from darboux.linear import LinearMap
+from darboux.structure import AdjointOf, NormAtMost, Premise
+
+
+@final
+class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
+    """The separable Hamiltonian field ż = A₁*σ₁(A₁p + b₁), ṗ = -A₂*σ₂(A₂z + b₂).
+
+    H(z, p) = 1ᵀγ₁(A₁p + b₁) + 1ᵀγ₂(A₂z + b₂) with γᵢ' = σᵢ. The Jacobian is
+    [[0, P], [-Q, 0]] with P = A₁*D₁A₁, Q = A₂*D₂A₂, so that
+
+        L <= maxᵢ max|σᵢ'| ‖Aᵢ‖²,    ν = ½ ‖P - Q‖ <= ½ maxᵢ max|σᵢ'| ‖Aᵢ‖² if σᵢ' >= 0.
+
+    It is reversible under p -> -p where σ₁ is odd and b₁ = 0.
+
+    Shapes: the state (z, p) is (batch, 2 features, *space); A₁ and A₂ map features to any
+    numbers.
+
+    Source: section 2.1.2; Chang et al. 2018.
+
+    Args:
+        map_p: A₁, which acts on the momentum.
+        map_z: A₂, which acts on the position.
+        activation: σ₁, elementwise.
+        activation_z: σ₂, elementwise; σ₁ if None.
+        momentum_bias: whether there is a b₁.
+
+    Raises:
+        ValueError: if the maps take different numbers of features.
+        TypeError: if an activation mixes channels.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> one, two = dx.linear.Dense(2, 6), dx.linear.Dense(2, 5)
+        >>> field = dx.fields.HamiltonianField(one, two, dx.activations.Tanh())
+        >>> field(0.0, torch.zeros(3, 4)).shape, field.energy(0.0, torch.zeros(3, 4)).shape
+        (torch.Size([3, 4]), torch.Size([3]))
+    """
+
+    autonomous = True
+
+    def __init__(
+        self,
+        map_p: LinearMap,
+        map_z: LinearMap,
+        activation: Activation,
+        *,
+        activation_z: Activation | None = None,
+        momentum_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        require_one_space("HamiltonianField", map_p, map_z)
+        for sigma in (activation, activation_z or activation):
+            require_separable("HamiltonianField", sigma)
+        self.map_p = map_p
+        self.map_z = map_z
+        self.activation = activation
+        # not a second name of σ₁: parameters would be saved twice
+        self.activation_z = activation_z
+        self.bias_p: nn.Parameter | None = map_p.bias() if momentum_bias else None
+        self.bias_z = map_z.bias()
+        self.reversible = activation.odd and not momentum_bias
+
+    def drift(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
+        """Return A₁*σ₁(A₁p + b₁)."""
+        del t, z  # autonomous and separable
+        return self.map_p.adjoint(self.activation(self.map_p.affine(p, self.bias_p)))
+
+    def kick(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
+        """Return -A₂*σ₂(A₂z + b₂)."""
+        del t, p
+        return -self.map_z.adjoint(self._sigma_z()(self.map_z.affine(z, self.bias_z)))
+
+    def energy(self, t: Time, x: Tensor) -> Tensor:
+        """Return H(z, p), (batch,)."""
+        del t
+        z, p = halves(x)
+        kinetic = self.activation.antiderivative(self.map_p.affine(p, self.bias_p))
+        potential = self._sigma_z().antiderivative(self.map_z.affine(z, self.bias_z))
+        return kinetic.flatten(1).sum(dim=1) + potential.flatten(1).sum(dim=1)
+
+    def lipschitz(self) -> Tensor:
+        """Return L."""
+        return largest(*self._ranges())
+
+    def one_sided_lipschitz(self) -> Tensor:
+        """Return a bound of ν."""
+        return one_sided(*self._ranges())
+
+    def premises(self) -> tuple[Premise, ...]:
+        """Return what the constants rest on."""
+        slopes = (*slope_premises(self.activation), *slope_premises(self._sigma_z()))
+        maps = (self.map_p, self.map_z)
+        sizes = tuple(kind(map) for map in maps for kind in (NormAtMost, AdjointOf))
+        return (*slopes, *sizes)
+
+    def why(self) -> str:
+        """Return the theorem, in words."""
+        return "antidiagonal Jacobian: L = max|σ'| ‖A‖² of the larger half (section 2.1.2)"
+
+    def _ranges(self) -> tuple[Range, Range]:
+        """Return bounds of A₁*D₁A₁ and A₂*D₂A₂."""
+        return (
+            hessian_range(self.activation.slopes(), self.map_p.norm_bound()),
+            hessian_range(self._sigma_z().slopes(), self.map_z.norm_bound()),
+        )
+
+    def _sigma_z(self) -> Activation:
+        return self.activation if self.activation_z is None else self.activation_z

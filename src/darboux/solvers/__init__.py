@@ -1,0 +1,10 @@
+"""Solvers: fixed points x = g(x), one for each sample of a batch, with exact derivatives.
+
+Implicit integrators call `solve` with the equations of their stages. What does not converge
+raises `ConvergenceError`; nothing comes back unconverged in silence.
+"""
+
+from darboux.solvers.convergence import ConvergenceError
+from darboux.solvers.solve import Method, solve
+
+__all__ = ["ConvergenceError", "Method", "solve"]

@@ -1,0 +1,155 @@
+"""When an iteration has converged, and the error that says that it has not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_ROUNDING = 8.0  # c of c · n · eps
+
+_VMAP = (
+    "solve: expected a batch on the first axis; got tensors of torch.func.vmap, under which an "
+    "iteration cannot look at its residuals. Put the samples on the first axis instead: they "
+    "are solved independently of each other."
+)
+
+
+class ConvergenceError(RuntimeError):
+    """An iteration that did not converge: which sample, how far it got, and what to try."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """When a sample counts as solved.
+
+    An error is measured against the size of the sample, the largest of ‖x‖, ‖g(x)‖ and
+    `floor`. It has converged at tol · size; one that no longer falls, also at the level of
+    rounding, c n eps (1 + ‖g'‖) size: evaluating g to more digits than that is impossible.
+
+    Args:
+        tol: relative.
+        max_iter: of each of the two iterations.
+        context: who asks, for messages.
+        floor: a size below which differences are rounding, (batch,).
+
+    Example:
+        >>> target = Target(1e-6, 50, "example", torch.ones(2))
+        >>> target.reached(torch.tensor([1e-7, 1e-3]), torch.ones(2))
+        tensor([ True, False])
+    """
+
+    tol: float
+    max_iter: int
+    context: str
+    floor: Tensor
+
+    def size(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the size of each sample, (batch,)."""
+        return torch.maximum(torch.maximum(norms(x), norms(y)), self.floor)
+
+    def reached(self, error: Tensor, size: Tensor) -> Tensor:
+        """Return which errors are within the tolerance, (batch,)."""
+        return error <= self.tol * size
+
+    def rounding(self, x: Tensor, size: Tensor, gain: Tensor | float) -> Tensor:
+        """Return the errors that rounding alone can make, (batch,), with gain = ‖g'‖."""
+        return _ROUNDING * entries(x) * torch.finfo(x.dtype).eps * (1 + gain) * size
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where an iteration stands.
+
+    Args:
+        x: the iterates, (batch, ...).
+        solved: which samples have converged, (batch,).
+        error: the last estimate of the error of each sample, (batch,).
+        size: what it is measured against, (batch,).
+        iterations: how many there were.
+    """
+
+    x: Tensor
+    solved: Tensor
+    error: Tensor
+    size: Tensor
+    iterations: int
+
+    def check(self, target: Target, method: str) -> Tensor:
+        """Return x if all samples have converged.
+
+        Raises:
+            ConvergenceError: naming the worst sample.
+        """
+        if every(self.solved):
+            return self.x
+        raise ConvergenceError(_message(self, target, method))
+
+
+def _message(progress: Progress, target: Target, method: str) -> str:
+    relative = progress.error / progress.size
+    lost = torch.where(relative.isfinite(), relative, torch.inf)
+    worst = int(torch.where(progress.solved, -torch.ones_like(lost), lost).argmax())
+    count = int((~progress.solved).sum())
+    found = float(relative[worst])
+    what = f"error {found:.3g} of its size" if abs(found) < torch.inf else "values are not finite"
+    return (
+        f"{target.context}: expected convergence to {target.tol:.3g} of the size of each sample; "
+        f"got {count} of {len(progress.solved)} samples without it after {progress.iterations} "
+        f"iterations ({method}), worst sample {worst}, whose {what}. {_advice(method)}"
+    )
+
+
+def _advice(method: str) -> str:
+    other = "method='newton', " if method == "fixed-point" else ""
+    return f"Use a smaller step, {other}more iterations (max_iter), or float64."
+
+
+def entries(x: Tensor) -> int:
+    """Return the number of entries of one sample.
+
+    Example:
+        >>> entries(torch.ones(2, 3, 4))
+        12
+    """
+    return x[0].numel()
+
+
+def norms(x: Tensor) -> Tensor:
+    """Return the Euclidean norm of each sample, (batch,).
+
+    Example:
+        >>> norms(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([5., 0.])
+    """
+    return torch.linalg.vector_norm(x.reshape(len(x), -1), dim=1)
+
+
+def choose(mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return x where the mask of samples is set, y elsewhere.
+
+    Example:
+        >>> choose(torch.tensor([True, False]), torch.ones(2, 1), torch.zeros(2, 1))
+        tensor([[1.],
+                [0.]])
+    """
+    return torch.where(mask.reshape(-1, *(1,) * (x.ndim - 1)), x, y)
+
+
+def every(mask: Tensor) -> bool:
+    """Return whether all samples are set.
+
+    Raises:
+        RuntimeError: inside `torch.func.vmap`, where nothing can depend on values.
+
+    Example:
+        >>> every(torch.tensor([True, False]))
+        False
+    """
+    try:
+        return bool(mask.all())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        raise RuntimeError(_VMAP) from error

@@ -1,0 +1,78 @@
+"""The linearised equation with its matrix, for few unknowns."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.solvers.convergence import entries
+from darboux.solvers.linearised import Linearised, Map
+
+_AT_ONCE = 2**23  # numbers in the rows that are computed together
+
+
+@final
+class Dense(Linearised):
+    """I - g'(x) as one matrix per sample, factorised: n derivatives for n unknowns.
+
+    Args:
+        g: the map, (batch, ...) to the same shape, samples independent.
+        x: where it is linearised, detached.
+
+    Example:
+        >>> halved = Dense(lambda x: x / 2, torch.ones(1, 2))
+        >>> halved.correction(torch.ones(1, 2))
+        tensor([[2., 2.]])
+    """
+
+    def __init__(self, g: Map, x: Tensor) -> None:
+        super().__init__()
+        slope = jacobian(g, x)
+        if slope.dtype not in (torch.float32, torch.float64):
+            slope = slope.float()  # there is no elimination in half precision
+        self.gain: Tensor | float = torch.linalg.matrix_norm(slope).to(x.dtype)
+        identity = torch.eye(slope.shape[1], dtype=slope.dtype, device=slope.device)
+        self._factors, self._pivots, _ = torch.linalg.lu_factor_ex(identity - slope)
+
+    def correction(self, r: Tensor) -> Tensor:
+        """Return M r."""
+        return self._solve(r.detach())
+
+    def moved(self, r: Tensor) -> Tensor:
+        """Return 0 with the derivatives of M r."""
+        return self._solve(r - r.detach())
+
+    def _solve(self, r: Tensor) -> Tensor:
+        column = r.reshape(len(r), -1, 1).to(self._factors.dtype)
+        solution = torch.linalg.lu_solve(self._factors, self._pivots, column)
+        return solution.to(r.dtype).reshape(r.shape)
+
+
+def jacobian(g: Map, x: Tensor) -> Tensor:
+    """Return g'(x) of each sample, (batch, n, n), detached.
+
+    Samples do not see each other, so one direction serves all of them at once. Reverse mode:
+    g is evaluated once, and the call may stand inside forward mode, which does not nest.
+
+    Args:
+        g: the map.
+        x: where, (batch, ...).
+
+    Example:
+        >>> jacobian(lambda x: x.square(), torch.tensor([[1.0, 2.0]]))
+        tensor([[[2., 0.],
+                 [0., 4.]]])
+    """
+    n = entries(x)
+    basis = torch.eye(n, dtype=x.dtype, device=x.device).reshape(n, 1, *x.shape[1:])
+    pull = torch.func.vjp(g, x)[1]
+
+    def row(direction: Tensor) -> Tensor:
+        slope: Tensor = pull(direction.expand_as(x))[0]
+        return slope
+
+    chunk = max(1, min(n, _AT_ONCE // x.numel()))
+    rows: Tensor = torch.func.vmap(row, chunk_size=chunk)(basis)
+    return rows.detach().reshape(n, len(x), n).transpose(0, 1)

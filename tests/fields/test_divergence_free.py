@@ -1,0 +1,202 @@
+"""Fields without divergence: sums of shears, and antisymmetric potentials."""
+
+import re
+from itertools import combinations
+
+import pytest
+import torch
+
+from darboux.activations import GroupSort, Tanh
+from darboux.fields import DivergenceFreeField, ShearField
+from darboux.linear import Conv, Dense, Lift
+from darboux.testing import LIFECYCLE
+from darboux.testing.catalogue.passive import DIVERGENCE_FREE, features_of
+from darboux.testing.checks.fields import check_bind, check_constants, check_shape
+from darboux.testing.checks.passive import check_divergence, check_parts, check_volume
+
+SHEARS = [name for name in DIVERGENCE_FREE if name.startswith("shear")]
+
+
+def states(field, dtype=torch.float64):
+    features, dim = features_of(field)
+    return torch.randn(2, features, *(5, 4, 2)[:dim], dtype=dtype)
+
+
+def randomised(name):
+    field = DIVERGENCE_FREE[name]().double()
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    return field
+
+
+@pytest.mark.parametrize("name", DIVERGENCE_FREE)
+def test_divergence_is_zero_for_any_parameters(name):
+    field = randomised(name)
+    check_divergence(field, states(field))
+
+
+def test_divergence_check_refutes_a_field_that_has_one():
+    with pytest.raises(AssertionError, match="div f = 4; at most"):
+        check_divergence(lambda t, z: z, torch.ones(1, 4))
+
+
+@pytest.mark.parametrize("name", DIVERGENCE_FREE)
+def test_parts(name):
+    field = DIVERGENCE_FREE[name]().double()
+    check_parts(field, states(field))
+
+
+@pytest.mark.parametrize("name", DIVERGENCE_FREE)
+def test_composition_of_parts_preserves_volume(name):
+    field = randomised(name)
+
+    def composed(z):
+        for part in field.parts():
+            z = part.flow(0.0, 0.1, z)
+        return z
+
+    check_volume(composed, states(field))
+
+
+@pytest.mark.parametrize("name", SHEARS)
+def test_shears_flow_exactly(name):
+    field = randomised(name)
+    z = states(field)
+    for part in field.parts():
+        many = z
+        for _ in range(5):
+            many = part.flow(0.0, 0.2, many)
+        torch.testing.assert_close(many, part.flow(0.0, 1.0, z), rtol=1e-11, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", DIVERGENCE_FREE)
+def test_shape_bind_and_constants(name):
+    field = DIVERGENCE_FREE[name]()
+    check_shape(field, states(field, torch.float32))
+    check_bind(field, states(field, torch.float32))
+    check_constants(field.double(), states(field), pairs=50)
+
+
+@pytest.mark.parametrize("name", SHEARS)
+def test_lipschitz_constant_is_known_of_shears(name):
+    field = DIVERGENCE_FREE[name]()
+    assert field.lipschitz() > 0
+    assert field.premises()[-1].statement() == "‖Δf‖ <= L ‖Δz‖ for ShearField"
+
+
+@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("name", DIVERGENCE_FREE)
+def test_lifecycle(name, check):
+    example = (0.3, states(DIVERGENCE_FREE[name](), torch.float32))
+    if check == "gradients" and name.startswith("divergence"):
+        # the bias of the last layer shifts the potential, which no derivative sees
+        LIFECYCLE[check](DIVERGENCE_FREE[name], example, exempt=["potential.2.bias"])
+        return
+    LIFECYCLE[check](DIVERGENCE_FREE[name], example)
+
+
+def test_antisymmetric_potential_is_the_formula():
+    field = randomised("divergence-free")
+    z = torch.randn(4, dtype=torch.float64)
+
+    def matrix(x):
+        psi, entries = torch.zeros(4, 4, dtype=x.dtype), field.psi(x[None])[0]
+        for entry, (i, j) in zip(entries, combinations(range(4), 2), strict=True):
+            unit = torch.zeros(4, 4, dtype=x.dtype)
+            unit[i, j], unit[j, i] = 1.0, -1.0
+            psi = psi + entry * unit
+        return psi
+
+    derivative = torch.func.jacrev(matrix)(z)  # [i, j, k] = ∂_k Ψ_ij
+    expected = torch.einsum("ijj->i", derivative)
+    torch.testing.assert_close(field(0.0, z[None])[0], expected)
+
+
+def test_planar_flow_is_of_second_order():
+    field = randomised("divergence-free-plane")
+    part, z = field.parts()[0], 0.3 * torch.randn(3, 2, dtype=torch.float64)
+
+    def after(steps):
+        x = z
+        for _ in range(steps):
+            x = part.flow(0.0, 0.2 / steps, x)
+        return x
+
+    exact = after(256)
+    coarse, fine = ((after(n) - exact).norm() for n in (4, 8))
+    assert 3.5 < coarse / fine < 4.5
+
+
+def test_flows_carry_gradients_to_parameters_state_and_duration():
+    field = randomised("divergence-free-plane")
+    z = torch.randn(2, 2, dtype=torch.float64, requires_grad=True)
+    h = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    part = field.parts()[0]
+    weight = field.potential[0].weight
+    assert torch.autograd.gradcheck(
+        lambda x, h, w: torch.func.functional_call(
+            _Flow(part), {"field.potential.0.weight": w}, (h, x)
+        ),
+        (z, h, weight),
+    )
+
+
+class _Flow(torch.nn.Module):
+    def __init__(self, part):
+        super().__init__()
+        self.part, self.field = part, part.field
+
+    def forward(self, h, z):
+        return self.part.flow(0.0, h, z)
+
+
+def test_shears_of_images_reach_over_the_border():
+    field = ShearField(Conv(2, 3, kernel=3, dim=1), Tanh()).double()
+    jacobian = torch.func.jacrev(lambda z: field(0.0, z[None])[0])(
+        torch.randn(2, 6, dtype=torch.float64)
+    )
+    assert jacobian[:, 0, :, 4].abs().max() > 1e-4  # two taps of two pixels, going around
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda: ShearField(Dense(1, 3), Tanh()), ValueError, "at least 2 features.*; got 1"),
+        (
+            lambda: ShearField(Conv(2, 3, kernel=3, dim=1, padding="zeros"), Tanh()),
+            ValueError,
+            "expected a circular kernel, or one tap; got kernel \\(3,\\)",
+        ),
+        (lambda: ShearField(Dense(4, 4), GroupSort()), TypeError, "ShearField: .*mixes"),
+        (
+            lambda: ShearField(Lift(1, 4, dim=2, shuffle=2), Tanh()),
+            TypeError,
+            "expected a map that is one kernel; got Lift",
+        ),
+        (
+            lambda: DivergenceFreeField(torch.nn.Linear(1, 1), features=1),
+            ValueError,
+            "expected at least 2 features; got 1",
+        ),
+    ],
+    ids=["one-feature", "zeros", "group-sort", "lift", "one-coordinate"],
+)
+def test_refuses(build, error, message):
+    with pytest.raises(error, match=message):
+        build()
+
+
+def test_refuses_a_potential_of_another_shape():
+    field = DivergenceFreeField(torch.nn.Linear(3, 4), features=3)
+    expected = re.escape("of shape (batch, M(M-1)/2) = (2, 3); got (2, 4)")
+    with pytest.raises(ValueError, match=expected):
+        field(0.0, torch.ones(2, 3))
+
+
+def test_refuses_images():
+    field = DivergenceFreeField(torch.nn.Linear(3, 3), features=3)
+    with pytest.raises(
+        ValueError, match=re.escape("expected z of shape (batch, 3); got (2, 3, 5)")
+    ):
+        field(0.0, torch.ones(2, 3, 5))
