@@ -7,11 +7,13 @@ import sys
 
 ROOMS = (
     "structure",
+    "solvers",
     "activations",
     "linear",
     "fields",
     "integrators",
     "flow",
+    "diagnostics",
     "compose",
     "deploy",
     "data",

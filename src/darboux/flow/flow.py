@@ -156,11 +156,11 @@ class Flow(nn.Module):
         found: list[Claim] = []
         for family in families:
             members = tuple(c for c in (claims.find(family) for claims in steps) if c is not None)
-            stronger = any(claim.structure.at_least(members[0].structure) for claim in found)
-            if len(members) < len(steps) or stronger:
+            if len(members) < len(steps):
                 continue
-            kind = min(member.kind for member in members)
-            first = members[0]
+            first, kind = members[0], min(member.kind for member in members)
+            if any(claim.structure.at_least(first.structure) for claim in found):
+                continue
             found.append(Claim(first.structure, kind, first.reason, merge_premises(members)))
         return found
 

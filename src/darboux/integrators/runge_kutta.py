@@ -10,6 +10,8 @@ from torch import Tensor
 from darboux.integrators.contractivity import contractivity_radius
 from darboux.integrators.integrator import Field, Integrator, StepSize, Time
 from darboux.integrators.order_conditions import order
+from darboux.integrators.slope import slope_of
+from darboux.integrators.step_size import step_size
 from darboux.integrators.tableau import EPS, Number, Tableau
 
 Terms = tuple[tuple[int, float], ...]
@@ -49,7 +51,8 @@ class RungeKutta(Integrator):
         if not tableau.explicit:
             msg = (
                 f"Expected an explicit tableau, a_ij = 0 for j >= i; got {tableau.name!r}, whose "
-                "stages depend on themselves. Use an explicit method, for instance Kutta4()."
+                "stages depend on themselves. Use ImplicitRungeKutta(tableau), or an explicit "
+                "method, for instance Kutta4()."
             )
             raise ValueError(msg)
         self.tableau = tableau
@@ -77,13 +80,13 @@ class RungeKutta(Integrator):
         Raises:
             ValueError: if h is a tensor with axes, or f(t, z) has another shape than z.
         """
-        size = _step_size(h, state)
+        size = step_size(h, state)
         slopes: list[Tensor] = []
         for node, row in zip(self._nodes, self._rows, strict=True):
             stage = _combine(state, slopes, row, size)
             # a time that depends on a learned step is a tensor
             time = t if node == 0 else cast("float", t + node * h)
-            slopes.append(_checked(field(time, stage), state))
+            slopes.append(slope_of(field, time, stage))
         return _combine(state, slopes, self._weights, size)
 
     def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
@@ -129,18 +132,6 @@ def _terms(row: tuple[Number, ...]) -> Terms:
     return tuple((j, float(x)) for j, x in enumerate(row) if x != 0)
 
 
-def _step_size(h: StepSize, z: Tensor) -> StepSize:
-    if not isinstance(h, Tensor):
-        return h
-    if h.dim() != 0:
-        msg = (
-            f"Expected a step size that is a number or a 0-dimensional tensor; got shape "
-            f"{tuple(h.shape)}. Use h.squeeze(), or one step for each size."
-        )
-        raise ValueError(msg)
-    return h.to(dtype=z.dtype, device=z.device)
-
-
 def _combine(z: Tensor, slopes: list[Tensor], row: Terms, h: StepSize) -> Tensor:
     """Return z + h Σ_j a_j k_j, one fused operation per term."""
     for j, coefficient in row:
@@ -149,16 +140,6 @@ def _combine(z: Tensor, slopes: list[Tensor], row: Terms, h: StepSize) -> Tensor
         else:
             z = torch.add(z, slopes[j], alpha=coefficient * h)
     return z
-
-
-def _checked(slope: Tensor, z: Tensor) -> Tensor:
-    if slope.shape != z.shape:
-        msg = (
-            f"Expected field(t, z) of the shape of z, {tuple(z.shape)}; got "
-            f"{tuple(slope.shape)}. Return one slope for each entry of z."
-        )
-        raise ValueError(msg)
-    return slope
 
 
 def _total(values: list[Tensor], row: Terms) -> Tensor | float:

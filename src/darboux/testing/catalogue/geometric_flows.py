@@ -54,7 +54,7 @@ def _learned() -> LearnedHamiltonianField:
 
 
 def _potential() -> nn.Module:
-    return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 6))
+    return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 6, bias=False))
 
 
 EXPLICIT: dict[str, Callable[[], nn.Module]] = {

@@ -28,7 +28,8 @@ def check_trajectory(flow: Flow, z: Tensor) -> None:
     torch.testing.assert_close(states[-1], flow(z), rtol=0, atol=0)
     # A flow computes the bounds of its steps in one batch, which rounds differently.
     rounding = 16 * torch.finfo(z.dtype).eps
-    for k, (_, step) in enumerate(flow.chain()):
+    steps = [step for _, step in flow.chain() if step is not flow]  # none of two-step methods
+    for k, step in enumerate(steps):
         size = max(1.0, as_float(states[k].abs().max()))
         torch.testing.assert_close(step(states[k]), states[k + 1], rtol=0, atol=rounding * size)
 

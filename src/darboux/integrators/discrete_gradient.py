@@ -1,0 +1,152 @@
+"""The abstract discrete-gradient method, which keeps an energy balance exactly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from darboux.integrators.increment import Increment
+from darboux.integrators.integrator import Integrator, StepSize, Time
+from darboux.integrators.properties import GradientForm, require
+from darboux.solvers import solve
+
+_UNITS = 4  # of rounding in H(z') - H(z)
+
+
+class DiscreteGradient(Integrator, ABC):
+    """One step z' = z + h (S ∇̄H(z, z') + supply) for fields f = S ∇H + supply.
+
+    ∇̄H is a discrete gradient of the energy:
+
+        ⟨∇̄H(z, z'), z' - z⟩ = H(z') - H(z),  ∇̄H(z, z) = ∇H(z),
+
+    so that H(z') - H(z) = h (⟨∇̄H, S ∇̄H⟩ + ⟨∇̄H, supply⟩) for every h: energy is kept where S
+    is skew, does not rise where S + S* <= 0, and what a port-Hamiltonian field exchanges,
+    H(z') - H(z) = h (-⟨∇̄H, R ∇̄H⟩ + ⟨y, u⟩) with y = B* ∇̄H, is accounted for to rounding. S,
+    the supply and the energy are taken at t + h/2, S and the supply at (z + z')/2.
+
+    The equation for z' is implicit; `darboux.solvers.solve` solves it.
+
+    Source: section 2.2.2; McLachlan, Quispel and Robidoux 1999.
+    """
+
+    energy_exact = True
+
+    @abstractmethod
+    def increments(
+        self, field: GradientForm, t: Time, z: Tensor, after: Tensor
+    ) -> Sequence[Increment]:
+        """Return the difference quotients of the energy at time t, of which ∇̄H is the mean."""
+
+    def gradient(
+        self, field: GradientForm, t: Time, h: StepSize, z: Tensor, after: Tensor
+    ) -> Tensor:
+        """Return ∇̄H(z, z') of the step from z at t to z' at t + h, of the shape of z.
+
+        Args:
+            field: a field with an energy.
+            t: the time of z.
+            h: the step size.
+            z: the state before the step, (batch, features, *space).
+            after: z', the state after it.
+        """
+        parts = self.increments(field, t + 0.5 * h, z, after)
+        return _mean([part.discrete_gradient() for part in parts])
+
+    def require(self, field: Any) -> None:
+        """Refuse a field that is not of the form f = S ∇H + supply.
+
+        Raises:
+            TypeError: naming what it lacks, and the methods that do work.
+        """
+        require(
+            field,
+            "energy",
+            "gradient",
+            "steer",
+            method=self,
+            what="an energy, f = S∇H",
+            instead=(
+                "Use PortHamiltonianField, GradientField or a Hamiltonian field; any field can be "
+                "stepped by a Runge-Kutta method such as Kutta4(), which keeps no energy."
+            ),
+        )
+
+    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
+        """Return z' from z.
+
+        Args:
+            field: a field with ``energy``, ``gradient`` and ``steer``.
+            t: the time.
+            h: the step size, a number or a 0-dimensional tensor, of either sign.
+            state: z, (batch, features, *space).
+
+        Raises:
+            TypeError: if the field is not of the form f = S ∇H + supply.
+            ValueError: if h is a tensor with axes.
+            ConvergenceError: if the equation for z' is not solved, which smaller steps cure.
+        """
+        self.require(field)
+        _check_step_size(h)
+        form = cast("GradientForm", field)
+        half = t + 0.5 * h
+
+        def after(end: Tensor) -> Tensor:
+            slope = self.gradient(form, t, h, state, end)
+            return state + h * _flow(form, half, state + 0.5 * (end - state), slope)
+
+        guess = _guess(form, t, h, state)
+        return solve(
+            after, guess, context=repr(self), scale=self._scale(form, half, h, state, guess)
+        )
+
+    def _scale(self, field: GradientForm, t: Time, h: StepSize, z: Tensor, after: Tensor) -> Tensor:
+        """Return the size of each sample below which z' is rounding: that of z, and of H in it.
+
+        H(z') is known to the rounding of H, so z' to that over ‖∇H‖ only: much less than z
+        itself beside an equilibrium.
+        """
+        with torch.no_grad():
+            noise = _mean([part.noise() for part in self.increments(field, t, z, after)])
+            spread = (h * field.steer(t, z, noise)).detach()
+            return _norm(z.detach()) + _UNITS * _norm(spread)
+
+    def __repr__(self) -> str:
+        """Return the constructor call."""
+        return f"{type(self).__name__}()"
+
+
+def _check_step_size(h: StepSize) -> None:
+    if isinstance(h, Tensor) and h.dim() != 0:
+        msg = (
+            f"Expected a step size that is a number or a 0-dimensional tensor; got shape "
+            f"{tuple(h.shape)}. Use h.squeeze(), or one step for each size."
+        )
+        raise ValueError(msg)
+
+
+def _guess(field: GradientForm, t: Time, h: StepSize, z: Tensor) -> Tensor:
+    """Return z' by the explicit midpoint rule."""
+    middle = z + 0.5 * h * _flow(field, t, z, field.gradient(t, z))
+    half = t + 0.5 * h
+    return z + h * _flow(field, half, middle, field.gradient(half, middle))
+
+
+def _flow(field: GradientForm, t: Time, z: Tensor, gradient: Tensor) -> Tensor:
+    """Return S(t, z) g + supply(t, z)."""
+    turned = field.steer(t, z, gradient)
+    supply = getattr(field, "supply", None)
+    supplied = None if supply is None else supply(t, z)
+    return turned if supplied is None else turned + supplied
+
+
+def _norm(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x.flatten(1), dim=1)
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean(dim=0)
