@@ -10,6 +10,9 @@ from torch.nn.utils import parametrize
 
 import darboux as dx
 from darboux.testing.catalogue.flow import CASES, example_shape
+from darboux.testing.catalogue.geometric_flows import EXPLICIT as GEOMETRIC
+from darboux.testing.catalogue.geometric_flows import IMPLICIT
+from darboux.testing.catalogue.geometric_flows import example_shape as geometric_shape
 
 
 def _denoiser():
@@ -26,6 +29,49 @@ def _frozen_close(frozen, module, x):
 def test_equal_output(name):
     module = CASES[name]()
     _frozen_close(dx.freeze(module), module, torch.randn(3, *example_shape(name)))
+
+
+SHEARED = [
+    "symplectic-euler",
+    "symplectic-euler-kick",
+    "verlet",
+    "verlet-reversible",
+    "verlet-conv",
+    "composition",
+    "coupled-verlet",
+    "lifted-hyperbolic",
+]
+
+
+@pytest.mark.parametrize("name", SHEARED)
+def test_equal_output_of_shears(name):
+    module = GEOMETRIC[name]()
+    for parameter in module.parameters():  # biases begin at 0
+        torch.nn.init.normal_(parameter, std=0.5)
+    x = torch.randn(3, *geometric_shape(name))
+    frozen = dx.freeze(module)
+    _frozen_close(frozen, module, x)
+    assert not any(type(part).__module__.startswith("darboux.fields") for part in frozen.modules())
+    torch.testing.assert_close(torch.export.export(frozen, (x,)).module()(x), frozen(x))
+
+
+def test_shears_with_thresholds():
+    sigma = dx.activations.Clip(3, dim=0, threshold=0.3)
+    fields = [
+        dx.fields.HamiltonianField(dx.linear.Dense(2, 3), dx.linear.Dense(2, 3), sigma),
+        dx.fields.CoupledField(dx.linear.Dense(3, 3), sigma, momentum_bias=False),
+    ]
+    for field in fields:
+        flow = dx.Flow(field, dx.integrators.StormerVerlet(), steps=2)
+        for parameter in flow.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+        _frozen_close(dx.freeze(flow), flow, torch.randn(2, 4 if field is fields[0] else 6))
+
+
+@pytest.mark.parametrize("name", ["gauss-hamiltonian", "leapfrog", "splitting-divergence-free"])
+def test_what_has_no_plain_layers_is_refused(name):
+    with pytest.raises(TypeError, match="expected an explicit Runge-Kutta method, or shears"):
+        dx.freeze({**GEOMETRIC, **IMPLICIT}[name]())
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])

@@ -6,6 +6,7 @@ from darboux.deploy.flows import FrozenStep
 from darboux.deploy.layers import ChannelScale, activation_layer, layer, scaled_rows
 from darboux.deploy.lifts import FrozenLift, FrozenLifted
 from darboux.deploy.registry import finish, freeze
+from darboux.deploy.shears import FrozenShears, shear_layers
 
 del _flows
 
@@ -13,6 +14,7 @@ __all__ = [
     "ChannelScale",
     "FrozenLift",
     "FrozenLifted",
+    "FrozenShears",
     "FrozenStep",
     "activation_layer",
     "finish",
@@ -20,4 +22,5 @@ __all__ = [
     "increment",
     "layer",
     "scaled_rows",
+    "shear_layers",
 ]

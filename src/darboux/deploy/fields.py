@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -45,15 +46,15 @@ def increment(field: VectorField, h: float) -> nn.Module:
 @increment.register(ResidualField)
 @increment.register(AntisymmetricField)
 def _(field: ResidualField | AntisymmetricField, h: float) -> nn.Module:
-    inner, sigma, scale = _affine(field.map, field.bias, field.activation)
+    inner, sigma, scale = affine_layers(stencil_of_map(field.map), field.bias, field.activation)
     weight = torch.as_tensor(h) if scale is None else h * scale
     return nn.Sequential(inner, sigma, ChannelScale(weight.to(field.bias.dtype)))
 
 
 @increment.register
 def _(field: GradientField, h: float) -> nn.Module:
-    inner, sigma, scale = _affine(field.map, field.bias, field.activation)
-    outer = _stencil(field.map)
+    inner, sigma, scale = affine_layers(stencil_of_map(field.map), field.bias, field.activation)
+    outer = stencil_of_map(field.map)
     metric = field.scale()
     for factor in (metric, scale):
         outer = outer if factor is None else scaled_rows(outer, factor)
@@ -62,29 +63,45 @@ def _(field: GradientField, h: float) -> nn.Module:
 
 @increment.register
 def _(field: ZhangSchaefferField, h: float) -> nn.Module:
-    inner, sigma, scale = _affine(field.map_1, field.bias_1, field.activation)
-    outer = _stencil(field.map_2)
+    inner, sigma, scale = affine_layers(stencil_of_map(field.map_1), field.bias_1, field.activation)
+    outer = stencil_of_map(field.map_2)
     if scale is not None:
         outer = scaled_rows(outer.adjoint(), scale).adjoint()
     return nn.Sequential(inner, sigma, layer(scaled_rows(outer, -h), bias=h * field.bias_2))
 
 
-def _affine(
-    linear: LinearMap, bias: Tensor, activation: nn.Module
+def affine_layers(
+    stencil: Stencil, bias: Tensor | None, activation: nn.Module
 ) -> tuple[nn.Module, nn.Module, Tensor | None]:
-    """Return the layers of σ(Az + b) = l τ((Az + b) / l), with 1/l folded in, and l."""
+    """Return the layers of σ(Az + b) = l τ((Az + b) / l), with 1/l folded in, and l.
+
+    Example:
+        >>> import darboux as dx
+        >>> stencil = dx.linear.Dense(2, 3).stencil()
+        >>> affine_layers(stencil, None, dx.activations.Tanh())[1:]
+        (Tanh(), None)
+    """
     sigma, scale = activation_layer(activation)
-    stencil = _stencil(linear)
     if scale is None:
         return layer(stencil, bias), sigma, None
     scale = scale.expand(stencil.weight.shape[0])
-    folded = bias.detach().double().flatten() / scale
+    folded = None if bias is None else bias.detach().double().flatten() / scale
     return layer(scaled_rows(stencil, 1 / scale), folded), sigma, scale
 
 
-def _stencil(linear: LinearMap) -> Stencil:
+def stencil_of_map(linear: nn.Module) -> Stencil:
+    """Return the one stencil of a map.
+
+    Raises:
+        TypeError: if the map is none.
+
+    Example:
+        >>> import darboux as dx
+        >>> stencil_of_map(dx.linear.Dense(2, 3)).weight.shape
+        torch.Size([3, 2])
+    """
     try:
-        return stencil_of(linear)
+        return stencil_of(cast("LinearMap", linear))
     except TypeError as error:
         msg = f"freeze: expected maps that are one stencil (Dense, Conv, SkewPart, ...). {error}"
         raise TypeError(msg) from error

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from darboux.compose import Average, Residual, Translated
 from darboux.deploy.fields import increment
 from darboux.deploy.registry import finish, freeze
+from darboux.deploy.shears import FrozenShears, shear_layers
 from darboux.flow import Flow, Step, as_float
 from darboux.integrators import Integrator, PostActivation, RungeKutta
+from darboux.integrators.shears import Shears
 
 
 @final
@@ -55,6 +57,10 @@ def _add(z: Tensor, weights: tuple[float, ...], stages: list[Tensor]) -> Tensor:
 
 @freeze.register
 def _(module: Step) -> nn.Module:
+    shears = getattr(module.integrator, "shears", None)
+    if isinstance(shears, Shears) and module.field.separable and module.field.autonomous:
+        layers = shear_layers(module.field)
+        return finish(FrozenShears(layers, shears, h=as_float(module.size())))
     inner = _explicit(module.integrator)
     tableau = inner.tableau
     step = FrozenStep(
@@ -70,13 +76,18 @@ def _(module: Step) -> nn.Module:
 def _explicit(integrator: Integrator) -> RungeKutta:
     inner = integrator.inner if isinstance(integrator, PostActivation) else integrator
     if not isinstance(inner, RungeKutta):
-        msg = f"freeze: expected an explicit Runge-Kutta method; got {integrator!r}."
+        msg = (
+            f"freeze: expected an explicit Runge-Kutta method, or shears of a separable field; got "
+            f"{integrator!r}. Implicit and two-step methods run as they are."
+        )
         raise TypeError(msg)
     return inner
 
 
 @freeze.register
 def _(module: Flow) -> nn.Module:
+    if module.integrator.doubled:
+        _explicit(module.integrator)
     return finish(nn.Sequential(*(freeze(step) for _, step in module.chain())))
 
 

@@ -75,7 +75,8 @@ class Composition(Integrator):
         ends = [sum(weights[:i]) for i in range(len(weights))]
         self._steps = tuple(zip(ends, weights, strict=True))
         shears = self.base.shears if isinstance(self.base, StormerVerlet) else None
-        self._shears = None if shears is None else shears.scaled(weights)
+        # of one step, where Φ is a schedule of shears, too
+        self.shears = None if shears is None else shears.scaled(weights)
 
     def require(self, field: Any) -> None:
         """Refuse a field that the composed method refuses.
@@ -100,8 +101,8 @@ class Composition(Integrator):
             ConvergenceError: if Φ solves equations, and fails.
         """
         self.require(field)
-        if self._shears is not None:
-            return partitioned_step(self._shears, field, t, h, state, method=self, back=False)
+        if self.shears is not None:
+            return partitioned_step(self.shears, field, t, h, state, method=self, back=False)
         for start, weight in self._steps:
             # a time that depends on a learned step is a tensor
             state = self.base.step(field, cast("float", t + start * h), weight * h, state)
@@ -113,8 +114,8 @@ class Composition(Integrator):
         Where Φ solves equations it is exact up to the tolerance of the solver.
         """
         self.require(field)
-        if self._shears is not None:
-            return partitioned_step(self._shears, field, t, h, state, method=self, back=True)
+        if self.shears is not None:
+            return partitioned_step(self.shears, field, t, h, state, method=self, back=True)
         # Φ is symmetric: a step by -γh from the end of a step undoes it
         for start, weight in reversed(self._steps):
             end = cast("float", t + (start + weight) * h)
@@ -130,8 +131,8 @@ class Composition(Integrator):
         Raises:
             AttributeError: if Φ has none.
         """
-        if self._shears is not None:
-            return self._shears.lipschitz_factor
+        if self.shears is not None:
+            return self.shears.lipschitz_factor
         factor: Factor | None = getattr(self.base, "lipschitz_factor", None)
         if factor is None:
             msg = f"{self!r}: no Lipschitz constant of {self.base!r} is known."
@@ -172,9 +173,7 @@ def _checked_base(base: object) -> Integrator:
     return base
 
 
-def _coefficients(
-    order: int, scheme: str | CompositionCoefficients | None
-) -> CompositionCoefficients:
+def _coefficients(order: int, scheme: object) -> CompositionCoefficients:
     if scheme is None:
         return named_scheme(order, next(iter(scheme_names(order)), ""))
     if isinstance(scheme, str):
