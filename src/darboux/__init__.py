@@ -11,12 +11,23 @@ into claims, and `certify` attacks every claim.
     True
 """
 
-from darboux import activations, compose, deploy, fields, integrators, linear, models, structure
+from darboux import (
+    activations,
+    compose,
+    deploy,
+    diagnostics,
+    fields,
+    integrators,
+    linear,
+    models,
+    solvers,
+    structure,
+)
 from darboux.certify import Certificate
 from darboux.certify.certify import certify
 from darboux.compose import Average, Lifted, Residual
 from darboux.deploy import freeze
-from darboux.flow import ContractiveSteps, Flow
+from darboux.flow import ContractiveSteps, Flow, odeint
 from darboux.structure import (
     Averaged,
     ConformalSymplectic,
@@ -55,10 +66,13 @@ __all__ = [
     "certify",
     "compose",
     "deploy",
+    "diagnostics",
     "fields",
     "freeze",
     "integrators",
     "linear",
     "models",
+    "odeint",
+    "solvers",
     "structure",
 ]

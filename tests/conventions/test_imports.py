@@ -22,6 +22,7 @@ ROOMS = (
     "imaging",
     "training",
     "testing",
+    "experiments",
     "cli",
 )
 # Fields flow and integrators step: neither may know the other.

@@ -22,7 +22,8 @@ ROOMS = {
 
 
 def is_abstract(cls):
-    return inspect.isabstract(cls) or "ABC" in [base.__name__ for base in cls.__bases__]
+    names = [base.__name__ for base in cls.__bases__]
+    return inspect.isabstract(cls) or "ABC" in names or "Protocol" in names
 
 
 def test_has_docstring(public):

@@ -155,7 +155,9 @@ def test_lifecycle_of_explicit_flows(name, check):
     LIFECYCLE[check](EXPLICIT[name], torch.randn(2, *example_shape(name)))
 
 
-@pytest.mark.parametrize("check", [check for check in LIFECYCLE if check not in ("compile", "vmap")])
+@pytest.mark.parametrize(
+    "check", [check for check in LIFECYCLE if check not in ("compile", "vmap")]
+)
 @pytest.mark.parametrize("name", IMPLICIT)
 def test_lifecycle_of_implicit_flows(name, check):
     LIFECYCLE[check](IMPLICIT[name], torch.randn(2, *example_shape(name)))
@@ -170,6 +172,12 @@ def test_inverse_where_it_is_claimed(name):
         assert name in ("leapfrog", "lifted-hyperbolic")
         return
     torch.testing.assert_close(module.inverse(module(x)), x, rtol=1e-11, atol=1e-11)
+
+
+def test_what_is_undone_by_a_solver_only_is_no_inverse_by_construction():
+    claims = IMPLICIT["splitting-divergence-free"]().claims()
+    assert claims.find(dx.VolumePreserving) is not None
+    assert claims.find(dx.Invertible) is None
 
 
 def field():

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from darboux.integrators import Tableau
+from darboux.integrators import DORMAND_PRINCE, Tableau
 
 
 def collocation(nodes, name):
@@ -24,38 +24,6 @@ def gauss(stages):
     jacobi = torch.diag(torch.tensor(diagonal, dtype=torch.float64), 1)
     nodes = torch.linalg.eigvalsh(jacobi + jacobi.T)
     return collocation(((nodes + 1) / 2).tolist(), f"Gauss({stages})")
-
-
-def dormand_prince():
-    rows = [
-        [],
-        [Fraction(1, 5)],
-        [Fraction(3, 40), Fraction(9, 40)],
-        [Fraction(44, 45), Fraction(-56, 15), Fraction(32, 9)],
-        [Fraction(19372, 6561), Fraction(-25360, 2187), Fraction(64448, 6561), Fraction(-212, 729)],
-        [
-            Fraction(9017, 3168),
-            Fraction(-355, 33),
-            Fraction(46732, 5247),
-            Fraction(49, 176),
-            Fraction(-5103, 18656),
-        ],
-        [
-            Fraction(35, 384),
-            0,
-            Fraction(500, 1113),
-            Fraction(125, 192),
-            Fraction(-2187, 6784),
-            Fraction(11, 84),
-        ],
-    ]
-    a = tuple((*row, *(0,) * (7 - len(row))) for row in rows)
-    return Tableau(
-        a,
-        a[-1],
-        (0, Fraction(1, 5), Fraction(3, 10), Fraction(4, 5), Fraction(8, 9), 1, 1),
-        "Dormand-Prince",
-    )
 
 
 ROOT6 = 6**0.5
@@ -98,7 +66,7 @@ TABLEAUS = {
         (0, Fraction(1, 2), 1),
         "Lobatto IIIA(3)",
     ),
-    "dormand_prince": dormand_prince,
+    "dormand_prince": lambda: DORMAND_PRINCE,
     "heun3": lambda: Tableau(
         ((0, 0, 0), (Fraction(1, 3), 0, 0), (0, Fraction(2, 3), 0)),
         (Fraction(1, 4), 0, Fraction(3, 4)),

@@ -1,4 +1,4 @@
-"""The command line: ``darboux train | denoise | certify``."""
+"""The command line: ``darboux train | denoise | certify | reproduce``."""
 
 from darboux.cli.app import app, main
 

@@ -6,6 +6,7 @@ import typer
 
 from darboux.cli.certify import certify
 from darboux.cli.denoise import denoise
+from darboux.cli.reproduce import reproduce
 from darboux.cli.train import train_denoise
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ _train.command("denoise")(train_denoise)
 app.add_typer(_train, name="train")
 app.command("denoise")(denoise)
 app.command("certify")(certify)
+app.command("reproduce")(reproduce)
 
 
 def main() -> None:

@@ -10,12 +10,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.fields._differentiate import slope
 from darboux.fields.field import Time, VectorField
 from darboux.solvers import solve
 
 Potential = Callable[[Tensor], Tensor]
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class PlanarPart:
     """One pair of coordinates of a `DivergenceFreeField`: ż_i = ∂Ψ_ij/∂z_j, ż_j = -∂Ψ_ij/∂z_i.
@@ -69,7 +71,7 @@ class PlanarPart:
 
     def _velocity(self, z: Tensor) -> Tensor:
         """Return (∂_j Ψ_ij, -∂_i Ψ_ij), (batch, 2)."""
-        gradient = torch.func.grad(lambda x: self.field.psi(x)[:, self.pair].sum())(z)
+        gradient = slope(lambda x: self.field.psi(x)[:, self.pair], z)
         return torch.stack([gradient[:, self.j], -gradient[:, self.i]], dim=1)
 
 
@@ -156,8 +158,8 @@ class DivergenceFreeField(VectorField):
         directions = torch.eye(self.features, dtype=z.dtype, device=z.device)
 
         def along(direction: Tensor) -> Tensor:
-            slope: Tensor = torch.func.jvp(self.psi, (z,), (direction.expand_as(z),))[1]
-            return slope
+            pushed: Tensor = torch.func.jvp(self.psi, (z,), (direction.expand_as(z),))[1]
+            return pushed
 
         slopes: Tensor = torch.func.vmap(along, out_dims=1)(directions)
         return slopes

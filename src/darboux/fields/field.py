@@ -31,6 +31,7 @@ class VectorField(nn.Module, ABC):
     separable: bool = False  # phase space: drift does not look at z, nor kick at p
     canonical: bool = False  # f = J∇H on phase space, H = energy (section 2.1.2)
     divergence_free: bool = False  # and every one of its parts() is
+    exact_parts: bool = False  # flows of its parts() are closed formulas, undone by -h
     reversible: bool = False  # f(ρz) = -ρf(z) with the momentum flip ρ(z, p) = (z, -p)
 
     @abstractmethod

@@ -49,6 +49,12 @@ class Interconnection(VectorField):
         (True, torch.Size([3, 8]))
     """
 
+    features: int
+    dim: int
+    ports: int
+    passive: bool
+    conservative: bool
+
     def __init__(
         self,
         first: PortHamiltonianField | Interconnection,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, require_square, slope_premises
-from darboux.fields.field import Time, VectorField
+from darboux.fields.field import Bound, Time, VectorField
 from darboux.linear import LinearMap
 from darboux.structure import NormAtMost, Premise
 
@@ -51,6 +51,11 @@ class ResidualField(VectorField):
         """Return f(t, z)."""
         del t  # autonomous
         return self.activation(self.map.affine(z, self.bias))
+
+    def bind(self) -> Bound:
+        """Return the field with its map bound to the present parameters."""
+        affine, activation = self.map.bound(self.bias), self.activation
+        return lambda t, z: activation(affine(z))
 
     def lipschitz(self) -> Tensor:
         """Return L."""

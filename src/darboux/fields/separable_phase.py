@@ -26,6 +26,7 @@ class SeparablePhaseField(PhaseSpaceField, ABC):
 
     separable = True
     divergence_free = True
+    exact_parts = True
 
     def parts(self) -> tuple[DriftPart, KickPart]:
         """Return the two shears, the drift first."""

@@ -16,6 +16,7 @@ from darboux.linear.spectral import norm_bound
 from darboux.structure import LipschitzField, NormAtMost, Premise
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Shear:
     """One unit of a `ShearField`: ż = a σ(b* z + β) with b* a = 0, so that b* z does not move.
@@ -86,6 +87,7 @@ class ShearField(VectorField):
 
     autonomous = True
     divergence_free = True
+    exact_parts = True
 
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()

@@ -2,11 +2,13 @@
 
 `Flow` runs the loop; `Step` is one of its steps as a map with claims of its own;
 `DoubledFlow` is the flow of a two-step method as a map of pairs of states;
+`odeint` solves f(t, y) between given times;
 `UniformSteps`, `ContractiveSteps` and `CoveringSteps` pick the step sizes.
 """
 
 from darboux.flow.doubled import DoubledFlow
 from darboux.flow.flow import Flow
+from darboux.flow.odeint import odeint
 from darboux.flow.step import Step, advance, field_energy
 from darboux.flow.steps import (
     ContractiveSteps,
@@ -29,6 +31,7 @@ __all__ = [
     "advance",
     "as_float",
     "field_energy",
+    "odeint",
     "required_limit",
     "step_limit",
 ]

@@ -10,6 +10,7 @@ from darboux.integrators.composition import Composition
 from darboux.integrators.composition_coefficients import CompositionCoefficients
 from darboux.integrators.contractivity import contractivity_radius
 from darboux.integrators.discrete_gradient import DiscreteGradient
+from darboux.integrators.dormand_prince import DormandPrince
 from darboux.integrators.generated import (
     gauss_tableau,
     lobatto_iiic_tableau,
@@ -52,12 +53,14 @@ from darboux.integrators.properties import (
 from darboux.integrators.reversible_heun import ReversibleHeun
 from darboux.integrators.runge_kutta import RungeKutta
 from darboux.integrators.splitting import Splitting
+from darboux.integrators.stiffness_error import StiffnessError
 from darboux.integrators.stormer_verlet import StormerVerlet
 from darboux.integrators.symmetry import is_symmetric
 from darboux.integrators.symplectic_euler import SymplecticEuler
 from darboux.integrators.symplecticity import is_symplectic
 from darboux.integrators.tableau import Tableau
 from darboux.integrators.tableaus import (
+    DORMAND_PRINCE,
     EULER,
     IMPROVED_EULER,
     KUTTA3,
@@ -67,6 +70,7 @@ from darboux.integrators.tableaus import (
 )
 
 __all__ = [
+    "DORMAND_PRINCE",
     "EULER",
     "IMPROVED_EULER",
     "KUTTA3",
@@ -76,6 +80,7 @@ __all__ = [
     "Composition",
     "CompositionCoefficients",
     "DiscreteGradient",
+    "DormandPrince",
     "Euler",
     "Field",
     "Gauss",
@@ -105,6 +110,7 @@ __all__ = [
     "Splittable",
     "Splitting",
     "StepSize",
+    "StiffnessError",
     "StormerVerlet",
     "SymplecticEuler",
     "Tableau",

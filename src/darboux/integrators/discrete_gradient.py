@@ -12,9 +12,8 @@ from torch import Tensor
 from darboux.integrators.increment import Increment
 from darboux.integrators.integrator import Integrator, StepSize, Time
 from darboux.integrators.properties import GradientForm, require
+from darboux.integrators.step_size import step_size
 from darboux.solvers import solve
-
-_UNITS = 4  # of rounding in H(z') - H(z)
 
 
 class DiscreteGradient(Integrator, ABC):
@@ -91,8 +90,7 @@ class DiscreteGradient(Integrator, ABC):
             ConvergenceError: if the equation for z' is not solved, which smaller steps cure.
         """
         self.require(field)
-        _check_step_size(h)
-        form = cast("GradientForm", field)
+        form, h = cast("GradientForm", field), step_size(h, state)
         half = t + 0.5 * h
 
         def after(end: Tensor) -> Tensor:
@@ -101,7 +99,11 @@ class DiscreteGradient(Integrator, ABC):
 
         guess = _guess(form, t, h, state)
         return solve(
-            after, guess, context=repr(self), scale=self._scale(form, half, h, state, guess)
+            after,
+            guess,
+            tol=torch.finfo(guess.dtype).eps,  # what is left of the residual, energy drifts by
+            context=repr(self),
+            scale=self._scale(form, half, h, state, guess),
         )
 
     def _scale(self, field: GradientForm, t: Time, h: StepSize, z: Tensor, after: Tensor) -> Tensor:
@@ -113,20 +115,11 @@ class DiscreteGradient(Integrator, ABC):
         with torch.no_grad():
             noise = _mean([part.noise() for part in self.increments(field, t, z, after)])
             spread = (h * field.steer(t, z, noise)).detach()
-            return _norm(z.detach()) + _UNITS * _norm(spread)
+            return _norm(z.detach()) + _norm(spread)
 
     def __repr__(self) -> str:
         """Return the constructor call."""
         return f"{type(self).__name__}()"
-
-
-def _check_step_size(h: StepSize) -> None:
-    if isinstance(h, Tensor) and h.dim() != 0:
-        msg = (
-            f"Expected a step size that is a number or a 0-dimensional tensor; got shape "
-            f"{tuple(h.shape)}. Use h.squeeze(), or one step for each size."
-        )
-        raise ValueError(msg)
 
 
 def _guess(field: GradientForm, t: Time, h: StepSize, z: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class ImplicitRungeKutta(Integrator):
         order: int | None = None,
         method: Method = "auto",
         tol: float | None = None,
-        max_iter: int = 400,
+        max_iter: int = 50,
     ) -> None:
         super().__init__()
         if tableau.explicit:
@@ -128,7 +128,7 @@ class ImplicitRungeKutta(Integrator):
                 tol=self.tol,
                 max_iter=self.max_iter,
                 context=repr(self),
-                scale=torch.linalg.vector_norm(z.reshape(len(z), -1), dim=1),
+                scale=torch.linalg.vector_norm(z.unsqueeze(1).flatten(1), dim=1),
             )
             return self._after(equations, increments).to(state.dtype)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor
@@ -13,7 +14,8 @@ from darboux.integrators.properties import GradientForm
 _ROUNDING = 4  # units of rounding in a difference of two energies
 
 
-@dataclass(frozen=True)
+@final
+@dataclass(frozen=True, eq=False)
 class Increment:
     """A gradient with what it misses of an increment of the energy: g + (missing/size) v.
 
@@ -65,9 +67,7 @@ class Increment:
         return large & (self.size.detach() != 0)
 
 
-def along(
-    field: GradientForm, t: Time, z: Tensor, after: Tensor, gradient: Tensor
-) -> Increment:
+def along(field: GradientForm, t: Time, z: Tensor, after: Tensor, gradient: Tensor) -> Increment:
     """Return the increment of the energy from z to z', of which a gradient ḡ misses little.
 
     Its discrete gradient is ḡ + (H(z') - H(z) - ⟨ḡ, δ⟩) δ/‖δ‖², δ = z' - z.

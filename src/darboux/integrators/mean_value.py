@@ -63,8 +63,8 @@ class MeanValueGradient(DiscreteGradient):
         delta = after - z
         points = torch.cat([z + node * delta for node, _ in self._rule])
         slopes = field.gradient(t, points).chunk(self.nodes)
-        mean = sum(weight * slope for slope, (_, weight) in zip(slopes, self._rule, strict=True))
-        return (along(field, t, z, after, mean),)
+        weighted = [weight * slope for slope, (_, weight) in zip(slopes, self._rule, strict=True)]
+        return (along(field, t, z, after, torch.stack(weighted).sum(dim=0)),)
 
     def __repr__(self) -> str:
         """Return the constructor call."""

@@ -61,8 +61,10 @@ def partitioned_step(
         >>> from darboux.integrators.shears import symplectic_euler
         >>> class Oscillator:
         ...     separable = autonomous = True
+        ...
         ...     def drift(self, t, z, p):
         ...         return p
+        ...
         ...     def kick(self, t, z, p):
         ...         return -z
         >>> euler = Shears(symplectic_euler("drift", node=1.0, weight=1.0))

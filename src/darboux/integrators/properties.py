@@ -102,10 +102,11 @@ def require(field: Any, *names: str, method: object, what: str, instead: str) ->
         TypeError: naming the property and the methods that do work.
 
     Example:
-        >>> require(len, "kick", method="StormerVerlet()", what="a phase space", instead="Kutta4")
+        >>> require(len, "kick", method="Verlet", what="a phase space", instead="Use Kutta4().")
         Traceback (most recent call last):
             ...
-        TypeError: StormerVerlet(): expected a field with a phase space (kick); got len, which has no kick(). Kutta4
+        TypeError: Verlet: expected a field with a phase space (kick); got len, which has no
+        kick(). Use Kutta4().
     """
     if not lacks(field, *names):
         return

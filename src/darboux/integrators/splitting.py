@@ -59,9 +59,7 @@ class Splitting(Integrator):
     by_parts = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.symmetric, bool):
-            msg = f"Splitting: expected symmetric to be True or False; got {self.symmetric!r}."
-            raise TypeError(msg)
+        _check_flag(self.symmetric)
         object.__setattr__(self, "order", 2 if self.symmetric else 1)
 
     def require(self, field: Any) -> None:
@@ -111,3 +109,12 @@ class Splitting(Integrator):
             yield from ((part, t, half) for part in parts)
             yield parts[last], t + h, half
         yield from ((part, t + h, half) for part in reversed(parts[:last]))
+
+
+def _check_flag(symmetric: object) -> None:
+    if not isinstance(symmetric, bool):
+        msg = (
+            f"Splitting: expected symmetric to be True or False; got {symmetric!r}. Use "
+            "symmetric=False for the composition of Lie and Trotter."
+        )
+        raise TypeError(msg)

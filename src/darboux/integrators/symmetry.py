@@ -12,7 +12,7 @@ def is_symmetric(tableau: Tableau) -> bool:
     tableau is rational, up to rounding elsewhere. The stages must stand in an order in which
     reflection reverses it, such as that of ascending nodes.
 
-    Source: section 2.2.4; Hairer, Lubich and Wanner, Geometric Numerical Integration, V.2.
+    Source: section 2.2.2; Hairer, Lubich and Wanner, Geometric Numerical Integration, V.2.
 
     Args:
         tableau: the coefficients.

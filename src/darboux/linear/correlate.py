@@ -19,7 +19,7 @@ def correlate(
         padding: "circular" or "zeros".
         bias: anything with `out` entries, or None.
     """
-    _check(x, weight)
+    check_input(x, weight)
     bias = None if bias is None else bias.reshape(-1)
     if not origin:
         return F.linear(x, weight, bias)
@@ -47,7 +47,17 @@ def _padded(x: Tensor, left: list[int], right: list[int], padding: str) -> Tenso
     return x
 
 
-def _check(x: Tensor, weight: Tensor) -> None:
+def check_input(x: Tensor, weight: Tensor) -> None:
+    """Refuse an input that a kernel cannot be applied to.
+
+    Args:
+        x: (batch, in, *space).
+        weight: (out, in, *kernel).
+
+    Raises:
+        ValueError: if the number of axes or of channels differs.
+        TypeError: if the dtype does, without autocast.
+    """
     if x.ndim != weight.ndim:
         msg = (
             f"Expected an input of {weight.ndim} axes (batch, channels, *space); got shape "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from darboux.linear.correlate import check_input
 from darboux.linear.sizes import positive
 from darboux.linear.stencil import Stencil
 from darboux.linear.stencil_map import StencilMap
@@ -49,6 +52,21 @@ class Dense(StencilMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         return Stencil(self.weight, (), "zeros")
+
+    def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Return A x + b in one product."""
+        return self.bound(bias)(x)
+
+    def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, with W and b looked up once."""
+        weight = self.weight
+        shift = bias if bias is None or bias.ndim == 1 else bias.reshape(-1)
+
+        def affine(x: Tensor) -> Tensor:
+            check_input(x, weight)
+            return F.linear(x, weight, shift)
+
+        return affine
 
     def extra_repr(self) -> str:
         """Return the sizes."""

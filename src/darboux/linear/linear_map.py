@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import torch
@@ -95,6 +95,10 @@ class LinearMap(nn.Module, ABC):
         """Return A x + b; maps that can fuse the two do."""
         y = self(x)
         return y if bias is None else y + bias
+
+    def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, for many x with the same parameters."""
+        return lambda x: self.affine(x, bias)
 
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y with s of shape (out_features,); maps that can fuse the two do."""

@@ -24,13 +24,14 @@ class ConvergenceError(RuntimeError):
 class Target:
     """When a sample counts as solved.
 
-    An error is measured against the size of the sample, the largest of ‖x‖, ‖g(x)‖ and
-    `floor`. It has converged at tol · size; one that no longer falls, also at the level of
-    rounding, c n eps (1 + ‖g'‖) size: evaluating g to more digits than that is impossible.
+    An error is measured against the size of the sample, the larger of ‖x‖ and `floor`; not of
+    g(x), which may be huge where x is no solution. It has converged at tol · size; one that
+    no longer falls, also at the level of rounding, c n eps (1 + ‖g'‖) size: evaluating g to
+    more digits than that is impossible.
 
     Args:
         tol: relative.
-        max_iter: of each of the two iterations.
+        max_iter: the number of iterations of each kind.
         context: who asks, for messages.
         floor: a size below which differences are rounding, (batch,).
 
@@ -45,13 +46,13 @@ class Target:
     context: str
     floor: Tensor
 
-    def size(self, x: Tensor, y: Tensor) -> Tensor:
+    def size(self, x: Tensor) -> Tensor:
         """Return the size of each sample, (batch,)."""
-        return torch.maximum(torch.maximum(norms(x), norms(y)), self.floor)
+        return torch.maximum(norms(x), self.floor)
 
     def reached(self, error: Tensor, size: Tensor) -> Tensor:
         """Return which errors are within the tolerance, (batch,)."""
-        return error <= self.tol * size
+        return (error <= self.tol * size) & error.isfinite()
 
     def rounding(self, x: Tensor, size: Tensor, gain: Tensor | float) -> Tensor:
         """Return the errors that rounding alone can make, (batch,), with gain = ‖g'‖."""
@@ -68,6 +69,12 @@ class Progress:
         error: the last estimate of the error of each sample, (batch,).
         size: what it is measured against, (batch,).
         iterations: how many there were.
+
+    Example:
+        >>> target = Target(1e-6, 50, "example", torch.ones(1))
+        >>> rest = torch.zeros(1)
+        >>> Progress(torch.ones(1, 1), torch.tensor([True]), rest, rest, 3).check(target, "newton")
+        tensor([[1.]])
     """
 
     x: Tensor

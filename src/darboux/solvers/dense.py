@@ -7,8 +7,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.solvers.convergence import entries
+from darboux.solvers.convergence import entries, norms
 from darboux.solvers.linearised import Linearised, Map
+from darboux.solvers.pullback import pullback
 
 _AT_ONCE = 2**23  # numbers in the rows that are computed together
 
@@ -38,15 +39,20 @@ class Dense(Linearised):
 
     def correction(self, r: Tensor) -> Tensor:
         """Return M r."""
-        return self._solve(r.detach())
+        return self.solve(r.detach())
+
+    def level(self, r: Tensor) -> Tensor:
+        """Return ‖M r‖: unlike ‖r‖ it does not change with the scales of g."""
+        return norms(self.correction(r))
 
     def moved(self, r: Tensor) -> Tensor:
         """Return 0 with the derivatives of M r."""
-        return self._solve(r - r.detach())
+        return self.solve(r - r.detach())
 
-    def _solve(self, r: Tensor) -> Tensor:
+    def solve(self, r: Tensor, *, transposed: bool = False) -> Tensor:
+        """Return M r or Mᵀ r, with derivatives of all orders in r."""
         column = r.reshape(len(r), -1, 1).to(self._factors.dtype)
-        solution = torch.linalg.lu_solve(self._factors, self._pivots, column)
+        solution = torch.linalg.lu_solve(self._factors, self._pivots, column, adjoint=transposed)
         return solution.to(r.dtype).reshape(r.shape)
 
 
@@ -67,11 +73,10 @@ def jacobian(g: Map, x: Tensor) -> Tensor:
     """
     n = entries(x)
     basis = torch.eye(n, dtype=x.dtype, device=x.device).reshape(n, 1, *x.shape[1:])
-    pull = torch.func.vjp(g, x)[1]
+    pull = pullback(g, x)
 
     def row(direction: Tensor) -> Tensor:
-        slope: Tensor = pull(direction.expand_as(x))[0]
-        return slope
+        return pull(direction.expand_as(x))
 
     chunk = max(1, min(n, _AT_ONCE // x.numel()))
     rows: Tensor = torch.func.vmap(row, chunk_size=chunk)(basis)

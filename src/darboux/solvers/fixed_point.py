@@ -37,8 +37,8 @@ def fixed_point(g: Map, x: Tensor, target: Target, *, rate: float) -> Progress:
     while iterations < target.max_iter and not every(~active):
         iterations += 1
         y = g(x)
-        found, now = norms(y - x), target.size(x, y)
-        near = found <= target.rounding(x, now, 0.0)
+        found, now = norms(y - x), target.size(x)
+        near = (found <= target.rounding(x, now, 0.0)) & found.isfinite()
         fresh = active & (target.reached(found, now) | (near & (found >= error)))
         going = active & ~fresh & found.isfinite() & (near | (found <= rate * error))
         best = choose(fresh, y, choose(active & (found < error), x, best))

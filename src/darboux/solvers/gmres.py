@@ -28,7 +28,6 @@ def gmres(
     """Minimise ‖b - A x‖ over growing Krylov spaces, until it is at most tol ‖b‖.
 
     Restarted; samples that have converged rest. Nothing is raised: look at the residuals.
-    Inside `torch.func.vmap`, where nothing can depend on values, all cycles are run.
 
     Source: Saad and Schultz 1986.
 
@@ -58,25 +57,10 @@ def gmres(
         x = torch.where(better.unsqueeze(1), trial, x)
         r = torch.where(better.unsqueeze(1), rest, r)
         now = _norm(r)
-        if decided((now <= limit) | (now > previous / 2)):
+        if bool(((now <= limit) | (now > previous / 2)).all()):
             break
         previous = now
     return Solution(x, _norm(r), gain)
-
-
-def decided(mask: Tensor) -> bool:
-    """Return whether all are set, False also where that cannot be known: in vmap.
-
-    Example:
-        >>> decided(torch.tensor([True, True]))
-        True
-    """
-    try:
-        return bool(mask.all())
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        return False
 
 
 def _cycle(product: Product, r: Tensor, limit: Tensor, restart: int) -> tuple[Tensor, Tensor]:
@@ -101,13 +85,21 @@ def _cycle(product: Product, r: Tensor, limit: Tensor, restart: int) -> tuple[Te
         stuck = tail <= torch.finfo(r.dtype).eps * gain
         rest = rest | stuck | (beta <= limit * _norm(gamma))
         basis = torch.cat([basis, torch.where(rest.unsqueeze(1), 0.0, w).unsqueeze(1)], dim=1)
-        if k + 1 == restart or decided(rest):
+        if k + 1 == restart or bool(rest.all()):
             break
     matrix = torch.stack(columns, dim=2)[:, : len(columns) + 1]
+    return (basis[:, :-1] * _least_squares(matrix, beta).unsqueeze(2)).sum(dim=1), gain
+
+
+def _least_squares(matrix: Tensor, beta: Tensor) -> Tensor:
+    """Return the y that minimises ‖β e_1 - H y‖, (batch, k), 0 where a column adds nothing."""
     q, triangle = torch.linalg.qr(matrix)
+    diagonal = triangle.diagonal(dim1=1, dim2=2)
+    largest = diagonal.abs().amax(dim=1, keepdim=True)
+    lost = diagonal.abs() <= torch.finfo(matrix.dtype).eps * matrix.shape[2] * largest
+    triangle = torch.where(torch.diag_embed(lost), torch.inf, triangle)
     right = q[:, :1].transpose(1, 2) * beta.reshape(-1, 1, 1)
-    weights = torch.linalg.solve_triangular(triangle, right, upper=True)
-    return (basis[:, :-1] * weights).sum(dim=1), gain
+    return torch.linalg.solve_triangular(triangle, right, upper=True).squeeze(2)
 
 
 def _orthogonalised(basis: Tensor, image: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -23,5 +23,9 @@ class Linearised(ABC):
         """Return M r up to what one iteration of Newton's method needs; no derivatives."""
 
     @abstractmethod
+    def level(self, r: Tensor) -> Tensor:
+        """Return how large the residuals r count when steps are damped, (batch,)."""
+
+    @abstractmethod
     def moved(self, r: Tensor) -> Tensor:
         """Return 0 with the derivatives of M r, of the shape of r."""

@@ -8,9 +8,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from darboux.solvers.convergence import ConvergenceError, entries
-from darboux.solvers.gmres import decided, gmres
+from darboux.solvers.convergence import ConvergenceError, entries, norms
+from darboux.solvers.dense import Dense
+from darboux.solvers.gmres import gmres
 from darboux.solvers.linearised import Linearised, Map
+from darboux.solvers.pullback import pullback
+from darboux.solvers.transforms import is_mapped
 
 _NEWTON = 1e-4  # relative residual of one Newton step: four digits per iteration
 _ROUNDING = 8.0
@@ -47,6 +50,10 @@ class MatrixFree(Linearised):
         self.gain = solution.gain.to(r.dtype)
         return self._like(solution.x, r)
 
+    def level(self, r: Tensor) -> Tensor:
+        """Return ‖r‖: another equation for each trial would cost more than it saves."""
+        return norms(r)
+
     def moved(self, r: Tensor) -> Tensor:
         """Return 0 with the derivatives of M r."""
         moved: Tensor = _Moved.apply(r, self)
@@ -55,43 +62,41 @@ class MatrixFree(Linearised):
     def solve(self, r: Tensor) -> Tensor:
         """Return M r to rounding, with its derivatives.
 
+        Inside `torch.func.vmap`, where nothing can depend on values, by the matrix: whoever
+        maps over a basis there makes a matrix of that size anyway.
+
         Raises:
-            ConvergenceError: if the Krylov spaces do not lead there. Inside `torch.func.vmap`,
-                where nothing can be raised, such samples are NaN.
+            ConvergenceError: if the Krylov spaces do not lead there.
         """
         with torch.autocast(r.device.type, enabled=False):
+            if is_mapped():
+                return Dense(self.g, self.x).solve(r, transposed=self.is_transposed)
             b = self._columns(r.detach())
             unit = _ROUNDING * entries(r) * torch.finfo(b.dtype).eps
             x, residual, gain = gmres(self._product, b, tol=min(unit, _NEWTON))
             size = torch.linalg.vector_norm(b, dim=1) + gain * torch.linalg.vector_norm(x, dim=1)
-            solved = residual <= unit * size
-            self._refuse(solved, residual / size)
-            x = torch.where(solved.unsqueeze(1), x, torch.nan)
+            if not bool((residual <= unit * size).all()):
+                raise ConvergenceError(self._message(residual / size))
             return self._like(x, r) + self.moved(r)
 
     def transpose(self) -> MatrixFree:
         """Return the transposed equation."""
         return MatrixFree(self.g, self.x, context=self.context, transposed=not self.is_transposed)
 
-    def _refuse(self, solved: Tensor, relative: Tensor) -> None:
-        if decided(solved):
-            return
-        try:
-            worst = int(relative.argmax())
-        except RuntimeError:
-            return  # in vmap: NaN tells
-        msg = (
+    def _message(self, relative: Tensor) -> str:
+        lost = torch.where(relative.isfinite(), relative, torch.inf)
+        worst = int(lost.argmax())
+        return (
             f"{self.context}: expected the derivative of the solution from GMRES; got a relative "
-            f"residual of {float(relative[worst]):.3g} in sample {worst}. Use a smaller step, or "
+            f"residual of {float(lost[worst]):.3g} in sample {worst}. Use a smaller step, or "
             "float64."
         )
-        raise ConvergenceError(msg)
 
     def _product(self, v: Tensor) -> Tensor:
         """Return (I - g'(x)) v, or its transpose's, (batch, n)."""
-        return v - self._columns(self._slope(self._like(v, self.x))[0].detach())
+        return v - self._columns(self._slope(self._like(v, self.x)).detach())
 
-    def _products(self) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    def _products(self) -> Callable[[Tensor], Tensor]:
         """Return v -> g'(x)ᵀ v, or v -> g'(x) v as the transpose of that.
 
         Twice reverse mode: g is evaluated once, and forward mode, inside which this may
@@ -99,12 +104,11 @@ class MatrixFree(Linearised):
         """
         with torch.no_grad(), torch.autocast(self.x.device.type, enabled=False):
             if self.is_transposed:
-                return torch.func.vjp(self.g, self.x)[1]
-            return torch.func.vjp(self._transposed_product, torch.zeros_like(self.x))[1]
+                return pullback(self.g, self.x)
+            return pullback(self._transposed_product, torch.zeros_like(self.x))
 
     def _transposed_product(self, v: Tensor) -> Tensor:
-        slope: Tensor = torch.func.vjp(self.g, self.x)[1](v)[0]
-        return slope
+        return pullback(self.g, self.x)(v)
 
     def _columns(self, v: Tensor) -> Tensor:
         flat = v.reshape(len(v), -1)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from darboux.solvers.continuation import continuation
 from darboux.solvers.convergence import Progress, Target, entries, every, norms
 from darboux.solvers.dense import Dense
 from darboux.solvers.fixed_point import fixed_point
 from darboux.solvers.linearised import Linearised, Map
 from darboux.solvers.matrix_free import MatrixFree
 from darboux.solvers.newton import newton
+from darboux.solvers.transforms import hidden, nesting
 
 Method = Literal["auto", "fixed-point", "newton"]
+_Settings = tuple[float | None, int, str, Tensor | None]
 
 _DENSE = 256  # unknowns of a sample, up to which its matrix is factorised
 _RATE = 0.3  # contraction up to which plain iteration is the cheaper one
@@ -39,8 +43,10 @@ def solve(
     """Return x with x = g(x), differentiable in everything that g closes over.
 
     "fixed-point" iterates x <- g(x); "newton" takes damped Newton steps, with the Jacobian of
-    each sample up to 256 unknowns and GMRES beyond; "auto" iterates as long as that contracts
-    well, and goes on with Newton's method for the samples where it does not: by stiffness.
+    each sample up to 256 unknowns and GMRES beyond, and where they lead nowhere follows the
+    solution of x = x_0 + λ (g(x) - x_0) from the guess x_0; "auto" iterates as long as that
+    contracts well, and goes on with Newton's method for the samples where it does not: by
+    stiffness.
 
     Derivatives of first and second order, in reverse and forward mode, are exact, by the
     implicit function theorem; those of third and higher order are **not**. None reaches the
@@ -75,7 +81,15 @@ def solve(
         >>> x, torch.autograd.grad(x.sum(), c)[0]  # √c and its slope 1/(2√c)
         (tensor([[1.4142]], grad_fn=<AddBackward0>), tensor(0.3536))
     """
+    if torch.compiler.is_compiling():
+        raise RuntimeError(_COMPILED)
     _check(method, tol, max_iter, guess)
+    return hidden(_solve)(g, guess, method, (tol, max_iter, context, scale))
+
+
+def _solve(g: Map, guess: Tensor, method: Method, settings: _Settings) -> Tensor:
+    """Return the solution."""
+    tol, max_iter, context, scale = settings
     with torch.autocast(guess.device.type, enabled=False):
         start = guess.detach()
         image = g(start)  # with its graph, which shows whether there is anything to differentiate
@@ -101,7 +115,10 @@ def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
         if method == "fixed-point" or every(progress.solved):
             return progress.check(target, method)
         # a detached g would hide its derivatives from forward mode
-        progress = newton(plain, progress, target, lambda x: _linearised(g, x, target.context))
+        linearise = partial(_linearised, context=target.context)
+        progress = newton(plain, progress, target, lambda x: linearise(g, x))
+        if not every(progress.solved):
+            progress = continuation(g, start, progress, target, linearise)
         return progress.check(target, "newton")
 
 
@@ -110,7 +127,7 @@ def _beginning(x: Tensor) -> Progress:
     return Progress(x, torch.zeros_like(unknown, dtype=torch.bool), unknown, unknown, 0)
 
 
-def _linearised(g: Map, x: Tensor, context: str) -> Linearised:
+def _linearised(g: Map, x: Tensor, *, context: str) -> Linearised:
     return Dense(g, x) if entries(x) <= _DENSE else MatrixFree(g, x, context=context)
 
 
@@ -125,7 +142,9 @@ def _with_derivatives(g: Map, root: Tensor, context: str) -> Tensor:
     g(x) - x counts from its present value, which is rounding, so that the value stays x*.
     """
     with torch.no_grad():
-        equation = Dense(g, root) if _is_nested() else _linearised(g, root, context)
+        # An outer forward mode applies the rule of an autograd.Function where the inner level
+        # does not exist, although g may know tensors of it: only a matrix serves there.
+        equation = Dense(g, root) if nesting() > 1 else _linearised(g, root, context=context)
     x = root
     for _ in range(2):
         x = x + equation.moved(g(x) - x)
@@ -134,21 +153,7 @@ def _with_derivatives(g: Map, root: Tensor, context: str) -> Tensor:
 
 def _is_differentiated(image: Tensor) -> bool:
     """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level."""
-    return (
-        image.requires_grad
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad.unpack_dual(image).tangent is not None
-    )
-
-
-def _is_nested() -> bool:
-    """Return whether transforms of `torch.func` are nested: there a matrix is needed.
-
-    An outer forward mode applies its rule for an `autograd.Function` where the inner level
-    does not exist, although g may know tensors of it.
-    """
-    stack = torch._C._functorch.get_interpreter_stack()
-    return stack is not None and len(stack) > 1
+    return image.requires_grad or nesting() > 0 or forward_ad.unpack_dual(image).tangent is not None
 
 
 def _tolerance(tol: float | None, x: Tensor) -> float:
@@ -161,8 +166,6 @@ def _floor(start: Tensor, scale: Tensor | None) -> Tensor:
 
 
 def _check(method: str, tol: float | None, max_iter: int, guess: Tensor) -> None:
-    if torch.compiler.is_compiling():
-        raise RuntimeError(_COMPILED)
     if method not in get_args(Method):
         msg = f"solve: expected a method among {', '.join(get_args(Method))}; got {method!r}."
         raise ValueError(msg)

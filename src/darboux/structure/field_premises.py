@@ -82,7 +82,7 @@ class AutonomousField(Premise):
         return f"{type(self.subject).__name__} does not depend on t"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PassiveForm(Premise):
     """f = S ∇H with H the field's ``energy``, and ⟨g, S g⟩ <= 0, or = 0 where H is kept.
 

@@ -12,8 +12,18 @@ Example:
 """
 
 from darboux.testing.checks.activations import check_antiderivative, check_claims, check_slopes
+from darboux.testing.checks.discrete_gradients import (
+    check_balance,
+    check_convergence,
+    check_discrete_gradient,
+    check_energy_drift,
+)
 from darboux.testing.checks.fields import check_bind, check_constants, check_energy, check_shape
 from darboux.testing.checks.flow import check_descent, check_trajectory
+from darboux.testing.checks.implicit import (
+    check_contraction_at_any_step,
+    check_derivatives_of_step,
+)
 from darboux.testing.checks.integrators import (
     check_lipschitz_factor,
     check_order,
@@ -41,6 +51,12 @@ from darboux.testing.checks.linear import (
     check_symbol,
     explicit_matrix,
 )
+from darboux.testing.checks.passive import (
+    check_determinant,
+    check_interconnection,
+    check_part_volumes,
+    check_power,
+)
 from darboux.testing.checks.phase_fields import (
     check_canonical,
     check_divergence_free,
@@ -51,6 +67,13 @@ from darboux.testing.checks.phase_fields import (
     check_time,
 )
 from darboux.testing.checks.state import check_deepcopy, check_pickle, check_state_dict
+from darboux.testing.checks.symplectic import (
+    check_hamiltonian_order,
+    check_step_back,
+    check_symmetric,
+    check_symplectic,
+    check_volume,
+)
 from darboux.testing.checks.transforms import (
     check_autocast,
     check_compile,
@@ -66,31 +89,42 @@ __all__ = [
     "check_adjoint",
     "check_antiderivative",
     "check_autocast",
+    "check_balance",
     "check_batch_is_loop",
     "check_bind",
     "check_canonical",
     "check_claims",
     "check_compile",
     "check_constants",
+    "check_contraction_at_any_step",
+    "check_convergence",
     "check_deepcopy",
     "check_derivatives",
+    "check_derivatives_of_step",
     "check_descent",
+    "check_determinant",
+    "check_discrete_gradient",
     "check_divergence_free",
     "check_dtypes",
     "check_energy",
+    "check_energy_drift",
     "check_estimate",
     "check_functional",
     "check_fused",
     "check_gradient_form",
     "check_gradients",
+    "check_hamiltonian_order",
     "check_input_untouched",
+    "check_interconnection",
     "check_lifecycle",
     "check_lipschitz_factor",
     "check_lower_bound",
     "check_norm_bound",
     "check_order",
     "check_part_flows",
+    "check_part_volumes",
     "check_pickle",
+    "check_power",
     "check_radius",
     "check_radius_is_sharp",
     "check_reversible",
@@ -99,12 +133,16 @@ __all__ = [
     "check_shape",
     "check_slopes",
     "check_state_dict",
+    "check_step_back",
     "check_step_sizes",
     "check_symbol",
+    "check_symmetric",
+    "check_symplectic",
     "check_time",
     "check_train_equals_eval",
     "check_trajectory",
     "check_vmap",
+    "check_volume",
     "explicit_matrix",
     "largest_linear_growth",
     "tolerance",

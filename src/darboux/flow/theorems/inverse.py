@@ -26,8 +26,12 @@ def inverse(step: Step) -> list[Claim]:
     field, integrator = step.field, step.integrator
     if integrator.doubled or not integrator.by_parts or lacks(integrator, "step_back"):
         return []
-    if not (field.separable or field.divergence_free):
+    if not (field.separable or field.exact_parts):
         return []  # implicit equations may have more than one solution
-    premise: Premise = SeparableField(field) if field.separable else DivergenceFreeField(field)
+    premises: tuple[Premise, ...] = ()  # whether flows of parts undo each other shows at once
+    if field.separable:
+        premises = (SeparableField(field),)
+    elif field.divergence_free:
+        premises = (DivergenceFreeField(field),)
     reason = "shears and flows of parts are undone one by one, in reverse order (2.2.3)"
-    return [Claim(Invertible(), Kind.CONSTRUCTION, reason, (premise,))]
+    return [Claim(Invertible(), Kind.CONSTRUCTION, reason, premises)]

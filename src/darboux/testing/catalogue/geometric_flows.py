@@ -104,12 +104,12 @@ IMPLICIT: dict[str, Callable[[], nn.Module]] = {
         GradientField(Dense(4, 6), Tanh()), ItohAbeGradient(), horizon=3.0, steps=2
     ),
     "gonzalez-port-damped": lambda: Flow(
-        PASSIVE["port-network-damped"](),  # type: ignore[arg-type]
+        PASSIVE["port-network-damped"](),
         GonzalezGradient(),
         steps=2,
     ),
     "gonzalez-interconnection": lambda: Flow(
-        PASSIVE["interconnection"](),  # type: ignore[arg-type]
+        PASSIVE["interconnection"](),
         GonzalezGradient(),
         steps=2,
     ),

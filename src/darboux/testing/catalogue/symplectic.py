@@ -17,7 +17,7 @@ from darboux.integrators import (
 
 
 def _own_coefficients() -> Composition:
-    """Return a composition of seven steps of which four pairs are Suzuki's and one undoes itself."""
+    """Return Suzuki's composition with two more steps, of size 0."""
     outer = 1 / (4 - 4 ** (1 / 3))
     weights = (outer, outer, 0.0, 1 - 4 * outer, 0.0, outer, outer)
     return Composition(4, scheme=CompositionCoefficients(weights, "with steps of size 0"))

@@ -162,7 +162,7 @@ def check_symmetric(
     error = float((back - _flat(start)).detach().abs().max())
     scale = max(float(_flat(state).detach().abs().max()) for state in (start, after))
     allowed = tolerance(x.dtype, back[0].numel(), c=_C) * scale
-    require(error <= allowed, f"a step by h, then -h, is off by {error:.3g}; at most {allowed:.3g}.")
+    require(error <= allowed, f"steps by h and -h are off by {error:.3g}; at most {allowed:.3g}.")
 
 
 def check_hamiltonian_order(

@@ -1,0 +1,10 @@
+"""Diagnostics: what is measured along the way, and never claimed.
+
+The modified Hamiltonian that a symplectic method almost keeps, and the eigenvalues of a
+field's Jacobian.
+"""
+
+from darboux.diagnostics.modified_hamiltonian import modified_hamiltonian
+from darboux.diagnostics.spectrum import spectrum
+
+__all__ = ["modified_hamiltonian", "spectrum"]

@@ -1,0 +1,25 @@
+"""The paper's pictures and numbers: one file per experiment, run by ``darboux reproduce``.
+
+An experiment is a function ``run(out, *, quick, seed)`` that writes its figures and returns a
+`Result`: numbers, and statements of the paper beside what was measured. `reproduce` also
+writes numbers and report, and raises `RefutedError` where a statement does not hold.
+"""
+
+from darboux.experiments import deep_hamiltonian, energy, stability
+from darboux.experiments.refuted import RefutedError
+from darboux.experiments.reproduce import reproduce
+from darboux.experiments.result import Result, Statement
+from darboux.experiments.table import EXPERIMENTS, Experiment, experiment_named
+
+__all__ = [
+    "EXPERIMENTS",
+    "Experiment",
+    "RefutedError",
+    "Result",
+    "Statement",
+    "deep_hamiltonian",
+    "energy",
+    "experiment_named",
+    "reproduce",
+    "stability",
+]

@@ -1,0 +1,52 @@
+"""Run an experiment into a folder: figures, numbers, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from darboux.experiments.folder import NUMBERS, REPORT, written
+from darboux.experiments.report import to_html
+from darboux.experiments.result import Result
+from darboux.experiments.table import experiment_named
+from darboux.training.files import write_json, write_text
+
+
+def reproduce(
+    name: str, out: str | Path, *, quick: bool = False, seed: int = 0, overwrite: bool = False
+) -> Result:
+    """Run an experiment and write its figures, ``numbers.json`` and ``report.html``.
+
+    The state of torch's random numbers is the same before and after.
+
+    Args:
+        name: of the experiment, a key of `EXPERIMENTS`.
+        out: the folder, new or empty.
+        quick: smaller sizes, the same statements.
+        seed: of weights and data.
+        overwrite: whether the files of an earlier experiment in the folder may be replaced.
+
+    Raises:
+        ValueError: if there is no such experiment; nothing is written.
+        FileExistsError: if the folder holds something; nothing is written.
+        NotADirectoryError: if the folder is a file.
+        RefutedError: if a statement does not hold; everything has been written by then.
+
+    Example:
+        >>> reproduce("figure", "runs/figure")
+        Traceback (most recent call last):
+            ...
+        ValueError: Expected an experiment among deep-hamiltonian, energy, stability; got 'figure'.
+    """
+    experiment = experiment_named(name)
+    about = {"experiment": name.replace("_", "-"), "quick": quick, "seed": seed}
+    with written(out, overwrite=overwrite) as folder:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            result = experiment.run(folder, quick=quick, seed=seed)
+        write_json(folder / NUMBERS, {**about, **result.to_dict()})
+        write_text(folder / REPORT, to_html(result))
+    result = result.in_folder(Path(out))
+    result.require()
+    return result

@@ -1,0 +1,52 @@
+"""Which transforms of `torch.func` are at work, and compilers; torch has no public way to ask."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def nesting() -> int:
+    """Return how many transforms of `torch.func` surround the call.
+
+    Example:
+        >>> nesting(), torch.func.vmap(lambda x: x * nesting())(torch.ones(1))
+        (0, tensor([1.]))
+    """
+    return len(torch._C._functorch.get_interpreter_stack() or ())
+
+
+def is_mapped() -> bool:
+    """Return whether `torch.func.vmap` surrounds the call: there nothing can depend on values.
+
+    Example:
+        >>> is_mapped()
+        False
+    """
+    vmap = torch._C._functorch.TransformType.Vmap
+    levels = torch._C._functorch.get_interpreter_stack() or ()
+    return any(level.key() == vmap for level in levels)
+
+
+def hidden(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function as `torch.compile` leaves it alone: it runs eagerly.
+
+    Only where someone has loaded the compiler, because loading it takes a second.
+
+    Args:
+        function: anything.
+
+    Example:
+        >>> hidden(abs)(-1)
+        1
+    """
+    if "torch._dynamo" not in sys.modules:
+        return function
+    disabled: Callable[P, R] = torch.compiler.disable(function)
+    return disabled
