@@ -23,6 +23,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq -c const
 MADE := $(VENV)/.made
 USER_READY := $(VENV)/.ready-demo
 TEST_READY := $(VENV)/.ready-test
+BENCH_READY := $(VENV)/.ready-bench
 RECIPE := pyproject.toml constraints.txt
 
 say = @printf '\n== %s\n' "$(1)"
@@ -48,6 +49,11 @@ $(TEST_READY): $(MADE) $(RECIPE)
 	$(call say,environment: PyTorch and what the tests need (the first time takes minutes))
 	@$(PIP) -e '.[images,onnx,docs,bench,dev]'
 	@touch $(USER_READY) $@
+
+$(BENCH_READY): $(TEST_READY)
+	$(call say,environment: the peers that the benchmarks compare with)
+	@$(PIP) -e '.[peers]'
+	@touch $@
 
 # --- the demo ------------------------------------------------------------------------
 
@@ -88,7 +94,7 @@ wheel: $(TEST_READY)
 
 # --- the rest ----------------------------------------------------------------------------
 
-bench: $(TEST_READY)
+bench: $(BENCH_READY)
 	$(call say,benchmarks)
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds
 
