@@ -13,6 +13,7 @@ from darboux.integrators.composition_schemes import scheme as named_scheme
 from darboux.integrators.composition_schemes import scheme_names
 from darboux.integrators.integrator import Integrator, StepSize, Time
 from darboux.integrators.partitioned_step import partitioned_step
+from darboux.integrators.shear_method import ShearMethod
 from darboux.integrators.stormer_verlet import StormerVerlet
 
 Factor = Callable[[StepSize, StepSize], Tensor]
@@ -74,7 +75,7 @@ class Composition(Integrator):
         weights = self.coefficients.weights
         ends = [sum(weights[:i]) for i in range(len(weights))]
         self._steps = tuple(zip(ends, weights, strict=True))
-        shears = self.base.shears if isinstance(self.base, StormerVerlet) else None
+        shears = self.base.shears if isinstance(self.base, ShearMethod) else None
         # of one step, where Φ is a schedule of shears, too
         self.shears = None if shears is None else shears.scaled(weights)
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
-from torch import Tensor
-
-from darboux.integrators.integrator import Integrator, StepSize, Time
-from darboux.integrators.partitioned_step import partitioned_step, require_phase_space
+from darboux.integrators.shear_method import ShearMethod
 from darboux.integrators.shears import First, Shears, check_first, symplectic_euler
 
 _SHEARS = {
@@ -29,7 +26,7 @@ _SHEARS = {
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class StormerVerlet(Integrator):
+class StormerVerlet(ShearMethod):
     """The Störmer-Verlet method: symplectic, symmetric, of order 2.
 
     Kick first, with ṗ = kick and ż = drift:
@@ -69,9 +66,7 @@ class StormerVerlet(Integrator):
     first: First = "kick"
 
     order = 2
-    symplectic = True
     symmetric = True
-    by_parts = True
 
     def __post_init__(self) -> None:
         check_first("StormerVerlet", self.first)
@@ -80,40 +75,3 @@ class StormerVerlet(Integrator):
     def shears(self) -> Shears:
         """The shears of a step."""
         return _SHEARS[self.first]
-
-    def require(self, field: Any) -> None:
-        """Refuse a field that has no phase space.
-
-        Raises:
-            TypeError: naming what it lacks, and what works.
-        """
-        require_phase_space(field, self)
-
-    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
-        """Return (z, p) at time t + h.
-
-        Args:
-            field: a field with ``drift`` and ``kick``.
-            t: the time.
-            h: the step size, a number or a 0-dimensional tensor, of either sign.
-            state: (z, p).
-
-        Raises:
-            TypeError: if the field has no phase space.
-            ValueError: if the channels cannot be halved, or h has axes.
-            ConvergenceError: if the equations of a field that is not separable are not solved.
-        """
-        self.require(field)
-        return partitioned_step(self.shears, field, t, h, state, method=self, back=False)
-
-    def step_back(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
-        """Return (z, p) at time t from (z, p) at t + h, with the errors of `step`."""
-        self.require(field)
-        return partitioned_step(self.shears, field, t, h, state, method=self, back=True)
-
-    def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
-        """Return s(|h|L/2)² s(|h|L), s(x) = (x + √(x² + 4))/2, for separable fields of constant L.
-
-        A float64 tensor, (), differentiable in h and L.
-        """
-        return self.shears.lipschitz_factor(h, lipschitz)

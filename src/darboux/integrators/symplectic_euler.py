@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
-from torch import Tensor
-
-from darboux.integrators.integrator import Integrator, StepSize, Time
-from darboux.integrators.partitioned_step import partitioned_step, require_phase_space
+from darboux.integrators.shear_method import ShearMethod
 from darboux.integrators.shears import First, Shears, check_first, symplectic_euler
 
 _SHEARS = {
@@ -19,7 +16,7 @@ _SHEARS = {
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SymplecticEuler(Integrator):
+class SymplecticEuler(ShearMethod):
     """The symplectic Euler method (22), of order 1: one half of phase space after the other.
 
     Drift first:  z' = z + h ∂H/∂p(t+h, z', p),  p' = p - h ∂H/∂z(t+h, z', p).
@@ -53,8 +50,6 @@ class SymplecticEuler(Integrator):
     first: First = "drift"
 
     order = 1
-    symplectic = True
-    by_parts = True
 
     def __post_init__(self) -> None:
         check_first("SymplecticEuler", self.first)
@@ -63,40 +58,3 @@ class SymplecticEuler(Integrator):
     def shears(self) -> Shears:
         """The two shears of a step."""
         return _SHEARS[self.first]
-
-    def require(self, field: Any) -> None:
-        """Refuse a field that has no phase space.
-
-        Raises:
-            TypeError: naming what it lacks, and what works.
-        """
-        require_phase_space(field, self)
-
-    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
-        """Return (z, p) at time t + h.
-
-        Args:
-            field: a field with ``drift`` and ``kick``.
-            t: the time.
-            h: the step size, a number or a 0-dimensional tensor, of either sign.
-            state: (z, p).
-
-        Raises:
-            TypeError: if the field has no phase space.
-            ValueError: if the channels cannot be halved, or h has axes.
-            ConvergenceError: if the equation of a field that is not separable is not solved.
-        """
-        self.require(field)
-        return partitioned_step(self.shears, field, t, h, state, method=self, back=False)
-
-    def step_back(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
-        """Return (z, p) at time t from (z, p) at t + h, with the errors of `step`."""
-        self.require(field)
-        return partitioned_step(self.shears, field, t, h, state, method=self, back=True)
-
-    def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
-        """Return s(|h|L)², s(x) = (x + √(x² + 4))/2, for a separable field of constant L.
-
-        A float64 tensor, (), differentiable in h and L.
-        """
-        return self.shears.lipschitz_factor(h, lipschitz)

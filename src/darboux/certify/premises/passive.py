@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from darboux.certify.premises.phase import difference, places
 from darboux.certify.problem import Problem, norms
 from darboux.certify.registry import attack_premise
 from darboux.certify.target import Target
+from darboux.integrators import GradientForm
 from darboux.structure import PassiveForm
 
 
@@ -30,25 +31,17 @@ def _(premise: PassiveForm, target: Target) -> Finding:
     trials = [
         difference("gradient against ∇energy", gradient, slope, problem, points),
         difference("field against S∇energy", problem(points), steered, problem, points),
-        _power(field, time, target.randn(*points.shape), problem, points, premise.conservative),
-        _power(field, time, slope, problem, points, premise.conservative),
+        *(_power(premise, time, g, problem, points) for g in (target.randn(*points.shape), slope)),
     ]
     return Finding(0.0, tuple(trials))
 
 
-def _power(
-    field: Any,
-    time: float,
-    g: Tensor,
-    problem: Problem,
-    points: Tensor,
-    conservative: bool,  # noqa: FBT001
-) -> Trial:
+def _power(premise: PassiveForm, time: float, g: Tensor, problem: Problem, points: Tensor) -> Trial:
     """Return ⟨g, S g⟩ / (‖g‖ ‖S g‖), or its absolute value where H is to be kept."""
     with torch.no_grad():
-        steered = field.steer(time, points, g)
+        steered = cast("GradientForm", premise.subject).steer(time, points, g)
     size = (norms(g) * norms(steered)).clamp(min=torch.finfo(g.dtype).tiny)
     power = (g * steered).flatten(1).sum(dim=1) / size
-    measured = power.abs() if conservative else power
+    measured = power.abs() if premise.conservative else power
     slack = 16 * problem.target.rounding(problem.size)
     return worst("⟨g, S g⟩ relative to its size", measured, slack, points)
