@@ -188,3 +188,16 @@ def test_nan_stays_nan():
     x = torch.full((1, 2), math.nan)
     for name, (activation, _) in STRUCTURES.items():
         assert activation(x).isnan().all(), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_compiled_tanh_is_tanh_to_rounding(dtype):
+    size = torch.logspace(-12, 3, 400, dtype=dtype)
+    x = torch.cat([-size, torch.zeros(1, dtype=dtype), size]).requires_grad_()
+    value = torch.compile(Tanh(), backend="aot_eager", fullgraph=True)(x)
+    exact = torch.tanh(x.detach().double())
+    eps = torch.finfo(dtype).eps
+    assert ((value - exact).abs() <= 4 * eps * exact.abs()).all()
+    assert value.detach().abs().max() <= 1
+    (slope,) = torch.autograd.grad(value.sum(), x)
+    assert ((slope - (1 - exact.square())).abs() <= 8 * eps).all()

@@ -385,3 +385,16 @@ def test_equal_methods_are_equal_and_copies_too(name):
     assert method == CASES[name]() == copy.deepcopy(method) == pickle.loads(pickle.dumps(method))
     assert len({method, CASES[name]()}) == 1
     assert method != DormandPrince(rtol=0.5)
+
+
+def test_parameters_that_enter_late_get_their_gradient():
+    theta = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+
+    def field(t, z):
+        return -theta * z if float(t.max()) > 0.5 else torch.zeros_like(z)
+
+    z = torch.ones(1, 1, dtype=torch.float64)
+    after = DormandPrince(rtol=1e-9, atol=1e-9).step(field, 0.0, 1.0, z)
+    (slope,) = torch.autograd.grad(after.sum(), theta)
+    # the late part lasts half a unit of time, up to where steps fall about the jump
+    assert float(slope) == pytest.approx(-0.5 * float(after.detach()), rel=1e-2)

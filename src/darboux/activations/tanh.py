@@ -31,7 +31,7 @@ class Tanh(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return tanh x."""
-        return torch.tanh(x)
+        return _fused(x) if _is_compiled_for_cpu(x) else torch.tanh(x)
 
     def slopes(self) -> tuple[float, float]:
         """Return (0, 1)."""
@@ -47,3 +47,23 @@ class Tanh(Activation):
         # cosh x = e^|x| (1 + e^(-2|x|))/2
         outer = size + torch.log1p(torch.exp(-2 * size)) - math.log(2)
         return torch.where(near, inner, outer)
+
+
+def _is_compiled_for_cpu(x: Tensor) -> bool:
+    """Return whether a compiler would evaluate tanh again in the backward pass.
+
+    An exported graph keeps tanh, for which every runtime has a kernel.
+    """
+    exporting = getattr(torch.compiler, "is_exporting", None)  # torch >= 2.7
+    if not torch.compiler.is_compiling() or (exporting is not None and exporting()):
+        return False
+    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+
+
+def _fused(x: Tensor) -> Tensor:
+    """Return tanh x = e/(e + 2), e = exp(2x) - 1: what the backward pass needs is kept.
+
+    Beyond 20 it is 1 to rounding in float64, and e would overflow.
+    """
+    e = torch.expm1(2 * x.clamp(-20, 20))
+    return e / (e + 2)

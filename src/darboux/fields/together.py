@@ -28,13 +28,13 @@ def bind_together(fields: Sequence[VectorField]) -> list[Bound]:
     """
     bounds: dict[int, Bound] = {}
     groups: dict[object, dict[int, tuple[GradientField, Stencil]]] = {}
-    for field in fields:
+    for field in {id(field): field for field in fields}.values():
         stencil = _stencil(field)
         if stencil is not None and isinstance(field, GradientField):
             weight = stencil.weight
             key = (weight.shape, weight.dtype, weight.device)
             groups.setdefault(key, {})[id(field)] = (field, stencil)
-        elif id(field) not in bounds:
+        else:
             bounds[id(field)] = field.bind()
     for group in groups.values():
         rows = row_bounds([stencil for _, stencil in group.values()])

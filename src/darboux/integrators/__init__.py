@@ -52,6 +52,7 @@ from darboux.integrators.properties import (
 )
 from darboux.integrators.reversible_heun import ReversibleHeun
 from darboux.integrators.runge_kutta import RungeKutta
+from darboux.integrators.shear_method import ShearMethod
 from darboux.integrators.splitting import Splitting
 from darboux.integrators.stiffness_error import StiffnessError
 from darboux.integrators.stormer_verlet import StormerVerlet
@@ -107,6 +108,7 @@ __all__ = [
     "Ralston3",
     "ReversibleHeun",
     "RungeKutta",
+    "ShearMethod",
     "Splittable",
     "Splitting",
     "StepSize",

@@ -119,18 +119,29 @@ class DormandPrince(Integrator):
         if z.numel() == 0:
             return z + h * first
         _check_finite(first, t)
-        places, after = self._search(path, z.detach(), first.detach())
-        wanted = any(is_differentiated(x) for x in (first, z, t, h))
-        return path.taken(places, z, first) if wanted else after
+        seen = [is_differentiated(x) for x in (first, z, t, h)]
+        places, after = self._search(path, z.detach(), first.detach(), seen)
+        return path.taken(places, z, first) if any(seen) else after
 
-    def _search(self, path: _Path, z: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the steps and the result, both without derivatives, of forward mode too."""
+    def _search(
+        self, path: _Path, z: Tensor, slope: Tensor, seen: list[bool]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the steps and the result, both without derivatives, of forward mode too.
+
+        Every slope on the way tells in `seen` whether a derivative may be asked for: parameters
+        may enter a field late.
+        """
         duration = _number(path.h)
         if duration == 0:
             return torch.tensor([[0.0, 1.0]], dtype=torch.float64).expand(len(z), 2).to(z.device), z
 
+        grad = torch.is_grad_enabled()
+
         def plain(t: Tensor, z: Tensor) -> Tensor:
-            return path.slope(t, z).detach()
+            with torch.set_grad_enabled(grad):
+                slope = path.slope(t, z)
+                seen.append(is_differentiated(slope))
+            return slope.detach()
 
         with torch.no_grad():
             tolerance = Tolerance(self.rtol, self.atol)

@@ -1,0 +1,92 @@
+"""Fixed-step flows, forward and backward, against torchdiffeq and diffrax."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+from interleaved import medians
+from torch import nn
+
+pytest.importorskip("torchdiffeq")
+diffrax = pytest.importorskip("diffrax")
+
+from peers import TABLEAUS, TorchdiffeqFlow, darboux_flow, diffrax_step  # noqa: E402
+
+BATCH, ROUNDS, REPEATS = 500, 40, 5
+EAGER, COMPILED = 1.3, 2.0  # how many times faster than torchdiffeq, at width 16
+DIFFRAX = {16: 1.5, 64: 1.0, 128: 1.0}  # time compiled over that of diffrax under jit
+# The kernels are called from C++, without checks of their sizes: at width 16 that counts.
+OPTIONS = {"cpp_wrapper": True, "size_asserts": False}
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage():
+    """Keep the collector from walking through what compilers leave behind."""
+    torch.compiler.reset()
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def training_step(network: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    """Return the gradients of one forward and backward pass, weights first."""
+    parameters = sorted(network.parameters(), key=torch.Tensor.dim, reverse=True)
+    for parameter in parameters:
+        parameter.grad = None
+    network(x).square().mean().backward()
+    return [parameter.grad for parameter in parameters]
+
+
+@pytest.mark.parametrize("width", DIFFRAX)
+@pytest.mark.parametrize("method", TABLEAUS)
+def test_flow_against_peers(benchmark, method, width):
+    x, flow = torch.randn(BATCH, width), darboux_flow(method, width)
+    peer = TorchdiffeqFlow(method, flow)
+    compiled = torch.compile(flow, fullgraph=True, options=OPTIONS)
+    steps = {
+        "eager": lambda: training_step(flow, x),
+        "compiled": lambda: training_step(compiled, x),
+        "torchdiffeq": lambda: training_step(peer, x),
+        "diffrax": diffrax_step(method, flow, x, diffrax.RecursiveCheckpointAdjoint()),
+        "diffrax direct": diffrax_step(method, flow, x, diffrax.DirectAdjoint()),
+    }
+    agree(steps)
+    # a loop repeats one step: several in a row, so that all find their own caches warm
+    times = medians({name: repeated(step) for name, step in steps.items()}, rounds=ROUNDS)
+    times = {name: time / REPEATS for name, time in times.items()}
+    ratios = {
+        "torchdiffeq / eager": times["torchdiffeq"] / times["eager"],
+        "torchdiffeq / compiled": times["torchdiffeq"] / times["compiled"],
+        "compiled / diffrax": times["compiled"] / min(times["diffrax"], times["diffrax direct"]),
+    }
+    benchmark.extra_info.update(times, **ratios)
+    benchmark.pedantic(steps["compiled"], rounds=5)
+    assert ratios["compiled / diffrax"] <= DIFFRAX[width], ratios
+    if width == 16:
+        assert ratios["torchdiffeq / eager"] >= EAGER, ratios
+        assert ratios["torchdiffeq / compiled"] >= COMPILED, ratios
+
+
+def repeated(step):
+    """Return a function that takes the step several times."""
+
+    def run():
+        for _ in range(REPEATS):
+            step()
+
+    return run
+
+
+def agree(steps):
+    """Check that all compute the same gradients."""
+    weights, biases = steps["eager"]()
+    for name, step in steps.items():
+        found = step()
+        if name.startswith("diffrax"):
+            found = [torch.tensor(gradient.tolist()) for gradient in found[1]]
+        for one, other in zip((weights, biases), found, strict=True):
+            error = float((one - other).norm() / one.norm())
+            assert error <= 1e-5, f"{name}: gradients differ by {error:.2g}"
