@@ -146,8 +146,9 @@ def _tableau(name: str, a: Rows, rule: Quadrature) -> Tableau:
 
 def _checked(name: str, stages: object, least: int) -> int:
     if not isinstance(stages, int) or isinstance(stages, bool) or stages < least:
-        msg = f"{name}: expected an integer number of stages >= {least}; got {stages!r}."
+        use = f"{name}(2)"
         if least == 2 and stages == 1:
-            msg += " With one stage, use ImplicitEuler() or ImplicitMidpoint()."
+            use += ", or with one stage, use ImplicitEuler() or ImplicitMidpoint()"
+        msg = f"{name}: expected an integer number of stages >= {least}; got {stages!r}. Use {use}."
         raise ValueError(msg)
     return stages
