@@ -10,7 +10,6 @@ from torch import nn
 import darboux as dx
 from darboux.flow import odeint
 from darboux.flow.method_names import as_method
-from darboux.integrators import StiffnessError
 
 TANH = dx.activations.Tanh()
 MATRIX = torch.tensor([[-0.5, 2.0], [-2.0, -0.3]], dtype=torch.float64)
@@ -319,101 +318,3 @@ def test_dtype_follows_the_state(method, dtype):
     for times in (TIMES, TIMES.float(), [0, 1], torch.tensor([0, 1])):
         y = odeint(lambda t, y: -t * y, start().to(dtype), times, method=method)
         assert y.dtype == dtype
-
-
-TIMES_REFUSED = {
-    "repeated": [0.0, 1.0, 1.0],
-    "turning": [0.0, 1.0, 0.5],
-    "nan": [0.0, math.nan],
-    "infinite": [0.0, math.inf],
-    "empty": [],
-}
-
-
-@pytest.mark.parametrize("name", TIMES_REFUSED)
-def test_refuses_times(name):
-    with pytest.raises(ValueError, match="finite times t that strictly increase, or strictly"):
-        odeint(linear, start(), TIMES_REFUSED[name])
-    with pytest.raises(ValueError, match=r"odeint: expected .*times t"):
-        odeint(linear, start(), torch.tensor(TIMES_REFUSED[name]))
-
-
-def test_refuses_times_with_axes():
-    with pytest.raises(ValueError, match=r"on one axis.*got shape \(2, 2\)"):
-        odeint(linear, start(), torch.ones(2, 2))
-
-
-ARGUMENTS_REFUSED = {
-    "unknown": ({"method": "rk5"}, ValueError, r"among dopri5, euler, heun.*got 'rk5'"),
-    "no_method": ({"method": 4}, TypeError, r"by name or an integrator; got int"),
-    "rtol": ({"method": "rk4", "rtol": 1e-3}, ValueError, r"no rtol or atol with method 'rk4'"),
-    "atol": (
-        {"method": dx.integrators.DormandPrince(), "atol": 1e-3},
-        ValueError,
-        r"no rtol or atol with method Dormand.*DormandPrince\(rtol=..., atol=...\)",
-    ),
-    "bad_rtol": ({"rtol": -1.0}, ValueError, r"finite rtol >= 0; got -1.0"),
-    "step_of_dopri5": ({"step_size": 0.1}, ValueError, r"no step_size with DormandPrince"),
-    "no_step": ({"method": "rk4", "step_size": 0.0}, ValueError, r"step_size > 0.*got 0.0"),
-    "negative": ({"method": "rk4", "step_size": -1.0}, ValueError, r"Use its absolute value"),
-}
-
-
-@pytest.mark.parametrize("name", ARGUMENTS_REFUSED)
-def test_refuses_arguments(name):
-    arguments, error, message = ARGUMENTS_REFUSED[name]
-    with pytest.raises(error, match=message):
-        odeint(linear, start(), TIMES, **arguments)
-
-
-STATES_REFUSED = {
-    "list": ([1.0], TypeError, "a tensor of real numbers, or a tuple of them; got list"),
-    "integers": (torch.ones(2, dtype=torch.int64), TypeError, "got torch.int64"),
-    "complex": (torch.ones(2, dtype=torch.complex64), TypeError, "view_as_real"),
-    "empty": ((), ValueError, "got an empty tuple"),
-    "batches": ((torch.ones(2, 1), torch.ones(3, 1)), ValueError, r"equal first axes.*\(3, 1\)"),
-    "numbers": ((torch.tensor(1.0), torch.tensor(1.0)), ValueError, r"unsqueeze\(0\)"),
-    "dtypes": ((torch.ones(2), torch.ones(2).double()), TypeError, "of one dtype on one device"),
-}
-
-
-@pytest.mark.parametrize("name", STATES_REFUSED)
-def test_refuses_states(name):
-    y0, error, message = STATES_REFUSED[name]
-    with pytest.raises(error, match=message):
-        odeint(lambda t, y: y, y0, [0.0, 1.0])
-
-
-@pytest.mark.parametrize("method", ["dopri5", "rk4"])
-def test_refuses_slopes_of_another_shape(method):
-    with pytest.raises(ValueError, match=r"(like y|of the shape of z).*\(3, 2\); got \(3, 1\)"):
-        odeint(lambda t, y: y[:, :1], start(), TIMES, method=method)
-    with pytest.raises(ValueError, match=r"like y, a tensor of \(2,\); got \(1, 2\)"):
-        odeint(lambda t, y: y[None], start()[0], TIMES, method=method)
-    with pytest.raises(ValueError, match=r"a tuple of \(3, 2\), \(3, 2\); got \(3, 2\)"):
-        odeint(lambda t, y: y[0], (start(), start()), TIMES, method=method)
-    with pytest.raises(ValueError, match=r"a tensor of \(3, 2\); got a tuple of \(3, 2\)"):
-        odeint(lambda t, y: (y,), start(), TIMES, method=method)
-
-
-def test_values_that_are_not_finite_are_refused():
-    def broken(t, y):
-        return torch.where(torch.as_tensor(t) > 0.4, math.nan, 1.0) * y
-
-    with pytest.raises(ValueError, match=r"solution at t\[3\] = 1.2, in sample 0 of 3.*Kutta"):
-        odeint(broken, start(), [0.0, 0.1, 0.3, 1.2], method="rk4")
-    with pytest.raises(ValueError, match=r"got infinite or nan ones in y0, in sample 1 of 3"):
-        odeint(linear, start() * torch.tensor([[1.0], [math.nan], [1.0]]), TIMES, method="rk4")
-    with pytest.raises(StiffnessError, match=r"sample \d of 3, where f is not finite"):
-        odeint(broken, start(), TIMES)
-
-
-def test_stiff_problems_stop_with_the_methods_that_work():
-    def stiff(t, y):
-        return -1e7 * (y - torch.cos(t))
-
-    y0 = torch.zeros(1, 1, dtype=torch.float64)
-    with pytest.raises(StiffnessError, match=r"sample 0 of 1.*RadauIIA\(3\)"):
-        odeint(stiff, y0, [0.0, 1.0], method=dx.integrators.DormandPrince(max_steps=500))
-    found = odeint(stiff, y0, [0.0, 0.5, 1.0], method="radau")
-    assert abs(float(found[-1]) - math.cos(1)) < 1e-5

@@ -187,7 +187,7 @@ REFUSED = {
     "gauss_float": (Gauss, 2.0, "got 2.0"),
     "gauss_bool": (Gauss, True, "got True"),
     "radau_iia_negative": (RadauIIA, -1, "RadauIIA: expected an integer number of stages >= 1"),
-    "radau_ia_one": (RadauIA, 1, "RadauIA: expected .* >= 2; got 1. Use RadauIA.2., or with one stage, use Implicit"),
+    "radau_ia_one": (RadauIA, 1, "RadauIA: expected .* >= 2; got 1. Use .* ImplicitEuler"),
     "lobatto_one": (LobattoIIIC, 1, "LobattoIIIC: expected .* >= 2; got 1"),
 }
 
