@@ -13,6 +13,7 @@ from darboux.flow.method_names import as_method
 from darboux.flow.state_form import State, StateForm
 from darboux.flow.times import Times
 from darboux.integrators import DormandPrince, Field, Integrator, StepSize
+from darboux.solvers.transforms import nesting
 
 
 @overload
@@ -139,7 +140,7 @@ def _check_step_size(step_size: float | None, method: Integrator) -> None:
 
 def _check_finite(values: list[Tensor], times: Times, method: Integrator) -> None:
     """Refuse values that are not finite, where values can be looked at."""
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling() or nesting() > 0:
         return
     with torch.no_grad():
         lost = ~torch.stack([z.reshape(len(z), -1).isfinite().all(dim=1) for z in values])

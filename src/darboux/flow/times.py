@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from darboux.integrators import StepSize, Time
-from darboux.integrators.decide import is_differentiated
+from darboux.solvers.transforms import is_differentiated
 
 _ROUNDING = 16 * torch.finfo(torch.float32).eps  # up to which steps count as equal
 _COMPILED = (

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from darboux.integrators.adaptive_grid import Search
 from darboux.integrators.controller import Tolerance
-from darboux.integrators.decide import holds_anywhere, is_differentiated
+from darboux.integrators.decide import holds_anywhere
 from darboux.integrators.embedded import plain_step
 from darboux.integrators.integrator import Field, Integrator, StepSize, Time
 from darboux.integrators.slope import slope_of
 from darboux.integrators.step_size import step_size
-from darboux.solvers.transforms import hidden
+from darboux.solvers.transforms import hidden, is_differentiated
 
 _COMPILED = (
     "DormandPrince: expected eager execution; got torch.compile with fullgraph=True, but the "

@@ -7,7 +7,6 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from darboux.solvers.continuation import continuation
 from darboux.solvers.convergence import Progress, Target, entries, every, norms
@@ -16,7 +15,7 @@ from darboux.solvers.fixed_point import fixed_point
 from darboux.solvers.linearised import Linearised, Map
 from darboux.solvers.matrix_free import MatrixFree
 from darboux.solvers.newton import newton
-from darboux.solvers.transforms import hidden, nesting
+from darboux.solvers.transforms import hidden, is_differentiated, nesting
 
 Method = Literal["auto", "fixed-point", "newton"]
 _Settings = tuple[float | None, int, str, Tensor | None]
@@ -98,7 +97,7 @@ def _solve(g: Map, guess: Tensor, method: Method, settings: _Settings) -> Tensor
             return image
         target = Target(_tolerance(tol, start), max_iter, context, _floor(start, scale))
         root = _root(g, start, target, method)
-        return _with_derivatives(g, root, context) if _is_differentiated(image) else root
+        return _with_derivatives(g, root, context) if is_differentiated(image) else root
 
 
 def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
@@ -149,11 +148,6 @@ def _with_derivatives(g: Map, root: Tensor, context: str) -> Tensor:
     for _ in range(2):
         x = x + equation.moved(g(x) - x)
     return x
-
-
-def _is_differentiated(image: Tensor) -> bool:
-    """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level."""
-    return image.requires_grad or nesting() > 0 or forward_ad.unpack_dual(image).tangent is not None
 
 
 def _tolerance(tol: float | None, x: Tensor) -> float:

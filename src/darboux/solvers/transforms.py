@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import torch
+from torch import Tensor
+from torch.autograd import forward_ad
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +34,23 @@ def is_mapped() -> bool:
     vmap = torch._C._functorch.TransformType.Vmap
     levels = torch._C._functorch.get_interpreter_stack() or ()
     return any(level.key() == vmap for level in levels)
+
+
+def is_differentiated(x: object) -> bool:
+    """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level.
+
+    Args:
+        x: a tensor; anything else has no derivatives.
+
+    Example:
+        >>> is_differentiated(torch.ones(2, requires_grad=True)), is_differentiated(1.0)
+        (True, False)
+    """
+    return isinstance(x, Tensor) and (
+        (x.requires_grad and torch.is_grad_enabled())
+        or nesting() > 0
+        or forward_ad.unpack_dual(x).tangent is not None
+    )
 
 
 def hidden(function: Callable[P, R]) -> Callable[P, R]:
