@@ -13,7 +13,9 @@ into claims, and `certify` attacks every claim.
 
 from darboux import (
     activations,
+    bijections,
     compose,
+    density,
     deploy,
     diagnostics,
     fields,
@@ -30,6 +32,7 @@ from darboux.deploy import freeze
 from darboux.flow import ContractiveSteps, Flow, odeint
 from darboux.structure import (
     Averaged,
+    BiLipschitz,
     ConformalSymplectic,
     Dissipative,
     EnergyPreserving,
@@ -37,6 +40,7 @@ from darboux.structure import (
     Isometric,
     LinearGrowth,
     Lipschitz,
+    LogDeterminant,
     Reversible,
     Symplectic,
     VolumePreserving,
@@ -47,6 +51,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Average",
     "Averaged",
+    "BiLipschitz",
     "Certificate",
     "ConformalSymplectic",
     "ContractiveSteps",
@@ -58,13 +63,16 @@ __all__ = [
     "Lifted",
     "LinearGrowth",
     "Lipschitz",
+    "LogDeterminant",
     "Residual",
     "Reversible",
     "Symplectic",
     "VolumePreserving",
     "activations",
+    "bijections",
     "certify",
     "compose",
+    "density",
     "deploy",
     "diagnostics",
     "fields",

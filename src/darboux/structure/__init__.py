@@ -6,6 +6,7 @@ This is the ground floor: every other room may import it, and it imports none.
 """
 
 import darboux.structure.torch_rules as _torch_rules
+from darboux.structure.bijective import BiLipschitz, LogDeterminant
 from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
 from darboux.structure.compose import average, chain, residual
 from darboux.structure.energy import Dissipative, EnergyPreserving
@@ -49,6 +50,7 @@ __all__ = [
     "AdjointOf",
     "AutonomousField",
     "Averaged",
+    "BiLipschitz",
     "CanonicalField",
     "Claim",
     "Claims",
@@ -66,6 +68,7 @@ __all__ = [
     "LinearGrowth",
     "Lipschitz",
     "LipschitzField",
+    "LogDeterminant",
     "Nonnegative",
     "NormAtMost",
     "OneSidedField",

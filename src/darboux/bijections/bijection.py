@@ -1,0 +1,143 @@
+"""The abstract bijection: forward, inverse, log-determinant, and how it is undone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from darboux.structure import Claims
+
+Undone = tuple[Tensor, Tensor, tuple[Tensor | None, ...]]
+
+
+class Bijection(nn.Module, ABC):
+    """An invertible layer y = φ(x) with log|det Dφ(x)|, one number for each sample.
+
+    A bijection may be conditioned on a `context` c of each sample; then it is invertible in
+    x for every c. Bijections without `context_features` ignore it, so that one context can be
+    given to a whole chain.
+
+    Shapes: x and y are (batch, channels, *space); log-determinants are (batch,); a context
+    is (batch, context_features), or has the space of x as well.
+
+    Source: sections 4.1 and 4.2.3.
+    """
+
+    context_features: int | None = None
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return φ(x)."""
+        return self.forward_and_log_det(x, context)[0]
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return φ⁻¹(y)."""
+        return self.inverse_and_log_det(y, context)[0]
+
+    @abstractmethod
+    def forward_and_log_det(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return φ(x) and log|det Dφ(x)|, (batch,)."""
+
+    @abstractmethod
+    def inverse_and_log_det(
+        self, y: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return x = φ⁻¹(y) and log|det Dφ⁻¹(y)| = -log|det Dφ(x)|, (batch,)."""
+
+    @abstractmethod
+    def claims(self) -> Claims:
+        """Return what holds: `Invertible`, and what else there is to say."""
+
+    def undo(
+        self,
+        y: Tensor,
+        gradient: Tensor,
+        log_det_gradient: Tensor | None,
+        wanted: Sequence[Tensor],
+        context: Tensor | None = None,
+    ) -> Undone:
+        """Return x, the gradient with respect to x, and those with respect to `wanted`.
+
+        This is the backward pass of a chain that keeps no activations. The general way
+        inverts, and then evaluates again with derivatives. A class overrides it where one
+        evaluation of what is costly serves both.
+
+        Args:
+            y: φ(x), without graph.
+            gradient: of the loss with respect to y.
+            log_det_gradient: of the loss with respect to the log-determinants, (batch,), or
+                None where the loss does not use them.
+            wanted: parameters, and the context where it has a gradient.
+            context: that of the forward pass.
+        """
+        with torch.no_grad():
+            x = self.inverse(y, context)
+        return pull_back(self, x, gradient, log_det_gradient, wanted, context)
+
+
+def pull_back(
+    bijection: Bijection,
+    x: Tensor,
+    gradient: Tensor,
+    log_det_gradient: Tensor | None,
+    wanted: Sequence[Tensor],
+    context: Tensor | None = None,
+) -> Undone:
+    """Return x and the gradients with respect to x and `wanted`, by one evaluation at x.
+
+    Args:
+        bijection: the layer.
+        x: its input, without graph.
+        gradient: of the loss with respect to φ(x).
+        log_det_gradient: with respect to the log-determinants, or None.
+        wanted: what else is to be differentiated.
+        context: that of the forward pass.
+
+    Example:
+        >>> import darboux as dx
+        >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
+        >>> pull_back(layer, torch.ones(1, 2), torch.ones(1, 2), None, ())[1]
+        tensor([[2., 1.]])
+    """
+    with torch.enable_grad():
+        start = x.detach().requires_grad_()
+        if log_det_gradient is None:
+            outputs, cotangents = [bijection(start, context)], [gradient]
+        else:
+            outputs = list(bijection.forward_and_log_det(start, context))
+            cotangents = [gradient, log_det_gradient]
+    return (start.detach(), *gradients_of(outputs, [start, *wanted], cotangents))
+
+
+def gradients_of(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor]
+) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    """Return Σ ⟨output, cotangent⟩ differentiated by the first input, and by the others.
+
+    Outputs that depend on nothing are left out; the first input then has a gradient of zeros.
+
+    Args:
+        outputs: with their graphs.
+        inputs: with respect to what; the first one is the features.
+        cotangents: one for each output.
+
+    Example:
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> gradients_of([3 * x], [x], [torch.ones(2)])
+        (tensor([3., 3.]), ())
+    """
+    pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+    if not pairs:
+        return torch.zeros_like(inputs[0]), tuple(None for _ in inputs[1:])
+    found = torch.autograd.grad(
+        [output for output, _ in pairs],
+        list(inputs),
+        [cotangent for _, cotangent in pairs],
+        allow_unused=True,
+    )
+    first = torch.zeros_like(inputs[0]) if found[0] is None else found[0]
+    return first, tuple(found[1:])

@@ -1,0 +1,3 @@
+"""Normalising flows, discrete and continuous, as distributions."""
+
+__all__: list[str] = []
