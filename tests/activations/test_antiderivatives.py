@@ -7,7 +7,17 @@ import pytest
 import scipy.special
 import torch
 
-from darboux.activations import Clip, Identity, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
+from darboux.activations import (
+    ELU,
+    Clip,
+    Identity,
+    LeakyReLU,
+    LipSwish,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
 
 POINTS = [
     -1e4,
@@ -33,6 +43,13 @@ def dilogarithm(x, beta):
     return -value / mpmath.mpf(beta) ** 2
 
 
+def swish_integral(x):
+    s = mpmath.log1p(mpmath.exp(mpmath.mpf("0.5")))
+    u = s * mpmath.mpf(x)
+    value = u * mpmath.log1p(mpmath.exp(u)) + mpmath.polylog(2, -mpmath.exp(u)).real
+    return (value + mpmath.pi**2 / 12) / (mpmath.mpf(1.1) * s**2)
+
+
 ORACLES = {
     "tanh": (Tanh(), lambda x: mpmath.log(mpmath.cosh(mpmath.mpf(x)))),
     "sigmoid": (Sigmoid(), lambda x: mpmath.log1p(mpmath.exp(mpmath.mpf(x)))),
@@ -40,6 +57,8 @@ ORACLES = {
     "softplus_sharp": (Softplus(beta=8.0), lambda x: dilogarithm(x, 8.0)),
     "relu": (ReLU(), lambda x: max(x, 0) ** 2 / 2),
     "leaky_relu": (LeakyReLU(slope=0.5), lambda x: (1 if x > 0 else 0.5) * x**2 / 2),
+    "elu": (ELU(), lambda x: x**2 / 2 if x > 0 else mpmath.expm1(mpmath.mpf(x)) - x),
+    "lip_swish": (LipSwish().double(), swish_integral),
     "identity": (Identity(), lambda x: x**2 / 2),
     "clip": (Clip(threshold=1.0), lambda x: x**2 / 2 if abs(x) <= 1 else abs(x) - 0.5),
 }
@@ -87,3 +106,15 @@ def test_softplus_has_no_jump_where_torch_has_one():
     x = torch.tensor([20.0, 20.0 + 1e-10], dtype=torch.float64)
     assert Softplus()(x).diff() > 0
     assert torch.nn.functional.softplus(x).diff() < 0, "torch has none any more: simplify"
+
+
+def test_slopes_of_the_swish_are_below_the_bound_and_as_steep_as_it_says():
+    with mpmath.workdps(30):
+
+        def slope(u):
+            return mpmath.diff(lambda t: t / (1 + mpmath.exp(-t)), u)
+
+        steepest = slope(mpmath.findroot(lambda u: mpmath.diff(slope, u), 2.4))
+    lower, upper = LipSwish().slopes()
+    assert 0 < upper * 1.1 - steepest < 1e-9
+    assert 0 < (1 - steepest) - lower * 1.1 < 1e-9

@@ -181,7 +181,7 @@ def test_empty_batches_and_the_guess_come_back_untouched():
 REFUSED = {
     "method": (
         {"method": "bisection"},
-        "among auto, fixed-point, newton; got 'bisection'",
+        "among auto, fixed-point, anderson, newton; got 'bisection'",
     ),
     "tolerance": ({"tol": 0.0}, r"tolerance in \(0, 1\), or None; got 0.0"),
     "iterations": ({"max_iter": 0}, "max_iter >= 1; got 0"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from darboux.gradients import gradients_of
 from darboux.structure import Claims
 
 Undone = tuple[Tensor, Tensor, tuple[Tensor | None, ...]]
@@ -110,34 +111,5 @@ def pull_back(
         else:
             outputs = list(bijection.forward_and_log_det(start, context))
             cotangents = [gradient, log_det_gradient]
-    return (start.detach(), *gradients_of(outputs, [start, *wanted], cotangents))
-
-
-def gradients_of(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor]
-) -> tuple[Tensor, tuple[Tensor | None, ...]]:
-    """Return Σ ⟨output, cotangent⟩ differentiated by the first input, and by the others.
-
-    Outputs that depend on nothing are left out; the first input then has a gradient of zeros.
-
-    Args:
-        outputs: with their graphs.
-        inputs: with respect to what; the first one is the features.
-        cotangents: one for each output.
-
-    Example:
-        >>> x = torch.ones(2, requires_grad=True)
-        >>> gradients_of([3 * x], [x], [torch.ones(2)])
-        (tensor([3., 3.]), ())
-    """
-    pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
-    if not pairs:
-        return torch.zeros_like(inputs[0]), tuple(None for _ in inputs[1:])
-    found = torch.autograd.grad(
-        [output for output, _ in pairs],
-        list(inputs),
-        [cotangent for _, cotangent in pairs],
-        allow_unused=True,
-    )
-    first = torch.zeros_like(inputs[0]) if found[0] is None else found[0]
-    return first, tuple(found[1:])
+    first, *rest = gradients_of(outputs, [start, *wanted], cotangents)
+    return x, torch.zeros_like(x) if first is None else first, tuple(rest)

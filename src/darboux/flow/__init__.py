@@ -8,8 +8,11 @@
 
 from darboux.flow.doubled import DoubledFlow
 from darboux.flow.flow import Flow
+from darboux.flow.flow_bijection import FlowBijection
 from darboux.flow.odeint import odeint
+from darboux.flow.pair_bijection import PairBijection, PairStepBijection
 from darboux.flow.step import Step, advance, field_energy
+from darboux.flow.step_bijection import StepBijection
 from darboux.flow.steps import (
     ContractiveSteps,
     CoveringSteps,
@@ -25,7 +28,11 @@ __all__ = [
     "CoveringSteps",
     "DoubledFlow",
     "Flow",
+    "FlowBijection",
+    "PairBijection",
+    "PairStepBijection",
     "Step",
+    "StepBijection",
     "StepRule",
     "UniformSteps",
     "advance",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-import torch
 from torch import Tensor, nn
 
+from darboux.flow.pair_bijection import PairBijection
+from darboux.flow.pairs import halved, paired
 from darboux.structure import Claim, Claims, Invertible, Kind, VolumePreserving
 
 if TYPE_CHECKING:
@@ -52,41 +53,34 @@ class DoubledFlow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pair after the last step."""
-        state = _split(x)
+        state = halved(x)
         for bound, t, h in self.flow.grid():
             state = self.flow.integrator.step(bound, t, h, state)
-        return torch.cat(state, dim=1)
+        return paired(state)
 
     def inverse(self, y: Tensor) -> Tensor:
         """Return the pair before the first step."""
-        state = _split(y)
+        state = halved(y)
         back = self.flow.integrator.step_back  # type: ignore[attr-defined]
         for bound, t, h in reversed(self.flow.grid()):
             state = back(bound, t, h, state)
-        return torch.cat(state, dim=1)
+        return paired(state)
+
+    def as_bijection(self) -> PairBijection:
+        """Return the map as a bijection with its log-determinant, which is 0, for chains."""
+        return PairBijection(self)
 
     def start(self, z: Tensor) -> Tensor:
         """Return the pair with which the flow starts at z."""
         bound, t, h = self.flow.grid()[0]
-        return torch.cat(self.flow.integrator.init(bound, t, h, z), dim=1)
+        return paired(self.flow.integrator.init(bound, t, h, z))
 
     def value(self, x: Tensor) -> Tensor:
         """Return the features z of a pair."""
-        return self.flow.integrator.value(_split(x))
+        return self.flow.integrator.value(halved(x))
 
     def claims(self) -> Claims:
         """Return that the map preserves volume and can be inverted."""
         reason = f"{self.flow.integrator!r}: shears and reflections of pairs, for any field"
         found = (VolumePreserving(), Invertible())
         return Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason) for s in found))
-
-
-def _split(x: Tensor) -> tuple[Tensor, Tensor]:
-    if x.ndim < 2 or x.shape[1] % 2:
-        msg = (
-            f"DoubledFlow: expected pairs (batch, 2 features, *space); got shape "
-            f"{tuple(x.shape)}. Use start(z) to begin at z."
-        )
-        raise ValueError(msg)
-    first, second = x.chunk(2, dim=1)
-    return first, second

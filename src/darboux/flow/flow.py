@@ -13,6 +13,7 @@ from darboux.fields.field import Bound
 from darboux.flow.arguments import as_fields, as_integrator, step_rule
 from darboux.flow.back import step_back
 from darboux.flow.doubled import DoubledFlow
+from darboux.flow.flow_bijection import FlowBijection
 from darboux.flow.step import Step, field_energy
 from darboux.flow.steps import StepRule, StepSize, UniformSteps, as_float, required_limit
 from darboux.integrators import Integrator, Time
@@ -114,12 +115,25 @@ class Flow(nn.Module):
         """
         return DoubledFlow(self)
 
+    def as_bijection(self) -> FlowBijection:
+        """Return the flow as a bijection, for chains.
+
+        Raises:
+            TypeError: if the method cannot step back, or steps pairs of states.
+            ValueError: if its steps are not undone in closed form.
+        """
+        return FlowBijection(self)
+
     def chain(self) -> list[tuple[str, nn.Module]]:
         """Return the steps as maps of their own, with names, in order.
 
         A two-step method is no chain of maps of z: it is the only part of itself.
         """
-        return [("flow", self)] if self.integrator.doubled else [*self._chain()]
+        return [("flow", self)] if self.integrator.doubled else [*self.steps()]
+
+    def steps(self) -> list[tuple[str, Step]]:
+        """Return the steps with names, in order; those of a two-step method map pairs."""
+        return [*self._chain()]
 
     def energy(self, z: Tensor) -> Tensor:
         """Return the energy at z, (batch,), of the field that all steps share.

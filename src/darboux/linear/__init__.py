@@ -14,7 +14,9 @@ from darboux.linear.dense import Dense
 from darboux.linear.finite_difference import FiniteDifference
 from darboux.linear.lift import Lift
 from darboux.linear.linear_map import LinearMap
+from darboux.linear.mixed_norms import mixed_chain_bound, mixed_norm_bound, mixed_norm_estimate
 from darboux.linear.scaled import Scaled
+from darboux.linear.shrunk import NormControl, Shrunk
 from darboux.linear.skew_part import SkewPart
 from darboux.linear.stacked import Stacked
 from darboux.linear.stencil import Stencil
@@ -32,8 +34,10 @@ __all__ = [
     "Lift",
     "LinearMap",
     "Nonnegative",
+    "NormControl",
     "Orthogonal",
     "Scaled",
+    "Shrunk",
     "Skew",
     "SkewPart",
     "Spectral",
@@ -41,4 +45,7 @@ __all__ = [
     "Stencil",
     "StencilMap",
     "Transposed",
+    "mixed_chain_bound",
+    "mixed_norm_bound",
+    "mixed_norm_estimate",
 ]

@@ -109,7 +109,7 @@ def _message(progress: Progress, target: Target, method: str) -> str:
 
 
 def _advice(method: str) -> str:
-    other = "method='newton', " if method == "fixed-point" else ""
+    other = "method='newton', " if method in ("fixed-point", "anderson") else ""
     return f"Use a smaller step, {other}more iterations (max_iter), or float64."
 
 

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from darboux.solvers.anderson import anderson
 from darboux.solvers.continuation import continuation
 from darboux.solvers.convergence import Progress, Target, entries, every, norms
 from darboux.solvers.dense import Dense
@@ -17,7 +18,7 @@ from darboux.solvers.matrix_free import MatrixFree
 from darboux.solvers.newton import newton
 from darboux.solvers.transforms import hidden, is_differentiated, nesting
 
-Method = Literal["auto", "fixed-point", "newton"]
+Method = Literal["auto", "fixed-point", "anderson", "newton"]
 _Settings = tuple[float | None, int, str, Tensor | None]
 
 _DENSE = 256  # unknowns of a sample, up to which its matrix is factorised
@@ -41,7 +42,8 @@ def solve(
 ) -> Tensor:
     """Return x with x = g(x), differentiable in everything that g closes over.
 
-    "fixed-point" iterates x <- g(x); "newton" takes damped Newton steps, with the Jacobian of
+    "fixed-point" iterates x <- g(x), and "anderson" accelerates that, which pays where g
+    contracts slowly; "newton" takes damped Newton steps, with the Jacobian of
     each sample up to 256 unknowns and GMRES beyond, and where they lead nowhere follows the
     solution of x = x_0 + λ (g(x) - x_0) from the guess x_0; "auto" iterates as long as that
     contracts well, and goes on with Newton's method for the samples where it does not: by
@@ -62,7 +64,7 @@ def solve(
     Args:
         g: the map.
         guess: the first iterate.
-        method: "auto", "fixed-point" or "newton".
+        method: "auto", "fixed-point", "anderson" or "newton".
         tol: the error that is allowed, relative to the size of a sample; rounding if None.
         max_iter: the number of iterations of each kind, >= 1.
         context: who asks, for messages.
@@ -107,6 +109,8 @@ def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
         return g(x).detach()
 
     with torch.no_grad():
+        if method == "anderson":
+            return anderson(plain, start, target).check(target, method)
         progress = _beginning(start)
         if method != "newton":
             rate = _RATE if method == "auto" else torch.inf

@@ -2,11 +2,13 @@
 
 from darboux.certify.attacks import (
     averaged,
+    bilipschitz,
     energy,
     growth,
     invertible,
     isometric,
     lipschitz,
+    log_determinant,
     reversible,
     symplectic,
     volume,
@@ -14,11 +16,13 @@ from darboux.certify.attacks import (
 
 __all__ = [
     "averaged",
+    "bilipschitz",
     "energy",
     "growth",
     "invertible",
     "isometric",
     "lipschitz",
+    "log_determinant",
     "reversible",
     "symplectic",
     "volume",

@@ -8,11 +8,13 @@ import torch
 from torch import nn
 
 from darboux.activations import (
+    ELU,
     Activation,
     Clip,
     GroupSort,
     Identity,
     LeakyReLU,
+    LipSwish,
     ReLU,
     Sigmoid,
     Softplus,
@@ -42,6 +44,10 @@ CASES: dict[str, Callable[[], Activation]] = {
     "clip": Clip,
     "clip_per_channel": lambda: Clip(4, threshold=0.5),
     "clip_uneven": _uneven_clip,
+    "elu": ELU,
+    "lip_swish": LipSwish,
+    "lip_swish_sharp": lambda: LipSwish(beta=8.0),
+    "lip_swish_flat": lambda: LipSwish(beta=-1.0),
     "group_sort": GroupSort,
     "group_sort_of_four": lambda: GroupSort(group=4),
 }

@@ -18,6 +18,7 @@ from darboux.linear import (
     Nonnegative,
     Orthogonal,
     Scaled,
+    Shrunk,
     Skew,
     SkewPart,
     Spectral,
@@ -55,6 +56,10 @@ _CASES: dict[str, Build] = {
     "dense-zero-row": _zero_row,
     "dense-skew": lambda: _constrained(lambda: Dense(4, 4), Skew),
     "dense-spectral": lambda: _constrained(lambda: Dense(4, 6), lambda: Spectral(norm=0.5)),
+    "dense-shrunk-wide": lambda: Shrunk(Dense(7, 4), norm=0.5),
+    "dense-shrunk-tall": lambda: Shrunk(Dense(3, 5), norm=0.5),
+    "dense-shrunk-spectral": lambda: Shrunk(Dense(4, 6), norm=0.5, by="spectral"),
+    "conv-shrunk": lambda: Shrunk(Conv(2, 3, kernel=3, dim=2), norm=0.5),
     "dense-orthogonal-exp": lambda: _constrained(lambda: Dense(3, 5), Orthogonal),
     "dense-orthogonal-cayley": lambda: _constrained(
         lambda: Dense(5, 3), lambda: Orthogonal("cayley")

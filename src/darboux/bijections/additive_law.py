@@ -1,0 +1,48 @@
+"""The additive law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from darboux.bijections.coupling_law import CouplingLaw
+
+
+@final
+@dataclass(frozen=True)
+class AdditiveLaw(CouplingLaw):
+    """The shear y = x + t with slope 1.
+
+    Shapes: x, y and the raw parameters t are (batch, channels, *space).
+
+    Source: section 4.1.1.
+
+    Example:
+        >>> import torch
+        >>> AdditiveLaw().inverse(torch.tensor([[3.0]]), torch.tensor([[1.0]]))
+        (tensor([[2.]]), None)
+    """
+
+    volume_preserving: ClassVar[bool] = True
+
+    @property
+    def parameters_per_feature(self) -> int:
+        """One: t."""
+        return 1
+
+    def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, None]:
+        """Return x + t."""
+        return x + raw, None
+
+    def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, None]:
+        """Return y - t."""
+        return y - raw, None
+
+    def undo(
+        self, y: Tensor, raw: Tensor, gradient: Tensor, slope_gradient: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return y - t; gradients pass through."""
+        del slope_gradient
+        return y - raw, gradient, gradient

@@ -1,0 +1,203 @@
+"""The abstract coupling layer: one part moves by a law whose parameters come from the other."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from darboux.bijections.bijection import Bijection, Undone
+from darboux.bijections.conditioning import with_context
+from darboux.bijections.coupling_law import CouplingLaw
+from darboux.bijections.log_dets import zeros
+from darboux.bijections.mixing import wide
+from darboux.bijections.partition import Partition
+from darboux.gradients import gradients_of
+from darboux.linear.sizes import positive
+from darboux.solvers.transforms import nesting
+
+
+class Coupling(Bijection, ABC):
+    """y₁ = x₁, y₂ = γ(x₂, f(x₁)) with a sub-network f and a law γ, invertible in x₂.
+
+    The inverse evaluates f once, forward; so f may be anything. With `swap`, x₁ moves given x₂.
+    Laws are computed in float32 at least, also where autocast lets f run in fewer digits.
+
+    Shapes: x and y are (batch, channels, *space) with 0 to 3 spatial axes; a context is
+    (batch, context_features), or has the space of x as well.
+
+    Source: section 4.1.1, equations (42) and (43).
+
+    Args:
+        network: f, (batch, kept channels + context_features, *space) -> (batch, moved channels *
+            law.parameters_per_feature, *space).
+        law: γ.
+        swap: whether the first part moves given the second.
+        partition: what the parts are.
+        context_features: of the context, which f gets after the kept channels; None without.
+
+    Raises:
+        TypeError: if the network is no module, or the partition is none.
+        ValueError: when called, if shapes do not fit.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        law: CouplingLaw,
+        *,
+        swap: bool,
+        partition: Partition,
+        context_features: int | None,
+    ) -> None:
+        super().__init__()
+        self._check_arguments(network, partition)
+        self.network = network
+        self.law = law
+        self.swap = swap
+        self.partition = partition
+        self.context_features = (
+            None if context_features is None else positive("context_features", context_features)
+        )
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return (x₁, γ(x₂, f(x₁)))."""
+        kept, moved = self._parts(x)
+        return self._joined(kept, self.law.forward(*self._raw(kept, moved, context))[0], _dtype(x))
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return (y₁, γ⁻¹(y₂, f(y₁)))."""
+        kept, moved = self._parts(y)
+        return self._joined(kept, self.law.inverse(*self._raw(kept, moved, context))[0], _dtype(y))
+
+    def forward_and_log_det(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return φ(x) and Σ log|∂γ/∂x₂|, (batch,)."""
+        kept, moved = self._parts(x)
+        moved, slopes = self.law.forward(*self._raw(kept, moved, context))
+        y = self._joined(kept, moved, _dtype(x))
+        return y, self._log_det(y, slopes)
+
+    def inverse_and_log_det(
+        self, y: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return φ⁻¹(y) and -Σ log|∂γ/∂x₂|, (batch,)."""
+        kept, moved = self._parts(y)
+        moved, slopes = self.law.inverse(*self._raw(kept, moved, context))
+        x = self._joined(kept, moved, _dtype(y))
+        return x, self._log_det(x, slopes)
+
+    def undo(
+        self,
+        y: Tensor,
+        gradient: Tensor,
+        log_det_gradient: Tensor | None,
+        wanted: Sequence[Tensor],
+        context: Tensor | None = None,
+    ) -> Undone:
+        """Return x and gradients by one evaluation of f, which serves both."""
+        kept, moved = self._parts(y)
+        towards_kept, towards_moved = self._parts(gradient)
+        with torch.enable_grad():
+            leaf = kept.detach().requires_grad_()
+            graph = self._evaluate(leaf, moved.shape[1], context)
+        with torch.no_grad():
+            moved = wide(moved)
+            raw, towards_moved = graph.detach().to(moved.dtype), towards_moved.to(moved.dtype)
+            weight = _spread(log_det_gradient, moved)
+            moved, back, towards_raw = self.law.undo(moved, raw, towards_moved, weight)
+            first, *rest = gradients_of([graph], [leaf, *wanted], [towards_raw])
+            towards_kept = towards_kept if first is None else towards_kept + first
+            x = self._joined(kept, moved, y.dtype)
+            return x, self._joined(towards_kept, back, gradient.dtype), tuple(rest)
+
+    def extra_repr(self) -> str:
+        """Return the partition, and the law where it has options."""
+        given = f"{self.law}, swap={self.swap}, partition={self.partition}"
+        count = self.context_features
+        return given if count is None else f"{given}, context_features={count}"
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is kept and what moves."""
+        self.partition.check(x)
+        first, second = self.partition.split(x)
+        return (second, first) if self.swap else (first, second)
+
+    def _joined(self, kept: Tensor, moved: Tensor, dtype: torch.dtype) -> Tensor:
+        kept, moved = kept.to(dtype), moved.to(dtype)
+        return self.partition.join(*((moved, kept) if self.swap else (kept, moved)))
+
+    def _raw(self, kept: Tensor, moved: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the moved part and its parameters, in float32 at least."""
+        moved = wide(moved)
+        return moved, self._evaluate(kept, moved.shape[1], context).to(moved.dtype)
+
+    def _evaluate(self, kept: Tensor, moved: int, context: Tensor | None) -> Tensor:
+        """Return f(x₁), for that many channels that move."""
+        given = kept
+        if self.context_features is not None:
+            given = with_context(type(self).__name__, kept, context, self.context_features)
+        version = _version(given)
+        raw = self.network(given)
+        if version != _version(given):
+            msg = (
+                f"{type(self).__name__}: the sub-network changed its input in place, which is a "
+                "part of x. Use inplace=False in its first layers."
+            )
+            raise RuntimeError(msg)
+        self._check_raw(raw, kept, moved)
+        return raw
+
+    def _log_det(self, y: Tensor, slopes: Tensor | None) -> Tensor:
+        if slopes is None:
+            return zeros(y)
+        return self.partition.total(slopes, first=self.swap).to(y.dtype)
+
+    def _check_raw(self, raw: object, kept: Tensor, moved: int) -> None:
+        channels = moved * self.law.parameters_per_feature
+        expected = (len(kept), channels, *kept.shape[2:])
+        if isinstance(raw, Tensor) and raw.shape == expected:
+            return
+        got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        msg = (
+            f"{type(self).__name__}: expected the sub-network to return {channels} channels, "
+            f"{self.law.parameters_per_feature} for each of the {moved} that move, shape "
+            f"{expected}; got {got} for an input of shape {tuple(kept.shape)}. Use a last layer "
+            f"with {channels} channels, and paddings that keep the space."
+        )
+        raise ValueError(msg)
+
+    def _check_arguments(self, network: object, partition: object) -> None:
+        for name, value, kind, use in (
+            ("network", network, nn.Module, "a module from the kept part to the parameters"),
+            ("partition", partition, Partition, "e.g. Halves()"),
+        ):
+            if not isinstance(value, kind):
+                msg = (
+                    f"{type(self).__name__}: expected {name} to be a {kind.__name__}; got "
+                    f"{value!r}. Use {use}."
+                )
+                raise TypeError(msg)
+
+
+def _dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype of the result: that of x, but under autocast float32 at least."""
+    return wide(x).dtype if torch.is_autocast_enabled(x.device.type) else x.dtype
+
+
+def _spread(weight: Tensor | None, values: Tensor) -> Tensor | None:
+    """Return the gradient of the sum of the values of each sample, at every value."""
+    if weight is None:
+        return None
+    shape = (-1, *(1,) * (values.ndim - 1))
+    return weight.to(values.dtype).reshape(shape).expand_as(values)
+
+
+def _version(x: Tensor) -> int:
+    """Return how often x was changed in place, where that is counted."""
+    if torch.compiler.is_compiling() or nesting() or x.is_inference():
+        return 0
+    return x._version

@@ -1,0 +1,59 @@
+"""The abstract law of a coupling: how one part moves, given numbers for each of its entries."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+
+class CouplingLaw(ABC):
+    """An elementwise map y = γ(x, θ), invertible in x for all parameters θ.
+
+    The raw parameters of an entry are real numbers without constraints. They come along the
+    channel axis: all first parameters, then all second ones, and so on.
+
+    Shapes: x and y are (batch, channels, *space), raw parameters (batch, channels *
+    parameters_per_feature, *space), logarithmic slopes have the shape of x.
+
+    Source: section 4.1.1, equations (42) and (43).
+    """
+
+    volume_preserving: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def parameters_per_feature(self) -> int:
+        """How many raw parameters an entry of x has."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return y and log|dy/dx|, None where it is 0 everywhere."""
+
+    @abstractmethod
+    def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return x and log|dx/dy|, None where it is 0 everywhere."""
+
+    def undo(
+        self, y: Tensor, raw: Tensor, gradient: Tensor, slope_gradient: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return x, and the gradients with respect to x and the raw parameters.
+
+        Args:
+            y: the result, without graph.
+            raw: the parameters, without graph.
+            gradient: of the loss with respect to y.
+            slope_gradient: with respect to log|dy/dx|, or None.
+        """
+        x = self.inverse(y, raw)[0].detach()
+        with torch.enable_grad():
+            leaves = x.detach().requires_grad_(), raw.detach().requires_grad_()
+            moved, slope = self.forward(*leaves)
+        outputs, cotangents = [moved], [gradient]
+        if slope is not None and slope_gradient is not None:
+            outputs.append(slope)
+            cotangents.append(slope_gradient)
+        back, found = torch.autograd.grad(outputs, leaves, cotangents)
+        return x, back, found

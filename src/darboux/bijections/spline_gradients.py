@@ -1,0 +1,132 @@
+"""Vector-Jacobian products of splines, by hand."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.bijections.rational_quadratic import Evaluated, Shape
+from darboux.bijections.spline_bins import Bins
+
+
+@final
+class SplineGradients:
+    """Derivatives of y = γ(x, θ) and l = log|∂γ/∂x| at points where the spline was evaluated.
+
+    In a bin, with the letters of `Shape`: ∂R/∂θ = S/δ, ∂R/∂δ = (θ² - R(1 - 2q))/D,
+    ∂R/∂d₀ = q(1 - R)/D, ∂R/∂d₁ = -qR/D, and l = 2 log δ + log B - 2 log D.
+
+    Args:
+        bins: of the spline.
+        at: the spline at x, by `evaluate` in either direction.
+    """
+
+    def __init__(self, bins: Bins, at: Evaluated) -> None:
+        self.bins, self.at = bins, at
+        self.width, self.height = at.piece.size.unbind(0)
+        self.ratio = self.height / self.width
+        self.shape = Shape(at.theta, self.ratio, at.piece.slopes)
+        self.inverse_below = self.shape.below.reciprocal()
+        self.inverse_above = self.shape.above.reciprocal()
+        self.rise_by_theta = (self.ratio * self.shape.above) * self.inverse_below.square()
+
+    def slope(self) -> Tensor:
+        """Return dy/dx, 1 outside."""
+        return torch.addcmul(1 - self.at.inside, self.at.inside, self.ratio * self.rise_by_theta)
+
+    def log_slope_by_x(self) -> Tensor:
+        """Return dl/dx, 0 outside."""
+        scale = 0.5 / self.bins.tail
+        return self._log_slope_by_theta() * self.at.inside * scale / self.width
+
+    def pull(self, value: Tensor | None, log_slope: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the gradients with respect to x and to the rows of parameters.
+
+        Args:
+            value: gradient of the loss with respect to y, or None.
+            log_slope: with respect to l, or None.
+        """
+        at, scale = self.at, 2 * self.bins.tail
+        rise = self.height * (0.0 if value is None else value * at.inside * scale)
+        weight = None if log_slope is None else log_slope * at.inside
+        theta = rise * self.rise_by_theta
+        if weight is not None:
+            theta = torch.addcmul(theta, weight, self._log_slope_by_theta())
+        left = theta / self.width
+        x = left / scale
+        if value is not None:
+            x = x + value * (1 - at.inside)
+        return x, self._rows(rise, weight, left)
+
+    def _log_slope_by_theta(self) -> Tensor:
+        """Return ∂l/∂θ = B_θ/B - 2 D_θ/D."""
+        theta, shape = self.at.theta, self.shape
+        d0, d1 = self.at.piece.slopes.unbind(0)
+        odd = 1 - 2 * theta
+        above = torch.addcmul(d1 * theta, d0, theta - 1)
+        above = torch.addcmul(above, self.ratio, odd) * self.inverse_above
+        return 2 * torch.addcmul(above, shape.bend * odd, self.inverse_below, value=-1)
+
+    def _rows(self, rise: Tensor, weight: Tensor | None, left: Tensor) -> Tensor:
+        """Return the gradient of the parameters.
+
+        Args:
+            rise: with respect to R.
+            weight: with respect to l, or None.
+            left: minus that with respect to the left end of the bin.
+        """
+        shape, below = self.shape, self.inverse_below
+        common = rise * below
+        ratio = common * (shape.square - shape.rise * (1 - 2 * shape.mixed))
+        second = -(common * shape.mixed * shape.rise)
+        first = torch.addcmul(second, common, shape.mixed)
+        if weight is not None:
+            above, twice = weight * self.inverse_above, 2 * weight * below
+            bent = twice * shape.mixed
+            ratio = ratio + 2 * (weight / self.ratio + above * shape.mixed)
+            ratio = ratio - twice + 2 * bent
+            first = torch.addcmul(first, above, shape.rest_square) - bent
+            second = torch.addcmul(second, above, shape.square) - bent
+        ratio = ratio / self.width
+        height = torch.addcmul(ratio, rise / self.height, shape.rise)
+        width = torch.addcmul(left * self.at.theta, ratio, self.ratio).neg()
+        start = torch.stack((-left, rise / self.height))
+        return self._parameters(torch.stack((width, height)), start, torch.stack((first, second)))
+
+    def _parameters(self, size: Tensor, start: Tensor, slopes: Tensor) -> Tensor:
+        """Return the gradient of the raw parameters from that of the bin."""
+        bins, piece = self.bins, self.at.piece
+        rows = piece.sizes.new_empty(bins.parameters, *piece.index.shape[1:])
+        both, inner = rows[: 2 * bins.count].unflatten(0, (2, -1)), rows[2 * bins.count :]
+        last = bins.count - 1
+        both[:, last].zero_()
+        inner.zero_()
+        # a share moves the start if it is before, the size if it is the bin's own
+        shape = (2, 1, *piece.index.shape[1:])
+        torch.mul(piece.steps, start.unsqueeze(1), out=both[:, :last])
+        both.scatter_(1, piece.index.expand(shape), size.unsqueeze(1))
+        mean = start * self._share(piece.start, piece.index) + size * self._share(piece.size)
+        both.sub_(mean.unsqueeze(1)).mul_(self._free(piece.sizes))
+        # softplus' = 1 - exp(-softplus)
+        slopes = slopes * -torch.expm1(bins.min_slope - piece.slopes)
+        slopes = slopes * torch.stack((piece.steps[0], 1 - piece.steps[-1]))
+        knots = torch.cat((piece.index - 1, piece.index)).clamp(0, last - 1)
+        inner.scatter_add_(0, knots[:1], slopes[:1]).scatter_add_(0, knots[1:], slopes[1:])
+        return rows
+
+    def _free(self, sizes: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return what softmax gave to a bin, or to all those before."""
+        (width, height), count = self.bins.smallest(), 1 if index is None else index[0].to(sizes.dtype)
+        if width != height:
+            return torch.stack((sizes[0] - count * width, sizes[1] - count * height))
+        return sizes - count * width
+
+    def _share(self, sizes: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return the same, as shares of what softmax has to give."""
+        free, (width, height) = self._free(sizes, index), self.bins.smallest()
+        count = self.bins.count
+        if width != height:
+            return torch.stack((free[0] / (1 - count * width), free[1] / (1 - count * height)))
+        return free * (1 / (1 - count * width))

@@ -1,0 +1,143 @@
+"""What a continuous flow checks of its arguments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from darboux.integrators import DormandPrince, Integrator, PostActivation, Time
+
+
+def check_field(field: object) -> None:
+    """Refuse what is no module, mixes samples, or is random.
+
+    Raises:
+        TypeError: if it is no module, or a layer mixes samples or draws random numbers.
+
+    Example:
+        >>> check_field(nn.Linear(2, 2))
+    """
+    if not isinstance(field, nn.Module):
+        msg = (
+            f"ContinuousFlow: expected a field that is a module f(t, z); got "
+            f"{type(field).__name__}. Use TimeConditionedField(network), or write a module."
+        )
+        raise TypeError(msg)
+    for name, part in field.named_modules():
+        if isinstance(part, (_BatchNorm, _DropoutNd)):
+            why = (
+                "mixes the samples of a batch, so that no sample has a Jacobian of its own"
+                if isinstance(part, _BatchNorm)
+                else "is another field at every stage of a step, so that there is no ODE"
+            )
+            msg = (
+                f"ContinuousFlow: expected a field that acts on every sample alone and is no "
+                f"random one; got {type(part).__name__} at {name!r}, which {why}. Leave it out, or "
+                "use LayerNorm or GroupNorm."
+            )
+            raise TypeError(msg)
+
+
+def check_integrator(integrator: Integrator) -> Integrator:
+    """Return a method that solves any ODE, as one for z and its log-determinant must.
+
+    Raises:
+        TypeError: if it wants energies, parts or a phase space, or follows no ODE.
+
+    Example:
+        >>> import darboux as dx
+        >>> check_integrator(dx.integrators.Euler()).order
+        1
+    """
+
+    def values(t: Time, z: Tensor) -> Tensor:
+        del t
+        return z
+
+    fits = isinstance(integrator, Integrator) and not isinstance(integrator, PostActivation)
+    if fits:
+        try:
+            integrator.require(values)
+        except TypeError:
+            fits = False
+    if not fits:
+        msg = (
+            f"ContinuousFlow: expected a method that solves any ODE, because z goes together with "
+            f"its log-determinant; got {integrator!r}. Use a Runge-Kutta method such as Kutta4(), "
+            "ImplicitMidpoint() or DormandPrince()."
+        )
+        raise TypeError(msg)
+    return integrator
+
+
+def check_steps(steps: int | None, integrator: Integrator) -> int:
+    """Return the number of steps.
+
+    Raises:
+        ValueError: unless it is a whole number >= 1.
+
+    Example:
+        >>> check_steps(None, DormandPrince())
+        1
+    """
+    if steps is None:
+        return 1 if isinstance(integrator, DormandPrince) else 8
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        msg = f"ContinuousFlow: expected a whole number of steps >= 1; got {steps!r}. Use 8."
+        raise ValueError(msg)
+    return steps
+
+
+def check_horizon(horizon: float) -> float:
+    """Return T.
+
+    Raises:
+        ValueError: unless it is positive and finite.
+
+    Example:
+        >>> check_horizon(1.0)
+        1.0
+    """
+    if not 0 < horizon < math.inf:
+        msg = f"ContinuousFlow: expected a finite horizon > 0; got {horizon}. Use 1."
+        raise ValueError(msg)
+    return horizon
+
+
+def shape_of(shape: int | Sequence[int]) -> torch.Size:
+    """Return the shape of one sample.
+
+    Raises:
+        ValueError: if it is empty or has sizes < 1.
+
+    Example:
+        >>> shape_of(2)
+        torch.Size([2])
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not sizes or min(sizes) < 1:
+        msg = f"ContinuousFlow: expected sizes >= 1; got shape {shape}. Use 2 for two features."
+        raise ValueError(msg)
+    return torch.Size(sizes)
+
+
+def check_input(x: Tensor, shape: torch.Size) -> None:
+    """Refuse features of another shape.
+
+    Raises:
+        ValueError: unless x is (batch, *shape).
+
+    Example:
+        >>> check_input(torch.ones(3, 2), torch.Size([2]))
+    """
+    if x.ndim != 1 + len(shape) or x.shape[1:] != shape:
+        msg = (
+            f"ContinuousFlow: expected (batch, {', '.join(map(str, shape))}); got "
+            f"{tuple(x.shape)}. Build the flow with shape={tuple(x.shape[1:])} for such features."
+        )
+        raise ValueError(msg)

@@ -1,0 +1,146 @@
+"""How much drift the gradients bear: measured on a few samples, by computing them both ways."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from darboux.gradients.fingerprint import Fingerprint
+from darboux.gradients.link import Stack
+from darboux.gradients.passes import Passes, Sums
+from darboux.gradients.tape import Tape
+
+_SAMPLES = 2  # at least: statistics of a batch need two
+_PART = 4  # of the batch at most, as a divisor
+
+
+@final
+class Outcome(NamedTuple):
+    """What came of one stretch of links.
+
+    Args:
+        drift: the largest relative error of reconstructed features.
+        error: the relative error of the gradients.
+        gradients: the exact ones, with respect to the stack before.
+    """
+
+    drift: float
+    error: float
+    gradients: Stack
+
+
+@final
+class Calibration:
+    """Compares gradients from undone links with exact ones, and puts checkpoints where needed.
+
+    Rounding of the features matters as much as the gradients react to it, and that differs by
+    orders of magnitude from chain to chain. So a stretch of links is undone for a few samples of
+    the batch, and its gradients are compared with exact ones; it is halved until they agree.
+
+    Args:
+        tape: what the forward pass left behind.
+        tensors: the parameters as they were used.
+        context: the context, or None.
+        weight: the gradient with respect to log|det|, or None.
+        accuracy: the relative error of gradients that is allowed.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        tensors: list[Tensor],
+        context: Tensor | None,
+        weight: Tensor | None,
+        accuracy: float,
+    ) -> None:
+        self.tape, self.accuracy = tape, accuracy
+        self._whole = (tensors, context, weight)
+
+    def run(self, stack: Stack, gradients: Stack) -> None:
+        """Measure the stretches between checkpoints, the last one first.
+
+        Args:
+            stack: before the first link, exact.
+            gradients: with respect to the stack after the last link.
+        """
+        few = _few(stack[0])
+        tensors, context, weight = self._whole
+        given = (
+            None if context is None else context.detach()[few].requires_grad_(context.requires_grad)
+        )
+        self.passes = Passes(self.tape, tensors, given, None if weight is None else weight[few])
+        starts = sorted(
+            {0, *(k for k in self.tape.monitor.checkpoints if k < len(self.tape.links))}
+        )
+        first, back = _rows(stack, few), _rows(gradients, few)
+        stop = len(self.tape.links)
+        for start in reversed(starts):
+            back = self._stretch(start, stop, self.passes.ahead(0, start, first), back)
+            stop = start
+
+    def _stretch(self, start: int, stop: int, stack: Stack, gradients: Stack) -> Stack:
+        """Measure links start, ..., stop - 1, halve them if need be; return exact gradients."""
+        if stop - start == 1:
+            return self._exact(start, stop, stack, gradients, Sums(len(self.passes.tensors)))
+        found = self._compared(start, stop, stack, gradients)
+        monitor = self.tape.monitor
+        if found.error <= self.accuracy:
+            monitor.allow(start, found.drift, found.error, self.accuracy)
+            return found.gradients
+        middle = monitor.split(start, stop, found.error, self.tape.links[stop - 1].name)
+        back = self._stretch(middle, stop, self.passes.ahead(start, middle, stack), gradients)
+        return self._stretch(start, middle, stack, back)
+
+    def _compared(self, start: int, stop: int, stack: Stack, gradients: Stack) -> Outcome:
+        """Return how far gradients from undone links are off."""
+        passes, prints = self.passes, self.tape.monitor.prints
+        marks: list[Fingerprint] = []
+        current, back, drift = stack, gradients, 0.0
+        for k in range(start, stop):
+            marks.append(prints(current[0]))
+            current = passes.ahead(k, k + 1, current)
+        undone = Sums(len(passes.tensors))
+        for k in range(stop - 1, start, -1):
+            current, back, found = passes.undo(k, current, back)
+            undone.add([i for _, i in self.tape.names[k]], found)
+            drift = max(drift, prints.drift(marks[k - start], current[0]))
+            if not math.isfinite(drift):
+                break
+        _, back = passes.repeat(start, start + 1, stack, back, undone)
+        exact = Sums(len(passes.tensors))
+        truth = self._exact(start, stop, stack, gradients, exact)
+        pairs = ((back, truth), (undone.tensors(), exact.tensors()))
+        error = max(_difference(one, other) for one, other in pairs)
+        return Outcome(drift, error if math.isfinite(drift) else math.inf, truth)
+
+    def _exact(self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums) -> Stack:
+        """Return exact gradients, by halving: log K stacks in memory, K log K evaluations."""
+        if stop - start == 1:
+            return self.passes.repeat(start, stop, stack, gradients, sums)[1]
+        middle = (start + stop) // 2
+        half = self.passes.ahead(start, middle, stack)
+        back = self._exact(middle, stop, half, gradients, sums)
+        return self._exact(start, middle, stack, back, sums)
+
+
+def _few(x: Tensor) -> Tensor:
+    """Return the places of some samples, spread over the batch."""
+    count = min(len(x), max(_SAMPLES, math.ceil(len(x) / _PART)))
+    return torch.arange(count, device=x.device) * len(x) // max(count, 1)
+
+
+def _rows(stack: Stack, rows: Tensor) -> Stack:
+    return tuple(tensor[rows] for tensor in stack)
+
+
+def _difference(found: Stack | list[Tensor], exact: Stack | list[Tensor]) -> float:
+    """Return the relative difference of gradients; none where they are not finite anyway."""
+    size = math.sqrt(sum(float(t.double().square().sum()) for t in exact))
+    pairs = zip(found, exact, strict=False)
+    off = math.sqrt(sum(float((a.double() - b.double()).square().sum()) for a, b in pairs))
+    if not math.isfinite(size) or off == 0.0:
+        return 0.0
+    return off / size if size > 0 and math.isfinite(off) else math.inf

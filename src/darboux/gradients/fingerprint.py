@@ -1,0 +1,108 @@
+"""A few numbers that tell whether a reconstructed tensor is the one that was there."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+_SAMPLES = 512  # entries of a batch that are kept, at least one of each sample
+_PIECES = 8  # projections of a batch, at least
+_LOOSER = 8.0  # a projection is a random number, up to so many times its mean
+_NOISE = 32.0  # units of rounding in the sum of a projection
+
+
+@final
+class Fingerprint(NamedTuple):
+    """Some entries of a tensor, (batch, entries), and projections of all, (batch, pieces)."""
+
+    entries: Tensor
+    projections: Tensor
+
+
+@final
+class Fingerprints:
+    """Takes fingerprints, and compares them.
+
+    Some entries, always the same random ones, tell how large an error is that has spread.
+    Projections x ↦ ⟨w, x_b⟩ of each sample on fixed signs w = ±1 tell whether there is an error
+    somewhere else: E ⟨w, e⟩² = ‖e‖², whatever e is.
+
+    Example:
+        >>> prints, x = Fingerprints(), torch.randn(8, 1000)
+        >>> 0.5 < prints.drift(prints(x), x + 1e-3 * torch.randn(8, 1000)) / 1e-3 < 2
+        True
+        >>> other = x.clone()
+        >>> other[0, 500] += 100
+        >>> prints.drift(prints(x), other) > 0.1
+        True
+    """
+
+    def __init__(self) -> None:
+        self._signs: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+        self._places: dict[tuple[int, int, torch.device], Tensor] = {}
+
+    def __call__(self, x: Tensor) -> Fingerprint:
+        """Return the fingerprint of features (batch, ...)."""
+        rows = x.flatten(1)
+        rows = rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+        return Fingerprint(rows.index_select(1, self._chosen(rows)), self._projected(rows))
+
+    def drift(self, mark: Fingerprint, x: Tensor) -> float:
+        """Return the relative error, the root mean square of the worst sample.
+
+        Zero where the mark is not finite: then nothing can be compared, nor can it drift.
+        """
+        found = self(x)
+        size = float(mark.entries.square().mean().sqrt()) if mark.entries.numel() else 0.0
+        if not math.isfinite(size) or not mark.entries.numel():
+            return 0.0
+        errors = (found.entries - mark.entries).square().mean(dim=1).amax().sqrt()
+        return max(_ratio(float(errors), size), self._elsewhere(found, mark))
+
+    def _elsewhere(self, found: Fingerprint, mark: Fingerprint) -> float:
+        """Return what projections tell beyond their noise."""
+        size = float(mark.projections.square().mean().sqrt())
+        error = float((found.projections - mark.projections).abs().max())
+        if not math.isfinite(size):
+            return 0.0
+        noise = _NOISE * torch.finfo(mark.projections.dtype).eps
+        return max(0.0, _ratio(error, size) - noise) / _LOOSER
+
+    def _projected(self, rows: Tensor) -> Tensor:
+        # a sum of a product is added up in pairs, a matrix product is not: it would round as
+        # much as it is to detect
+        products = rows * self._of(rows)
+        pieces = max(1, min(rows.shape[1], math.ceil(_PIECES / max(len(rows), 1))))
+        return torch.stack([p.sum(dim=1) for p in products.tensor_split(pieces, dim=1)], dim=1)
+
+    def _of(self, rows: Tensor) -> Tensor:
+        size = rows.shape[1]
+        key = (size, rows.dtype, rows.device)
+        if key not in self._signs:
+            generator = torch.Generator().manual_seed(size)
+            bits = torch.randint(0, 2, (size,), generator=generator, dtype=torch.int8)
+            self._signs[key] = (2 * bits - 1).to(rows.device, rows.dtype)
+        return self._signs[key]
+
+    def _chosen(self, rows: Tensor) -> Tensor:
+        batch, size = rows.shape
+        count = min(size, max(1, _SAMPLES // max(batch, 1)))
+        key = (size, count, rows.device)
+        if key not in self._places:
+            generator = torch.Generator().manual_seed(size)
+            places = torch.randperm(size, generator=generator)[:count]
+            self._places[key] = places.sort().values.to(rows.device)
+        return self._places[key]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the tables behind: they can be made again."""
+        return {"_signs": {}, "_places": {}}
+
+
+def _ratio(error: float, size: float) -> float:
+    if error == 0.0:
+        return 0.0
+    return error / size if size > 0 and not math.isnan(error) else math.inf

@@ -1,0 +1,107 @@
+"""The drift monitor: where a chain may be inverted, and where it keeps checkpoints."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import final
+
+import torch
+
+from darboux.gradients.drift import DriftReport, DriftWarning
+from darboux.gradients.fingerprint import Fingerprints
+
+_UNITS = 25.0  # of rounding: the relative error that gradients may have
+_ENOUGH = 1e-10  # relative accuracy that is enough in any dtype
+_OF_AUTOCAST = 1 / 8  # of one unit of rounding of the dtype in which sub-networks compute
+_LEAST = 4.0  # units of rounding that every reconstruction may be off
+_RARELY = 512  # backward passes between calibrations, at most
+
+
+@final
+class Monitor:
+    """What is remembered from one backward pass to the next.
+
+    Gradients may be off by 25 eps, relatively (3e-6 in float32), and 1e-10 always. Under autocast
+    sub-networks round much more coarsely, and so do all gradients: there it may be an eighth
+    of that dtype's eps. A calibration tells how much drift of the features that allows. It is
+    done at the first backward pass, after 1, 2, 4, ... of them, and when the drift grew.
+
+    Args:
+        accuracy: another relative error of gradients, > 0.
+
+    Raises:
+        ValueError: unless the accuracy is positive.
+
+    Example:
+        >>> Monitor().accuracy_for(torch.float32) < 1e-5
+        True
+    """
+
+    def __init__(self, accuracy: float | None = None) -> None:
+        if accuracy is not None and not accuracy > 0:
+            msg = f"accuracy: expected a number > 0; got {accuracy}. Use None for the default."
+            raise ValueError(msg)
+        self.accuracy = accuracy
+        self.prints = Fingerprints()
+        self.checkpoints: set[int] = set()
+        self.checked: set[str] = set()
+        self._allowed: dict[int, float] = {}
+        self._drift: list[float] = []
+        self._error = math.nan
+        self._passes, self._next = 0, 0
+        self._warned = False
+
+    def accuracy_for(self, dtype: torch.dtype, autocast: torch.dtype | None = None) -> float:
+        """Return the error that is allowed for features of a dtype, under autocast to another."""
+        if self.accuracy is not None:
+            return self.accuracy
+        own = max(_UNITS * torch.finfo(dtype).eps, _ENOUGH)
+        return own if autocast is None else max(own, _OF_AUTOCAST * torch.finfo(autocast).eps)
+
+    def begin(self, links: int) -> bool:
+        """Begin a backward pass; return whether to calibrate before."""
+        self._drift = [math.nan] * links
+        due = self._passes >= self._next
+        self._passes += 1
+        if due:
+            self._next = self._passes + min(self._passes, _RARELY)
+            self._error = math.nan
+        return due
+
+    def allow(self, start: int, drift: float, error: float, accuracy: float) -> None:
+        """Note what drift and error a stretch of links had: errors are proportional to drift."""
+        self._error = max(error, 0.0 if math.isnan(self._error) else self._error)
+        ratio = accuracy / error if error > 0 else 1.0
+        self._allowed[start] = drift * max(ratio, 1.0)
+
+    def limit(self, start: int, dtype: torch.dtype) -> float:
+        """Return the drift that is allowed in the links after a checkpoint."""
+        return max(self._allowed.get(start, 0.0), _LEAST * torch.finfo(dtype).eps)
+
+    def measured(self, link: int, drift: float) -> None:
+        """Note the drift before a link."""
+        before = self._drift[link]
+        self._drift[link] = drift if math.isnan(before) else max(before, drift)
+
+    def split(self, start: int, stop: int, error: float, name: str) -> int:
+        """Keep a checkpoint in the middle of links that drift, say so once, and return where."""
+        middle = (start + stop) // 2
+        self.checkpoints.add(middle)
+        self._next = self._passes  # another look at the next pass
+        if not self._warned:
+            self._warned = True
+            text = (
+                f"The inverses of links {start} to {stop - 1}, up to {name}, magnify rounding: "
+                f"gradients would be off by {error:.2g}. The chain computes them from "
+                "checkpoints there, which it keeps from now on: they are right, at the cost of "
+                "memory. See drift_report()."
+            )
+            warnings.warn(text, DriftWarning, stacklevel=2)
+        return middle
+
+    def report(self, links: int) -> DriftReport:
+        """Return what was measured."""
+        drift = tuple(self._drift) or (math.nan,) * links
+        kept = tuple(sorted({0, *(k for k in self.checkpoints if k < links)}))
+        return DriftReport(error=self._error, drift=drift, checkpoints=kept, links=links)

@@ -1,0 +1,107 @@
+"""The ways through links: ahead without graphs, back by repetition, back by undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.gradients.link import Stack, Undone, added
+from darboux.gradients.tape import Tape
+from darboux.gradients.vjp import gradients_of
+
+
+@final
+class Sums:
+    """Gradients of parameters and of the context, added up link by link.
+
+    Args:
+        count: how many parameters there are.
+
+    Example:
+        >>> sums = Sums(2)
+        >>> sums.add([1], [torch.ones(1)])
+        >>> sums.parameters
+        [None, tensor([1.])]
+    """
+
+    def __init__(self, count: int) -> None:
+        self.parameters: list[Tensor | None] = [None] * count
+        self.context: Tensor | None = None
+
+    def add(self, places: Sequence[int], found: Sequence[Tensor | None]) -> None:
+        """Add gradients of some parameters, and of the context if it comes after them."""
+        for i, gradient in zip(places, found, strict=False):
+            self.parameters[i] = added(self.parameters[i], gradient)
+        if len(found) > len(places):
+            self.context = added(self.context, found[-1])
+
+    def tensors(self) -> list[Tensor]:
+        """Return those that there are."""
+        return [t for t in (*self.parameters, self.context) if t is not None]
+
+
+@final
+@dataclass(eq=False)
+class Passes:
+    """Evaluates and differentiates the links of a tape, as they were in the forward pass.
+
+    Args:
+        tape: what the forward pass left behind.
+        tensors: the parameters as they were used.
+        context: the context, as a leaf.
+        weight: the gradient with respect to log|det|, or None.
+    """
+
+    tape: Tape
+    tensors: Sequence[Tensor]
+    context: Tensor | None
+    weight: Tensor | None
+
+    def ahead(self, start: int, stop: int, stack: Stack) -> Stack:
+        """Return the stack before link `stop` from the one before link `start`."""
+        with torch.no_grad():
+            for k in range(start, stop):
+                call = (self.tensors, self.tape.links[k].apply, stack, self.context)
+                stack, _ = self.tape.call(k, *call, log_det=False)
+        return stack
+
+    def undo(self, k: int, stack: Stack, gradients: Stack) -> Undone:
+        """Undo link k, and go back through it."""
+        wanted = [*self.tape.own(k, self.tensors), *self._given()]
+        arguments = (stack, gradients, self.weight, wanted, self.context)
+        return self.tape.call(k, self.tensors, self.tape.links[k].undo, *arguments)
+
+    def repeat(
+        self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums
+    ) -> tuple[Stack, Stack]:
+        """Evaluate links again from a stack and differentiate them together.
+
+        Returns:
+            the stack after them, and the gradients with respect to the one before.
+        """
+        tape, asked = self.tape, self.weight is not None
+        places = sorted({i for k in range(start, stop) for _, i in tape.names[k]})
+        with torch.enable_grad():
+            leaves = tuple(tensor.detach().requires_grad_() for tensor in stack)
+            current, total = leaves, None
+            for k in range(start, stop):
+                call = (self.tensors, tape.links[k].apply, current, self.context)
+                current, part = tape.call(k, *call, log_det=asked)
+                total = added(total, part)
+        outputs, cotangents = list(current), list(gradients)
+        if total is not None and self.weight is not None:
+            outputs.append(total)
+            cotangents.append(self.weight)
+        wanted = [*leaves, *(self.tensors[i] for i in places), *self._given()]
+        found = gradients_of(outputs, wanted, cotangents)
+        sums.add(places, found[len(leaves) :])
+        back = (torch.zeros_like(s) if g is None else g for s, g in zip(stack, found, strict=False))
+        return tuple(tensor.detach() for tensor in current), tuple(back)
+
+    def _given(self) -> list[Tensor]:
+        """Return the context, where it needs a gradient."""
+        return [] if self.context is None or not self.context.requires_grad else [self.context]

@@ -1,0 +1,90 @@
+"""The channels of each level of a U-Net, invertible or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Split = float | Sequence[float] | None
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level: its channels, how many of them go down, and its blocks.
+
+    Args:
+        channels: of the images of this level.
+        down: how many of them go to the next, coarser level; 0 at the coarsest.
+        blocks: on the way down, and as many on the way up.
+    """
+
+    channels: int
+    down: int
+    blocks: int
+
+
+def levels_of(
+    name: str, *, channels: int, depth: Sequence[int], split: Split, dim: int
+) -> list[Level]:
+    """Return the levels, finest first.
+
+    A level of c channels keeps a fraction of them as its skip connection; each of the others
+    becomes 2^dim channels of half the resolution.
+
+    Args:
+        name: of the network, for messages.
+        channels: of the finest level.
+        depth: blocks of each level.
+        split: the fraction that is kept, for all levels or for each; None doubles the channels
+            at each level, and keeps their number where dim = 1.
+        dim: spatial axes.
+
+    Raises:
+        ValueError: if the numbers do not fit together.
+
+    Example:
+        >>> levels_of("example", channels=8, depth=(2, 1), split=None, dim=3)
+        [Level(channels=8, down=2, blocks=2), Level(channels=16, down=0, blocks=1)]
+    """
+    if dim not in (1, 2, 3):
+        msg = f"{name}: expected spatial_dims to be 1, 2 or 3; got {dim!r}."
+        raise ValueError(msg)
+    if not depth or min(depth) < 1:
+        msg = f"{name}: expected depth to be a positive number of blocks per level; got {depth}."
+        raise ValueError(msg)
+    if channels < 2 or channels % 2:
+        msg = (
+            f"{name}: expected an even number of channels, halves for the blocks; got {channels}. "
+            f"Use {max(2, channels + channels % 2)}."
+        )
+        raise ValueError(msg)
+    levels: list[Level] = []
+    for fraction, blocks in zip(_fractions(name, split, len(depth) - 1, dim), depth, strict=False):
+        levels.append(Level(channels, _down(name, channels, fraction), blocks))
+        channels = levels[-1].down * 2**dim
+    return [*levels, Level(channels, 0, depth[-1])]
+
+
+def _fractions(name: str, split: Split, count: int, dim: int) -> list[float]:
+    if split is None:
+        return [{1: 0.5, 2: 0.5, 3: 0.75}[dim]] * count
+    fractions = [float(split)] * count if isinstance(split, (int, float)) else list(split)
+    if len(fractions) != count:
+        msg = (
+            f"{name}: expected one split, or one for each of the {count} levels that are split "
+            f"(all but the last); got {split}."
+        )
+        raise ValueError(msg)
+    return fractions
+
+
+def _down(name: str, channels: int, fraction: float) -> int:
+    down = round(channels * (1 - fraction))
+    if not 0 < down < channels or abs(down - channels * (1 - fraction)) > 1e-6:
+        msg = (
+            f"{name}: expected a split that keeps a whole number of the {channels} channels and "
+            f"lets at least one go down; got {fraction}, which lets "
+            f"{channels * (1 - fraction):g} go. Use another split, or other channels."
+        )
+        raise ValueError(msg)
+    return down

@@ -1,0 +1,117 @@
+"""Small networks: the conditioners of couplings and the blocks of classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal, get_args
+
+from torch import nn
+
+Build = Callable[[], nn.Module]
+Normalization = Literal["instance", "batch"]
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+UP = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+MEAN = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+_NORM: dict[str, dict[int, Callable[..., nn.Module]]] = {
+    "instance": {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
+    "batch": {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
+}
+
+
+def dense_network(
+    inputs: int,
+    outputs: int,
+    *,
+    hidden: Sequence[int] = (64, 64),
+    activation: Build = nn.ReLU,
+    zero: bool = True,
+) -> nn.Sequential:
+    """Return affine maps with activations in between.
+
+    Args:
+        inputs: features of the argument.
+        outputs: features of the value.
+        hidden: features of each hidden layer.
+        activation: a factory of the activation.
+        zero: whether the last map begins at zero, so that a coupling begins at the identity.
+
+    Example:
+        >>> import torch
+        >>> dense_network(2, 3, hidden=(4,))(torch.ones(1, 2))
+        tensor([[0., 0., 0.]], grad_fn=<AddmmBackward0>)
+    """
+    widths = [inputs, *hidden]
+    layers: list[nn.Module] = []
+    for here, there in pairwise(widths):
+        layers += [nn.Linear(here, there), activation()]
+    return nn.Sequential(*layers, _last(nn.Linear(widths[-1], outputs), zero=zero))
+
+
+def convolutional_network(
+    inputs: int,
+    outputs: int,
+    *,
+    hidden: Sequence[int],
+    dim: int = 2,
+    kernels: Sequence[int] | None = None,
+    activation: Build = nn.ReLU,
+    normalization: Normalization | None = None,
+    dropout: float = 0.0,
+    zero: bool = True,
+) -> nn.Sequential:
+    """Return convolutions, each but the last with normalisation, activation and dropout.
+
+    Args:
+        inputs: channels of the argument.
+        outputs: channels of the value.
+        hidden: channels of each hidden layer.
+        dim: spatial axes, 1 to 3.
+        kernels: the odd widths of the filters, one for each convolution; 3 if left out.
+        activation: a factory of the activation.
+        normalization: "instance", "batch" or None.
+        dropout: the probability with which hidden entries are left out in training.
+        zero: whether the last convolution begins at zero.
+
+    Example:
+        >>> import torch
+        >>> convolutional_network(2, 4, hidden=(8,))(torch.ones(1, 2, 5, 6)).shape
+        torch.Size([1, 4, 5, 6])
+    """
+    widths = [inputs, *hidden]
+    sizes = [3] * (len(hidden) + 1) if kernels is None else list(kernels)
+    layers: list[nn.Module] = []
+    for here, there, kernel in zip(widths, hidden, sizes, strict=False):
+        free = normalization is None  # a normalisation brings a bias of its own
+        layers.append(CONV[dim](here, there, kernel, padding=kernel // 2, bias=free))
+        layers += [*normalizations(normalization, there, dim=dim), activation()]
+        layers += [nn.Dropout(dropout)] if dropout else []
+    last = CONV[dim](widths[-1], outputs, sizes[-1], padding=sizes[-1] // 2)
+    return nn.Sequential(*layers, _last(last, zero=zero))
+
+
+def normalizations(kind: Normalization | None, channels: int, *, dim: int) -> list[nn.Module]:
+    """Return a list with the normalisation, empty for None.
+
+    Raises:
+        ValueError: if the kind is unknown.
+
+    Example:
+        >>> normalizations("batch", 4, dim=1), normalizations(None, 4, dim=1)
+        ([BatchNorm1d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)], [])
+    """
+    if kind is None:
+        return []
+    if kind not in _NORM:
+        known = ", ".join(repr(name) for name in get_args(Normalization))
+        msg = f"Expected normalization to be one of {known} or None; got {kind!r}. Use one of them."
+        raise ValueError(msg)
+    return [_NORM[kind][dim](channels, affine=True)]
+
+
+def _last(layer: nn.Module, *, zero: bool) -> nn.Module:
+    if zero:
+        for parameter in layer.parameters():
+            nn.init.zeros_(parameter)
+    return layer

@@ -1,0 +1,84 @@
+"""Classifiers made of invertible residual blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from darboux.activations import ELU, Activation
+from darboux.bijections import ActNorm, ContractiveNetwork, InvertibleResidual
+from darboux.gradients import Memory
+from darboux.models._classifier import staged
+
+
+def residual_classifier(
+    in_channels: int,
+    classes: int,
+    *,
+    channels: int = 16,
+    depth: Sequence[int] = (2, 2, 2),
+    hidden: int = 16,
+    constant: float = 0.9,
+    shuffle: int = 2,
+    dim: int = 2,
+    memory: Memory = "autograd",
+    activation: Callable[[], Activation] = ELU,
+) -> nn.Sequential:
+    """Return a classifier of blocks x + f(x) with Lip(f) <= c < 1: an i-ResNet.
+
+    An isometric lift makes blocks of pixels channels, and appends zeros (injective padding);
+    then stages of invertible residual blocks whose f is convolution, activation, convolution, a
+    scale and a shift of each channel before each, with pixel shuffles in between; then normalisation, activation, mean over the image and an
+    affine map. The parts are `lift`, `chain` (invertible, for all parameters) and `head`. Images
+    are continued by their last values to a size that can be halved at every stage.
+
+    Shapes: (batch, in_channels, *space) -> logits (batch, classes).
+
+    Source: Behrmann et al. 2019, Invertible residual networks; section 4.2.2.
+
+    Args:
+        in_channels: of the image.
+        classes: the number of logits.
+        channels: of the first stage, at least in_channels · shuffle^dim; each further stage has
+            2^dim times as many.
+        depth: blocks of each stage.
+        hidden: channels inside f.
+        constant: c.
+        shuffle: the factor by which the lift lowers the resolution.
+        dim: spatial axes, 1 to 3.
+        memory: of the chain; "constant" solves one fixed-point problem per block.
+        activation: a factory of the activation, with a Lipschitz constant.
+
+    Raises:
+        ValueError: if the numbers do not fit together, or c is not in (0, 1).
+
+    Example:
+        >>> import torch
+        >>> net = residual_classifier(1, 10, channels=4, depth=(1, 1), hidden=4)
+        >>> z = net.lift(torch.rand(2, 1, 8, 8))
+        >>> torch.testing.assert_close(net.chain.inverse(net.chain(z)), z)
+    """
+    if not 0 < constant < 1:
+        msg = f"residual_classifier: expected a constant in (0, 1); got {constant}. Use 0.9."
+        raise ValueError(msg)
+
+    def block(width: int, k: int) -> list[nn.Module]:
+        del k
+        network = ContractiveNetwork(
+            width, (hidden,), constant=constant, activation=activation, dim=dim
+        )
+        return [ActNorm(width), InvertibleResidual(network)]
+
+    return staged(
+        "residual_classifier",
+        block,
+        in_channels=in_channels,
+        classes=classes,
+        channels=channels,
+        depth=depth,
+        shuffle=shuffle,
+        dim=dim,
+        memory=memory,
+        activation=activation,
+    )

@@ -1,0 +1,93 @@
+"""Every bijection of the catalogues: round trips, log-determinants, undo, tails, life cycle."""
+
+import importlib
+
+import pytest
+import torch
+
+from darboux.bijections import Bijection
+from darboux.structure import LogDeterminant, VolumePreserving, claims_of
+from darboux.testing import LIFECYCLE
+from darboux.testing.checks.bijections import (
+    check_log_det,
+    check_round_trip,
+    check_tails,
+    check_undo,
+)
+
+ROOMS = ["couplings", "linear_bijections", "residual_bijections", "chains"]
+MODULES = {room: importlib.import_module(f"darboux.testing.catalogue.{room}") for room in ROOMS}
+CASES = {
+    f"{room}-{name}": (module, name) for room, module in MODULES.items() for name in module.CASES
+}
+CHECKS = {"log_det": check_log_det, "undo": check_undo}
+
+
+def built(case):
+    """A bijection in float64, its inputs and its context."""
+    module, name = CASES[case]
+    shape = module.SHAPES[name]
+    given = getattr(module, "CONTEXTS", {}).get(name)
+    x = torch.randn(3, *shape, dtype=torch.float64)
+    context = None if given is None else torch.randn(3, *given, dtype=torch.float64)
+    return randomised(module.CASES[name]()).double(), x, context
+
+
+def randomised(bijection):
+    """Move parameters that start as the identity."""
+    with torch.no_grad():
+        for parameter in bijection.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return bijection.eval()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_is_a_bijection(case):
+    bijection, x, context = built(case)
+    assert isinstance(bijection, Bijection)
+    check_round_trip(bijection, x, context)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_float32(case):
+    bijection, x, context = built(case)
+    given = None if context is None else context.float()
+    check_round_trip(bijection.float(), x.float(), given)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("case", CASES)
+def test_derivatives(case, check):
+    bijection, x, context = built(case)
+    if check == "log_det" and claims_of(bijection).find(LogDeterminant) is None:
+        pytest.skip("claims no exact log-determinant")
+    CHECKS[check](bijection, x, context)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("case", CASES)
+def test_tails(case, dtype):
+    bijection, x, context = built(case)
+    given = None if context is None else context.to(dtype)
+    check_tails(bijection.to(dtype), x.to(dtype), given)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_volume(case):
+    bijection, x, context = built(case)
+    if claims_of(bijection).find(VolumePreserving) is None:
+        pytest.skip("does not preserve volume")
+    assert not bijection.forward_and_log_det(x, context)[1].any()
+
+
+@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("case", CASES)
+def test_lifecycle(case, check):
+    module, name = CASES[case]
+    if name in getattr(module, "CONTEXTS", {}):
+        pytest.skip("the kit calls modules with their features alone")
+    if check in getattr(module, "SKIPPED", {}).get(name, ()):
+        pytest.skip("refused by name: see the catalogue")
+    torch.manual_seed(0)
+    x = torch.randn(2, *module.SHAPES[name])
+    LIFECYCLE[check](lambda: randomised(module.CASES[name]()).train(), x)

@@ -1,0 +1,213 @@
+"""Gradients without activations: right on the first backward pass, in every mode."""
+
+import copy
+import pickle
+import warnings
+
+import pytest
+import torch
+from tests.bijections.nets import additive, convolutional, gradients, hamiltonian, mixed, relative
+from torch import nn
+
+import darboux as dx
+from darboux.bijections import Chain
+from darboux.gradients import DriftError, DriftWarning
+
+MODES = ["checkpoint", "constant"]
+DEPTHS, SCALES = [10, 50, 200], [1.0, 2.0, 3.0]
+
+
+def quiet(function, *arguments, **options):
+    """Call a function whose chain may fall back to checkpoints."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DriftWarning)
+        return function(*arguments, **options)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_first_gradient_where_others_drift(depth, scale, seed):
+    """Float32, weights up to three times the default, up to 200 pairs: 1e-4 at every one."""
+    plain = additive(depth, scale=scale, seed=seed)
+    chain = additive(depth, scale=scale, seed=seed, memory="constant")
+    x = torch.randn(8, 32)
+    expected = gradients(plain, x, log_det=False)
+    assert relative(quiet(gradients, chain, x, log_det=False), expected) <= 1e-4
+    assert relative(gradients(chain, x, log_det=False), expected) <= 1e-4  # and says no more
+
+
+def test_drift_is_said_once():
+    chain = additive(50, scale=3.0, memory="constant")
+    x = torch.randn(8, 32)
+    with pytest.warns(DriftWarning, match=r"above the limit of 8\.7e-07.*drift_report"):
+        gradients(chain, x)
+    report = chain.drift_report()
+    assert report.worst > report.limit
+    assert len(report.checkpoints) > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gradients(chain, x + 1)
+    assert "checkpoints before links" in str(report)
+
+
+def test_checkpoints_go_only_where_needed():
+    """Small weights: nothing but the input is kept, and the drift is reported."""
+    chain = additive(10, memory="constant")
+    gradients(chain, torch.randn(8, 32))
+    report = chain.drift_report()
+    assert report.checkpoints == (0,)
+    assert 0 < report.worst <= report.limit
+
+
+def test_drift_raises_where_nothing_is_kept():
+    chain = additive(50, scale=3.0, memory="constant", on_drift="raise")
+    with pytest.raises(DriftError, match=r"came back with an error of .* nothing was kept"):
+        gradients(chain, torch.randn(8, 32))
+
+
+@pytest.mark.parametrize("on_drift", ["checkpoint", "raise"])
+@pytest.mark.parametrize("context", [None, 2])
+@pytest.mark.parametrize("memory", MODES)
+def test_gradients_of_everything(memory, context, on_drift):
+    x = torch.randn(5, 6, dtype=torch.float64)
+    given = None if context is None else torch.randn(5, context, dtype=torch.float64)
+    expected = gradients(mixed(context=context).double(), x, given)
+    chain = mixed(context=context, memory=memory, on_drift=on_drift).double()
+    assert relative(gradients(chain, x, given), expected) <= 1e-12
+
+
+@pytest.mark.parametrize("memory", MODES)
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_images(dim, memory):
+    x = torch.randn(2, 4, *(5,) * dim, dtype=torch.float64)
+    expected = gradients(convolutional(5, dim=dim).double(), x)
+    found = gradients(convolutional(5, dim=dim, memory=memory).double(), x)
+    assert relative(found, expected) <= 1e-12
+
+
+@pytest.mark.parametrize("memory", MODES)
+def test_flows_are_undone_step_by_step(memory):
+    torch.manual_seed(0)
+    flow = hamiltonian().double()
+    x = torch.randn(3, 6, dtype=torch.float64)
+    chain = Chain([flow], memory=memory)
+    assert len(chain.links()) == 4
+    assert relative(gradients(chain, x), gradients(Chain([flow]), x)) <= 1e-12
+
+
+@pytest.mark.parametrize("memory", MODES)
+@pytest.mark.parametrize("method", ["LeapfrogMidpoint", "ReversibleHeun"])
+def test_any_field_on_doubled_features(method, memory):
+    torch.manual_seed(0)
+    fields = [
+        dx.fields.ResidualField(dx.linear.Dense(3, 3), dx.activations.Tanh()) for _ in range(4)
+    ]
+    flow = dx.Flow(fields, getattr(dx.integrators, method)()).double()
+    pairs = flow.doubled().as_bijection()
+    x = torch.randn(3, 6, dtype=torch.float64)
+    chain = Chain([pairs], memory=memory)
+    assert len(chain.links()) == 4
+    assert relative(gradients(chain, x), gradients(Chain([pairs]), x)) <= 1e-12
+    torch.testing.assert_close(chain(x), flow.doubled()(x))
+
+
+@pytest.mark.parametrize("memory", MODES)
+def test_weights_may_be_shared_or_frozen(memory):
+    torch.manual_seed(0)
+    plain, chain = (mixed().double() for _ in range(2))
+    chain.memory = memory
+    for one in (plain, chain):
+        one.layers.append(one.layers[0])  # the same layer twice
+        one.layers[2].network[0].weight.requires_grad = False
+    x = torch.randn(3, 6, dtype=torch.float64)
+
+    def trained(module):
+        (module(x) ** 2).sum().backward()
+        return [p.grad for p in module.parameters() if p.requires_grad]
+
+    assert relative(trained(chain), trained(plain)) <= 1e-12
+    assert chain.layers[2].network[0].weight.grad is None
+
+
+def test_nested_chains_are_one():
+    torch.manual_seed(0)
+    inner, outer = mixed(seed=1), mixed(seed=2)
+    nested = Chain([inner, outer, hamiltonian(2)], memory="constant").double()
+    assert len(nested.links()) == 18
+    x = torch.randn(3, 6, dtype=torch.float64)
+    expected = gradients(Chain(list(nested.layers)).double(), x)
+    assert relative(gradients(nested, x), expected) <= 1e-12
+
+
+def test_state_survives_copies():
+    chain = additive(30, scale=3.0, memory="constant")
+    x = torch.randn(8, 32)
+    expected = quiet(gradients, chain, x)
+    for other in (copy.deepcopy(chain), pickle.loads(pickle.dumps(chain))):
+        assert other.drift_report().checkpoints == chain.drift_report().checkpoints
+        assert relative(gradients(other, x), expected) <= 1e-4
+    fresh = additive(30, scale=1.0, seed=5, memory="constant")
+    fresh.load_state_dict(chain.state_dict())
+    assert relative(quiet(gradients, fresh, x), expected) <= 1e-4
+
+
+def test_nothing_that_is_not_finite_is_called_drift():
+    chain = additive(3, memory="constant")
+    x = torch.randn(8, 32)
+    x[0, 0] = torch.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = gradients(chain, x)
+    assert found[0][0].isnan().any()
+
+
+def test_empty_batch_and_single_sample():
+    chain = additive(3, memory="constant")
+    assert gradients(chain, torch.zeros(0, 32))[0].shape == (0, 32)
+    x = torch.randn(1, 32)
+    assert relative(gradients(chain, x), gradients(additive(3), x)) <= 1e-5
+
+
+@pytest.mark.parametrize("memory", MODES)
+def test_without_gradients_modes_agree(memory):
+    x = torch.randn(3, 6)
+    chain, plain = mixed(memory=memory), mixed()
+    with torch.no_grad():
+        assert torch.equal(chain(x), plain(x))
+    for parameter in chain.parameters():
+        parameter.requires_grad = False
+    assert chain(x).grad_fn is None
+
+
+def test_modes_are_checked():
+    with pytest.raises(ValueError, match="Expected memory among autograd, checkpoint, constant"):
+        Chain([], memory="none")
+    with pytest.raises(ValueError, match="Expected on_drift among checkpoint, raise"):
+        Chain([], on_drift="warn")
+    with pytest.raises(ValueError, match="drift_limit: expected a number > 0"):
+        Chain([], drift_limit=0.0)
+
+
+def test_layers_are_checked():
+    with pytest.raises(TypeError, match="expected bijections, rearrangements or flows; got Linear"):
+        Chain([nn.Linear(2, 2)])
+    field = dx.fields.ResidualField(dx.linear.Dense(3, 3), dx.activations.Tanh())
+    with pytest.raises(TypeError, match="steps back in closed form; got"):
+        Chain([dx.Flow(field, dx.integrators.Euler(), steps=2)])
+    with pytest.raises(TypeError, match=r"Use flow\.doubled"):
+        Chain([dx.Flow(field, dx.integrators.LeapfrogMidpoint(), steps=2)])
+
+
+def test_layers_must_claim_their_inverse():
+    class Shy(dx.bijections.Bijection):
+        def forward_and_log_det(self, x, context=None):
+            return x, x.new_zeros(len(x))
+
+        inverse_and_log_det = forward_and_log_det
+
+        def claims(self):
+            return dx.structure.Claims(gaps=(dx.structure.Gap("", "who knows"),))
+
+    with pytest.raises(ValueError, match=r"claim Invertible\(\); 0 \(Shy\) does not: who knows"):
+        Chain([Shy()])

@@ -1,0 +1,60 @@
+"""What stays in memory between forward and backward pass, counted by hooks."""
+
+import pytest
+import torch
+from tests.bijections.nets import additive, convolutional, mixed
+
+
+def saved(chain, x, *, log_det=False):
+    """The tensors that autograd saves, parameters and their transposes left out."""
+    owned = {p.untyped_storage().data_ptr() for p in chain.parameters()}
+    found = []
+
+    def pack(tensor):
+        if tensor.untyped_storage().data_ptr() not in owned:
+            found.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = chain.forward_and_log_det(x) if log_det else chain(x)
+    del output
+    return found
+
+
+def size(tensors):
+    return sum(tensor.numel() for tensor in tensors)
+
+
+@pytest.mark.parametrize("depth", [1, 8, 64])
+def test_only_the_last_activation(depth):
+    """With on_drift="raise" nothing but the output is kept, however deep the chain is."""
+    x = torch.randn(4, 32)
+    found = saved(additive(depth, memory="constant", on_drift="raise"), x)
+    assert [tuple(t.shape) for t in found] == [(4, 32)]
+
+
+@pytest.mark.parametrize("depth", [1, 8, 64])
+def test_only_the_two_ends(depth):
+    """With the default the input is kept, too: there the fallback begins."""
+    x = torch.randn(4, 32)
+    assert size(saved(additive(depth, memory="constant"), x)) == 2 * x.numel()
+
+
+def test_log_determinants_keep_nothing_more():
+    x = torch.randn(4, 6)
+    assert size(saved(mixed(memory="constant"), x, log_det=True)) == 2 * x.numel()
+
+
+def test_checkpoints_grow_with_the_root_of_the_depth():
+    x = torch.randn(4, 32)
+    few, many = (size(saved(additive(d, memory="checkpoint"), x)) / x.numel() for d in (8, 128))
+    assert few <= 6
+    assert many <= 4 * few
+
+
+def test_plain_backpropagation_keeps_everything():
+    """The measurement itself: autograd's own mode grows with the depth."""
+    x = torch.randn(2, 4, 8, 8)
+    few, many = (size(saved(convolutional(depth), x)) for depth in (4, 16))
+    assert many > 3.5 * few
+    assert size(saved(convolutional(16, memory="constant"), x)) == 2 * x.numel()

@@ -1,0 +1,61 @@
+"""What continuous flows refuse."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from darboux.density import ContinuousFlow, TimeConditionedField
+from darboux.integrators import Euler, GonzalezGradient, PostActivation, StormerVerlet
+
+
+def field(*layers):
+    return TimeConditionedField(nn.Sequential(nn.Linear(3, 2), *layers))
+
+
+@pytest.mark.parametrize(
+    "integrator", [StormerVerlet(), GonzalezGradient(), PostActivation(Euler()), "rk4"]
+)
+def test_methods_that_want_more_than_values(integrator):
+    with pytest.raises(TypeError, match="a method that solves any ODE"):
+        ContinuousFlow(field(), shape=2, integrator=integrator)
+
+
+def test_fields_that_mix_samples_or_are_random():
+    with pytest.raises(TypeError, match=r"got BatchNorm1d at 'network\.1', which mixes"):
+        ContinuousFlow(field(nn.BatchNorm1d(2)), shape=2)
+    with pytest.raises(TypeError, match=r"got Dropout at 'network\.1', which is another field"):
+        ContinuousFlow(field(nn.Dropout(0.1)), shape=2)
+    with pytest.raises(TypeError, match=r"a module f\(t, z\); got function"):
+        ContinuousFlow(lambda t, z: z, shape=2)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, True])
+def test_steps(steps):
+    with pytest.raises(ValueError, match="steps >= 1"):
+        ContinuousFlow(field(), shape=2, steps=steps)
+
+
+@pytest.mark.parametrize("horizon", [0.0, -1.0, math.inf, math.nan])
+def test_horizon(horizon):
+    with pytest.raises(ValueError, match="finite horizon > 0"):
+        ContinuousFlow(field(), shape=2, horizon=horizon)
+
+
+def test_names_and_shapes():
+    with pytest.raises(ValueError, match="'auto', 'exact' or 'hutchinson'; got 'skip'"):
+        ContinuousFlow(field(), shape=2, trace="skip")
+    with pytest.raises(ValueError, match="sizes >= 1"):
+        ContinuousFlow(field(), shape=())
+    with pytest.raises(ValueError, match=r"expected \(batch, 2\); got \(5, 3\)"):
+        ContinuousFlow(field(), shape=2)(torch.zeros(5, 3))
+    with pytest.raises(ValueError, match=r"of the shape of z, \(5, 3\); got \(5, 2\)"):
+        ContinuousFlow(TimeConditionedField(nn.Linear(4, 2)), shape=3)(torch.zeros(5, 3))
+
+
+def test_context_of_another_size():
+    flow = ContinuousFlow(TimeConditionedField(nn.Linear(5, 2), context_features=2), shape=2)
+    for context in (None, torch.zeros(5, 3), torch.zeros(4, 2), torch.zeros(5, 2, 7)):
+        with pytest.raises(ValueError, match=r"expected a context \(5, 2\)"):
+            flow(torch.zeros(5, 2), context)
