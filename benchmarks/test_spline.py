@@ -11,7 +11,7 @@ from interleaved import medians
 pytest.importorskip("nflows")
 pytest.importorskip("normflows")
 
-from splines import darboux_flow, log_prob, peer_flow, sample  # noqa: E402
+from splines import darboux_flow, log_prob, peer_flow, sample
 
 FEATURES, LAYERS, HIDDEN, ROUNDS = 16, 8, 64, 25
 FASTER = 2.0  # times than both, also in sampling

@@ -162,7 +162,7 @@ def test_a_layer_must_give_the_same_again():
     for memory in MODES:
         chain = Chain(layers, memory=memory)
         loss = chain(torch.randn(3, 4, requires_grad=True)).sum()
-        said = pytest.warns(Warning, match="came back") if memory == "constant" else nullcontext()
+        said = pytest.warns(Warning, match="magnify") if memory == "constant" else nullcontext()
         with (
             said,
             pytest.raises(RuntimeError, match="gave another result when it was evaluated again"),

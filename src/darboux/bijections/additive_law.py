@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from darboux.bijections.coupling_law import CouplingLaw
+from darboux.bijections.coupling_law import CouplingLaw, LawPull
 
 
 @final
@@ -40,9 +40,15 @@ class AdditiveLaw(CouplingLaw):
         """Return y - t."""
         return y - raw, None
 
-    def undo(
-        self, y: Tensor, raw: Tensor, gradient: Tensor, slope_gradient: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return y - t; gradients pass through."""
-        del slope_gradient
-        return y - raw, gradient, gradient
+    def push(self, x: Tensor, raw: Tensor) -> tuple[Tensor, None]:
+        """Return x + t in the memory of x."""
+        return x.add_(raw), None
+
+    def retrace(self, y: Tensor, raw: Tensor) -> tuple[Tensor, LawPull]:
+        """Return y - t in the memory of y; gradients pass through."""
+        return y.sub_(raw), _passed
+
+
+def _passed(gradient: Tensor, slope_gradient: Tensor | None) -> tuple[Tensor, Tensor]:
+    del slope_gradient
+    return gradient, gradient

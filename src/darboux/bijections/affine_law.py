@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.bijections.coupling_law import CouplingLaw
+from darboux.bijections.coupling_law import CouplingLaw, LawPull
 
 
 @final
@@ -61,19 +61,19 @@ class AffineLaw(CouplingLaw):
         negative = -s
         return (y - t) * negative.exp(), negative
 
-    def undo(
-        self, y: Tensor, raw: Tensor, gradient: Tensor, slope_gradient: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def retrace(self, y: Tensor, raw: Tensor) -> tuple[Tensor, LawPull]:
         """Return (y - t) e^{-s}, with derivatives by hand."""
         s, t = self._parameters(raw)
-        rest = y - t  # x e^s, which is dy/ds
-        towards_s = gradient * rest
-        if slope_gradient is not None:
-            towards_s = towards_s + slope_gradient
-        inner = 1 - (s / self.bound).square()  # ds/dr
-        found = torch.cat((towards_s * inner, gradient), 1)
-        scale = s.exp()
-        return rest / scale, gradient * scale, found
+        rest, scale = y - t, s.exp()  # x e^s, which is dy/ds
+
+        def pull(gradient: Tensor, slope_gradient: Tensor | None) -> tuple[Tensor, Tensor]:
+            towards_s = gradient * rest
+            if slope_gradient is not None:
+                towards_s = towards_s + slope_gradient
+            inner = 1 - (s / self.bound).square()  # ds/dr
+            return gradient * scale, torch.cat((towards_s * inner, gradient), 1)
+
+        return rest / scale, pull
 
     def _parameters(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         r, t = raw.chunk(2, dim=1)

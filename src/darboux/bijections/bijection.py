@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from darboux.gradients import gradients_of
 from darboux.structure import Claims
 
-Undone = tuple[Tensor, Tensor, tuple[Tensor | None, ...]]
+Pulled = tuple[Tensor, tuple[Tensor | None, ...]]
+Pull = Callable[[Tensor, Tensor | None, Sequence[Tensor]], Pulled]
 
 
 class Bijection(nn.Module, ABC):
@@ -53,31 +54,64 @@ class Bijection(nn.Module, ABC):
     def claims(self) -> Claims:
         """Return what holds: `Invertible`, and what else there is to say."""
 
-    def undo(
-        self,
-        y: Tensor,
-        gradient: Tensor,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None = None,
-    ) -> Undone:
-        """Return x, the gradient with respect to x, and those with respect to `wanted`.
+    def push(
+        self, x: Tensor, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return φ(x), and log|det| or None, without graph; x may be overwritten.
 
-        This is the backward pass of a chain that keeps no activations. The general way
-        inverts, and then evaluates again with derivatives. A class overrides it where one
-        evaluation of what is costly serves both.
-
-        Args:
-            y: φ(x), without graph.
-            gradient: of the loss with respect to y.
-            log_det_gradient: of the loss with respect to the log-determinants, (batch,), or
-                None where the loss does not use them.
-            wanted: parameters, and the context where it has a gradient.
-            context: that of the forward pass.
+        This is the forward pass of a chain that keeps no activations, in no_grad mode. A class
+        overrides it where it can work in place.
         """
-        with torch.no_grad():
-            x = self.inverse(y, context)
-        return pull_back(self, x, gradient, log_det_gradient, wanted, context)
+        return self.forward_and_log_det(x, context) if log_det else (self(x, context), None)
+
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x = φ⁻¹(y) without graph, and what pulls gradients back; y may be overwritten.
+
+        This is the backward pass of a chain that keeps no activations, in no_grad mode. The
+        general way inverts, and evaluates again with derivatives when it pulls. A class
+        overrides it where one evaluation of what is costly serves both.
+
+        Returns:
+            x, and a function (gradient, log_det_gradient, wanted) -> (gradient with respect to
+            x, gradients with respect to `wanted`), called at most once, which may overwrite the
+            gradient. `wanted` are parameters, and the context where it has a gradient;
+            log_det_gradient is (batch,), or None where the loss does not use log|det|.
+        """
+        x = self.inverse(y, context)
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            return pull_back(self, x, gradient, weight, wanted, context)
+
+        return x, pull
+
+
+def undo(
+    bijection: Bijection,
+    y: Tensor,
+    gradient: Tensor,
+    log_det_gradient: Tensor | None,
+    wanted: Sequence[Tensor],
+    context: Tensor | None = None,
+) -> tuple[Tensor, Tensor, tuple[Tensor | None, ...]]:
+    """Return x, the gradient with respect to x, and those with respect to `wanted`.
+
+    Args:
+        bijection: the layer.
+        y: φ(x), without graph.
+        gradient: of the loss with respect to y.
+        log_det_gradient: with respect to the log-determinants, or None.
+        wanted: what else is to be differentiated.
+        context: that of the forward pass.
+
+    Example:
+        >>> import darboux as dx
+        >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
+        >>> undo(layer, torch.tensor([[1.0, 3.0]]), torch.ones(1, 2), None, ())
+        (tensor([[1., 2.]]), tensor([[2., 1.]]), ())
+    """
+    with torch.no_grad():
+        x, pull = bijection.retrace(y.clone(), context)
+        return (x, *pull(gradient.clone(), log_det_gradient, wanted))
 
 
 def pull_back(
@@ -87,8 +121,8 @@ def pull_back(
     log_det_gradient: Tensor | None,
     wanted: Sequence[Tensor],
     context: Tensor | None = None,
-) -> Undone:
-    """Return x and the gradients with respect to x and `wanted`, by one evaluation at x.
+) -> Pulled:
+    """Return the gradients with respect to x and `wanted`, by one evaluation at x.
 
     Args:
         bijection: the layer.
@@ -101,8 +135,8 @@ def pull_back(
     Example:
         >>> import darboux as dx
         >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
-        >>> pull_back(layer, torch.ones(1, 2), torch.ones(1, 2), None, ())[1]
-        tensor([[2., 1.]])
+        >>> pull_back(layer, torch.ones(1, 2), torch.ones(1, 2), None, ())
+        (tensor([[2., 1.]]), ())
     """
     with torch.enable_grad():
         start = x.detach().requires_grad_()
@@ -112,4 +146,4 @@ def pull_back(
             outputs = list(bijection.forward_and_log_det(start, context))
             cotangents = [gradient, log_det_gradient]
     first, *rest = gradients_of(outputs, [start, *wanted], cotangents)
-    return x, torch.zeros_like(x) if first is None else first, tuple(rest)
+    return torch.zeros_like(x) if first is None else first, tuple(rest)

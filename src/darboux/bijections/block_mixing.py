@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from darboux.bijections.bijection import Bijection, Undone
+from darboux.bijections.bijection import Bijection, Pull, Pulled
 from darboux.bijections.blocks import check_blocks, from_blocks, to_blocks
 from darboux.bijections.claims import bijective
 from darboux.bijections.log_dets import zeros
@@ -61,19 +61,14 @@ class BlockMixing(Bijection, ABC):
         """Return x and zeros."""
         return self.inverse(y, context), zeros(y)
 
-    def undo(
-        self,
-        y: Tensor,
-        gradient: Tensor,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None = None,
-    ) -> Undone:
-        """Return x and the gradient, both by the inverse, which is the adjoint."""
-        del log_det_gradient
-        with torch.no_grad():
-            x, back = self.inverse(y, context), self.inverse(gradient, context)
-        return x, back, tuple(None for _ in wanted)
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x; gradients go the same way: the inverse is the adjoint."""
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            del weight
+            return self.inverse(gradient, context), tuple(None for _ in wanted)
+
+        return self.inverse(y, context), pull
 
     def claims(self) -> Claims:
         """Return that pixels are moved and mixed by an orthogonal matrix."""

@@ -8,6 +8,7 @@ from typing import cast, final
 from torch import Tensor, nn
 
 from darboux.bijections.bijection import Bijection
+from darboux.bijections.claims import bijective
 from darboux.bijections.links import BijectionLink, RearrangementLink
 from darboux.bijections.rearrangement import Rearrangement
 from darboux.gradients import DriftReport, Link, Memory, Monitor, OnDrift, Stack, propagate
@@ -52,7 +53,8 @@ class Chain(Bijection):
 
     Raises:
         TypeError: if a layer is none of these.
-        ValueError: if a layer does not claim to be invertible, or a mode is unknown.
+        ValueError: if a layer does not claim to be invertible, layers want different contexts, or
+            a mode is unknown.
 
     Example:
         >>> import torch, darboux as dx
@@ -91,6 +93,7 @@ class Chain(Bijection):
                     f"Chain: expected layers that claim Invertible(); {link.name} does not: {said}"
                 )
                 raise ValueError(msg)
+        self.context_features = _common_context(self.links())
 
     def forward(self, x: State, context: Tensor | None = None) -> State:  # type: ignore[override]
         """Return φ(x), a tensor, or a tuple where the chain ends with a stack of several."""
@@ -148,7 +151,8 @@ class Chain(Bijection):
 
     def claims(self) -> Claims:
         """Return the claims of the layers, composed."""
-        return chain([(name, claims_of(layer)) for name, layer in self._flat()])
+        parts = [(name, claims_of(layer)) for name, layer in self._flat()]
+        return chain(parts) if parts else bijective("the identity", volume=True, isometric=True)
 
     def drift_report(self) -> DriftReport:
         """Return what the last backward pass measured, and where checkpoints are kept."""
@@ -204,6 +208,24 @@ def _as_layer(layer: nn.Module) -> nn.Module:
         "subclass of darboux.bijections.Bijection, or put the layer before or after the chain."
     )
     raise TypeError(msg)
+
+
+def _common_context(links: Sequence[Link]) -> int | None:
+    """Return the size of the context that all conditioned layers share, or None.
+
+    Raises:
+        ValueError: if there are several.
+    """
+    sizes = {link.name: getattr(link.module, "context_features", None) for link in links}
+    found = sorted({size for size in sizes.values() if size is not None})
+    if len(found) > 1:
+        one, other = (next(n for n, s in sizes.items() if s == size) for size in found[:2])
+        msg = (
+            f"Chain: expected one context for all layers; got {found[0]} features for {one} and "
+            f"{found[1]} for {other}. Give all of them the same context."
+        )
+        raise ValueError(msg)
+    return found[0] if found else None
 
 
 def _stack(x: State) -> Stack:

@@ -58,7 +58,14 @@ class Checkerboard(Partition):
     def total(self, values: Tensor, *, first: bool) -> Tensor:
         """Return the sum over the points of one part."""
         even = _even(values)
-        return values.masked_fill(~even if first else even, 0).flatten(1).sum(1)
+        own = values.masked_fill(~even if first else even, 0)
+        return own.flatten(1).sum(1)
+
+    def spread(self, weights: Tensor, like: Tensor, *, first: bool) -> Tensor:
+        """Return the number of each sample at the points of one part, 0 at the others."""
+        even = _even(like).to(like.dtype)
+        own = even if first else 1 - even
+        return weights.to(like.dtype).reshape(-1, *(1,) * (like.ndim - 1)) * own.expand_as(like)
 
 
 def _even(x: Tensor) -> Tensor:

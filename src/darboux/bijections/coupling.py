@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections.bijection import Bijection, Undone
+from darboux.bijections.bijection import Bijection, Pull, Pulled
 from darboux.bijections.conditioning import with_context
 from darboux.bijections.coupling_law import CouplingLaw
 from darboux.bijections.log_dets import zeros
@@ -90,29 +90,53 @@ class Coupling(Bijection, ABC):
         x = self._joined(kept, moved, _dtype(y))
         return x, self._log_det(x, slopes)
 
-    def undo(
-        self,
-        y: Tensor,
-        gradient: Tensor,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None = None,
-    ) -> Undone:
-        """Return x and gradients by one evaluation of f, which serves both."""
+    def push(
+        self, x: Tensor, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return φ(x) in the memory of x, where the parts are views of it."""
+        if not self.partition.views or wide(x) is not x:
+            return self.forward_and_log_det(x, context) if log_det else (self(x, context), None)
+        kept, moved = self._parts(x)
+        found, slopes = self.law.push(*self._raw(kept, moved, context))
+        if found is not moved:
+            moved.copy_(found)
+        return x, self._log_det(x, slopes) if log_det else None
+
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x and what pulls gradients back, by one evaluation of f, which serves both."""
         kept, moved = self._parts(y)
-        towards_kept, towards_moved = self._parts(gradient)
+        place = moved if self.partition.views and wide(y) is y else None
         with torch.enable_grad():
-            leaf = kept.detach().requires_grad_()
+            # .data has a version counter of its own: the other part is overwritten below
+            leaf = kept.data.requires_grad_()
             graph = self._evaluate(leaf, moved.shape[1], context)
-        with torch.no_grad():
-            moved = wide(moved)
-            raw, towards_moved = graph.detach().to(moved.dtype), towards_moved.to(moved.dtype)
-            weight = _spread(log_det_gradient, moved)
-            moved, back, towards_raw = self.law.undo(moved, raw, towards_moved, weight)
-            first, *rest = gradients_of([graph], [leaf, *wanted], [towards_raw])
-            towards_kept = towards_kept if first is None else towards_kept + first
+        moved = wide(moved) if place is not None else wide(moved).clone()
+        moved, back = self.law.retrace(moved, graph.detach().to(moved.dtype))
+        if place is None:
             x = self._joined(kept, moved, y.dtype)
-            return x, self._joined(towards_kept, back, gradient.dtype), tuple(rest)
+        else:
+            x = y
+            if moved is not place:
+                place.copy_(moved)
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            first, second = self._parts(gradient)
+            spread = None
+            if weight is not None:
+                spread = self.partition.spread(weight.to(moved.dtype), moved, first=self.swap)
+            towards, towards_raw = back(second.to(moved.dtype), spread)
+            slope, *found = gradients_of([graph], [leaf, *wanted], [towards_raw])
+            if not self.partition.views:
+                first = first if slope is None else first + slope
+                return self._joined(first, towards, gradient.dtype), tuple(found)
+            rest = _apart(found, gradient)
+            if towards is not second:
+                second.copy_(towards)
+            if slope is not None:
+                first.add_(slope)
+            return gradient, rest
+
+        return x, pull
 
     def extra_repr(self) -> str:
         """Return the partition, and the law where it has options."""
@@ -188,12 +212,15 @@ def _dtype(x: Tensor) -> torch.dtype:
     return wide(x).dtype if torch.is_autocast_enabled(x.device.type) else x.dtype
 
 
-def _spread(weight: Tensor | None, values: Tensor) -> Tensor | None:
-    """Return the gradient of the sum of the values of each sample, at every value."""
-    if weight is None:
-        return None
-    shape = (-1, *(1,) * (values.ndim - 1))
-    return weight.to(values.dtype).reshape(shape).expand_as(values)
+def _apart(found: Sequence[Tensor | None], gradient: Tensor) -> tuple[Tensor | None, ...]:
+    """Return gradients without those that share the memory of another, which is overwritten.
+
+    Autograd passes a gradient on as it is where an output is a parameter itself.
+    """
+    place = gradient.untyped_storage().data_ptr()
+    return tuple(
+        g.clone() if g is not None and g.untyped_storage().data_ptr() == place else g for g in found
+    )
 
 
 def _version(x: Tensor) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+LawPull = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 class CouplingLaw(ABC):
@@ -36,24 +39,31 @@ class CouplingLaw(ABC):
     def inverse(self, y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return x and log|dx/dy|, None where it is 0 everywhere."""
 
-    def undo(
-        self, y: Tensor, raw: Tensor, gradient: Tensor, slope_gradient: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return x, and the gradients with respect to x and the raw parameters.
+    def push(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what `forward` returns, without graph; x may be overwritten."""
+        return self.forward(x, raw)
+
+    def retrace(self, y: Tensor, raw: Tensor) -> tuple[Tensor, LawPull]:
+        """Return x without graph, and what pulls gradients back; y may be overwritten.
+
+        The function takes the gradients with respect to y and to log|dy/dx|, None where there
+        is none, and returns those with respect to x and the raw parameters.
 
         Args:
             y: the result, without graph.
             raw: the parameters, without graph.
-            gradient: of the loss with respect to y.
-            slope_gradient: with respect to log|dy/dx|, or None.
         """
         x = self.inverse(y, raw)[0].detach()
-        with torch.enable_grad():
-            leaves = x.detach().requires_grad_(), raw.detach().requires_grad_()
-            moved, slope = self.forward(*leaves)
-        outputs, cotangents = [moved], [gradient]
-        if slope is not None and slope_gradient is not None:
-            outputs.append(slope)
-            cotangents.append(slope_gradient)
-        back, found = torch.autograd.grad(outputs, leaves, cotangents)
-        return x, back, found
+
+        def pull(gradient: Tensor, slope_gradient: Tensor | None) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                leaves = x.detach().requires_grad_(), raw.detach().requires_grad_()
+                moved, slope = self.forward(*leaves)
+            outputs, cotangents = [moved], [gradient]
+            if slope is not None and slope_gradient is not None:
+                outputs.append(slope)
+                cotangents.append(slope_gradient)
+            back, found = torch.autograd.grad(outputs, leaves, cotangents)
+            return back, found
+
+        return x, pull

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class Halves(Partition):
         >>> Halves().split(torch.tensor([[1.0, 2.0, 3.0]]))
         (tensor([[1.]]), tensor([[2., 3.]]))
     """
+
+    views: ClassVar[bool] = True
 
     def channels(self, count: int) -> tuple[int, int]:
         """Return ⌊count/2⌋ and the rest."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from darboux.bijections.bijection import Bijection, Undone
+from darboux.bijections.bijection import Bijection, Pull, Pulled
 from darboux.bijections.log_dets import zeros
 from darboux.bijections.mixing import check_channels, result_dtype, wide
 from darboux.gradients import gradients_of
@@ -83,27 +83,24 @@ class LinearBijection(Bijection, ABC):
             x = self.solve(operator, start)
             return x.to(dtype), -self._log_det(operator, x).to(dtype)
 
-    def undo(
-        self,
-        y: Tensor,
-        gradient: Tensor,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None = None,
-    ) -> Undone:
-        """Return x and the gradients; A is computed from the parameters once."""
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x and what pulls gradients back; A is computed from the parameters once."""
         del context
         dtype, start = self._ready(y, self.out_channels or self.channels)
         with torch.autocast(y.device.type, enabled=False):
-            with torch.set_grad_enabled(bool(wanted)):
+            with torch.enable_grad():
                 operator = self._operator(start)
             leaves = tuple(part.detach().requires_grad_(part.requires_grad) for part in operator)
-            with torch.no_grad():
-                x = self.solve(leaves, start)
-            back, slopes = self._pull_back(leaves, x, gradient, log_det_gradient)
-            moved = [(p, s) for p, s in zip(operator, slopes, strict=True) if s is not None]
-            found = gradients_of([p for p, _ in moved], wanted, [s for _, s in moved])
-        return x.to(dtype), back.to(dtype), tuple(found)
+            x = self.solve(leaves, start).detach()
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            with torch.autocast(y.device.type, enabled=False):
+                back, slopes = self._pull_back(leaves, x, gradient, weight)
+                moved = [(p, s) for p, s in zip(operator, slopes, strict=True) if s is not None]
+                found = gradients_of([p for p, _ in moved], wanted, [s for _, s in moved])
+            return back.to(dtype), tuple(found)
+
+        return x.to(dtype), pull
 
     def _pull_back(
         self, operator: Operator, x: Tensor, gradient: Tensor, log_det_gradient: Tensor | None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darboux.bijections.bijection import Bijection
 from darboux.bijections.rearrangement import Rearrangement
-from darboux.gradients import Link, Stack, Undone
+from darboux.gradients import Link, LinkPull, LinkPulled, Stack
 
 
 @final
@@ -35,19 +35,27 @@ class BijectionLink(Link):
         top, part = self.bijection.forward_and_log_det(top, context)
         return (top, *rest), part
 
-    def undo(
-        self,
-        stack: Stack,
-        gradients: Stack,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None,
-    ) -> Undone:
-        """Undo the bijection, and go back through it."""
-        (top, *rest), (gradient, *others) = stack, gradients
-        undo = self.bijection.undo
-        x, back, found = undo(top, gradient, log_det_gradient, wanted, context)
-        return (x, *rest), (back, *others), found
+    def push(
+        self, stack: Stack, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Stack, Tensor | None]:
+        """Apply the bijection to the top, which it may overwrite."""
+        top, *rest = stack
+        top, part = self.bijection.push(top, context, log_det=log_det)
+        return (top, *rest), part
+
+    def retrace(self, stack: Stack, context: Tensor | None) -> tuple[Stack, LinkPull]:
+        """Undo the bijection on the top."""
+        top, *rest = stack
+        x, pull = self.bijection.retrace(top, context)
+
+        def pull_stack(
+            gradients: Stack, weight: Tensor | None, wanted: Sequence[Tensor]
+        ) -> LinkPulled:
+            first, *others = gradients
+            back, found = pull(first, weight, wanted)
+            return (back, *others), found
+
+        return (x, *rest), pull_stack
 
 
 @final
@@ -70,15 +78,13 @@ class RearrangementLink(Link):
         del context, log_det
         return self.rearrangement(stack), None
 
-    def undo(
-        self,
-        stack: Stack,
-        gradients: Stack,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None,
-    ) -> Undone:
-        """Rearrange stack and gradients back: a permutation's inverse is its adjoint."""
-        del log_det_gradient, context
+    def retrace(self, stack: Stack, context: Tensor | None) -> tuple[Stack, LinkPull]:
+        """Rearrange the stack back, and gradients alike: a permutation's inverse is its adjoint."""
+        del context
         inverse = self.rearrangement.inverse
-        return inverse(stack), inverse(gradients), tuple(None for _ in wanted)
+
+        def pull(gradients: Stack, weight: Tensor | None, wanted: Sequence[Tensor]) -> LinkPulled:
+            del weight
+            return inverse(gradients), tuple(None for _ in wanted)
+
+        return inverse(stack), pull

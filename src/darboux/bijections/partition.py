@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -15,6 +16,8 @@ class Partition(ABC):
 
     Source: section 4.1.1.
     """
+
+    views: ClassVar[bool] = False  # whether parts are disjoint views of the features
 
     @abstractmethod
     def channels(self, count: int) -> tuple[int, int]:
@@ -52,3 +55,14 @@ class Partition(ABC):
         """
         del first
         return values.flatten(1).sum(1)
+
+    def spread(self, weights: Tensor, like: Tensor, *, first: bool) -> Tensor:
+        """Return the adjoint of `total`: the number of each sample at all entries of one part.
+
+        Args:
+            weights: one for each sample, (batch,).
+            like: a part, as split gives it.
+            first: whether it is x₁.
+        """
+        del first
+        return weights.to(like.dtype).reshape(-1, *(1,) * (like.ndim - 1)).expand_as(like)

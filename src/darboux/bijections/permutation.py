@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections.bijection import Bijection, Undone
+from darboux.bijections.bijection import Bijection, Pull, Pulled
 from darboux.bijections.claims import bijective
 from darboux.bijections.log_dets import zeros
 from darboux.bijections.mixing import check_channels
@@ -107,19 +107,14 @@ class Permutation(Bijection):
         """Return x and zeros."""
         return self.inverse(y, context), zeros(y)
 
-    def undo(
-        self,
-        y: Tensor,
-        gradient: Tensor,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None = None,
-    ) -> Undone:
-        """Return x and the gradient, both put back: the inverse is the adjoint."""
-        del log_det_gradient
-        nothing = tuple(None for _ in wanted)
-        with torch.no_grad():
-            return self.inverse(y, context), self.inverse(gradient, context), nothing
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x; gradients go the same way: the inverse is the adjoint."""
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            del weight
+            return self.inverse(gradient, context), tuple(None for _ in wanted)
+
+        return self.inverse(y, context), pull
 
     def claims(self) -> Claims:
         """Return that channels only change places."""

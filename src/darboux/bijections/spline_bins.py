@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from darboux.solvers.transforms import nesting
+
 
 class Piece(NamedTuple):
     """Where each entry lies. Sizes and places are in units of the interval, [0, 1].
@@ -19,7 +21,7 @@ class Piece(NamedTuple):
     Args:
         sizes: of all bins, (2, bins, ...).
         steps: 1 where the entry lies above the k-th inner knot, else 0, (bins - 1, ...).
-        index: of the bin, (1, ...).
+        number: of the bin, counted from 0, (1, ...).
         size: of the bin, (2, ...).
         start: its left and its lower end, (2, ...).
         slopes: at both ends, (2, ...).
@@ -27,7 +29,7 @@ class Piece(NamedTuple):
 
     sizes: Tensor
     steps: Tensor
-    index: Tensor
+    number: Tensor
     size: Tensor
     start: Tensor
     slopes: Tensor
@@ -102,14 +104,14 @@ class Bins:
         last = self.count - 1
         sizes = self._sizes(rows[: 2 * self.count].unflatten(0, (2, self.count)))
         steps = _steps(sizes[axis].detach(), u.detach())
-        index = steps.sum(0, keepdim=True).long()
-        size = sizes.gather(1, index.expand(2, *index.shape)).squeeze(1)
-        start = _below(sizes, steps)
-        knots = torch.cat((index - 1, index)).clamp(0, last - 1)
+        number = steps.sum(0, keepdim=True).long()
+        size = sizes.gather(1, number.expand(2, *number.shape)).squeeze(1)
+        start = (sizes[:, :last] * steps).sum(1)
+        knots = torch.cat((number - 1, number)).clamp(0, last - 1)
         inner = torch.stack((steps[0], 1 - steps[-1]))  # the slopes at both tails are 1
         slopes = rows[2 * self.count :].gather(0, knots) * inner
         slopes = F.softplus(slopes + self.offset) + self.min_slope
-        return Piece(sizes, steps, index, size, start, slopes)
+        return Piece(sizes, steps, number, size, start, slopes)
 
     @property
     def offset(self) -> float:
@@ -134,20 +136,13 @@ class Bins:
         return shares.add_(self.min_width)
 
 
-def _below(sizes: Tensor, steps: Tensor) -> Tensor:
-    """Return the sum of the sizes of the bins below, (2, ...)."""
-    first, *others = sizes.unbind(1)[:-1]
-    step, *after = steps.unbind(0)
-    total = first * step
-    for size, step in zip(others, after, strict=True):
-        total = torch.addcmul(total, size, step)
-    return total
-
-
 def _steps(sizes: Tensor, u: Tensor) -> Tensor:
-    """Return 1 where u lies at or above an inner knot, else 0; comparing in place keeps floats."""
+    """Return 1 where u lies at or above an inner knot, else 0."""
     first, *others = sizes.unbind(0)[:-1]
     knots = [first]
     for size in others:
         knots.append(knots[-1] + size)
-    return torch.stack(knots).le_(u)
+    places = torch.stack(knots)
+    if torch.compiler.is_compiling() or nesting():
+        return (places <= u).to(u.dtype)
+    return places.le_(u)  # several times faster, but vmap has no rule for it

@@ -16,20 +16,25 @@ from darboux.bijections.spline_gradients import SplineGradients
 class SplineFunction(torch.autograd.Function):
     """(x, raw, bins, inverse) -> (y, log|dy/dx|), with derivatives by hand.
 
-    Where the backward pass is to be differentiated itself, PyTorch's derivatives take over.
+    Where the backward pass is to be differentiated itself, or has a batch of gradients, PyTorch's
+    derivatives take over.
 
     Source: Durkan et al. 2019, neural spline flows.
 
     Example:
         >>> raw = torch.zeros(1, 5, requires_grad=True)
         >>> y, _ = SplineFunction.apply(torch.tensor([[1.0]]), raw, Bins(count=2), False)
-        >>> [round(g, 3) for g in torch.autograd.grad(y.sum(), raw)[0][0].tolist()]
-        [0.0, 0.0, 0.0, 0.0, 0.0]
+        >>> [round(g, 2) for g in torch.autograd.grad(y.sum(), raw)[0][0].tolist()]
+        [-1.11, 1.11, 1.11, -1.11, 0.28]
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, raw: Tensor, bins: Bins, inverse: bool  # noqa: FBT001
+        ctx: Any,
+        x: Tensor,
+        raw: Tensor,
+        bins: Bins,
+        inverse: bool,  # noqa: FBT001
     ) -> tuple[Tensor, Tensor]:
         """Evaluate, and keep the bins."""
         at = evaluate(bins, x, bins.rows(raw), inverse=inverse)
@@ -45,12 +50,18 @@ class SplineFunction(torch.autograd.Function):
         value, log_slope = gradients
         if value is None and log_slope is None:
             return None, None, None, None
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or _in_batches(value, log_slope):
             return (*_again(ctx, x, raw, gradients), None, None)
         at = Evaluated(x, x, inside, theta, Piece(*piece))
         found = SplineGradients(ctx.bins, at)
         back, rows = _of_inverse(found, *gradients) if ctx.inverse else found.pull(*gradients)
         return back, ctx.bins.columns(rows), None, None
+
+
+def _in_batches(*gradients: Tensor | None) -> bool:
+    """Return whether autograd.grad(is_grads_batched=True) asks; torch has no public way to see."""
+    batched = torch._C._functorch.is_legacy_batchedtensor
+    return any(g is not None and batched(g) for g in gradients)
 
 
 def _of_inverse(
@@ -71,7 +82,9 @@ def _again(
     ctx: Any, x: Tensor, raw: Tensor, gradients: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...]:
     """Return gradients that can be differentiated: evaluate once more, with a graph."""
-    at = evaluate(ctx.bins, x, ctx.bins.rows(raw), inverse=ctx.inverse)
+    create = torch.is_grad_enabled()
+    with torch.enable_grad():
+        at = evaluate(ctx.bins, x, ctx.bins.rows(raw), inverse=ctx.inverse)
     pairs = [
         (output, gradient)
         for output, gradient in zip((at.value, at.log_slope), gradients, strict=True)
@@ -79,5 +92,5 @@ def _again(
     ]
     needed = [t for t in (x, raw) if t.requires_grad]
     outputs, cotangents = [o for o, _ in pairs], [g for _, g in pairs]
-    found = iter(torch.autograd.grad(outputs, needed, cotangents, create_graph=True))
+    found = iter(torch.autograd.grad(outputs, needed, cotangents, create_graph=create))
     return tuple(next(found) if t.requires_grad else None for t in (x, raw))

@@ -77,55 +77,66 @@ class SplineGradients:
             weight: with respect to l, or None.
             left: minus that with respect to the left end of the bin.
         """
-        shape, below = self.shape, self.inverse_below
-        common = rise * below
-        ratio = common * (shape.square - shape.rise * (1 - 2 * shape.mixed))
-        second = -(common * shape.mixed * shape.rise)
-        first = torch.addcmul(second, common, shape.mixed)
+        ratio, slopes = self._of_value(rise)
         if weight is not None:
-            above, twice = weight * self.inverse_above, 2 * weight * below
-            bent = twice * shape.mixed
-            ratio = ratio + 2 * (weight / self.ratio + above * shape.mixed)
-            ratio = ratio - twice + 2 * bent
-            first = torch.addcmul(first, above, shape.rest_square) - bent
-            second = torch.addcmul(second, above, shape.square) - bent
-        ratio = ratio / self.width
-        height = torch.addcmul(ratio, rise / self.height, shape.rise)
+            more, others = self._of_log_slope(weight)
+            ratio, slopes = ratio + more, slopes + others
+        ratio, bottom = ratio / self.width, rise / self.height
+        height = torch.addcmul(ratio, bottom, self.shape.rise)
         width = torch.addcmul(left * self.at.theta, ratio, self.ratio).neg()
-        start = torch.stack((-left, rise / self.height))
-        return self._parameters(torch.stack((width, height)), start, torch.stack((first, second)))
+        size, start = torch.stack((width, height)), torch.stack((-left, bottom))
+        return self._parameters(size, start, slopes)
+
+    def _of_value(self, rise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of R with respect to δ and to both slopes."""
+        shape, common = self.shape, rise * self.inverse_below
+        ratio = common * (shape.square - shape.rise * (1 - 2 * shape.mixed))
+        second = common * shape.mixed * shape.rise
+        return ratio, torch.stack((common * shape.mixed - second, -second))
+
+    def _of_log_slope(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of l with respect to δ and to both slopes."""
+        shape = self.shape
+        above, twice = weight * self.inverse_above, 2 * weight * self.inverse_below
+        bent = twice * shape.mixed
+        ratio = 2 * (weight / self.ratio + above * shape.mixed + bent) - twice
+        return ratio, above * torch.stack((shape.rest_square, shape.square)) - bent
 
     def _parameters(self, size: Tensor, start: Tensor, slopes: Tensor) -> Tensor:
         """Return the gradient of the raw parameters from that of the bin."""
         bins, piece = self.bins, self.at.piece
-        rows = piece.sizes.new_empty(bins.parameters, *piece.index.shape[1:])
+        rows = piece.sizes.new_empty(bins.parameters, *piece.number.shape[1:])
         both, inner = rows[: 2 * bins.count].unflatten(0, (2, -1)), rows[2 * bins.count :]
         last = bins.count - 1
+        # a size moves the start of the bins after it, and its own bin
         both[:, last].zero_()
-        inner.zero_()
-        # a share moves the start if it is before, the size if it is the bin's own
-        shape = (2, 1, *piece.index.shape[1:])
         torch.mul(piece.steps, start.unsqueeze(1), out=both[:, :last])
-        both.scatter_(1, piece.index.expand(shape), size.unsqueeze(1))
-        mean = start * self._share(piece.start, piece.index) + size * self._share(piece.size)
+        both.scatter_(1, piece.number.expand(2, *piece.number.shape), size.unsqueeze(1))
+        mean = start * self._share(piece.start, piece.number) + size * self._share(piece.size)
         both.sub_(mean.unsqueeze(1)).mul_(self._free(piece.sizes))
-        # softplus' = 1 - exp(-softplus)
-        slopes = slopes * -torch.expm1(bins.min_slope - piece.slopes)
-        slopes = slopes * torch.stack((piece.steps[0], 1 - piece.steps[-1]))
-        knots = torch.cat((piece.index - 1, piece.index)).clamp(0, last - 1)
-        inner.scatter_add_(0, knots[:1], slopes[:1]).scatter_add_(0, knots[1:], slopes[1:])
+        self._add_slopes(inner.zero_(), slopes)
         return rows
 
-    def _free(self, sizes: Tensor, index: Tensor | None = None) -> Tensor:
+    def _add_slopes(self, inner: Tensor, slopes: Tensor) -> None:
+        """Add the gradients of the slopes to those of the raw ones at the inner knots."""
+        bins, piece = self.bins, self.at.piece
+        # softplus' = 1 - exp(-softplus); at the tails there is nothing to learn
+        slopes = slopes * -torch.expm1(bins.min_slope - piece.slopes)
+        slopes = slopes * torch.stack((piece.steps[0], 1 - piece.steps[-1]))
+        knots = torch.cat((piece.number - 1, piece.number)).clamp(0, bins.count - 2)
+        inner.scatter_add_(0, knots[:1], slopes[:1]).scatter_add_(0, knots[1:], slopes[1:])
+
+    def _free(self, sizes: Tensor, number: Tensor | None = None) -> Tensor:
         """Return what softmax gave to a bin, or to all those before."""
-        (width, height), count = self.bins.smallest(), 1 if index is None else index[0].to(sizes.dtype)
+        width, height = self.bins.smallest()
+        count = 1 if number is None else number[0].to(sizes.dtype)
         if width != height:
             return torch.stack((sizes[0] - count * width, sizes[1] - count * height))
         return sizes - count * width
 
-    def _share(self, sizes: Tensor, index: Tensor | None = None) -> Tensor:
+    def _share(self, sizes: Tensor, number: Tensor | None = None) -> Tensor:
         """Return the same, as shares of what softmax has to give."""
-        free, (width, height) = self._free(sizes, index), self.bins.smallest()
+        free, (width, height) = self._free(sizes, number), self.bins.smallest()
         count = self.bins.count
         if width != height:
             return torch.stack((free[0] / (1 - count * width), free[1] / (1 - count * height)))

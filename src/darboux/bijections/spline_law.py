@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from darboux.bijections.coupling_law import CouplingLaw
+from darboux.bijections.coupling_law import CouplingLaw, LawPull
 from darboux.bijections.rational_quadratic import evaluate
 from darboux.bijections.spline_bins import Bins
 from darboux.bijections.spline_function import SplineFunction
@@ -54,13 +54,15 @@ class SplineLaw(CouplingLaw):
         """Return x and log dx/dy."""
         return self._evaluate(y, raw, inverse=True)
 
-    def undo(
-        self, y: Tensor, raw: Tensor, gradient: Tensor, slope_gradient: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return x and the gradients, all from one search for the bins."""
+    def retrace(self, y: Tensor, raw: Tensor) -> tuple[Tensor, LawPull]:
+        """Return x and what pulls gradients back, all from one search for the bins."""
         at = evaluate(self.bins, y, self.bins.rows(raw), inverse=True)
-        back, rows = SplineGradients(self.bins, at).pull(gradient, slope_gradient)
-        return at.value, back, self.bins.columns(rows)
+
+        def pull(gradient: Tensor, slope_gradient: Tensor | None) -> tuple[Tensor, Tensor]:
+            back, rows = SplineGradients(self.bins, at).pull(gradient, slope_gradient)
+            return back, self.bins.columns(rows)
+
+        return at.value, pull
 
     def _evaluate(self, x: Tensor, raw: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         if _by_hand(x, raw):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from darboux.experiments import deep_hamiltonian, energy, stability
+from darboux.experiments import deep_hamiltonian, energy, half_moons, stability
 from darboux.experiments.result import Result
 
 
@@ -39,6 +39,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         deep_hamiltonian.run, "a Hamiltonian network of 1000 layers: no gradient vanishes"
     ),
     "energy": Experiment(energy.run, "energy of the pendulum over long times, method by method"),
+    "half-moons": Experiment(
+        half_moons.run, "three normalising flows of the two half-moons beside the exact density"
+    ),
     "stability": Experiment(
         stability.run, "phase portraits of stable and unstable layers, method by method"
     ),

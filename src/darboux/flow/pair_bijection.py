@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections.bijection import Bijection, Undone, pull_back
+from darboux.bijections.bijection import Bijection, Pull, Pulled, pull_back
 from darboux.bijections.log_dets import zeros
 from darboux.flow.pairs import Pair, halved, paired
 from darboux.flow.step import Step
@@ -112,20 +112,16 @@ class PairStepBijection(Bijection):
         back, bound = step.integrator.step_back, step.field.bind()  # type: ignore[attr-defined]
         return paired(back(bound, step.time, step.size(), halved(y))), zeros(y)
 
-    def undo(
-        self,
-        y: Tensor,
-        gradient: Tensor,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None = None,
-    ) -> Undone:
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
         """Undo the step; a leapfrog step (x, z) -> (z, x + 2h f(z)) evaluates f once."""
         if isinstance(self.step.integrator, LeapfrogMidpoint):
-            return _undo_leapfrog(self.step, halved(y), halved(gradient), wanted)
-        with torch.no_grad():
-            x = self.inverse(y, context)
-        return pull_back(self, x, gradient, log_det_gradient, wanted, context)
+            return _retrace_leapfrog(self.step, halved(y))
+        x = self.inverse(y, context)
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            return pull_back(self, x, gradient, weight, wanted, context)
+
+        return x, pull
 
     def claims(self) -> Claims:
         """Return that the step is undone exactly, and preserves volume."""
@@ -134,12 +130,17 @@ class PairStepBijection(Bijection):
         return with_log_det(Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason) for s in found)))
 
 
-def _undo_leapfrog(step: Step, y: Pair, gradient: Pair, wanted: Sequence[Tensor]) -> Undone:
+def _retrace_leapfrog(step: Step, y: Pair) -> tuple[Tensor, Pull]:
     """Undo (x, z) -> (z, x + 2h f(z)) with one evaluation of f."""
-    (z, future), (own, later) = y, gradient
+    z, future = y
     with torch.enable_grad():
         leaf = z.detach().requires_grad_()
         kick = 2 * step.size() * step.field.bind()(step.time, leaf)
-    slope, *found = gradients_of([kick], [leaf, *wanted], [later])
-    whole = own if slope is None else own + slope
-    return paired((future - kick.detach(), z)), paired((later, whole)), tuple(found)
+
+    def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+        del weight  # log|det| = 0
+        own, later = halved(gradient)
+        slope, *found = gradients_of([kick], [leaf, *wanted], [later])
+        return paired((later, own if slope is None else own + slope)), tuple(found)
+
+    return paired((future - kick.detach(), z)), pull

@@ -8,7 +8,7 @@ back to checkpoints where rounding is magnified too much.
 
 from darboux.gradients.closed import OpenLayerError
 from darboux.gradients.drift import DriftError, DriftReport, DriftWarning
-from darboux.gradients.link import Link, Stack, Undone
+from darboux.gradients.link import Link, LinkPull, LinkPulled, Stack
 from darboux.gradients.monitor import Monitor
 from darboux.gradients.propagate import Memory, OnDrift, propagate
 from darboux.gradients.vjp import gradients_of
@@ -18,12 +18,13 @@ __all__ = [
     "DriftReport",
     "DriftWarning",
     "Link",
+    "LinkPull",
+    "LinkPulled",
     "Memory",
     "Monitor",
     "OnDrift",
     "OpenLayerError",
     "Stack",
-    "Undone",
     "gradients_of",
     "propagate",
 ]

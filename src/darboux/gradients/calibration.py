@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darboux.gradients.fingerprint import Fingerprint
-from darboux.gradients.link import Stack
+from darboux.gradients.link import Stack, copied
 from darboux.gradients.passes import Passes, Sums
 from darboux.gradients.tape import Tape
 
@@ -103,9 +103,10 @@ class Calibration:
             marks.append(prints(current[0]))
             current = passes.ahead(k, k + 1, current)
         undone = Sums(len(passes.tensors))
+        current, back = copied(current), copied(back)
         for k in range(stop - 1, start, -1):
-            current, back, found = passes.undo(k, current, back)
-            undone.add([i for _, i in self.tape.names[k]], found)
+            current, pull = passes.retrace(k, current)
+            back = passes.pull(k, pull, back, undone)
             drift = max(drift, prints.drift(marks[k - start], current[0]))
             if not math.isfinite(drift):
                 break

@@ -11,6 +11,7 @@ from torch import Tensor
 _SAMPLES = 512  # entries of a batch that are kept, at least one of each sample
 _PIECES = 8  # projections of a batch, at least
 _LOOSER = 8.0  # a projection is a random number, up to so many times its mean
+_BLOCK = 64  # entries that are added up one after another
 _NOISE = 32.0  # units of rounding in the sum of a projection
 
 
@@ -72,11 +73,21 @@ class Fingerprints:
         return max(0.0, _ratio(error, size) - noise) / _LOOSER
 
     def _projected(self, rows: Tensor) -> Tensor:
-        # a sum of a product is added up in pairs, a matrix product is not: it would round as
-        # much as it is to detect
-        products = rows * self._of(rows)
         pieces = max(1, min(rows.shape[1], math.ceil(_PIECES / max(len(rows), 1))))
-        return torch.stack([p.sum(dim=1) for p in products.tensor_split(pieces, dim=1)], dim=1)
+        parts = [part.sum(dim=1) for part in self._blocks(rows).tensor_split(pieces, dim=1)]
+        return torch.stack(parts, dim=1)
+
+    def _blocks(self, rows: Tensor) -> Tensor:
+        """Return sums over blocks of signed entries.
+
+        Sums of sums: one long one, of a matrix product, would round as much as is to be seen.
+        """
+        signs = self._of(rows)
+        with torch.autocast(rows.device.type, enabled=False):
+            if rows.shape[1] % _BLOCK:
+                return rows * signs
+            blocks = rows.reshape(len(rows), -1, _BLOCK) @ signs[:_BLOCK]
+            return blocks * signs[_BLOCK - 1 :: _BLOCK]
 
     def _of(self, rows: Tensor) -> Tensor:
         size = rows.shape[1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 Stack = tuple[Tensor, ...]
-Undone = tuple[Stack, Stack, tuple[Tensor | None, ...]]
+LinkPulled = tuple[Stack, tuple[Tensor | None, ...]]
+LinkPull = Callable[[Stack, Tensor | None, Sequence[Tensor]], LinkPulled]
 
 
 class Link(ABC):
@@ -31,23 +33,19 @@ class Link(ABC):
     ) -> tuple[Stack, Tensor | None]:
         """Return the next stack, and log|det| (batch,), or None where it is zero or not asked."""
 
-    @abstractmethod
-    def undo(
-        self,
-        stack: Stack,
-        gradients: Stack,
-        log_det_gradient: Tensor | None,
-        wanted: Sequence[Tensor],
-        context: Tensor | None,
-    ) -> Undone:
-        """Return the stack before, its gradients, and those with respect to `wanted`.
+    def push(
+        self, stack: Stack, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Stack, Tensor | None]:
+        """Return what `apply` returns, in no_grad mode; the stack may be overwritten."""
+        return self.apply(stack, context, log_det=log_det)
 
-        Args:
-            stack: after the step, without graph.
-            gradients: with respect to its entries.
-            log_det_gradient: with respect to the log-determinants, or None.
-            wanted: what else is to be differentiated.
-            context: that of the forward pass.
+    @abstractmethod
+    def retrace(self, stack: Stack, context: Tensor | None) -> tuple[Stack, LinkPull]:
+        """Return the stack before the step, without graph, and what pulls gradients back.
+
+        In no_grad mode; the stack may be overwritten. The function takes the gradients with
+        respect to the stack after the step, which it may overwrite, that with respect to the
+        log-determinants or None, and what else is wanted.
         """
 
 
@@ -62,3 +60,15 @@ def added(total: Tensor | None, part: Tensor | None) -> Tensor | None:
     if total is None or part is None:
         return part if total is None else total
     return total + part
+
+
+def copied(stack: Stack) -> Stack:
+    """Return copies that may be overwritten.
+
+    Example:
+        >>> import torch
+        >>> x = torch.ones(2)
+        >>> copied((x,))[0] is x
+        False
+    """
+    return tuple(tensor.clone(memory_format=torch.contiguous_format) for tensor in stack)

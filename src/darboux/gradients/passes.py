@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.gradients.link import Stack, Undone, added
+from darboux.gradients.link import LinkPull, Stack, added
 from darboux.gradients.tape import Tape
 from darboux.gradients.vjp import gradients_of
 
@@ -69,11 +69,16 @@ class Passes:
                 stack, _ = self.tape.call(k, *call, log_det=False)
         return stack
 
-    def undo(self, k: int, stack: Stack, gradients: Stack) -> Undone:
-        """Undo link k, and go back through it."""
+    def retrace(self, k: int, stack: Stack) -> tuple[Stack, LinkPull]:
+        """Return the stack before link k, and what pulls gradients back; the stack is used up."""
+        return self.tape.call(k, self.tensors, self.tape.links[k].retrace, stack, self.context)
+
+    def pull(self, k: int, pull: LinkPull, gradients: Stack, sums: Sums) -> Stack:
+        """Return the gradients with respect to the stack before link k, and add its others."""
         wanted = [*self.tape.own(k, self.tensors), *self._given()]
-        arguments = (stack, gradients, self.weight, wanted, self.context)
-        return self.tape.call(k, self.tensors, self.tape.links[k].undo, *arguments)
+        back, found = self.tape.call(k, self.tensors, pull, gradients, self.weight, wanted)
+        sums.add([i for _, i in self.tape.names[k]], found)
+        return back
 
     def repeat(
         self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from darboux.gradients.closed import require_closed
 from darboux.gradients.environment import Environment
-from darboux.gradients.link import Link, Stack, added
+from darboux.gradients.link import Link, Stack, added, copied
 from darboux.gradients.monitor import Monitor
 from darboux.gradients.record import Record, Watch, repeat
 
@@ -49,13 +49,14 @@ class Tape:
     ) -> tuple[Stack, Tensor | None, dict[int, Stack]]:
         """Apply the links; return the last stack, log|det|, and the stacks to be kept."""
         kept, total, watch = {}, None, Watch(stack[0].device)
+        first, stack = stack, copied(stack)  # links may work in place
         for k, link in enumerate(self.links):
             if k in self.checkpoints:
-                kept[k] = stack
+                kept[k] = copied(stack) if k else first
             self._check_closed(k, stack, context)
             mark = self.monitor.prints(stack[0])
             buffers, dtype = watch.before(link), stack[0].dtype
-            stack, part = link.apply(stack, context, log_det=self.log_det)
+            stack, part = link.push(stack, context, log_det=self.log_det)
             self.records.append(watch.after(link, mark, buffers))
             total = added(total, part)
             if stack[0].dtype != dtype:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darboux.gradients.calibration import Calibration
 from darboux.gradients.drift import DriftError
-from darboux.gradients.link import Stack
+from darboux.gradients.link import Stack, copied
 from darboux.gradients.passes import Passes, Sums
 from darboux.gradients.tape import Tape
 
@@ -38,7 +38,8 @@ class Unwinding:
         gradients: Stack,
         weight: Tensor | None,
     ) -> None:
-        self.tape, self.kept, self.gradients = tape, dict(kept), gradients
+        self.tape, self.kept, self.gradients = tape, dict(kept), copied(gradients)
+        self.whole = gradients
         self.passes = Passes(tape, tensors, context, weight)
         self.sums = Sums(len(tensors))
         dtype = gradients[0].dtype
@@ -50,9 +51,8 @@ class Unwinding:
         tape, stop = self.tape, len(self.tape.links)
         due = tape.monitor.begin(stop) and tape.invert and len(stack[0]) > 0
         with tape.environment.again(), torch.no_grad():
-            whole = self.gradients
             if due and 0 in self.kept:
-                self.calibration.run(self.kept[0], whole)
+                self.calibration.run(self.kept[0], self.whole)
                 self._keep_more()
             for start in sorted({0, *self.kept}, reverse=True):
                 exact = self.kept.get(start)
@@ -62,7 +62,7 @@ class Unwinding:
                     self._repeat(start, stop, exact)
                 stop, stack = start, stack if exact is None else exact
             if due and 0 not in self.kept:
-                self._accept(stack, whole)
+                self._accept(stack)
         return self.gradients
 
     def _keep_more(self) -> None:
@@ -73,28 +73,26 @@ class Unwinding:
                 before = max(j for j in self.kept if j < k)
                 self.kept[k] = self.passes.ahead(before, k, self.kept[before])
 
-    def _accept(self, stack: Stack, gradients: Stack) -> None:
+    def _accept(self, stack: Stack) -> None:
         """Calibrate where nothing was kept: from what was reconstructed, afterwards."""
         before = set(self.tape.monitor.checkpoints)
-        self.calibration.run(stack, gradients)
+        self.calibration.run(stack, self.whole)
         if self.tape.monitor.checkpoints != before:
             raise DriftError(_NOTHING_KEPT.format(name=self.tape.links[-1].name))
 
     def _segment(self, start: int, stop: int, exact: Stack | None, stack: Stack) -> Stack:
         """Go through links start, ..., stop - 1, undoing them as long as that is accurate."""
-        monitor = self.tape.monitor
+        monitor, stack = self.tape.monitor, copied(stack)
         for k in range(stop - 1, start - 1, -1):
             if k == start and exact is not None:
                 self._repeat(start, k + 1, exact)
                 return exact
-            before, gradients, found = self.passes.undo(k, stack, self.gradients)
-            drift = self._difference(k, before)
+            stack, pull = self.passes.retrace(k, stack)
+            drift = self._difference(k, stack)
             monitor.measured(k, drift)
-            if not drift <= monitor.limit(start, before[0].dtype) or k in monitor.checkpoints:
+            if not drift <= monitor.limit(start, stack[0].dtype):
                 return self._halve(start, k + 1, exact, drift)
-            self.gradients = gradients
-            self.sums.add([i for _, i in self.tape.names[k]], found)
-            stack = before
+            self.gradients = self.passes.pull(k, pull, self.gradients, self.sums)
         return stack
 
     def _halve(self, start: int, stop: int, exact: Stack | None, drift: float) -> Stack:

@@ -98,8 +98,8 @@ def normalizations(kind: Normalization | None, channels: int, *, dim: int) -> li
         ValueError: if the kind is unknown.
 
     Example:
-        >>> normalizations("batch", 4, dim=1), normalizations(None, 4, dim=1)
-        ([BatchNorm1d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)], [])
+        >>> [type(m).__name__ for m in normalizations("batch", 4, dim=1)]
+        ['BatchNorm1d']
     """
     if kind is None:
         return []

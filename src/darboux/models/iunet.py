@@ -22,6 +22,7 @@ from darboux.gradients import Memory
 from darboux.models._levels import Level, levels_of
 from darboux.models._networks import CONV, Build, Normalization, convolutional_network
 from darboux.models._sizes import PadToMultiple
+from darboux.models._wide import Wide
 from darboux.models.invertible_unet import InvertibleUNet
 
 Resampling = Literal["learned", "haar", "pixel-shuffle"]
@@ -102,7 +103,7 @@ def iunet(
         name="iunet",
         least=2 if normalization == "instance" else 1,
     )
-    lift = nn.Sequential(pad, CONV[spatial_dims](in_channels, channels, 3, padding=1))
+    lift = nn.Sequential(pad, CONV[spatial_dims](in_channels, channels, 3, padding=1), Wide())
     return InvertibleUNet(lift, chain, CONV[spatial_dims](channels, out_channels, 1))
 
 

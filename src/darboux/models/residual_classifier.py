@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from darboux.activations import ELU, Activation
+from darboux.activations import Activation, GroupSort
 from darboux.bijections import ActNorm, ContractiveNetwork, InvertibleResidual
 from darboux.gradients import Memory
+from darboux.linear import NormControl
 from darboux.models._classifier import staged
 
 
@@ -23,15 +24,17 @@ def residual_classifier(
     shuffle: int = 2,
     dim: int = 2,
     memory: Memory = "autograd",
-    activation: Callable[[], Activation] = ELU,
+    activation: Callable[[], Activation] = GroupSort,
+    by: NormControl = "rows",
 ) -> nn.Sequential:
     """Return a classifier of blocks x + f(x) with Lip(f) <= c < 1: an i-ResNet.
 
     An isometric lift makes blocks of pixels channels, and appends zeros (injective padding);
-    then stages of invertible residual blocks whose f is convolution, activation, convolution, a
-    scale and a shift of each channel before each, with pixel shuffles in between; then normalisation, activation, mean over the image and an
-    affine map. The parts are `lift`, `chain` (invertible, for all parameters) and `head`. Images
-    are continued by their last values to a size that can be halved at every stage.
+    then stages of invertible residual blocks, each behind an activation normalisation, whose f
+    is convolution, activation, convolution, with pixel shuffles in between; then normalisation,
+    activation, mean over the image and an affine map. The parts are `lift`, `chain` (invertible,
+    for all parameters) and `head`. Images are continued by their last values to a size that can
+    be halved at every stage.
 
     Shapes: (batch, in_channels, *space) -> logits (batch, classes).
 
@@ -43,12 +46,14 @@ def residual_classifier(
         channels: of the first stage, at least in_channels · shuffle^dim; each further stage has
             2^dim times as many.
         depth: blocks of each stage.
-        hidden: channels inside f.
+        hidden: channels inside f, an even number for sorting in pairs.
         constant: c.
         shuffle: the factor by which the lift lowers the resolution.
         dim: spatial axes, 1 to 3.
         memory: of the chain; "constant" solves one fixed-point problem per block.
-        activation: a factory of the activation, with a Lipschitz constant.
+        activation: a factory of f's activation, with a Lipschitz constant; one that keeps norms of
+            gradients, as sorting pairs does, makes more of the bound than ELU.
+        by: how norms are kept, "rows" or "spectral", see `darboux.linear.Shrunk`.
 
     Raises:
         ValueError: if the numbers do not fit together, or c is not in (0, 1).
@@ -66,7 +71,7 @@ def residual_classifier(
     def block(width: int, k: int) -> list[nn.Module]:
         del k
         network = ContractiveNetwork(
-            width, (hidden,), constant=constant, activation=activation, dim=dim
+            width, (hidden,), constant=constant, activation=activation, dim=dim, by=by
         )
         return [ActNorm(width), InvertibleResidual(network)]
 
@@ -80,5 +85,5 @@ def residual_classifier(
         shuffle=shuffle,
         dim=dim,
         memory=memory,
-        activation=activation,
+        activation=nn.ReLU,
     )
