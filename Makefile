@@ -47,7 +47,7 @@ $(USER_READY): $(MADE) $(RECIPE)
 
 $(TEST_READY): $(MADE) $(RECIPE)
 	$(call say,environment: PyTorch and what the tests need (the first time takes minutes))
-	@$(PIP) -e '.[images,onnx,docs,bench,dev]'
+	@$(PIP) -e '.[images,digits,onnx,docs,bench,dev]'
 	@touch $(USER_READY) $@
 
 $(BENCH_READY): $(TEST_READY)

@@ -95,12 +95,19 @@ def test_autocast(memory):
         loss.backward()
         return [p.grad for p in chain.parameters()]
 
-    found, expected = trained(memory), trained("autograd")
-    exact = gradients(additive(10), x, log_det=False)[1:]
-    exact = [g / x.numel() for g in exact]
-    rounding = relative(expected, exact)  # what bfloat16 does to gradients anyway
-    assert relative(found, expected) <= 0.2 * rounding
-    assert 1e-4 < rounding < 0.1
+    exact = [g / x.numel() for g in gradients(additive(10), x, log_det=False)[1:]]
+    plain, found = relative(trained("autograd"), exact), relative(trained(memory), exact)
+    assert 1e-4 < plain < 0.1  # what bfloat16 does to gradients anyway
+    assert found <= 1.2 * plain
+
+
+def test_autocast_needs_no_checkpoints():
+    """Sub-networks that round coarsely are no reason to keep activations."""
+    chain = additive(10, memory="constant")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = (chain(torch.randn(8, 32)) ** 2).mean()
+    loss.backward()
+    assert chain.drift_report().checkpoints == (0,)
 
 
 def test_autocast_keeps_features_in_float32():

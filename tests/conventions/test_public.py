@@ -16,7 +16,12 @@ ROOMS = {
         ["integrators", "implicit", "symplectic", "discrete_gradients", "adaptive"],
         "Integrator",
     ),
-    "flow": (["flow", "geometric_flows"], None),
+    "bijections": (
+        ["couplings", "linear_bijections", "residual_bijections", "chains"],
+        None,
+    ),
+    "flow": (["flow", "geometric_flows", "chains"], None),
+    "density": (["densities"], None),
     "compose": (["flow"], None),
 }
 

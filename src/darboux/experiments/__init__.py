@@ -5,7 +5,13 @@ An experiment is a function ``run(out, *, quick, seed)`` that writes its figures
 writes numbers and report, and raises `RefutedError` where a statement does not hold.
 """
 
-from darboux.experiments import deep_hamiltonian, energy, stability
+from darboux.experiments import (
+    deep_hamiltonian,
+    digits_density,
+    energy,
+    half_moons,
+    stability,
+)
 from darboux.experiments.refuted import RefutedError
 from darboux.experiments.reproduce import reproduce
 from darboux.experiments.result import Result, Statement
@@ -18,8 +24,10 @@ __all__ = [
     "Result",
     "Statement",
     "deep_hamiltonian",
+    "digits_density",
     "energy",
     "experiment_named",
+    "half_moons",
     "reproduce",
     "stability",
 ]

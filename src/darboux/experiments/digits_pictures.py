@@ -63,7 +63,7 @@ def draw_training(
     _curves(left, found)
     for style, (name, value) in zip((":", "--", "-."), references.items(), strict=False):
         left.axhline(value, color="#5b6672", linestyle=style, linewidth=1.0, label=name)
-    left.legend(frameon=False, fontsize=8)
+    left.legend(fontsize=8, loc="upper right", facecolor="white", edgecolor="none", framealpha=0.95)
     label(left, "training", "step", "bits per dimension")
     longest = max(float(its.max()) for its in distances.values())
     for colour, (name, its) in zip(_COLOURS, distances.items(), strict=False):

@@ -37,7 +37,8 @@ def reproduce(
         >>> reproduce("figure", "runs/figure")
         Traceback (most recent call last):
             ...
-        ValueError: Expected an experiment among deep-hamiltonian, energy, stability; got 'figure'.
+        ValueError: Expected an experiment among deep-hamiltonian, digits-density, energy,
+        half-moons, stability; got 'figure'.
     """
     experiment = experiment_named(name)
     about = {"experiment": name.replace("_", "-"), "quick": quick, "seed": seed}

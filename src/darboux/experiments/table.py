@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from darboux.experiments import deep_hamiltonian, energy, half_moons, stability
+from darboux.experiments import (
+    deep_hamiltonian,
+    digits_density,
+    energy,
+    half_moons,
+    stability,
+)
 from darboux.experiments.result import Result
 
 
@@ -37,6 +43,9 @@ class Experiment:
 EXPERIMENTS: dict[str, Experiment] = {
     "deep-hamiltonian": Experiment(
         deep_hamiltonian.run, "a Hamiltonian network of 1000 layers: no gradient vanishes"
+    ),
+    "digits-density": Experiment(
+        digits_density.run, "a normalising flow of handwritten digits, in bits per dimension"
     ),
     "energy": Experiment(energy.run, "energy of the pendulum over long times, method by method"),
     "half-moons": Experiment(

@@ -13,7 +13,7 @@ from darboux.gradients.fingerprint import Fingerprints
 
 _UNITS = 25.0  # of rounding: the relative error that gradients may have
 _ENOUGH = 1e-10  # relative accuracy that is enough in any dtype
-_OF_AUTOCAST = 1 / 8  # of one unit of rounding of the dtype in which sub-networks compute
+_OF_AUTOCAST = 1.0  # unit of rounding of the dtype in which sub-networks compute
 _LEAST = 4.0  # units of rounding that every reconstruction may be off
 _RARELY = 512  # backward passes between calibrations, at most
 
@@ -23,8 +23,8 @@ class Monitor:
     """What is remembered from one backward pass to the next.
 
     Gradients may be off by 25 eps, relatively (3e-6 in float32), and 1e-10 always. Under autocast
-    sub-networks round much more coarsely, and so do all gradients: there it may be an eighth
-    of that dtype's eps. A calibration tells how much drift of the features that allows. It is
+    sub-networks round much more coarsely, and so do all gradients: there it may be one eps of
+    that dtype. A calibration tells how much drift of the features that allows. It is
     done at the first backward pass, after 1, 2, 4, ... of them, and when the drift grew.
 
     Args:

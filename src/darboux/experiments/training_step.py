@@ -1,0 +1,98 @@
+"""One training step of a volume network in a process of its own, under a memory limit.
+
+The process is this file, run by `python -m`: it reads its task from standard input as JSON and
+writes what it measured to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from darboux.experiments.volume_networks import CLASSES, volume_network
+
+_STATUS = Path("/proc/self/status")
+_OUT_OF_MEMORY = re.compile(r"alloc|memory|primitive", re.IGNORECASE)
+
+
+def main() -> None:
+    """Do the steps that standard input asks for, smallest first; write peaks as JSON.
+
+    Example:
+        >>> main.__doc__.splitlines()[0]
+        'Do the steps that standard input asks for, smallest first; write peaks as JSON.'
+    """
+    task = json.loads(sys.stdin.read())
+    torch.set_num_threads(1)
+    network = volume_network(task["name"], task["channels"], task["depth"])
+    if task["weights"]:
+        network.load_state_dict(torch.load(task["weights"], weights_only=True))
+    train(network, _volume(8))  # what libraries set up once is no part of the step
+    if task["limit"]:
+        _limit(task["limit"])
+    before, found = _resident("VmRSS"), {"peaks": [], "error": ""}
+    for side in sorted(task["sides"]):
+        try:
+            train(network, _volume(side))
+        except (RuntimeError, MemoryError) as error:
+            found["error"] = _reason(error)
+            break
+        found["peaks"].append(_resident("VmHWM") - before)
+    sys.stdout.write(json.dumps(found))
+
+
+def train(network: nn.Module, volume: Tensor) -> None:
+    """Do one training step: forward pass, backward pass, and a step along the gradient.
+
+    Args:
+        network: of one channel and `CLASSES` classes.
+        volume: (1, 1, *size).
+
+    Example:
+        >>> network = volume_network("invertible", 4, (1, 1))
+        >>> train(network, torch.rand(1, 1, 8, 8, 8))
+    """
+    optimiser = torch.optim.SGD(network.parameters(), lr=1e-6)
+    classes = torch.arange(volume[0].numel()).view_as(volume[0]) % CLASSES
+    F.cross_entropy(network(volume), classes).backward()
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+def _volume(side: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(1, 1, side, side, side, generator=generator)
+
+
+def _limit(size: int) -> None:
+    """Let the process have `size` bytes of addresses more than it has now, and no more."""
+    import resource  # only where there is Linux
+
+    most = _resident("VmSize") + size
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _resident(name: str) -> int:
+    """Return a size of this process in bytes, as the kernel counts it."""
+    found = re.search(rf"^{name}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    assert found is not None, f"no {name} in {_STATUS}"
+    return 1024 * int(found.group(1))
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error that says that memory ran out; raise any other."""
+    line: Any = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(line):
+        raise error
+    return str(line)
+
+
+if __name__ == "__main__":
+    main()
