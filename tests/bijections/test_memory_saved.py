@@ -1,8 +1,14 @@
 """What stays in memory between forward and backward pass, counted by hooks."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from tests.bijections.nets import additive, convolutional, mixed
+from torch import nn
+
+from darboux.bijections import AdditiveCoupling, Chain
 
 
 def saved(chain, x, *, log_det=False):
@@ -58,3 +64,29 @@ def test_plain_backpropagation_keeps_everything():
     few, many = (size(saved(convolutional(depth), x)) for depth in (4, 16))
     assert many > 3.5 * few
     assert size(saved(convolutional(16, memory="constant"), x)) == 2 * x.numel()
+
+
+@pytest.mark.parametrize("memory", ["checkpoint", "constant"])
+def test_activations_inside_are_gone_after_the_forward_pass(memory):
+    """What the first pass looks at is freed as well: no cycle keeps it."""
+    seen = []
+
+    class Rectified(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x):
+            y = torch.relu(self.linear(x))
+            seen.append(weakref.ref(y))
+            return 2 * y
+
+    chain = Chain([AdditiveCoupling(Rectified()) for _ in range(4)], memory=memory)
+    for _ in range(2):
+        loss = chain(torch.randn(3, 4)).sum()
+        gc.collect()
+        assert len(seen) >= 4
+        assert all(ref() is None for ref in seen)
+        loss.backward()
+        gc.collect()
+        assert all(ref() is None for ref in seen)

@@ -58,9 +58,7 @@ def test_refuted_statement_gives_exit_code_1(run, small, tmp_path):
 
 def test_unknown_name_lists_the_known_ones(refused, tmp_path):
     message = refused("reproduce", "pendulum", "--out", tmp_path / "p")
-    assert (
-        f"{', '.join(EXPERIMENTS)}; got 'pendulum'" in message
-    )
+    assert f"{', '.join(EXPERIMENTS)}; got 'pendulum'" in message
     assert list(tmp_path.iterdir()) == []
 
 

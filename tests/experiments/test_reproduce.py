@@ -108,7 +108,7 @@ def test_texts_are_escaped_in_the_report(tmp_path):
 
 
 def test_unknown_name_lists_the_known_ones(tmp_path):
-    names = "deep-hamiltonian, digits-density, energy, half-moons, stability"
+    names = ", ".join(EXPERIMENTS)
     with pytest.raises(ValueError, match=f"among {names}; got 'x'"):
         reproduce("x", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,76 +18,40 @@ from darboux.experiments.digits_measures import (
     nearest,
 )
 from darboux.experiments.digits_pictures import SHOWN, draw_digits, draw_training
+from darboux.experiments.digits_statements import (
+    Images,
+    Size,
+    alike,
+    better,
+    exactly,
+    inside,
+    no_copies,
+)
 from darboux.experiments.digits_training import Learned, Schedule, learned
-from darboux.experiments.result import Result, Statement
+from darboux.experiments.result import Result
 
 _TRIVIAL = math.log2(DIGIT_LEVELS)
 _SAMPLES = 500
 _LEAD = (
     "A multi-scale flow of spline couplings learns the density of scikit-learn's digits, 8 x 8 "
     "pixels with 17 levels, from {training} images that are dequantised anew in every step; "
-    "{validation} further ones choose when to stop, and {test} others judge. Bits per dimension "
+    "{validation} further ones choose when to stop, and {test} others judge. Dropout of 0.2 and "
+    "weight decay of 1e-4 hold it back from learning them by heart. Bits per dimension "
     "are an upper bound of what the best code for the density takes, since noise fills the "
     "levels. A density that knows nothing takes log2 17 = {trivial:.2f}."
 )
 
 
-@dataclass(frozen=True)
-class Size:
-    """How large the experiment is, and what is asked for.
-
-    Args:
-        schedule: of the training.
-        margin: to the trivial density, in bits per dimension.
-        pixels: margin to independent pixels.
-
-    Example:
-        >>> schedule = Schedule(couplings=1, hidden=4, rounds=2, steps=3, rate=1e-3, patience=1)
-        >>> Size(schedule, margin=1.5, pixels=0.2).margin
-        1.5
-    """
-
-    schedule: Schedule
-    margin: float
-    pixels: float
-
-
 _FULL = Size(
     Schedule(couplings=4, hidden=48, rounds=50, steps=80, rate=2e-3, patience=8),
     margin=2.1,
-    pixels=0.45,
+    pixels=0.5,
 )
 _QUICK = Size(
     Schedule(couplings=3, hidden=24, rounds=8, steps=25, rate=5e-3, patience=8),
     margin=1.8,
-    pixels=0.15,
+    pixels=0.3,
 )
-
-
-@dataclass(frozen=True)
-class Images:
-    """Levels of the digits, and of samples.
-
-    Args:
-        training: to learn from.
-        validation: to choose by.
-        test: to judge by.
-        samples: of the flow, in [0, 1] but for a few pixels, before they are made levels.
-
-    Example:
-        >>> Images(*torch.zeros(4, 1, 1, 8, 8)).drawn.shape
-        torch.Size([1, 1, 8, 8])
-    """
-
-    training: Tensor
-    validation: Tensor
-    test: Tensor
-    samples: Tensor
-
-    @property
-    def drawn(self) -> Tensor:
-        """The levels of the samples."""
-        return quantize(self.samples, DIGIT_LEVELS)
 
 
 def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
@@ -109,11 +72,11 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         'Train a flow of the digits, '
     """
     size = _QUICK if quick else _FULL
-    parts = [digits("training"), digits("validation"), digits("test")]
+    training, validation, test = digits("training"), digits("validation"), digits("test")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        found = learned(size.schedule, parts[0], parts[1])
-        images = Images(*parts, samples=found.flow().sample((_SAMPLES,)))
+        found = learned(size.schedule, training, validation)
+        images = Images(training, validation, test, found.flow().sample((_SAMPLES,)))
         own, fit = bits_of(found.flow, images.test), bits_of(found.flow, images.training)
         normal = gaussian_bits(images.training, images.test)
         undone = _undone(found.flow, images.test)
@@ -134,13 +97,13 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             "median distance of samples to the training digits": float(far.median()),
         },
         statements=[
-            *_better(own, {"log2 17": (_TRIVIAL, size.margin)}),
-            *_better(own, {"independent pixels": (pixels, size.pixels)}),
-            *_better(own, {"a normal law": (normal, size.pixels)}),
-            _exactly(undone, images.test),
-            _inside(images.samples),
-            _alike(images),
-            _no_copies(far, test_far),
+            better(own, "log2 17", _TRIVIAL, margin=size.margin),
+            better(own, "independent pixels", pixels, margin=size.pixels),
+            better(own, "a normal law", normal, margin=size.pixels),
+            exactly(undone, images.test),
+            inside(images.samples),
+            alike(images),
+            no_copies(far, test_far),
         ],
         figures={
             draw_digits(
@@ -186,48 +149,3 @@ def _numbers(own: Bits, fit: Bits, found: Learned) -> dict[str, float]:
         "parameters": sum(p.numel() for p in found.flow.parameters()),
         "processor seconds of training": found.seconds,
     }
-
-
-def _better(own: Bits, others: dict[str, tuple[float, float]]) -> list[Statement]:
-    """Return whether the flow takes fewer bits than simple densities, by a margin."""
-    error = math.hypot(own.images_error, own.draws_error)
-    return [
-        Statement(
-            f"at least {margin:g} bits per dimension better than {name}",
-            f"{own.mean:.3f} ± {error:.3f} against {value:.3f}",
-            holds=own.mean <= value - margin,
-        )
-        for name, (value, margin) in others.items()
-    ]
-
-
-def _exactly(undone: Tensor, levels: Tensor) -> Statement:
-    """Return whether every test digit comes back from its latents."""
-    wrong = int((undone != levels).sum())
-    text = f"every level of {len(levels)} test digits comes back from the latents"
-    return Statement(text, f"{wrong} of {levels.numel()} are wrong", holds=wrong == 0)
-
-
-def _inside(samples: Tensor) -> Statement:
-    """Return whether the density wastes little outside of the levels."""
-    share = float(((samples < 0) | (samples >= 1)).double().mean())
-    text = "at most 2 % of the pixels of samples lie outside of [0, 1)"
-    return Statement(text, f"{share:.2%}", holds=share <= 0.02)
-
-
-def _alike(images: Images) -> Statement:
-    """Return whether the average sample looks like the average digit."""
-    sample, digit = (x.double().mean(dim=0) for x in (images.drawn, images.test))
-    error = float((sample - digit).abs().mean())
-    text = "the mean sample is the mean test digit up to one level of 16, on average over pixels"
-    return Statement(text, f"{error:.2f} levels", holds=error <= 1)
-
-
-def _no_copies(far: Tensor, test_far: Tensor) -> Statement:
-    """Return whether samples are as far from the training digits as digits are from each other."""
-    here, there = float(far.median()), float(test_far.median())
-    return Statement(
-        "samples are no copies: no nearer to the training digits than test digits are",
-        f"median distance {here:.1f} levels against {there:.1f}; smallest {float(far.min()):.1f}",
-        holds=here >= there and float(far.min()) > 0,
-    )

@@ -35,7 +35,7 @@ def draw_digits(real: Tensor, samples: Tensor, neighbours: Tensor, path: Path) -
     figure, rows = canvas(3, 1, side=(8.6, 1.65))
     titles = ("test digits", "samples", "the training digits nearest to the samples above")
     for (axes,), images, title in zip(rows, (real, samples, neighbours), titles, strict=True):
-        axes.imshow(mosaic(images), cmap="Greys", vmin=0, vmax=DIGIT_LEVELS - 1)
+        axes.imshow(mosaic(images).numpy(), cmap="Greys", vmin=0, vmax=DIGIT_LEVELS - 1)
         axes.set_axis_off()
         label(axes, title, "", "")
     return save(figure, path)

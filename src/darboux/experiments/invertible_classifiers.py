@@ -50,7 +50,7 @@ class Size:
     width: int
 
 
-_FULL = Size(images=60000, held_out=10000, budget=Budget(epochs=4), seeds=1, margin=1.0, width=16)
+_FULL = Size(images=60000, held_out=10000, budget=Budget(epochs=3), seeds=1, margin=1.0, width=16)
 _QUICK = Size(images=1536, held_out=512, budget=Budget(epochs=4), seeds=1, margin=3.0, width=8)
 
 

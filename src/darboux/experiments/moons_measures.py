@@ -77,7 +77,7 @@ class Measured:
         segment: log p along the segment between the moons.
 
     Example:
-        >>> found = measured(MoonsLaw().log_prob, MoonsLaw(), MoonsLaw().sample(9), Plane(0.25))
+        >>> found = measured(MoonsLaw().log_prob, MoonsLaw(), MoonsLaw().sample(9), Plane(0.125))
         >>> found.gap, round(found.integral, 6)
         (0.0, 1.0)
     """

@@ -46,7 +46,7 @@ def draw_densities(
     figure, rows = canvas(len(found), 3, side=(3.7, 2.6))
     for row, colour, (name, its) in zip(rows, COLOURS, found.items(), strict=False):
         _scatter(row[0], data, _EXACT)
-        density = its.plane.exp().reshape(plane.counts[::-1])
+        density = its.plane.exp().reshape(plane.counts[::-1]).numpy()
         row[1].imshow(
             density, origin="lower", extent=plane.extent, cmap="magma", vmin=0.0, vmax=0.17
         )
@@ -97,7 +97,7 @@ def draw_bridge(
 def _region(axes: Axes, law: MoonsLaw) -> None:
     """Draw the arcs, the cells between the moons and the segment."""
     plane = Plane(cell=0.02)
-    inside = law.between(plane.points()).reshape(plane.counts[::-1])
+    inside = law.between(plane.points()).reshape(plane.counts[::-1]).numpy()
     shown = np.where(inside, 1.0, np.nan)
     axes.imshow(shown, origin="lower", extent=plane.extent, cmap="Greys", vmin=0, vmax=4)
     for arc in law.arcs(torch.linspace(0, math.pi, 200)):

@@ -34,11 +34,10 @@ def reproduce(
         RefutedError: if a statement does not hold; everything has been written by then.
 
     Example:
-        >>> reproduce("figure", "runs/figure")
+        >>> reproduce("figure", "runs/figure")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        ValueError: Expected an experiment among deep-hamiltonian, digits-density, energy,
-        half-moons, stability; got 'figure'.
+        ValueError: Expected an experiment among deep-hamiltonian, ...; got 'figure'.
     """
     experiment = experiment_named(name)
     about = {"experiment": name.replace("_", "-"), "quick": quick, "seed": seed}

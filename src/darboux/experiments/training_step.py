@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +21,15 @@ from torch import Tensor, nn
 from darboux.experiments.volume_networks import CLASSES, volume_network
 
 _STATUS = Path("/proc/self/status")
+BATCH = 4  # for a single small volume torch would unfold all of it, 27-fold, to convolve
 _OUT_OF_MEMORY = re.compile(r"alloc|memory|primitive", re.IGNORECASE)
+
+
+class Found(TypedDict):
+    """What is written: the peaks of memory in bytes, and the error that ended them, or ""."""
+
+    peaks: list[int]
+    error: str
 
 
 def main() -> None:
@@ -31,16 +41,14 @@ def main() -> None:
     """
     task = json.loads(sys.stdin.read())
     torch.set_num_threads(1)
-    network = volume_network(task["name"], task["channels"], task["depth"])
-    if task["weights"]:
-        network.load_state_dict(torch.load(task["weights"], weights_only=True))
-    train(network, _volume(8))  # what libraries set up once is no part of the step
+    build = partial(_network, task["name"], task["channels"], task["depth"], task["weights"])
+    train(build(), _volumes(8))  # what libraries set up once is no part of the step
     if task["limit"]:
         _limit(task["limit"])
-    before, found = _resident("VmRSS"), {"peaks": [], "error": ""}
+    before, found = _resident("VmRSS"), Found(peaks=[], error="")
     for side in sorted(task["sides"]):
         try:
-            train(network, _volume(side))
+            train(build(), _volumes(side))
         except (RuntimeError, MemoryError) as error:
             found["error"] = _reason(error)
             break
@@ -48,27 +56,35 @@ def main() -> None:
     sys.stdout.write(json.dumps(found))
 
 
-def train(network: nn.Module, volume: Tensor) -> None:
+def train(network: nn.Module, volumes: Tensor) -> None:
     """Do one training step: forward pass, backward pass, and a step along the gradient.
 
     Args:
         network: of one channel and `CLASSES` classes.
-        volume: (1, 1, *size).
+        volumes: (batch, 1, *size).
 
     Example:
         >>> network = volume_network("invertible", 4, (1, 1))
         >>> train(network, torch.rand(1, 1, 8, 8, 8))
     """
     optimiser = torch.optim.SGD(network.parameters(), lr=1e-6)
-    classes = torch.arange(volume[0].numel()).view_as(volume[0]) % CLASSES
-    F.cross_entropy(network(volume), classes).backward()
+    classes = torch.arange(volumes.numel()).view_as(volumes[:, 0]) % CLASSES
+    F.cross_entropy(network(volumes), classes).backward()
     optimiser.step()
     optimiser.zero_grad()
 
 
-def _volume(side: int) -> Tensor:
+def _network(name: str, channels: int, depth: Sequence[int], weights: str) -> nn.Module:
+    """Return a network without history: its first step measures how inverses drift."""
+    network = volume_network(name, channels, depth)
+    if weights:
+        network.load_state_dict(torch.load(weights, weights_only=True))
+    return network
+
+
+def _volumes(side: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, 1, side, side, side, generator=generator)
+    return torch.rand(BATCH, 1, side, side, side, generator=generator)
 
 
 def _limit(size: int) -> None:
@@ -88,10 +104,10 @@ def _resident(name: str) -> int:
 
 def _reason(error: Exception) -> str:
     """Return the first line of an error that says that memory ran out; raise any other."""
-    line: Any = str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
     if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(line):
         raise error
-    return str(line)
+    return line
 
 
 if __name__ == "__main__":

@@ -7,8 +7,34 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 
 from darboux.gradients.link import Link, Stack
+
+# Derivatives of these jump; those of where() and of splines need not.
+_KINKS = (
+    "Relu",
+    "LeakyRelu",
+    "Prelu",
+    "Rrelu",
+    "Threshold",
+    "Hardtanh",
+    "Hardswish",
+    "Hardsigmoid",
+    "Softshrink",
+    "Hardshrink",
+    "Clamp",
+    "Abs",
+    "Max",
+    "Min",
+    "Amax",
+    "Amin",
+    "Sort",
+    "Topk",
+    "AdaptiveMaxPool",
+    "Sign",
+    "Round",
+)
 
 
 @final
@@ -23,10 +49,13 @@ def require_closed(
     parameters: Sequence[Tensor],
     *,
     log_det: bool,
-) -> None:
+) -> bool:
     """Evaluate a link with its graph, and look for leaves that are not its own.
 
     A backward pass that repeats a layer differentiates with respect to what it knows of.
+
+    Returns:
+        whether there are kinks: operations whose derivative jumps.
 
     Args:
         link: the layer.
@@ -39,20 +68,19 @@ def require_closed(
         OpenLayerError: naming the layer, and the shape of the tensor.
 
     Example:
-        >>> from darboux.gradients.closed import foreign
-        >>> a, b = (torch.ones(2, requires_grad=True) for _ in range(2))
-        >>> len(foreign([a * b], [a])), len(foreign([a * b], [a, b]))
-        (1, 0)
+        >>> require_closed.__name__
+        'require_closed'
     """
-    # only the innermost hooks are called: nothing of this is left for a backward pass
-    unhooked = torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t)
+    # only the innermost hooks are called; nothing is saved, because no backward pass follows
+    unhooked = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: torch.empty(0))
     with torch.enable_grad(), unhooked:
         start = tuple(tensor.detach().requires_grad_() for tensor in stack)
         given = None if context is None else context.detach().requires_grad_()
         after, part = link.apply(start, given, log_det=log_det)
     outputs = [*after, *(() if part is None else (part,))]
     own = [*start, *parameters, *(() if given is None else (given,))]
-    strangers = foreign(outputs, own)
+    nodes = graph(outputs, own)
+    strangers = foreign(nodes, own)
     if strangers:
         msg = (
             f"{link.name}: expected a layer that depends on its input, its context and its own "
@@ -61,10 +89,11 @@ def require_closed(
             "layer, pass it as the context, or use memory='autograd'."
         )
         raise OpenLayerError(msg)
+    return any(node.name().startswith(_KINKS) for node in nodes)
 
 
-def foreign(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Tensor]:
-    """Return the leaves that outputs depend on, beside one's own tensors.
+def graph(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Node]:
+    """Return the nodes between outputs and one's own tensors.
 
     Args:
         outputs: with their graphs.
@@ -72,21 +101,33 @@ def foreign(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Tensor]:
 
     Example:
         >>> a = torch.ones(2, requires_grad=True)
-        >>> foreign([2 * a], [a])
-        []
+        >>> [node.name() for node in graph([torch.relu(2 * a)], [a])]
+        ['ReluBackward0', 'MulBackward0', 'torch::autograd::AccumulateGrad']
     """
     ends = {tensor.grad_fn for tensor in own if tensor.grad_fn is not None}
-    known = {id(tensor) for tensor in own}
-    queue = [o.grad_fn for o in outputs if o.grad_fn is not None]
+    queue = [o.grad_fn for o in outputs if o.grad_fn is not None and o.grad_fn not in ends]
     seen, found = set(queue), []
     while queue:
         node = queue.pop()
-        if node in ends:
-            continue
-        leaf = getattr(node, "variable", None)
-        if leaf is not None and id(leaf) not in known:
-            found.append(leaf)
-        fresh = [next_node for next_node, _ in node.next_functions if next_node is not None]
-        queue += [n for n in fresh if n not in seen]
-        seen.update(fresh)
+        found.append(node)
+        fresh = {n for n, _ in node.next_functions if n is not None} - ends - seen
+        queue += fresh
+        seen |= fresh
     return found
+
+
+def foreign(nodes: Sequence[Node], own: Sequence[Tensor]) -> list[Tensor]:
+    """Return the leaves of a graph that are not one's own.
+
+    Args:
+        nodes: of the graph.
+        own: tensors.
+
+    Example:
+        >>> a, b = (torch.ones(2, requires_grad=True) for _ in range(2))
+        >>> [len(foreign(graph([a * b], own), own)) for own in ([a], [a, b])]
+        [1, 0]
+    """
+    known = {id(tensor) for tensor in own}
+    leaves = [getattr(node, "variable", None) for node in nodes]
+    return [leaf for leaf in leaves if leaf is not None and id(leaf) not in known]

@@ -12,6 +12,7 @@ from darboux.gradients.drift import DriftReport, DriftWarning
 from darboux.gradients.fingerprint import Fingerprints
 
 _UNITS = 25.0  # of rounding: the relative error that gradients may have
+_ROOTS = 3.0  # units of the root of rounding: the same, where derivatives have jumps
 _ENOUGH = 1e-10  # relative accuracy that is enough in any dtype
 _OF_AUTOCAST = 1.0  # unit of rounding of the dtype in which sub-networks compute
 _LEAST = 4.0  # units of rounding that every reconstruction may be off
@@ -24,8 +25,12 @@ class Monitor:
 
     Gradients may be off by 25 eps, relatively (3e-6 in float32), and 1e-10 always. Under autocast
     sub-networks round much more coarsely, and so do all gradients: there it may be one eps of
-    that dtype. A calibration tells how much drift of the features that allows. It is
-    done at the first backward pass, after 1, 2, 4, ... of them, and when the drift grew.
+    that dtype. Where layers have kinks, as those of ReLU, derivatives jump: features that are off
+    by δ put a fraction δ of them on the other side, and gradients are off by √δ, as those of
+    plain backpropagation are from rounding. There it may be 3 √eps (1e-3 in float32).
+
+    A calibration tells how much drift of the features that allows. It is done at the first
+    backward pass, after 1, 2, 4, ... of them, and when the drift grew.
 
     Args:
         accuracy: another relative error of gradients, > 0.
@@ -46,6 +51,7 @@ class Monitor:
         self.prints = Fingerprints()
         self.checkpoints: set[int] = set()
         self.checked: set[str] = set()
+        self.kinked = False  # whether a layer's derivative jumps
         self._allowed: dict[int, float] = {}
         self._drift: list[float] = []
         self._error = math.nan
@@ -56,7 +62,8 @@ class Monitor:
         """Return the error that is allowed for features of a dtype, under autocast to another."""
         if self.accuracy is not None:
             return self.accuracy
-        own = max(_UNITS * torch.finfo(dtype).eps, _ENOUGH)
+        eps = torch.finfo(dtype).eps
+        own = max(_UNITS * eps, _ENOUGH, _ROOTS * math.sqrt(eps) if self.kinked else 0.0)
         return own if autocast is None else max(own, _OF_AUTOCAST * torch.finfo(autocast).eps)
 
     def begin(self, links: int) -> bool:
@@ -70,10 +77,13 @@ class Monitor:
         return due
 
     def allow(self, start: int, drift: float, error: float, accuracy: float) -> None:
-        """Note what drift and error a stretch of links had: errors are proportional to drift."""
+        """Note what drift and error a stretch of links had.
+
+        Errors are proportional to drift, or with kinks to its root; half of what that leaves.
+        """
         self._error = max(error, 0.0 if math.isnan(self._error) else self._error)
         ratio = accuracy / error if error > 0 else 1.0
-        self._allowed[start] = drift * max(ratio, 1.0)
+        self._allowed[start] = drift * max(ratio / 2, 2.0)
 
     def limit(self, start: int, dtype: torch.dtype) -> float:
         """Return the drift that is allowed in the links after a checkpoint."""

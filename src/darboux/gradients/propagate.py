@@ -58,9 +58,11 @@ def propagate(
         ((tensor([[1., 1.]]),), None)
     """
     check_modes(memory, on_drift)
+    if memory == "autograd":
+        return _plain(links, stack, context, log_det=log_det)
     parameters, names = _parameters(links)
     given = () if context is None else (context,)
-    if memory == "autograd" or not _is_recorded((*stack, *given, *parameters)):
+    if not _is_recorded((*stack, *given, *parameters)):
         return _plain(links, stack, context, log_det=log_det)
     environment = Environment([link.module for link in links], stack[0].device)
     if environment.autocast is not None:

@@ -87,7 +87,8 @@ class Tape:
             record = Record(None, None, copies)
             parameters = [*own, *everything]
             arguments = (link, stack, context, parameters)
-            repeat(link, record, {}, require_closed, *arguments, log_det=self.log_det)
+            kinked = repeat(link, record, {}, require_closed, *arguments, log_det=self.log_det)
+            self.monitor.kinked |= kinked
 
 
 _DTYPE = (

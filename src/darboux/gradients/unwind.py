@@ -40,6 +40,7 @@ class Unwinding:
     ) -> None:
         self.tape, self.kept, self.gradients = tape, dict(kept), copied(gradients)
         self.whole = gradients
+        self.calibrated = False
         self.passes = Passes(tape, tensors, context, weight)
         self.sums = Sums(len(tensors))
         dtype = gradients[0].dtype
@@ -52,6 +53,7 @@ class Unwinding:
         due = tape.monitor.begin(stop) and tape.invert and len(stack[0]) > 0
         with tape.environment.again(), torch.no_grad():
             if due and 0 in self.kept:
+                self.calibrated = True
                 self.calibration.run(self.kept[0], self.whole)
                 self._keep_more()
             for start in sorted({0, *self.kept}, reverse=True):
@@ -90,10 +92,20 @@ class Unwinding:
             stack, pull = self.passes.retrace(k, stack)
             drift = self._difference(k, stack)
             monitor.measured(k, drift)
-            if not drift <= monitor.limit(start, stack[0].dtype):
+            if not drift <= monitor.limit(start, stack[0].dtype) and not self._bears(start, drift):
                 return self._halve(start, k + 1, exact, drift)
             self.gradients = self.passes.pull(k, pull, self.gradients, self.sums)
         return stack
+
+    def _bears(self, start: int, drift: float) -> bool:
+        """Return whether gradients bear a drift that is larger than it was; look once a pass."""
+        if self.calibrated or 0 not in self.kept or drift != drift:
+            return False
+        self.calibrated, before = True, set(self.tape.monitor.checkpoints)
+        self.calibration.run(self.kept[0], self.whole)
+        dtype = self.whole[0].dtype
+        same = self.tape.monitor.checkpoints == before
+        return same and drift <= self.tape.monitor.limit(start, dtype)
 
     def _halve(self, start: int, stop: int, exact: Stack | None, drift: float) -> Stack:
         """Compute activations again from the exact ones before, and go on from these."""

@@ -1,0 +1,120 @@
+"""Chains that keep no activations: memory, time, and gradients against memcnn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from couplings import Memcnn, chain, dense, networks, step
+from interleaved import medians
+from torch import nn
+
+from darboux.gradients import DriftWarning
+
+pytest.importorskip("memcnn")
+
+GROWTH, SLOWER, FASTER = 1.05, 1.45, 1.25
+ROUNDS, LAYERS = 15, 16
+SIZES = {"64 channels, 32 x 32": (64, 64, 4, 32), "32 channels, 64 x 64": (32, 32, 4, 64)}
+HERE = Path(__file__).parent
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("size", SIZES)
+def test_time(benchmark, size):
+    channels, hidden, batch, side = SIZES[size]
+    torch.manual_seed(0)
+    parts = networks(LAYERS, channels=channels, hidden=hidden)
+    x, head = torch.randn(batch, channels, side, side), nn.Conv2d(channels, channels, 1)
+    modules = {m: chain(parts, m) for m in ("autograd", "checkpoint", "constant")}
+    modules["memcnn"] = Memcnn(parts)
+    steps = {name: step(module, head, x) for name, module in modules.items()}
+    agree(steps, parts)
+    for _ in range(8):
+        steps["constant"]()  # the calibrations at 1, 2, 4, 8 passes
+    times = medians(steps, rounds=ROUNDS)
+    ratios = {
+        "constant / autograd": times["constant"] / times["autograd"],
+        "checkpoint / autograd": times["checkpoint"] / times["autograd"],
+        "memcnn / constant": times["memcnn"] / times["constant"],
+    }
+    benchmark.extra_info.update(times, **ratios)
+    benchmark.pedantic(steps["constant"], rounds=3)
+    assert modules["constant"].drift_report().checkpoints == (0,)
+    assert ratios["constant / autograd"] <= SLOWER, ratios
+    assert ratios["memcnn / constant"] >= FASTER, ratios
+
+
+def agree(steps, parts):
+    """Check that all compute the same gradients."""
+    expected = None
+    for name, run in steps.items():
+        run()
+        found = torch.cat([p.grad.flatten() for part in parts for p in part.parameters()])
+        expected = found if expected is None else expected
+        error = float((found - expected).norm() / expected.norm())
+        assert error <= 1e-5, f"{name}: gradients differ by {error:.2g}"
+
+
+def peak(mode, depth):
+    """The peak memory of training steps in a process of its own, beyond parameters."""
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(HERE / "peak_memory.py"), mode, str(depth)]
+    run = subprocess.run(
+        command, cwd=HERE, env=environment, capture_output=True, text=True, check=True
+    )
+    number, *checkpoints = run.stdout.split(maxsplit=1)
+    return int(number), checkpoints[0].strip()
+
+
+def test_peak_memory(benchmark):
+    found = {}
+    for depth in (16, 64, 256):
+        found[depth], kept = peak("constant", depth)
+        assert kept == "(0,)"
+    plain = {depth: peak("autograd", depth)[0] for depth in (16, 64)}
+    growth = found[256] / found[16]
+    benchmark.extra_info.update(
+        {f"constant, {d} layers": n for d, n in found.items()},
+        **{f"autograd, {d} layers": n for d, n in plain.items()},
+        growth=growth,
+    )
+    benchmark.pedantic(lambda: None, rounds=1)
+    assert growth <= GROWTH, found
+    assert plain[64] / plain[16] > 2, plain  # the measurement sees what autograd keeps
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.cuda.amp:FutureWarning")
+def test_gradients_where_memcnn_drifts(benchmark):
+    """Relative errors against plain backpropagation, on the first backward pass."""
+    table = {}
+    for depth in (10, 50, 200):
+        for scale in (1.0, 2.0, 3.0):
+            table[f"{depth} pairs, weights x {scale:g}"] = errors(depth, scale)
+    benchmark.extra_info.update({name: str(row) for name, row in table.items()})
+    benchmark.pedantic(lambda: None, rounds=1)
+    assert max(row["darboux"] for row in table.values()) <= 1e-4, table
+
+
+def errors(depth, scale):
+    """The errors of our chain and of memcnn's."""
+    parts = dense(depth, scale=scale)
+    torch.manual_seed(1)
+    x = torch.randn(8, 32)
+    found = {}
+    for name, module in (
+        ("plain", chain(parts, "autograd")),
+        ("darboux", chain(parts, "constant")),
+        ("memcnn", Memcnn(parts)),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DriftWarning)
+            step(module, nn.Identity(), x.clone().requires_grad_())()
+        found[name] = torch.cat([p.grad.flatten() for part in parts for p in part.parameters()])
+    size = found["plain"].norm()
+    return {n: float((found[n] - found["plain"]).norm() / size) for n in ("darboux", "memcnn")}
