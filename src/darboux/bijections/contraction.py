@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from darboux.structure import Kind, Lipschitz, Premise, claims_of
 
@@ -76,33 +76,3 @@ def _claimed(network: nn.Module) -> Contraction:
         raise ValueError(f"{msg} {_USE}")
     assert isinstance(claim.structure, Lipschitz)
     return Contraction(claim.structure.constant, 2.0, claim.kind, claim.reason, claim.premises)
-
-
-def context_at(x: Tensor, context: Tensor | None, features: int) -> Tensor:
-    """Return the context at every point of x, (batch, features, *space).
-
-    Args:
-        x: (batch, channels, *space).
-        context: (batch, features), or with the space of x as well.
-        features: how many are expected.
-
-    Raises:
-        ValueError: if it has another size, or is missing.
-
-    Example:
-        >>> import torch
-        >>> context_at(torch.ones(2, 1, 4), torch.ones(2, 3), 3).shape
-        torch.Size([2, 3, 4])
-    """
-    shape = None if context is None else tuple(context.shape)
-    expected = (len(x), features)
-    if context is None or shape not in (expected, (*expected, *x.shape[2:])):
-        msg = (
-            f"InvertibleResidual: expected a context of shape {expected}, or with the space of x "
-            f"as well; got {shape}. Give one context for each sample."
-        )
-        raise ValueError(msg)
-    wide = context.to(x.dtype)
-    if wide.ndim == 2:
-        wide = wide.reshape(*expected, *(1,) * (x.ndim - 2))
-    return wide.expand(*expected, *x.shape[2:])

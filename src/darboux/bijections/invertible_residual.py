@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from darboux.bijections.bijection import Bijection
 from darboux.bijections.claims import bijective
-from darboux.bijections.contraction import context_at, contraction_of
+from darboux.bijections.conditioning import context_at
+from darboux.bijections.contraction import contraction_of
 from darboux.bijections.contractive_network import ContractiveNetwork
 from darboux.bijections.exact_log_det import ExactLogDet
 from darboux.bijections.log_det_estimator import LogDetEstimator
@@ -213,7 +214,7 @@ class InvertibleResidual(Bijection):
             f = network.bind()
         if self.context_features is None:
             return f
-        given = context_at(x, context, self.context_features)
+        given = context_at(type(self).__name__, x, context, self.context_features)
         return lambda z: f(torch.cat([z, given], dim=1))
 
 

@@ -32,9 +32,7 @@ def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
     for k, volume in enumerate(data.volumes[:, 0]):
         rows[0, k].imshow(volume[middle], cmap="gray")
         for row, classes in zip(rows[1:], (data.classes[k], found[k]), strict=True):
-            row[k].imshow(
-                classes[middle], cmap=_CLASSES, vmin=0, vmax=2, interpolation="nearest"
-            )
+            row[k].imshow(classes[middle], cmap=_CLASSES, vmin=0, vmax=2, interpolation="nearest")
     for axes in rows.flat:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -61,7 +59,10 @@ def draw_memory(
     """
     figure, ((axes,),) = canvas(1, 1, side=(5.6, 3.8))
     for colour, (name, sizes) in zip(_COLOURS, peaks.items(), strict=True):
-        axes.plot(sides, [size / 2**20 for size in sizes], "o-", color=colour, label=f"{name} U-Net")
+        shown = sides[: len(sizes)]  # a step that ran out of memory has no peak
+        axes.plot(
+            shown, [size / 2**20 for size in sizes], "o-", color=colour, label=f"{name} U-Net"
+        )
     axes.axhline(limit / 2**20, color="#d1495b", linestyle="--", linewidth=1.0, label="the limit")
     axes.set_ylim(bottom=0)
     axes.set_xticks(list(sides))

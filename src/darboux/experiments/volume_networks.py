@@ -36,6 +36,8 @@ def volume_network(name: str, channels: int, depth: Sequence[int]) -> nn.Module:
     if name == PLAIN:
         return plain_unet(1, CLASSES, spatial_dims=3, channels=channels, depth=depth)
     couplings = [2 * blocks for blocks in depth]
-    network = iunet(1, CLASSES, spatial_dims=3, channels=channels, depth=couplings, activation=nn.ELU)
+    network = iunet(
+        1, CLASSES, spatial_dims=3, channels=channels, depth=couplings, activation=nn.ELU
+    )
     network.chain.monitor.accuracy = _ACCURACY
     return network

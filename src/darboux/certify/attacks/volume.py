@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import final
+
 import torch
 from torch import Tensor
 
@@ -21,6 +24,44 @@ _POINTS = 8
 def _(structure: VolumePreserving, target: Target) -> Finding:
     """Compute log|det Dφ| of the dense Jacobian."""
     del structure
+    found = dense_determinants(target)
+    slack = found.slack(target)
+    return Finding(
+        0.0,
+        (worst("|log|det Dφ||, dense", found.log_det.abs(), slack, found.points),),
+        found.problem.note(),
+    )
+
+
+@final
+@dataclass(frozen=True)
+class Determinants:
+    """log|det Dφ| of dense Jacobians at some points, (P,), and their condition numbers."""
+
+    problem: Problem
+    points: Tensor
+    log_det: Tensor
+    condition: Tensor
+
+    def slack(self, target: Target, size: Tensor | float = 0.0) -> Tensor:
+        """Return what rounding may add, for log-determinants up to a size."""
+        n = self.problem.size
+        return target.rounding(n) * (1 + self.condition + size) + n * target.tolerance(n)
+
+
+def dense_determinants(target: Target) -> Determinants:
+    """Return the determinants of dense Jacobians at a few points.
+
+    Raises:
+        NotAttackedError: if a Jacobian is too large, or not square.
+
+    Example:
+        >>> from darboux.certify.effort import Effort
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.Identity(), torch.ones(2, 3), quick, generator)
+        >>> float(dense_determinants(target).log_det.abs().max())
+        0.0
+    """
     problem = Problem(target.module, target)
     n = problem.size
     if n > _LARGEST:
@@ -30,15 +71,10 @@ def _(structure: VolumePreserving, target: Target) -> Finding:
         )
         raise NotAttackedError(msg)
     points = sample_points(problem, cost=2.0 * n)[:_POINTS]
-    matrices = [_dense(problem, point) for point in points]
-    volumes = torch.stack([torch.linalg.slogdet(matrix)[1].abs() for matrix in matrices])
-    conditions = torch.stack([torch.linalg.cond(matrix) for matrix in matrices])
-    slack = target.rounding(n) * (1 + conditions) + n * target.tolerance(n)
-    return Finding(0.0, (worst("|log|det Dφ||, dense", volumes, slack, points),), problem.note())
-
-
-def _dense(problem: Problem, point: Tensor) -> Tensor:
-    return dense_jacobian(problem.call, point, chunk=problem.chunk)
+    matrices = [dense_jacobian(problem.call, point, chunk=problem.chunk) for point in points]
+    log_det = torch.stack([torch.linalg.slogdet(matrix)[1] for matrix in matrices])
+    condition = torch.stack([torch.linalg.cond(matrix) for matrix in matrices])
+    return Determinants(problem, points, log_det, condition)
 
 
 def dense_jacobian(call: Map, point: Tensor, *, chunk: int = 256) -> Tensor:
