@@ -12,6 +12,12 @@ Example:
 """
 
 from darboux.testing.checks.activations import check_antiderivative, check_claims, check_slopes
+from darboux.testing.checks.bijections import (
+    check_log_det,
+    check_round_trip,
+    check_tails,
+    check_undo,
+)
 from darboux.testing.checks.discrete_gradients import (
     check_balance,
     check_convergence,
@@ -118,6 +124,7 @@ __all__ = [
     "check_interconnection",
     "check_lifecycle",
     "check_lipschitz_factor",
+    "check_log_det",
     "check_lower_bound",
     "check_norm_bound",
     "check_order",
@@ -128,6 +135,7 @@ __all__ = [
     "check_radius",
     "check_radius_is_sharp",
     "check_reversible",
+    "check_round_trip",
     "check_row_bound",
     "check_separable",
     "check_shape",
@@ -138,9 +146,11 @@ __all__ = [
     "check_symbol",
     "check_symmetric",
     "check_symplectic",
+    "check_tails",
     "check_time",
     "check_train_equals_eval",
     "check_trajectory",
+    "check_undo",
     "check_vmap",
     "check_volume",
     "explicit_matrix",

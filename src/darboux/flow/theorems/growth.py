@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from darboux.flow.steps import StepSize, as_float
-from darboux.integrators import Integrator, PostActivation
-from darboux.structure import Claim, Kind, LinearGrowth, Lipschitz, SeparableField
+from darboux.integrators import Integrator, PostActivation, lacks
+from darboux.structure import BiLipschitz, Claim, Kind, LinearGrowth, Lipschitz, SeparableField
 
 if TYPE_CHECKING:
     from darboux.flow.step import Step
@@ -42,6 +42,10 @@ def growth(step: Step) -> list[Claim]:
     h = step.size()
     constant = as_float(factor(h, lipschitz))
     reason = f"the method's polynomial in hL = {as_float(h) * as_float(lipschitz):.4g} (13)"
+    if integrator.by_parts and not lacks(integrator, "step_back") and constant > 0:
+        # the shears of the way back have the same factor
+        both = BiLipschitz(1 / constant, constant)
+        return [Claim(both, Kind.BOUND, reason, premises)]
     return [Claim(Lipschitz(constant), Kind.BOUND, reason, premises)]
 
 
