@@ -130,7 +130,7 @@ def test_learns_to_find_the_edges(build):
     assert losses[-1] < 0.3 * losses[0]
 
 
-@pytest.mark.parametrize("memory", ["autograd", "checkpoint"])
+@pytest.mark.parametrize("memory", ["autograd", "checkpoint", "constant"])
 def test_half_precision_under_autocast(memory):
     network, x = dx.models.iunet(1, 1, memory=memory, **SMALL), torch.rand(2, 1, 9, 9)
     with torch.autocast("cpu", dtype=torch.bfloat16):

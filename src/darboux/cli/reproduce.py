@@ -13,6 +13,7 @@ from darboux.experiments import EXPERIMENTS, RefutedError
 from darboux.experiments import reproduce as reproduced
 
 _NAMES = "; ".join(f"{name}: {experiment.summary}" for name, experiment in EXPERIMENTS.items())
+_DATA = "; ".join(f"{name}: {each.data}" for name, each in EXPERIMENTS.items() if each.data)
 
 
 @one_line_errors
@@ -27,6 +28,10 @@ def reproduce(
         bool, typer.Option("--quick", help="Smaller sizes, the same statements.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of random weights and data.")] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(help=f"Folder to read. {_DATA}.", show_default="none"),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's choice")
     ] = None,
@@ -43,7 +48,7 @@ def reproduce(
         torch.set_num_threads(threads)
     folder = Path("runs") / name if out is None else out
     try:
-        result = reproduced(name, folder, quick=quick, seed=seed, overwrite=overwrite)
+        result = reproduced(name, folder, quick=quick, seed=seed, overwrite=overwrite, data=data)
     except RefutedError as error:
         typer.echo(f"{error}\nReport: {folder / 'report.html'}")
         raise typer.Exit(REFUTED) from error

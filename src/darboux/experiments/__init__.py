@@ -10,7 +10,9 @@ from darboux.experiments import (
     digits_density,
     energy,
     half_moons,
+    invertible_classifiers,
     stability,
+    volume_segmentation,
 )
 from darboux.experiments.refuted import RefutedError
 from darboux.experiments.reproduce import reproduce
@@ -28,6 +30,8 @@ __all__ = [
     "energy",
     "experiment_named",
     "half_moons",
+    "invertible_classifiers",
     "reproduce",
     "stability",
+    "volume_segmentation",
 ]

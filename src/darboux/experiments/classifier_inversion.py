@@ -30,10 +30,9 @@ def restored(network: nn.Sequential, images: Tensor) -> Tensor:
         >>> x = torch.rand(2, 1, 9, 9)
         >>> torch.testing.assert_close(restored(net, x), x)
     """
-    features = network.chain(network.lift(images))
-    lift = cast("nn.Sequential", network.lift)[1]
-    assert isinstance(lift, Lift)
-    found = lift.adjoint(cast("Chain", network.chain).inverse(features))
+    chain, lift = cast("Chain", network.chain), cast("nn.Sequential", network.lift)
+    features = chain(lift(images))
+    found = cast("Lift", lift[1]).adjoint(cast("Tensor", chain.inverse(features)))
     return found[..., : images.shape[-2], : images.shape[-1]]
 
 

@@ -55,11 +55,11 @@ class Task:
     def standardised(self) -> Task:
         """Return the task with mean 0 and variance 1 of all training pixels."""
         deviation, mean = torch.std_mean(self.training.images)
-        sides = [
+        training, held_out = (
             LabelledImages((side.images - mean) / deviation, side.classes)
             for side in (self.training, self.held_out)
-        ]
-        return Task(*sides, self.classes, self.source)
+        )
+        return Task(training, held_out, self.classes, self.source)
 
 
 @dataclass(frozen=True)

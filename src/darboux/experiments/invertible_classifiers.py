@@ -51,7 +51,7 @@ class Size:
 
 
 _FULL = Size(images=60000, held_out=10000, budget=Budget(epochs=3), seeds=1, margin=1.0, width=16)
-_QUICK = Size(images=1536, held_out=512, budget=Budget(epochs=4), seeds=1, margin=3.0, width=8)
+_QUICK = Size(images=1536, held_out=512, budget=Budget(epochs=6), seeds=1, margin=3.0, width=8)
 
 
 def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> Result:
@@ -115,11 +115,11 @@ def _task(size: Size, seed: int, data: Path | None, *, quick: bool) -> Task:
         )
     generator = torch.Generator().manual_seed(seed)
     if data is None:
-        sides = [
-            drawings(count, side=_SIDE, noise=0.15, generator=generator)
+        made, judged = (
+            drawings(count, side=_SIDE, noise=0.1, generator=generator)
             for count in (size.images, size.held_out)
-        ]
-        return Task(*sides, CLASSES, "simple drawings, made up").standardised()
+        )
+        return Task(made, judged, CLASSES, "simple drawings, made up").standardised()
     training = LabelledImages(*idx_images(data))
     held_out = LabelledImages(*idx_images(data, split="held-out"))
     rows = torch.randperm(len(training.images), generator=generator)[: size.images]

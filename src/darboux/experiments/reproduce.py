@@ -14,7 +14,13 @@ from darboux.training.files import write_json, write_text
 
 
 def reproduce(
-    name: str, out: str | Path, *, quick: bool = False, seed: int = 0, overwrite: bool = False
+    name: str,
+    out: str | Path,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    overwrite: bool = False,
+    data: str | Path | None = None,
 ) -> Result:
     """Run an experiment and write its figures, ``numbers.json`` and ``report.html``.
 
@@ -26,9 +32,11 @@ def reproduce(
         quick: smaller sizes, the same statements.
         seed: of weights and data.
         overwrite: whether the files of an earlier experiment in the folder may be replaced.
+        data: the folder that the experiment reads, where it needs one: `Experiment.data`.
 
     Raises:
-        ValueError: if there is no such experiment; nothing is written.
+        ValueError: if there is no such experiment, or it needs no data, or other; nothing is
+            written.
         FileExistsError: if the folder holds something; nothing is written.
         NotADirectoryError: if the folder is a file.
         RefutedError: if a statement does not hold; everything has been written by then.
@@ -44,7 +52,8 @@ def reproduce(
     with written(out, overwrite=overwrite) as folder:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            result = experiment.run(folder, quick=quick, seed=seed)
+            source = None if data is None else Path(data)
+            result = experiment.outcome(folder, quick=quick, seed=seed, data=source)
         write_json(folder / NUMBERS, {**about, **result.to_dict()})
         write_text(folder / REPORT, to_html(result))
     result = result.in_folder(Path(out))

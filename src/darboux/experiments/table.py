@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from darboux.experiments import (
     deep_hamiltonian,
     digits_density,
     energy,
     half_moons,
+    invertible_classifiers,
     stability,
+    volume_segmentation,
 )
 from darboux.experiments.result import Result
-
-
-class Run(Protocol):
-    """A function that runs an experiment."""
-
-    def __call__(self, out: Path, *, quick: bool, seed: int = 0) -> Result:
-        """Write the figures to a folder that exists, and return what was found."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +23,40 @@ class Experiment:
     """An experiment and what it shows.
 
     Args:
-        run: does it.
+        run: (out, *, quick, seed) -> `Result`; writes the figures to a folder that exists. Where
+            `data` is not empty, it also takes data=FOLDER.
         summary: what it shows, in a line.
+        data: what folder it reads, in words; empty if it needs none.
 
     Example:
         >>> EXPERIMENTS["energy"].summary
         'energy of the pendulum over long times, method by method'
     """
 
-    run: Run
+    run: Callable[..., Result]
     summary: str
+    data: str = ""
+
+    def outcome(self, out: Path, *, quick: bool, seed: int, data: Path | None) -> Result:
+        """Run the experiment.
+
+        Args:
+            out: a folder that exists.
+            quick: smaller sizes.
+            seed: of weights and data.
+            data: the folder to read, or None.
+
+        Raises:
+            ValueError: if there is a folder, but nothing to read.
+        """
+        if data is None:
+            return self.run(out, quick=quick, seed=seed)
+        if not self.data:
+            raise ValueError(
+                f"Expected no data, for this experiment makes its own; got {data}. "
+                "Leave out --data."
+            )
+        return self.run(out, quick=quick, seed=seed, data=data)
 
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -51,8 +70,16 @@ EXPERIMENTS: dict[str, Experiment] = {
     "half-moons": Experiment(
         half_moons.run, "three normalising flows of the two half-moons beside the exact density"
     ),
+    "invertible-classifiers": Experiment(
+        invertible_classifiers.run,
+        "invertible classifiers beside a plain ResNet of the same size",
+        invertible_classifiers.DATA,
+    ),
     "stability": Experiment(
         stability.run, "phase portraits of stable and unstable layers, method by method"
+    ),
+    "volume-segmentation": Experiment(
+        volume_segmentation.run, "an invertible 3-D U-Net where a plain one runs out of memory"
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -195,17 +196,15 @@ def _mean(scores: Mapping[int, float]) -> float:
 
 def _steps(size: Size, network: nn.Module) -> Measured:
     """Return steps of the plain network without the limit, and of both with it."""
-    common = {"channels": size.channels, "depth": size.depth}
+    step = partial(measured_steps, channels=size.channels, depth=size.depth)
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.pt"
         torch.save(network.state_dict(), weights)
-        mine = measured_steps(
-            INVERTIBLE, sides=size.sides, limit=size.limit, weights=weights, **common
-        )
+        mine = step(INVERTIBLE, sides=size.sides, limit=size.limit, weights=weights)
     return Measured(
         mine=mine,
-        plain=measured_steps(PLAIN, sides=size.sides, **common),
-        refused=measured_steps(PLAIN, sides=size.sides[-1:], limit=size.limit, **common),
+        plain=step(PLAIN, sides=size.sides),
+        refused=step(PLAIN, sides=size.sides[-1:], limit=size.limit),
     )
 
 
@@ -218,9 +217,13 @@ def _kept(size: Size) -> dict[str, tuple[int, int]]:
         for times in (1, 2):
             depth = [times * blocks for blocks in size.depth]
             network = volume_network(name, size.channels, depth)
-            sizes.append(kept_bytes(network, lambda net=network: loss_of(net(volumes), classes)))
+            sizes.append(kept_bytes(network, partial(_loss, network, volumes, classes)))
         found[name] = (sizes[0], sizes[1])
     return found
+
+
+def _loss(network: nn.Module, volumes: Tensor, classes: Tensor) -> Tensor:
+    return loss_of(network(volumes), classes)
 
 
 def _memory_numbers(
