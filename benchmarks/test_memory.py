@@ -20,7 +20,7 @@ pytest.importorskip("memcnn")
 
 GROWTH, SLOWER, FASTER = 1.05, 1.45, 1.25
 ROUNDS, LAYERS = 15, 16
-SIZES = {"64 channels, 32 x 32": (64, 64, 4, 32), "32 channels, 64 x 64": (32, 32, 4, 64)}
+SIZES = {"32 channels, 96 x 96": (32, 32, 4, 96), "64 channels, 64 x 64": (64, 32, 4, 64)}
 HERE = Path(__file__).parent
 
 
@@ -86,7 +86,7 @@ def test_peak_memory(benchmark):
     )
     benchmark.pedantic(lambda: None, rounds=1)
     assert growth <= GROWTH, found
-    assert plain[64] / plain[16] > 2, plain  # the measurement sees what autograd keeps
+    assert plain[64] / plain[16] > 3, plain  # the measurement sees what autograd keeps
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.cuda.amp:FutureWarning")

@@ -85,6 +85,26 @@ def test_threads_are_set(run, small, tmp_path, monkeypatch):
     assert seen == [3]
 
 
+def test_data_is_passed_on_or_refused_by_name(run, refused, small, tmp_path, monkeypatch):
+    reads = Experiment(EXPERIMENTS["small"].run, "tiny", "a folder of numbers")
+    message = refused("reproduce", "small", "--out", tmp_path / "s", "--data", tmp_path)
+    assert "Expected no data, for small needs none" in message
+    assert list(tmp_path.iterdir()) == []
+
+    def with_data(out, *, quick, seed=0, data=None):
+        small["data"] = data
+        return reads.run(out, quick=quick, seed=seed)
+
+    monkeypatch.setitem(EXPERIMENTS, "small", Experiment(with_data, "tiny", reads.data))
+    assert run("reproduce", "small", "--out", tmp_path / "s", "--data", tmp_path / "d").code == 0
+    assert small["data"] == tmp_path / "d"
+
+
+def test_data_that_is_needed_is_asked_for(refused, tmp_path):
+    message = refused("reproduce", "invertible-classifiers", "--out", tmp_path / "c")
+    assert "four IDX files of Fashion-MNIST; got none. Name it with --data" in message
+
+
 def test_experiments_are_named_in_the_help(run):
     text = run("reproduce", "--help").out
     assert all(name in text for name in EXPERIMENTS)

@@ -37,7 +37,9 @@ def test_noise_and_bias_are_as_large_as_said():
     clean = ellipsoids(4, size=(20,) * 3, noise=0.0, bias=0.0, generator=seeded())[0]
     rough = ellipsoids(4, size=(20,) * 3, noise=0.2, bias=0.0, generator=seeded())[0]
     assert (rough - clean)[:1].std() == pytest.approx(0.2, rel=0.05)
-    ratio = ellipsoids(4, size=(20,) * 3, noise=0.0, bias=0.3, generator=seeded())[0][:1] / clean[:1]
+    ratio = (
+        ellipsoids(4, size=(20,) * 3, noise=0.0, bias=0.3, generator=seeded())[0][:1] / clean[:1]
+    )
     assert 0.15 < (ratio - 1).abs().max() <= 0.3 + 1e-6
 
 

@@ -77,7 +77,7 @@ def test_truncation_inside_a_whole_gzip_file_is_found(folder):
 def test_too_many_bytes_are_refused(folder):
     file = folder / NAMES["held-out"][1]
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(ValueError, match="Expected 3 bytes .*; got 4"):
+    with pytest.raises(ValueError, match=r"Expected 3 bytes .*; got 4"):
         idx_images(folder, split="held-out")
 
 
@@ -89,7 +89,13 @@ def test_a_file_that_is_no_gzip_is_refused(folder):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0\0\x08", bytes([0, 0, 8, 3]), b"GIF89a" + bytes(40), bytes([0, 0, 13, 3]) + bytes(12)],
+    [
+        b"",
+        b"\0\0\x08",
+        bytes([0, 0, 8, 3]),
+        b"GIF89a" + bytes(40),
+        bytes([0, 0, 13, 3]) + bytes(12),
+    ],
     ids=["empty", "short", "header only", "other format", "floats"],
 )
 def test_other_files_are_refused(folder, content):
@@ -119,7 +125,7 @@ def test_other_numbers_of_labels_are_refused(folder):
 
 def test_missing_things_are_named(folder, tmp_path):
     (folder / NAMES["held-out"][1]).unlink()
-    with pytest.raises(FileNotFoundError, match="t10k-labels-idx1-ubyte or .*gz"):
+    with pytest.raises(FileNotFoundError, match=r"t10k-labels-idx1-ubyte or .*gz"):
         idx_images(folder, split="held-out")
     with pytest.raises(NotADirectoryError, match="Expected a folder of IDX files"):
         idx_images(tmp_path / "nowhere")

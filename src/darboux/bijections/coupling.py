@@ -107,8 +107,9 @@ class Coupling(Bijection, ABC):
         kept, moved = self._parts(y)
         place = moved if self.partition.views and wide(y) is y else None
         with torch.enable_grad():
-            # .data has a version counter of its own: the other part is overwritten below
-            leaf = kept.data.requires_grad_()
+            # one copy, where every product would make its own; .data has a version counter of
+            # its own, because the other part is overwritten below
+            leaf = kept.data.contiguous().requires_grad_()
             graph = self._evaluate(leaf, moved.shape[1], context)
         moved = wide(moved) if place is not None else wide(moved).clone()
         moved, back = self.law.retrace(moved, graph.detach().to(moved.dtype))

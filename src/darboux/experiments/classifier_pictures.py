@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
@@ -58,7 +58,7 @@ def draw_memory(kept: Mapping[str, tuple[int, int]], batch: int, path: Path) -> 
         'Draw what a training step keeps in memory, with all activations and without.'
     """
     figure, ((axes,),) = canvas(1, 1, side=(6.4, 2.6))
-    places = torch.arange(len(kept))
+    places = np.arange(len(kept))
     for k, (name, colour) in enumerate(zip(("autograd", "constant"), _KEPT, strict=True)):
         sizes = [each[k] / 2**20 for each in kept.values()]
         bars = axes.barh(places + 0.2 * (2 * k - 1), sizes, 0.36, color=colour, label=name)
@@ -95,7 +95,7 @@ def draw_restored(images: Tensor, restored: Mapping[str, Tensor], path: Path) ->
 
 def _row(axes: Sequence[Axes], images: Tensor, name: str, low: float, high: float) -> None:
     for each, image in zip(axes, images, strict=True):
-        each.imshow(image[0], cmap="gray", vmin=low, vmax=high)
+        each.imshow(image[0].numpy(), cmap="gray", vmin=low, vmax=high)
         each.set_xticks([])
         each.set_yticks([])
     axes[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")

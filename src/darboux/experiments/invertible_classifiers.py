@@ -21,6 +21,7 @@ from darboux.models import coupling_classifier, plain_resnet_classifier, residua
 COUPLING, RESIDUAL, PLAIN = "coupling (i-RevNet)", "residual (i-ResNet)", "plain ResNet"
 DATA = "a folder with the four IDX files of Fashion-MNIST"
 _SIDE, _SHOWN = 16, 10
+_CONSTANT = 0.97  # of the residual branches
 _LEAD = (
     "Three networks with the same number of blocks and parameters learn to classify images: two "
     "that are invertible up to their head, and an ordinary residual network. Nothing of an image "
@@ -132,7 +133,15 @@ def _networks(classes: int, width: int) -> Mapping[str, Callable[[], nn.Sequenti
     """Return what builds each of the networks."""
     return {
         COUPLING: partial(coupling_classifier, 1, classes, channels=width, hidden=2 * width),
-        RESIDUAL: partial(residual_classifier, 1, classes, channels=width, hidden=width),
+        RESIDUAL: partial(
+            residual_classifier,
+            1,
+            classes,
+            channels=width,
+            hidden=width,
+            constant=_CONSTANT,
+            by="spectral",
+        ),
         PLAIN: partial(plain_resnet_classifier, 1, classes, widths=(width, 2 * width, 4 * width)),
     }
 

@@ -48,12 +48,14 @@ def reproduce(
         ValueError: Expected an experiment among deep-hamiltonian, ...; got 'figure'.
     """
     experiment = experiment_named(name)
+    source = {} if data is None else {"data": Path(data)}
+    if source and not experiment.data:
+        raise ValueError(f"Expected no data, for {name} needs none; got {data}. Leave out --data.")
     about = {"experiment": name.replace("_", "-"), "quick": quick, "seed": seed}
     with written(out, overwrite=overwrite) as folder:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            source = None if data is None else Path(data)
-            result = experiment.outcome(folder, quick=quick, seed=seed, data=source)
+            result = experiment.run(folder, quick=quick, seed=seed, **source)
         write_json(folder / NUMBERS, {**about, **result.to_dict()})
         write_text(folder / REPORT, to_html(result))
     result = result.in_folder(Path(out))

@@ -16,23 +16,22 @@ _COLOURS = ("#2f8f5b", "#5b6672")
 
 
 def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
-    """Draw the middle slices of volumes, their true classes, and those that were found.
+    """Draw slices of volumes, their true classes, and those that were found.
 
     Args:
-        data: volumes and classes.
-        found: (count, *size).
+        data: slices (count, 1, H, W) of volumes and (count, H, W) of classes.
+        found: slices (count, H, W).
         path: the PNG file.
 
     Example:
         >>> draw_slices.__doc__.splitlines()[0]
-        'Draw the middle slices of volumes, their true classes, and those that were found.'
+        'Draw slices of volumes, their true classes, and those that were found.'
     """
     figure, rows = canvas(3, len(found), side=(2.1, 2.15))
-    middle = found.shape[1] // 2
-    for k, volume in enumerate(data.volumes[:, 0]):
-        rows[0, k].imshow(volume[middle], cmap="gray")
+    for k, brightness in enumerate(data.volumes[:, 0]):
+        rows[0, k].imshow(brightness.numpy(), cmap="gray")
         for row, classes in zip(rows[1:], (data.classes[k], found[k]), strict=True):
-            row[k].imshow(classes[middle], cmap=_CLASSES, vmin=0, vmax=2, interpolation="nearest")
+            row[k].imshow(classes.numpy(), cmap=_CLASSES, vmin=0, vmax=2, interpolation="nearest")
     for axes in rows.flat:
         axes.set_xticks([])
         axes.set_yticks([])

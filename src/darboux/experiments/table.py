@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from darboux.experiments import (
     deep_hamiltonian,
@@ -36,27 +35,6 @@ class Experiment:
     run: Callable[..., Result]
     summary: str
     data: str = ""
-
-    def outcome(self, out: Path, *, quick: bool, seed: int, data: Path | None) -> Result:
-        """Run the experiment.
-
-        Args:
-            out: a folder that exists.
-            quick: smaller sizes.
-            seed: of weights and data.
-            data: the folder to read, or None.
-
-        Raises:
-            ValueError: if there is a folder, but nothing to read.
-        """
-        if data is None:
-            return self.run(out, quick=quick, seed=seed)
-        if not self.data:
-            raise ValueError(
-                f"Expected no data, for this experiment makes its own; got {data}. "
-                "Leave out --data."
-            )
-        return self.run(out, quick=quick, seed=seed, data=data)
 
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +12,17 @@ from torch import Tensor, nn
 
 from darboux.data import ellipsoids
 from darboux.experiments.kept_bytes import kept_bytes
-from darboux.experiments.peak_memory import Steps, measured_steps
-from darboux.experiments.result import Result, Statement
+from darboux.experiments.peak_memory import measured_steps
+from darboux.experiments.result import Result
 from darboux.experiments.segmentation_pictures import draw_memory, draw_slices
+from darboux.experiments.segmentation_statements import (
+    Measured,
+    Size,
+    learned,
+    limited,
+    same_size,
+    spares,
+)
 from darboux.experiments.segmentation_training import (
     Volumes,
     dice,
@@ -24,7 +31,6 @@ from darboux.experiments.segmentation_training import (
     threshold_dice,
     train,
 )
-from darboux.experiments.training_step import BATCH
 from darboux.experiments.volume_networks import CLASSES, INVERTIBLE, PLAIN, volume_network
 
 _LEAD = (
@@ -35,48 +41,6 @@ _LEAD = (
 )
 _SHOWN, _OBJECTS = 4, 6
 _NAMES = {1: "round", 2: "long"}
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large the experiment is.
-
-    Args:
-        side: of the volumes of the training.
-        volumes: to learn from.
-        held_out: to judge by.
-        steps: of the training.
-        channels: of the networks.
-        depth: of the ordinary network.
-        sides: of the volumes of the memory measurements; the limit holds for the last.
-        limit: bytes that a step may take.
-        dice: the mean score that is required.
-    """
-
-    side: int
-    volumes: int
-    held_out: int
-    steps: int
-    channels: int
-    depth: tuple[int, ...]
-    sides: tuple[int, ...]
-    limit: int
-    dice: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The memory that training steps took.
-
-    Args:
-        mine: of the invertible network, under the limit.
-        plain: of the ordinary network, without it.
-        refused: of the ordinary network, under the limit, at the largest size alone.
-    """
-
-    mine: Steps
-    plain: Steps
-    refused: Steps
 
 
 _FULL = Size(
@@ -94,11 +58,11 @@ _QUICK = Size(
     side=16,
     volumes=32,
     held_out=16,
-    steps=80,
+    steps=90,
     channels=8,
-    depth=(4, 1),
-    sides=(16, 24, 32),
-    limit=80 * 2**20,
+    depth=(6, 1),
+    sides=(16, 24),
+    limit=44 * 2**20,
     dice=0.6,
 )
 
@@ -145,18 +109,18 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             **_memory_numbers(size, steps, kept),
         },
         statements=[
-            *_learned(scores, size),
-            _same_size(size),
-            *_limited(size, steps),
-            *_spares(kept),
+            *learned(scores, size),
+            same_size(size),
+            *limited(size, steps),
+            *spares(kept),
         ],
         figures={
-            draw_slices(_first(held_out), found[:_SHOWN], out / "slices.png"): (
+            draw_slices(*_middles(held_out, found), out / "slices.png"): (
                 "Slices of held-out volumes of the size of the training, the true classes, and "
                 "those that the network found."
             ),
-            draw_slices(_first(large, 1), wide[:1], out / "large.png"): (
-                f"The same in a volume of {size.sides[-1]}³ voxels."
+            draw_slices(*_slices(large, wide), out / "large.png"): (
+                f"The same, in slices of a volume of {size.sides[-1]}³ voxels."
             ),
             draw_memory(
                 size.sides,
@@ -181,17 +145,24 @@ def _data(size: Size, generator: torch.Generator) -> tuple[Volumes, Volumes, Vol
     return small[0], small[1], Volumes(*large)
 
 
-def _first(data: Volumes, count: int = _SHOWN) -> Volumes:
-    return Volumes(data.volumes[:count], data.classes[:count])
+def _middles(data: Volumes, found: Tensor) -> tuple[Volumes, Tensor]:
+    """Return the middle slices of some volumes."""
+    middle = found.shape[1] // 2
+    shown = Volumes(data.volumes[:_SHOWN, :, middle], data.classes[:_SHOWN, middle])
+    return shown, found[:_SHOWN, middle]
+
+
+def _slices(data: Volumes, found: Tensor) -> tuple[Volumes, Tensor]:
+    """Return some slices of the first volume."""
+    side = found.shape[1]
+    places = [(k + 1) * side // (_SHOWN + 1) for k in range(_SHOWN)]
+    shown = Volumes(data.volumes[0, 0, places][:, None], data.classes[0, places])
+    return shown, found[0, places]
 
 
 def _scores(found: Tensor, data: Volumes) -> dict[int, float]:
     """Return the Dice score of each class but the background."""
     return {k: dice(found == k, data.classes == k) for k in range(1, CLASSES)}
-
-
-def _mean(scores: Mapping[int, float]) -> float:
-    return sum(scores.values()) / len(scores)
 
 
 def _steps(size: Size, network: nn.Module) -> Measured:
@@ -238,66 +209,3 @@ def _memory_numbers(
         for words, count in zip(("", ", twice as deep"), counts, strict=True):
             numbers[f"kept for gradients, {name}{words}, MiB"] = count / 2**20
     return numbers
-
-
-def _learned(scores: Mapping[str, Mapping[int, float]], size: Size) -> list[Statement]:
-    """Return what the scores say."""
-    mine, bright = _mean(scores["found"]), _mean(scores["best threshold"])
-    large = _mean(scores["found in large volumes"])
-    return [
-        Statement(f"mean Dice score above {size.dice}", f"{mine:.3f}", holds=mine > size.dice),
-        Statement(
-            "0.1 above what the best thresholds of brightness reach",
-            f"{mine:.3f} and {bright:.3f}",
-            holds=mine > bright + 0.1,
-        ),
-        Statement(
-            f"also in volumes of {size.sides[-1]}³ voxels, larger than any of the training",
-            f"{large:.3f}",
-            holds=large > bright + 0.1,
-        ),
-    ]
-
-
-def _same_size(size: Size) -> Statement:
-    mine, plain = (
-        sum(p.numel() for p in volume_network(name, size.channels, size.depth).parameters())
-        for name in (INVERTIBLE, PLAIN)
-    )
-    text = "both networks have the same number of parameters to within 5 %"
-    return Statement(text, f"{mine} and {plain}", holds=abs(mine / plain - 1) < 0.05)
-
-
-def _limited(size: Size, steps: Measured) -> list[Statement]:
-    """Return what happened under the limit."""
-    where = f"{BATCH} volumes of {size.sides[-1]}³ voxels and {size.limit / 2**20:.0f} MiB"
-    mine, plain = (found.peaks[-1] / 2**20 for found in (steps.mine, steps.plain))
-    return [
-        Statement(
-            f"the plain U-Net runs out of memory at {where}",
-            f"{plain:.0f} MiB without the limit, with it: {steps.refused.error or 'no error'}",
-            holds=bool(steps.refused.error),
-        ),
-        Statement(
-            f"the invertible U-Net makes its training step at {where}",
-            steps.mine.error or f"its peak is {mine:.0f} MiB",
-            holds=not steps.mine.error,
-        ),
-    ]
-
-
-def _spares(kept: Mapping[str, tuple[int, int]]) -> list[Statement]:
-    """Return what is kept for gradients."""
-    (mine, mine_deep), (plain, plain_deep) = kept[INVERTIBLE], kept[PLAIN]
-    return [
-        Statement(
-            "the invertible U-Net keeps no more for gradients when it is twice as deep",
-            f"{mine / 2**20:.2f} MiB and {mine_deep / 2**20:.2f} MiB",
-            holds=mine_deep <= 1.05 * mine,
-        ),
-        Statement(
-            "the plain U-Net keeps nearly twice as much",
-            f"{plain / 2**20:.1f} MiB and {plain_deep / 2**20:.1f} MiB",
-            holds=plain_deep > 1.7 * plain,
-        ),
-    ]

@@ -84,7 +84,7 @@ class Calibration:
     def _stretch(self, start: int, stop: int, stack: Stack, gradients: Stack) -> Stack:
         """Measure links start, ..., stop - 1, halve them if need be; return exact gradients."""
         if stop - start == 1:
-            return self._exact(start, stop, stack, gradients, Sums(len(self.passes.tensors)))
+            return self._exact(start, stop, stack, gradients, self._sums())
         found = self._compared(start, stop, stack, gradients)
         monitor = self.tape.monitor
         if found.error <= self.accuracy:
@@ -102,7 +102,7 @@ class Calibration:
         for k in range(start, stop):
             marks.append(prints(current[0]))
             current = passes.ahead(k, k + 1, current)
-        undone = Sums(len(passes.tensors))
+        undone = self._sums()
         current, back = copied(current), copied(back)
         for k in range(stop - 1, start, -1):
             current, pull = passes.retrace(k, current)
@@ -111,11 +111,16 @@ class Calibration:
             if not math.isfinite(drift):
                 break
         _, back = passes.repeat(start, start + 1, stack, back, undone)
-        exact = Sums(len(passes.tensors))
+        exact = self._sums()
         truth = self._exact(start, stop, stack, gradients, exact)
         pairs = ((back, truth), (undone.tensors(), exact.tensors()))
         error = max(_difference(one, other) for one, other in pairs)
         return Outcome(drift, error if math.isfinite(drift) else math.inf, truth)
+
+    def _sums(self) -> Sums:
+        """Return sums of projections of gradients: to compare them, they need not be kept."""
+        reduce = self.tape.monitor.prints.projections
+        return Sums(len(self.passes.tensors), reduce=reduce)
 
     def _exact(self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums) -> Stack:
         """Return exact gradients, by halving: log K stacks in memory, K log K evaluations."""

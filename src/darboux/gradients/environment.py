@@ -17,7 +17,7 @@ class Environment:
     """The environment of a forward pass: autocast, and the training mode of every module.
 
     Args:
-        modules: all that take part.
+        modules: all that take part, parts of modules included.
         device: where the features live.
 
     Example:
@@ -32,7 +32,7 @@ class Environment:
     def __init__(self, modules: Iterable[nn.Module], device: torch.device) -> None:
         self.device = device
         self.autocast = autocast_dtype(device)
-        self.modules = [(m, m.training) for module in modules for m in module.modules()]
+        self.modules = [(module, module.training) for module in modules]
 
     def uncached(self) -> torch.autocast:
         """Return the same autocast without its cache of weights.

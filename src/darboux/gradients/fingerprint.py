@@ -51,31 +51,41 @@ class Fingerprints:
         rows = rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
         return Fingerprint(rows.index_select(1, self._chosen(rows)), self._projected(rows))
 
+    def projections(self, x: Tensor) -> Tensor:
+        """Return the projections of one tensor as a whole, (1, pieces)."""
+        row = x.reshape(1, -1)
+        return self._projected(row if row.dtype in (torch.float32, torch.float64) else row.float())
+
     def drift(self, mark: Fingerprint, x: Tensor) -> float:
         """Return the relative error, the root mean square of the worst sample.
 
         Zero where the mark is not finite: then nothing can be compared, nor can it drift.
         """
-        found = self(x)
-        size = float(mark.entries.square().mean().sqrt()) if mark.entries.numel() else 0.0
-        if not math.isfinite(size) or not mark.entries.numel():
+        if not mark.entries.numel():
             return 0.0
-        errors = (found.entries - mark.entries).square().mean(dim=1).amax().sqrt()
-        return max(_ratio(float(errors), size), self._elsewhere(found, mark))
-
-    def _elsewhere(self, found: Fingerprint, mark: Fingerprint) -> float:
-        """Return what projections tell beyond their noise."""
-        size = float(mark.projections.square().mean().sqrt())
-        error = float((found.projections - mark.projections).abs().max())
-        if not math.isfinite(size):
+        entries, projections = self(x)
+        norm = torch.linalg.vector_norm
+        error, size, spread, whole = torch.stack(
+            [
+                norm(entries - mark.entries, dim=1).amax(),
+                norm(mark.entries),
+                norm(projections - mark.projections, float("inf")),
+                norm(mark.projections),
+            ]
+        ).tolist()
+        if not math.isfinite(size) or not math.isfinite(whole):
             return 0.0
-        noise = _NOISE * torch.finfo(mark.projections.dtype).eps
-        return max(0.0, _ratio(error, size) - noise) / _LOOSER
+        noise = _NOISE * torch.finfo(projections.dtype).eps
+        elsewhere = _ratio(spread, whole) * math.sqrt(projections.numel()) - noise
+        return max(_ratio(error, size) * math.sqrt(len(entries)), elsewhere / _LOOSER, 0.0)
 
     def _projected(self, rows: Tensor) -> Tensor:
-        pieces = max(1, min(rows.shape[1], math.ceil(_PIECES / max(len(rows), 1))))
-        parts = [part.sum(dim=1) for part in self._blocks(rows).tensor_split(pieces, dim=1)]
-        return torch.stack(parts, dim=1)
+        blocks = self._blocks(rows)
+        count = blocks.shape[1]
+        pieces = max(1, min(count, math.ceil(_PIECES / max(len(rows), 1))))
+        if count % pieces:
+            return torch.stack([p.sum(dim=1) for p in blocks.tensor_split(pieces, dim=1)], dim=1)
+        return blocks.reshape(len(rows), pieces, count // pieces).sum(dim=2)
 
     def _blocks(self, rows: Tensor) -> Tensor:
         """Return sums over blocks of signed entries.
@@ -83,11 +93,12 @@ class Fingerprints:
         Sums of sums: one long one, of a matrix product, would round as much as is to be seen.
         """
         signs = self._of(rows)
-        with torch.autocast(rows.device.type, enabled=False):
-            if rows.shape[1] % _BLOCK:
-                return rows * signs
-            blocks = rows.reshape(len(rows), -1, _BLOCK) @ signs[:_BLOCK]
-            return blocks * signs[_BLOCK - 1 :: _BLOCK]
+        if rows.shape[1] % _BLOCK:
+            return rows * signs
+        if torch.is_autocast_enabled(rows.device.type):
+            with torch.autocast(rows.device.type, enabled=False):
+                return _signed(rows, signs)
+        return _signed(rows, signs)
 
     def _of(self, rows: Tensor) -> Tensor:
         size = rows.shape[1]
@@ -117,3 +128,9 @@ def _ratio(error: float, size: float) -> float:
     if error == 0.0:
         return 0.0
     return error / size if size > 0 and not math.isnan(error) else math.inf
+
+
+def _signed(rows: Tensor, signs: Tensor) -> Tensor:
+    """Return signed sums over blocks, themselves with signs, (batch, blocks)."""
+    blocks = rows.reshape(-1, _BLOCK) @ signs[:_BLOCK]
+    return blocks.reshape(len(rows), -1) * signs[_BLOCK - 1 :: _BLOCK]

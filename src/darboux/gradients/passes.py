@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -20,6 +20,7 @@ class Sums:
 
     Args:
         count: how many parameters there are.
+        reduce: what is kept of a gradient, a linear map; all of it if None.
 
     Example:
         >>> sums = Sums(2)
@@ -28,16 +29,20 @@ class Sums:
         [None, tensor([1.])]
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, reduce: Callable[[Tensor], Tensor] | None = None) -> None:
+        self._reduce = reduce
         self.parameters: list[Tensor | None] = [None] * count
         self.context: Tensor | None = None
 
     def add(self, places: Sequence[int], found: Sequence[Tensor | None]) -> None:
         """Add gradients of some parameters, and of the context if it comes after them."""
         for i, gradient in zip(places, found, strict=False):
-            self.parameters[i] = added(self.parameters[i], gradient)
+            self.parameters[i] = added(self.parameters[i], self._kept(gradient))
         if len(found) > len(places):
-            self.context = added(self.context, found[-1])
+            self.context = added(self.context, self._kept(found[-1]))
+
+    def _kept(self, gradient: Tensor | None) -> Tensor | None:
+        return gradient if gradient is None or self._reduce is None else self._reduce(gradient)
 
     def tensors(self) -> list[Tensor]:
         """Return those that there are."""
@@ -61,22 +66,27 @@ class Passes:
     context: Tensor | None
     weight: Tensor | None
 
+    def __post_init__(self) -> None:
+        self.replaced = self.tape.replaced(self.tensors)
+
     def ahead(self, start: int, stop: int, stack: Stack) -> Stack:
         """Return the stack before link `stop` from the one before link `start`."""
         with torch.no_grad():
             for k in range(start, stop):
-                call = (self.tensors, self.tape.links[k].apply, stack, self.context)
+                call = (self.replaced[k], self.tape.links[k].apply, stack, self.context)
                 stack, _ = self.tape.call(k, *call, log_det=False)
         return stack
 
     def retrace(self, k: int, stack: Stack) -> tuple[Stack, LinkPull]:
         """Return the stack before link k, and what pulls gradients back; the stack is used up."""
-        return self.tape.call(k, self.tensors, self.tape.links[k].retrace, stack, self.context)
+        call = (self.replaced[k], self.tape.links[k].retrace, stack, self.context)
+        return self.tape.call(k, *call)
 
     def pull(self, k: int, pull: LinkPull, gradients: Stack, sums: Sums) -> Stack:
         """Return the gradients with respect to the stack before link k, and add its others."""
         wanted = [*self.tape.own(k, self.tensors), *self._given()]
-        back, found = self.tape.call(k, self.tensors, pull, gradients, self.weight, wanted)
+        call = (self.replaced[k], pull, gradients, self.weight, wanted)
+        back, found = self.tape.call(k, *call)
         sums.add([i for _, i in self.tape.names[k]], found)
         return back
 
@@ -94,7 +104,7 @@ class Passes:
             leaves = tuple(tensor.detach().requires_grad_() for tensor in stack)
             current, total = leaves, None
             for k in range(start, stop):
-                call = (self.tensors, tape.links[k].apply, current, self.context)
+                call = (self.replaced[k], tape.links[k].apply, current, self.context)
                 current, part = tape.call(k, *call, log_det=asked)
                 total = added(total, part)
         outputs, cotangents = list(current), list(gradients)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from darboux.gradients.environment import Environment
+from darboux.gradients.inventory import Inventory
 from darboux.gradients.link import Link, Stack, added
 from darboux.gradients.monitor import Monitor
 from darboux.gradients.tape import Tape
@@ -60,15 +61,18 @@ def propagate(
     check_modes(memory, on_drift)
     if memory == "autograd":
         return _plain(links, stack, context, log_det=log_det)
-    parameters, names = _parameters(links)
+    inventories = [Inventory(link.module) for link in links]
+    parameters, names = _parameters(inventories)
     given = () if context is None else (context,)
     if not _is_recorded((*stack, *given, *parameters)):
         return _plain(links, stack, context, log_det=log_det)
-    environment = Environment([link.module for link in links], stack[0].device)
+    modules = [module for inventory in inventories for module in inventory.modules]
+    environment = Environment(modules, stack[0].device)
     if environment.autocast is not None:
         stack = tuple(s.float() if s.dtype in (torch.float16, torch.bfloat16) else s for s in stack)
     tape = Tape(
         links=links,
+        inventories=inventories,
         names=names,
         parameters=parameters,
         environment=environment,
@@ -120,13 +124,15 @@ def _is_recorded(tensors: Sequence[Tensor]) -> bool:
     return any(tensor.requires_grad for tensor in tensors)
 
 
-def _parameters(links: Sequence[Link]) -> tuple[list[Tensor], list[list[tuple[str, int]]]]:
+def _parameters(
+    inventories: Sequence[Inventory],
+) -> tuple[list[Tensor], list[list[tuple[str, int]]]]:
     """Return all parameters that need gradients, each once, and where those of each link stand."""
     found: list[Tensor] = []
     places: dict[int, int] = {}
     names: list[list[tuple[str, int]]] = []
-    for link in links:
-        own = [(n, p) for n, p in link.module.named_parameters() if p.requires_grad]
+    for inventory in inventories:
+        own = [(n, p) for n, p in inventory.parameters if p.requires_grad]
         for _, parameter in own:
             if id(parameter) not in places:
                 places[id(parameter)] = len(found)
@@ -208,9 +214,10 @@ def _again(
         )
         raise RuntimeError(msg)
     stack, total = kept[0], None
+    replaced = tape.replaced(parameters)
     with tape.environment.again():
         for k, link in enumerate(tape.links):
-            call = (parameters, link.apply, stack, context)
+            call = (replaced[k], link.apply, stack, context)
             stack, part = tape.call(k, *call, log_det=tape.log_det)
             total = added(total, part)
     outputs, cotangents = list(stack), list(gradients[0])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from darboux.gradients.fingerprint import Fingerprint
+from darboux.gradients.inventory import Inventory
 from darboux.gradients.link import Link
 from darboux.gradients.random_state import RandomState
 
@@ -42,20 +43,20 @@ class Watch:
         self._device = device
         self._random = RandomState.now(device)
 
-    def before(self, link: Link) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return the buffers of a link, and copies of them."""
-        return {name: (b, b.clone()) for name, b in link.module.named_buffers()}
+    def before(self, inventory: Inventory) -> list[tuple[str, Tensor, Tensor]]:
+        """Return the buffers of a link with their names, and copies of them."""
+        return [(name, buffer, buffer.clone()) for name, buffer in inventory.buffers]
 
     def after(
-        self, link: Link, mark: Fingerprint, buffers: dict[str, tuple[Tensor, Tensor]]
+        self, link: Link, mark: Fingerprint, buffers: list[tuple[str, Tensor, Tensor]]
     ) -> Record:
         """Return the record of a link that has just been applied."""
         now = RandomState.now(self._device)
         drew, self._random, before = not now.same(self._random), now, self._random
-        current = dict(link.module.named_buffers())
+        current = dict(link.module.named_buffers()) if buffers else {}
         changed = {
             name: copy
-            for name, (buffer, copy) in buffers.items()
+            for name, buffer, copy in buffers
             # batch normalisation writes without counting versions: values tell
             if current.get(name) is not buffer or not torch.equal(buffer, copy)
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darboux.gradients.closed import require_closed
 from darboux.gradients.environment import Environment
+from darboux.gradients.inventory import Inventory
 from darboux.gradients.link import Link, Stack, added, copied
 from darboux.gradients.monitor import Monitor
 from darboux.gradients.record import Record, Watch, repeat
@@ -24,6 +25,7 @@ class Tape:
 
     Args:
         links: one after another.
+        inventories: what each link's module holds.
         names: of the parameters of each link that need gradients, and where each of them
             stands among all.
         parameters: all that need gradients, each once.
@@ -35,6 +37,7 @@ class Tape:
     """
 
     links: Sequence[Link]
+    inventories: Sequence[Inventory]
     names: Sequence[Sequence[tuple[str, int]]]
     parameters: Sequence[Tensor]
     environment: Environment
@@ -55,7 +58,7 @@ class Tape:
                 kept[k] = copied(stack) if k else first
             self._check_closed(k, stack, context)
             mark = self.monitor.prints(stack[0])
-            buffers, dtype = watch.before(link), stack[0].dtype
+            buffers, dtype = watch.before(self.inventories[k]), stack[0].dtype
             stack, part = link.push(stack, context, log_det=self.log_det)
             self.records.append(watch.after(link, mark, buffers))
             total = added(total, part)
@@ -63,12 +66,27 @@ class Tape:
                 raise TypeError(_DTYPE.format(name=link.name, old=dtype, new=stack[0].dtype))
         return stack, total, kept
 
-    def call(self, k: int, replaced: Sequence[Tensor], function: Any, *args: Any, **kw: Any) -> Any:
+    def replaced(self, tensors: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+        """Return for each link the parameters that are not its module's own any more.
+
+        `torch.func.functional_call` puts others in their place for the forward pass only.
+
+        Args:
+            tensors: the parameters as they were used.
+        """
+        own = [p for _, p in (pair for inv in self._now() for pair in inv.parameters)]
+        if {id(tensor) for tensor in tensors} <= {id(p) for p in own}:
+            return [{} for _ in self.links]
+        return [{name: tensors[i] for name, i in names} for names in self.names]
+
+    def call(
+        self, k: int, replaced: Mapping[str, Tensor], function: Any, *args: Any, **kw: Any
+    ) -> Any:
         """Call a function of link k as it was in the forward pass."""
-        link, names = self.links[k], self.names[k]
-        own = dict(link.module.named_parameters()) if names else {}
-        others = {n: replaced[i] for n, i in names if own.get(n) is not replaced[i]}
-        return repeat(link, self.records[k], others, function, *args, **kw)
+        return repeat(self.links[k], self.records[k], replaced, function, *args, **kw)
+
+    def _now(self) -> list[Inventory]:
+        return [Inventory(link.module) for link in self.links]
 
     def own(self, k: int, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Return the parameters of link k that need gradients."""
