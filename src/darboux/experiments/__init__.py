@@ -1,8 +1,9 @@
 """The paper's pictures and numbers: one file per experiment, run by ``darboux reproduce``.
 
 An experiment is a function ``run(out, *, quick, seed)`` that writes its figures and returns a
-`Result`: numbers, and statements of the paper beside what was measured. `reproduce` also
-writes numbers and report, and raises `RefutedError` where a statement does not hold.
+`Result`: numbers, and statements of the paper beside what was measured; one that reads a folder
+takes ``data`` as well. `reproduce` also writes numbers and report, and raises `RefutedError`
+where a statement does not hold.
 """
 
 from darboux.experiments import (

@@ -35,9 +35,8 @@ def draw_learning(found: Mapping[str, Sequence[Fitted]], path: Path) -> Path:
             errors = [100 * (1 - a) for a in run.accuracies]
             left.plot(epochs, errors, "o-", color=colour, label=text, markersize=3)
             right.plot(epochs, run.losses, "o-", color=colour, label=text, markersize=3)
-    left.set_yscale("log")
-    right.set_yscale("log")
     for axes in (left, right):
+        axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False, fontsize=8)
     label(left, "held-out error, one curve a seed", "epoch", "%")

@@ -190,7 +190,7 @@ def _same_size(found: Mapping[str, list[Fitted]]) -> Statement:
 
 def _close(found: Mapping[str, list[Fitted]], name: str, margin: float) -> Statement:
     mine, plain = _mean(found[name]), _mean(found[PLAIN])
-    text = f"{name}: accuracy at most {margin:g} points below the plain ResNet"
+    text = f"{name}: accuracy at most {margin:g} point{'s' * (margin != 1)} below the plain ResNet"
     return Statement(text, f"{mine:.2f} % and {plain:.2f} %", holds=mine >= plain - margin)
 
 
