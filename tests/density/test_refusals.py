@@ -39,9 +39,13 @@ def test_contexts():
         flow(conditioned=True)(torch.zeros(5, 3))
     with pytest.raises(ValueError, match=r"expected no context; got shape \(5, 2\)"):
         flow()(torch.zeros(5, 2))
-    layers = Chain([Shifted(2, conditioned=True), Shifted(3, conditioned=True)])
+    layers = [Shifted(2, conditioned=True), Shifted(3, conditioned=True)]
+    with pytest.raises(ValueError, match="one context for all layers"):
+        Chain(layers)
+    other = Shifted(2, conditioned=True)
+    other.inner = layers[1]  # what is no chain may hold anything
     with pytest.raises(ValueError, match="share one context"):
-        NormalizingFlow(layers, StandardNormal(2))
+        NormalizingFlow(other, StandardNormal(2))
 
 
 def test_what_is_no_bijection_or_no_base():

@@ -17,7 +17,7 @@ def volume_network(name: str, channels: int, depth: Sequence[int]) -> nn.Module:
     """Return a U-Net for volumes of one channel.
 
     The invertible one keeps no activations. Its own activations are smooth: where rounding takes
-    an argument of a ReLU across its kink, gradients jump, and the chain would keep checkpoints.
+    an argument of a ReLU across its kink, gradients jump.
 
     A coupling moves half of the channels, so the invertible one has two for each residual block
     of the plain one, and about as many parameters.
@@ -36,8 +36,12 @@ def volume_network(name: str, channels: int, depth: Sequence[int]) -> nn.Module:
     if name == PLAIN:
         return plain_unet(1, CLASSES, spatial_dims=3, channels=channels, depth=depth)
     couplings = [2 * blocks for blocks in depth]
-    network = iunet(
-        1, CLASSES, spatial_dims=3, channels=channels, depth=couplings, activation=nn.ELU
+    return iunet(
+        1,
+        CLASSES,
+        spatial_dims=3,
+        channels=channels,
+        depth=couplings,
+        activation=nn.ELU,
+        accuracy=_ACCURACY,
     )
-    network.chain.monitor.accuracy = _ACCURACY
-    return network

@@ -11,7 +11,8 @@ from torch.autograd.graph import Node
 
 from darboux.gradients.link import Link, Stack
 
-# Derivatives of these jump; those of where() and of splines need not.
+# Derivatives of these jump; those of where() and of splines need not, and |x| and clamp() mostly
+# guard logarithms and norms.
 _KINKS = (
     "Relu",
     "LeakyRelu",
@@ -23,8 +24,6 @@ _KINKS = (
     "Hardsigmoid",
     "Softshrink",
     "Hardshrink",
-    "Clamp",
-    "Abs",
     "Max",
     "Min",
     "Amax",
@@ -32,8 +31,6 @@ _KINKS = (
     "Sort",
     "Topk",
     "AdaptiveMaxPool",
-    "Sign",
-    "Round",
 )
 
 
@@ -71,8 +68,9 @@ def require_closed(
         >>> require_closed.__name__
         'require_closed'
     """
-    # only the innermost hooks are called; nothing is saved, because no backward pass follows
-    unhooked = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: torch.empty(0))
+    # only the innermost hooks are called; what is saved must not hold its own node, or nothing
+    # of this would ever be freed
+    unhooked = torch.autograd.graph.saved_tensors_hooks(torch.Tensor.detach, lambda saved: saved)
     with torch.enable_grad(), unhooked:
         start = tuple(tensor.detach().requires_grad_() for tensor in stack)
         given = None if context is None else context.detach().requires_grad_()

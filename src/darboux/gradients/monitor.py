@@ -27,7 +27,8 @@ class Monitor:
     sub-networks round much more coarsely, and so do all gradients: there it may be one eps of
     that dtype. Where layers have kinks, as those of ReLU, derivatives jump: features that are off
     by δ put a fraction δ of them on the other side, and gradients are off by √δ, as those of
-    plain backpropagation are from rounding. There it may be 3 √eps (1e-3 in float32).
+    plain backpropagation are from rounding. There it may be 3 √eps (1e-3 in float32), or four
+    times what one rounding of the features does to exact gradients.
 
     A calibration tells how much drift of the features that allows. It is done at the first
     backward pass, after 1, 2, 4, ... of them, and when the drift grew.

@@ -37,6 +37,7 @@ def iunet(
     depth: Sequence[int] = (2, 2, 2),
     split: float | Sequence[float] | None = None,
     memory: Memory = "constant",
+    accuracy: float | None = None,
     resampling: Resampling = "learned",
     normalization: Normalization | None = "instance",
     dropout: float = 0.0,
@@ -68,6 +69,7 @@ def iunet(
             or for each but the last; None for 1/2, or 3/4 where d = 3, so that channels double
             at each level where d > 1.
         memory: of the chain; with "constant" no activation of the body is kept.
+        accuracy: the relative error that gradients may have, see `darboux.bijections.Chain`.
         resampling: "learned" orthogonal maps that begin as Haar's, "haar" or "pixel-shuffle".
         normalization: of the sub-networks: "instance", "batch" or None.
         dropout: the probability with which hidden entries are left out in training.
@@ -95,6 +97,7 @@ def iunet(
     chain = Chain(
         _around(levels, blocks, lambda c: _downsampling(resampling, c, spatial_dims)),
         memory=memory,
+        accuracy=accuracy,
     )
     pad = PadToMultiple(
         in_channels,
