@@ -60,7 +60,6 @@ def compare(benchmark, steps):
     ratios = {name: times[name] / times["darboux"] for name in ("nflows", "normflows")}
     benchmark.extra_info.update(times, **{f"{name} / darboux": r for name, r in ratios.items()})
     benchmark.pedantic(steps["darboux"], rounds=3)
-    print(f"{ {k: round(v * 1e3, 2) for k, v in times.items()} } ms, {ratios}")  # noqa: T201
     assert min(ratios.values()) >= FASTER, ratios
 
 

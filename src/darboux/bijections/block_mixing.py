@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from darboux.bijections.bijection import Bijection, Pull, Pulled
 from darboux.bijections.blocks import check_blocks, from_blocks, to_blocks
 from darboux.bijections.claims import bijective
-from darboux.bijections.log_dets import zeros
+from darboux.bijections.orthogonal_bijection import OrthogonalBijection
 from darboux.structure import Claims
 
 
-class BlockMixing(Bijection, ABC):
+class BlockMixing(OrthogonalBijection, ABC):
     """A downsampling without parameters: the σ pixels of each block become σ channels.
 
     The pixels of a block are mixed by one orthogonal matrix, the same for all channels;
@@ -48,27 +46,6 @@ class BlockMixing(Bijection, ABC):
         pixels = torch.Size(self.stride).numel()
         blocks = y.reshape(y.shape[0], y.shape[1] // pixels, pixels, *y.shape[2:])
         return from_blocks(self.unmixed(blocks), self.stride)
-
-    def forward_and_log_det(
-        self, x: Tensor, context: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return y and zeros."""
-        return self.forward(x, context), zeros(x)
-
-    def inverse_and_log_det(
-        self, y: Tensor, context: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return x and zeros."""
-        return self.inverse(y, context), zeros(y)
-
-    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
-        """Return x; gradients go the same way: the inverse is the adjoint."""
-
-        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
-            del weight
-            return self.inverse(gradient, context), tuple(None for _ in wanted)
-
-        return self.inverse(y, context), pull
 
     def claims(self) -> Claims:
         """Return that pixels are moved and mixed by an orthogonal matrix."""

@@ -8,10 +8,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections.bijection import Bijection, Pull, Pulled
 from darboux.bijections.claims import bijective
-from darboux.bijections.log_dets import zeros
 from darboux.bijections.mixing import check_channels
+from darboux.bijections.orthogonal_bijection import OrthogonalBijection
 from darboux.linear.sizes import positive
 from darboux.structure import Claims
 
@@ -41,7 +40,7 @@ def check_permutation(name: str, indices: Sequence[int]) -> list[int]:
 
 
 @final
-class Permutation(Bijection):
+class Permutation(OrthogonalBijection):
     """y_i = x_{π(i)}: the channels in another order.
 
     Shapes: x and y are (batch, channels, *space).
@@ -94,27 +93,6 @@ class Permutation(Bijection):
         del context
         check_channels("Permutation", y, self.channels)
         return y.index_select(1, self.indices.argsort())
-
-    def forward_and_log_det(
-        self, x: Tensor, context: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return y and zeros."""
-        return self.forward(x, context), zeros(x)
-
-    def inverse_and_log_det(
-        self, y: Tensor, context: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return x and zeros."""
-        return self.inverse(y, context), zeros(y)
-
-    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
-        """Return x; gradients go the same way: the inverse is the adjoint."""
-
-        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
-            del weight
-            return self.inverse(gradient, context), tuple(None for _ in wanted)
-
-        return self.inverse(y, context), pull
 
     def claims(self) -> Claims:
         """Return that channels only change places."""

@@ -95,7 +95,9 @@ class Monitor:
         before = self._drift[link]
         self._drift[link] = drift if math.isnan(before) else max(before, drift)
 
-    def split(self, start: int, stop: int, error: float, name: str) -> int:
+    def split(
+        self, start: int, stop: int, error: float, name: str, *, what: str = "gradients"
+    ) -> int:
         """Keep a checkpoint in the middle of links that drift, say so once, and return where."""
         middle = (start + stop) // 2
         self.checkpoints.add(middle)
@@ -104,7 +106,7 @@ class Monitor:
             self._warned = True
             text = (
                 f"The inverses of links {start} to {stop - 1}, up to {name}, magnify rounding: "
-                f"gradients would be off by {error:.2g}. The chain computes them from "
+                f"{what} would be off by {error:.2g}. The chain computes gradients from "
                 "checkpoints there, which it keeps from now on: they are right, at the cost of "
                 "memory. See drift_report()."
             )

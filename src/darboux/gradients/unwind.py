@@ -112,15 +112,13 @@ class Unwinding:
         monitor, name = self.tape.monitor, self.tape.links[stop - 1].name
         if exact is None:
             raise DriftError(_NOTHING_KEPT.format(name=name))
-        middle = monitor.split(start, stop, drift, name)
+        middle = monitor.split(start, stop, drift, name, what="features")
         half = self.passes.ahead(start, middle, exact)
         end = self.passes.ahead(middle, stop, half)
         for k, again in ((middle, half), (stop, end)):
             self._require_repeatable(k, again)
-        if middle > start:
-            self._segment(middle, stop, half, end)
-            return self._segment(start, middle, exact, half)
-        return self._segment(start, stop, exact, end)
+        self._segment(middle, stop, half, end)
+        return self._segment(start, middle, exact, half)
 
     def _repeat(self, start: int, stop: int, stack: Stack) -> None:
         """Evaluate links again from an exact stack, and differentiate them together."""
