@@ -24,6 +24,7 @@ from darboux import (
     linear,
     models,
     solvers,
+    symmetry,
     structure,
 )
 from darboux.certify import Certificate
@@ -37,6 +38,7 @@ from darboux.structure import (
     ConformalSymplectic,
     Dissipative,
     EnergyPreserving,
+    Equivariant,
     Invertible,
     Isometric,
     LinearGrowth,
@@ -58,6 +60,7 @@ __all__ = [
     "ContractiveSteps",
     "Dissipative",
     "EnergyPreserving",
+    "Equivariant",
     "Flow",
     "Invertible",
     "Isometric",
@@ -84,5 +87,6 @@ __all__ = [
     "models",
     "odeint",
     "solvers",
+    "symmetry",
     "structure",
 ]

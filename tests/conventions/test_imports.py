@@ -11,6 +11,7 @@ ROOMS = (
     "gradients",
     "activations",
     "linear",
+    "symmetry",
     "fields",
     "integrators",
     "bijections",

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from darboux.activations.slope_claims import slope_claims
-from darboux.structure import Claims
+from darboux.structure import Claims, Law
 
 
 class Activation(nn.Module, ABC):
@@ -15,7 +15,10 @@ class Activation(nn.Module, ABC):
 
     The slope range is [inf σ', sup σ'] over all difference quotients; γ is an
     antiderivative, γ' = σ. An activation that is no function of one real variable
-    (for instance `GroupSort`) sets ``separable`` to False and has no antiderivative.
+    (for instance `GroupSort`) sets ``separable`` to False. It has no antiderivative, unless it
+    is the gradient of a potential Γ all the same and sets ``conservative`` to True, such as
+    `darboux.symmetry.NormActivation`; its slopes are then the eigenvalues of its symmetric
+    Jacobian.
 
     Sharing one instance between fields shares its parameters: the thresholds of one
     `Clip` used twice are one set of thresholds.
@@ -37,11 +40,36 @@ class Activation(nn.Module, ABC):
 
     @abstractmethod
     def antiderivative(self, x: Tensor) -> Tensor:
-        """Return γ(x) with γ' = σ, entry by entry.
+        """Return γ(x) with γ' = σ, entry by entry; for a Γ that mixes channels, terms of its sum.
 
         Raises:
-            TypeError: if σ is no function of one real variable.
+            TypeError: if σ is not conservative.
         """
+
+    @property
+    def conservative(self) -> bool:
+        """Whether σ = ∇Γ for a potential Γ."""
+        return self.separable
+
+    @property
+    def uniform(self) -> bool:
+        """Whether an elementwise σ is one function on all channels."""
+        return self.separable
+
+    def commutes(self, law: Law) -> bool:
+        """Return whether σ(ρ(g) x) = ρ(g) σ(x) for features of a declared type.
+
+        What acts on every entry alike commutes with permutations; if it is odd, with changes
+        of signs as well.
+        """
+        return self.uniform and (law.permutes or (self.odd and law.signs))
+
+    def tie(self, rows: Tensor) -> Tensor:
+        """Return the smallest diagonal T >= rows, (channels,), with T⁻¹ σ conservative if σ is.
+
+        That is the rows themselves for an elementwise σ.
+        """
+        return rows
 
     def claims(self) -> Claims:
         """Return what the slope range proves: `Averaged` and `Lipschitz`."""

@@ -67,6 +67,11 @@ class Clip(Activation):
         # would make the gradient twice as expensive.
         return threshold * functional.hardtanh(x * (1 / threshold))
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all channels share one threshold."""
+        return self.channels is None
+
     def slopes(self) -> tuple[float, float]:
         """Return (0, 1)."""
         return (0.0, 1.0)

@@ -39,6 +39,16 @@ def require_separable(name: str, activation: Activation) -> None:
         raise TypeError(msg)
 
 
+def require_conservative(name: str, activation: Activation) -> None:
+    """Refuse an activation that is no gradient of a potential.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not activation.conservative:
+        require_separable(name, activation)
+
+
 def largest_slope(activation: Activation) -> float:
     """Return max |σ'|, the Lipschitz constant of the activation."""
     lower, upper = activation.slopes()

@@ -14,9 +14,10 @@ from darboux.fields._checks import (
     require_square,
     slope_premises,
 )
+from darboux.fields._equivariance import activated, endomorphism
 from darboux.fields.field import Time, VectorField
 from darboux.linear import LinearMap, SkewPart
-from darboux.structure import AdjointOf, CocoerciveField, NormAtMost, Premise
+from darboux.structure import AdjointOf, CocoerciveField, Equivariant, NormAtMost, Premise
 
 
 @final
@@ -68,6 +69,10 @@ class AntisymmetricField(VectorField):
         """Return f(t, z)."""
         del t  # autonomous
         return self.activation(self.map.affine(z, self.bias))
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return endomorphism(activated(self.map.equivariant(), self.activation))
 
     def lipschitz(self) -> Tensor:
         """Return L."""

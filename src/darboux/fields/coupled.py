@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, slope_premises
+from darboux.fields._equivariance import activated, phase_space
 from darboux.fields.field import Time
 from darboux.fields.separable_phase import SeparablePhaseField
 from darboux.linear import LinearMap, Transposed
-from darboux.structure import AdjointOf, NormAtMost, Premise
+from darboux.linear.symmetries import adjoint_symmetry, shifted
+from darboux.structure import AdjointOf, Equivariant, NormAtMost, Premise
 
 
 @final
@@ -72,7 +74,19 @@ class CoupledField(SeparablePhaseField):
     def kick(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
         """Return -σ(K*z + c)."""
         del t, p
-        return -self.activation(self.map.adjoint(z) + self.bias_z)
+        return -self.activation(self.map.adjoint(z) + self._shift())
+
+    def _shift(self) -> Tensor:
+        """Return what c adds to K*z."""
+        symmetry = adjoint_symmetry(self.map.equivariant())
+        return self.bias_z if symmetry is None else shifted(self.bias_z, symmetry, self.map.dim)
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return phase_space(
+            activated(self.map.equivariant(), self.activation),
+            activated(adjoint_symmetry(self.map.equivariant()), self.activation),
+        )
 
     def lipschitz(self) -> Tensor:
         """Return L."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.fields._checks import require_separable
+from darboux.fields._checks import require_conservative
 from darboux.fields.field import Time
 from darboux.fields.phase_space import join
 from darboux.linear import LinearMap
@@ -40,7 +40,7 @@ class PotentialEnergy(nn.Module):
 
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
-        require_separable("PotentialEnergy", activation)
+        require_conservative("PotentialEnergy", activation)
         self.map = map
         self.activation = activation
         self.bias = map.bias()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from darboux.structure import Kind, Premise
+from darboux.structure import Equivariant, Kind, Premise
 
 Time = float | Tensor  # a tensor where it depends on a step size that is one
 Bound = Callable[[Time, Tensor], Tensor]
@@ -53,6 +53,10 @@ class VectorField(nn.Module, ABC):
     def cocoercivity_kind(self) -> Kind:
         """Return how ν̄ is known: CONSTRUCTION if the same ν̄ serves all parameters."""
         return Kind.BOUND
+
+    def equivariant(self) -> Equivariant | None:
+        """Return with what f(t, ·) commutes for every t: features of one type to the same type."""
+        return None
 
     def premises(self) -> tuple[Premise, ...]:
         """Return the conditions that the constants rest on."""

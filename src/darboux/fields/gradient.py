@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from darboux.activations import Activation
-from darboux.fields._checks import largest_slope, require_separable, slope_premises
+from darboux.fields._checks import largest_slope, require_conservative, slope_premises
+from darboux.fields._equivariance import pulled_back
 from darboux.fields.bound_gradient import BoundGradientField
 from darboux.fields.field import Constant, Time, VectorField
 from darboux.linear import LinearMap
 from darboux.structure import (
     AdjointOf,
     CocoerciveField,
+    Equivariant,
     GradientOfEnergy,
     Kind,
     NormAtMost,
@@ -44,11 +46,12 @@ class GradientField(VectorField):
 
     Args:
         map: the linear map A.
-        activation: σ, elementwise.
+        activation: σ, elementwise, or the gradient of another potential Γ(A z + b): then the
+            rows of one field take their maximum, so that T⁻¹ σ is a gradient, too.
         metric: "rows" or "norm".
 
     Raises:
-        TypeError: if σ mixes channels, so that it has no potential.
+        TypeError: if σ has no potential.
         ValueError: if the metric is unknown.
 
     Example:
@@ -64,7 +67,7 @@ class GradientField(VectorField):
 
     def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
         super().__init__()
-        require_separable("GradientField", activation)
+        require_conservative("GradientField", activation)
         if metric not in ("rows", "norm"):
             msg = f"GradientField: expected metric 'rows' or 'norm'; got {metric!r}."
             raise ValueError(msg)
@@ -120,12 +123,16 @@ class GradientField(VectorField):
         """Return the diagonal of T⁻¹, (out_features,), or None for T = 1."""
         if self.metric == "norm":
             return None
-        return inverse_rows(self.map.row_bound())
+        return inverse_rows(self.activation.tie(self.map.row_bound()))
 
     def lipschitz(self) -> Constant:
         """Return L."""
         slope = largest_slope(self.activation)
         return slope if self.metric == "rows" else slope * self.map.norm_bound().square()
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return pulled_back(self.map.equivariant(), self.activation)
 
     def one_sided_lipschitz(self) -> Constant:
         """Return a bound of ν."""
@@ -139,7 +146,7 @@ class GradientField(VectorField):
         return -lower * (smallest if self.metric == "norm" else smallest / self._largest_row())
 
     def _largest_row(self) -> Tensor:
-        return self.map.row_bound().max()
+        return self.activation.tie(self.map.row_bound()).max()
 
     def cocoercivity(self) -> Constant | None:
         """Return ν̄, or None."""

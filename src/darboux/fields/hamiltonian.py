@@ -7,14 +7,15 @@ from typing import final
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.fields._checks import require_separable, slope_premises
+from darboux.fields._checks import require_conservative, slope_premises
+from darboux.fields._equivariance import phase_space, pulled_back
 from darboux.fields._shears import Range, hessian_range, largest, one_sided, require_one_space
 from darboux.fields.canonical_phase import CanonicalPhaseField
 from darboux.fields.field import Time
 from darboux.fields.phase_space import halves
 from darboux.fields.separable_phase import SeparablePhaseField
 from darboux.linear import LinearMap
-from darboux.structure import AdjointOf, NormAtMost, Premise
+from darboux.structure import AdjointOf, Equivariant, NormAtMost, Premise
 
 
 @final
@@ -66,7 +67,7 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         super().__init__()
         require_one_space("HamiltonianField", map_p, map_z)
         for sigma in (activation, activation_z or activation):
-            require_separable("HamiltonianField", sigma)
+            require_conservative("HamiltonianField", sigma)
         self.map_p = map_p
         self.map_z = map_z
         self.activation = activation
@@ -93,6 +94,13 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         kinetic = self.activation.antiderivative(self.map_p.affine(p, self.bias_p))
         potential = self._sigma_z().antiderivative(self.map_z.affine(z, self.bias_z))
         return kinetic.flatten(1).sum(dim=1) + potential.flatten(1).sum(dim=1)
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return phase_space(
+            pulled_back(self.map_p.equivariant(), self.activation),
+            pulled_back(self.map_z.equivariant(), self._sigma_z()),
+        )
 
     def lipschitz(self) -> Tensor:
         """Return L."""

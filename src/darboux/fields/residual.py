@@ -8,9 +8,10 @@ from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, require_square, slope_premises
+from darboux.fields._equivariance import activated, endomorphism
 from darboux.fields.field import Bound, Time, VectorField
 from darboux.linear import LinearMap
-from darboux.structure import NormAtMost, Premise
+from darboux.structure import Equivariant, NormAtMost, Premise
 
 
 @final
@@ -56,6 +57,10 @@ class ResidualField(VectorField):
         """Return the field with its map bound to the present parameters."""
         affine, activation = self.map.bound(self.bias), self.activation
         return lambda t, z: activation(affine(z))
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return endomorphism(activated(self.map.equivariant(), self.activation))
 
     def lipschitz(self) -> Tensor:
         """Return L."""

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from darboux.activations import Activation
-from darboux.fields._checks import require_separable, slope_premises
+from darboux.fields._checks import require_conservative, slope_premises
+from darboux.fields._equivariance import phase_space, pulled_back
 from darboux.fields._shears import Range, hessian_range, largest, one_sided
 from darboux.fields.canonical_phase import CanonicalPhaseField
 from darboux.fields.field import Time
 from darboux.fields.phase_space import halves
 from darboux.fields.separable_phase import SeparablePhaseField
 from darboux.linear import LinearMap
-from darboux.structure import AdjointOf, NormAtMost, Premise
+from darboux.structure import AdjointOf, Equivariant, NormAtMost, Premise
 
 
 @final
@@ -51,7 +52,7 @@ class SecondOrderField(SeparablePhaseField, CanonicalPhaseField):
 
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
-        require_separable("SecondOrderField", activation)
+        require_conservative("SecondOrderField", activation)
         self.map = map
         self.activation = activation
         self.bias = map.bias()
@@ -72,6 +73,10 @@ class SecondOrderField(SeparablePhaseField, CanonicalPhaseField):
         z, p = halves(x)
         potential = self.activation.antiderivative(self.map.affine(z, self.bias))
         return 0.5 * p.square().flatten(1).sum(dim=1) + potential.flatten(1).sum(dim=1)
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return phase_space(*(pulled_back(self.map.equivariant(), self.activation),) * 2)
 
     def lipschitz(self) -> Tensor:
         """Return L."""

@@ -39,7 +39,7 @@ def bind_together(fields: Sequence[VectorField]) -> list[Bound]:
     for group in groups.values():
         rows = row_bounds([stencil for _, stencil in group.values()])
         for (name, (field, _)), row in zip(group.items(), rows.unbind(), strict=True):
-            bounds[name] = field.bind_to(inverse_rows(row))
+            bounds[name] = field.bind_to(inverse_rows(field.activation.tie(field.map.tie(row))))
     return [bounds[id(field)] for field in fields]
 
 

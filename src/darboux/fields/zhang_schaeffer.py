@@ -9,10 +9,12 @@ from torch.nn.utils import parametrize
 
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, slope_premises
+from darboux.fields._equivariance import activated, endomorphism
 from darboux.fields.field import Time, VectorField
 from darboux.fields.gradient import GradientField
 from darboux.linear import LinearMap, Nonnegative
-from darboux.structure import Kind, NormAtMost, Premise
+from darboux.linear.symmetries import product_symmetry
+from darboux.structure import Equivariant, Kind, NormAtMost, Premise
 from darboux.structure import Nonnegative as NonnegativeEntries
 
 
@@ -80,7 +82,15 @@ class ZhangSchaefferField(VectorField):
         """Return f(t, z)."""
         del t  # autonomous
         y = self.activation(self.map_1.affine(z, self.bias_1))
-        return self.bias_2 - self.map_2(y)
+        return self.map_2.shift(self.bias_2) - self.map_2(y)
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return endomorphism(
+            product_symmetry(
+                [self.map_2.equivariant(), activated(self.map_1.equivariant(), self.activation)]
+            )
+        )
 
     def lipschitz(self) -> Tensor:
         """Return L."""
@@ -96,7 +106,7 @@ class ZhangSchaefferField(VectorField):
         kind = self._sign()
         if kind is None or not self.activation.nonnegative:
             return None
-        return self.bias_2.detach().double().clamp(min=0).norm(), kind
+        return self.map_2.shift(self.bias_2.detach()).double().clamp(min=0).norm(), kind
 
     def _sign(self) -> Kind | None:
         """Return how A2 >= 0 is known: by a constraint, by looking, or not at all."""

@@ -13,6 +13,7 @@ from darboux.flow.steps import StepRule, StepSize, step_limit
 from darboux.flow.theorems import (
     contraction,
     energy,
+    equivariance,
     growth,
     inverse,
     linear_growth,
@@ -92,11 +93,18 @@ class Step(nn.Module):
         inner = Claims(tuple(metric), () if metric else self._gaps())
         if isinstance(self.integrator, PostActivation):
             whole = chain([("step", inner), ("activation", claims_of(self.integrator.activation))])
-            return Claims(whole.claims + tuple(linear_growth(self)), whole.gaps)
+            others = (*linear_growth(self), *equivariance(self))
+            return Claims(whole.claims + others, whole.gaps)
         symplectic = symplecticity(self)
         phase = symplectic or volume(self)  # symplectic maps preserve volume
-        others = [*energy(self, contractive), *phase, *inverse(self), *reversibility(self)]
-        return Claims(inner.claims + tuple(others), inner.gaps)
+        others = (
+            *energy(self, contractive),
+            *phase,
+            *inverse(self),
+            *reversibility(self),
+            *equivariance(self),
+        )
+        return Claims(inner.claims + others, inner.gaps)
 
     def _gaps(self) -> tuple[Gap, ...]:
         name = type(self.field).__name__

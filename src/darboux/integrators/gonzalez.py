@@ -36,6 +36,7 @@ class GonzalezGradient(DiscreteGradient):
 
     order = 2
     symmetric = True
+    equivariant = True
 
     def increments(
         self, field: GradientForm, t: Time, z: Tensor, after: Tensor

@@ -68,6 +68,8 @@ class ImplicitRungeKutta(Integrator):
         tensor([[0.2500]])
     """
 
+    equivariant = True
+
     def __init__(
         self,
         tableau: Tableau,

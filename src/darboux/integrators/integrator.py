@@ -32,6 +32,7 @@ class Integrator(ABC):
     symmetric: bool = False  # a step by -h from t + h undoes the step by h from t
     by_parts: bool = False  # composed of the flows of a field's parts, or of its two shears
     energy_exact: bool = False  # a discrete gradient: H changes exactly by what S and supply say
+    equivariant: bool = False  # Φ_h commutes with every orthogonal map that the field commutes with
     doubled: bool = False  # a two-step method: the state is a pair (z, auxiliary)
 
     def require(self, field: Any) -> None:

@@ -43,6 +43,7 @@ class MeanValueGradient(DiscreteGradient):
     """
 
     order = 2
+    equivariant = True
     symmetric = True
 
     def __init__(self, *, nodes: int = 4) -> None:

@@ -36,6 +36,7 @@ class PostActivation(Integrator):
         self.inner = inner
         self.activation = ReLU()
         self.order = min(inner.order, 1)
+        self.equivariant = inner.equivariant
         self.radius = inner.radius  # the ReLU is nonexpansive
 
     @property

@@ -46,6 +46,8 @@ class RungeKutta(Integrator):
         tensor([0.6068])
     """
 
+    equivariant = True
+
     def __init__(self, tableau: Tableau) -> None:
         super().__init__()
         if not tableau.explicit:

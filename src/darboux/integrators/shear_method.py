@@ -23,6 +23,7 @@ class ShearMethod(Integrator, ABC):
 
     symplectic = True
     by_parts = True
+    equivariant = True  # both halves turn together
 
     @property
     @abstractmethod

@@ -60,9 +60,9 @@ class CombinedMap(StencilMap):
     def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return A x + b."""
         if self.one_stencil:
-            return self.stencil().apply(x, bias)
+            return self.stencil().apply(x, None if bias is None else self.shift(bias))
         y = self.apply_parts(x)
-        return y if bias is None else y + bias
+        return y if bias is None else y + self.shift(bias)
 
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y."""
@@ -76,7 +76,8 @@ class CombinedMap(StencilMap):
 
     def row_bound(self) -> Tensor:
         """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
-        return row_bound(self.exact_stencil()) if self.one_stencil else self.rows_of_parts()
+        rows = row_bound(self.exact_stencil()) if self.one_stencil else self.rows_of_parts()
+        return self.tie(rows)
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, (). Zero for separate parts."""

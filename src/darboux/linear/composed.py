@@ -13,6 +13,8 @@ from darboux.linear.combined_map import CombinedMap, above_zero, combines, stenc
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import some
 from darboux.linear.stencil import Stencil
+from darboux.linear.symmetries import product_symmetry
+from darboux.structure import Equivariant
 
 
 @final
@@ -70,6 +72,14 @@ class Composed(CombinedMap):
             for factor in rest:
                 product = product.after(factor)
         return product
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return product_symmetry([map.equivariant() for map in self._parts()])
+
+    def shifts(self) -> Tensor | None:
+        """Return the directions in which A x may be shifted: those of the last map."""
+        return self._parts()[0].shifts()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return A x, factor by factor."""

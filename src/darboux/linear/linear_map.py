@@ -10,7 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from darboux.linear.constraints import constrained_claim
-from darboux.structure import AdjointOf, Claim, Claims, Gap, Kind, Lipschitz, NormAtMost
+from darboux.linear.symmetries import tied
+from darboux.structure import (
+    AdjointOf,
+    Claim,
+    Claims,
+    Equivariant,
+    Gap,
+    Kind,
+    Lipschitz,
+    NormAtMost,
+)
 
 _IMAGE = {0: (), 1: (48,), 2: (14, 15), 3: (7, 8, 8)}  # sizes that norm_estimate looks at
 
@@ -87,14 +97,39 @@ class LinearMap(nn.Module, ABC):
     def bias(self) -> nn.Parameter:
         """Return a new zero parameter that may be added to A x without breaking what A promises.
 
-        Its shape broadcasts against A x: (out_features, 1, ..., 1) with `dim` ones.
+        `shift` says what it adds. For most maps that is the parameter itself, of shape
+        (out_features, 1, ..., 1) with `dim` ones; an equivariant map takes one number for each
+        invariant vector of its target.
         """
+        allowed = self.shifts()
+        if allowed is not None:
+            return nn.Parameter(self._like().new_zeros(allowed.shape[1]))
         return nn.Parameter(self._like().new_zeros(self.out_features, *(1,) * self.dim))
+
+    def shift(self, bias: Tensor) -> Tensor:
+        """Return what a bias adds to A x, (out_features, 1, ..., 1) with `dim` ones."""
+        allowed = self.shifts()
+        if allowed is None:
+            return bias
+        return (allowed.to(bias) @ bias).reshape(-1, *(1,) * self.dim)
+
+    def shifts(self) -> Tensor | None:
+        """Return how A x may be shifted, directions (out_features, count), or None for any."""
+        found = self.equivariant()
+        return None if found is None or found.target is None else found.target.invariants()
+
+    def equivariant(self) -> Equivariant | None:
+        """Return with what the map commutes, from which features to which, or None."""
+        return None
+
+    def tie(self, rows: Tensor) -> Tensor:
+        """Return a row bound >= rows, (out_features,), that commutes with what A commutes with."""
+        return tied(rows, self.equivariant())
 
     def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return A x + b; maps that can fuse the two do."""
         y = self(x)
-        return y if bias is None else y + bias
+        return y if bias is None else y + self.shift(bias)
 
     def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, for many x with the same parameters."""
@@ -119,7 +154,15 @@ class LinearMap(nn.Module, ABC):
         reason = f"‖A x - A y‖ <= ‖A‖₂ ‖x - y‖ and ‖A‖₂ <= norm_bound() = {bound:.6g}"
         known = Claim(Lipschitz(bound), Kind.BOUND, reason, premises)
         constraint = constrained_claim(self, premises) if self.weight_is_kernel else None
-        return Claims((known,) if constraint is None else (constraint,))
+        return Claims((known if constraint is None else constraint, *self.symmetries()))
+
+    def symmetries(self) -> tuple[Claim, ...]:
+        """Return the claim that the map is equivariant, if it is."""
+        found = self.equivariant()
+        if found is None:
+            return ()
+        reason = "the kernel solves k(g t) ρ₁(g) = ρ₂(g) k(t) for all parameters (section 5.1.2)"
+        return (Claim(found, Kind.CONSTRUCTION, reason),)
 
     def _like(self) -> Tensor:
         """Return a tensor with the dtype and device of the map."""

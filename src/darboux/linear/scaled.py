@@ -11,6 +11,7 @@ from darboux.linear.combined_map import CombinedMap, above_zero, combines, stenc
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import finite
 from darboux.linear.stencil import Stencil
+from darboux.structure import Equivariant
 
 
 @final
@@ -46,6 +47,14 @@ class Scaled(CombinedMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         return stencil_of(self.map).scaled(self.factor)
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return self.map.equivariant()
+
+    def shifts(self) -> Tensor | None:
+        """Return the directions in which A x may be shifted: those of the map."""
+        return self.map.shifts()
 
     def apply_parts(self, x: Tensor) -> Tensor:
         """Return A x, part by part."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, final, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.rows import row_bound
@@ -14,7 +14,8 @@ from darboux.linear.sizes import finite
 from darboux.linear.spectral import kernel_bound
 from darboux.linear.stencil import Stencil
 from darboux.linear.stencil_map import StencilMap
-from darboux.structure import AdjointOf, Claim, Claims, Kind, Lipschitz, NormAtMost
+from darboux.linear.symmetries import adjoint_symmetry, tied
+from darboux.structure import AdjointOf, Claim, Claims, Equivariant, Kind, Lipschitz, NormAtMost
 
 NormControl = Literal["rows", "spectral"]
 
@@ -75,30 +76,37 @@ class Shrunk(StencilMap):
         if self.by == "spectral":
             return stencil.scaled(self._factor(kernel_bound(stencil.weight), stencil.weight))
         if self.out_features <= self.in_features:
-            return self._shrunk_rows(stencil)
-        return self._shrunk_rows(stencil.adjoint()).adjoint()
+            return self._shrunk_rows(stencil, self.map.equivariant())
+        symmetry = adjoint_symmetry(self.map.equivariant())
+        return self._shrunk_rows(stencil.adjoint(), symmetry).adjoint()
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return self.map.equivariant()
 
     def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, shrunk once for many x."""
-        stencil = self.stencil()
-        return lambda x: stencil.apply(x, bias)
+        stencil, shift = self.stencil(), None if bias is None else self.shift(bias)
+        return lambda x: stencil.apply(x, shift)
 
-    def bias(self) -> nn.Parameter:
-        """Return a new zero parameter that may be added to A x."""
-        return self.map.bias()
+    def shifts(self) -> Tensor | None:
+        """Return the directions in which A x may be shifted: those of A."""
+        return self.map.shifts()
 
     def claims(self) -> Claims:
         """Return that the map is Lipschitz with c, for all parameters."""
         reason = f"the map is shrunk to the norm c = {self.norm:g} by its {self.by} bound"
         premises = (NormAtMost(self), AdjointOf(self))
-        return Claims((Claim(Lipschitz(self.norm), Kind.CONSTRUCTION, reason, premises),))
+        bound = Claim(Lipschitz(self.norm), Kind.CONSTRUCTION, reason, premises)
+        return Claims((bound, *self.symmetries()))
 
     def extra_repr(self) -> str:
         """Return the norm and how it is kept."""
         return f"norm={self.norm:g}, by={self.by!r}"
 
-    def _shrunk_rows(self, stencil: Stencil) -> Stencil:
-        return stencil.scaled_rows(self._factor(row_bound(stencil).sqrt(), stencil.weight))
+    def _shrunk_rows(self, stencil: Stencil, symmetry: Equivariant | None) -> Stencil:
+        rows = tied(row_bound(stencil), symmetry)
+        return stencil.scaled_rows(self._factor(rows.sqrt(), stencil.weight))
 
     def _factor(self, bound: Tensor, weight: Tensor) -> Tensor:
         """Return min(1, c/bound), rounded down."""

@@ -10,6 +10,8 @@ from darboux.linear.combined_map import CombinedMap, combines, same_bound, stenc
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import finite
 from darboux.linear.stencil import Stencil
+from darboux.linear.symmetries import square_symmetry
+from darboux.structure import Equivariant
 
 
 @final
@@ -59,6 +61,14 @@ class SkewPart(CombinedMap):
         inner = stencil_of(self.map)
         skew = inner.plus(inner.adjoint().scaled(-1.0))
         return skew.plus_identity(-self.damping) if self.damping else skew
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return square_symmetry(self.map.equivariant())
+
+    def shifts(self) -> Tensor | None:
+        """Return the directions in which A x may be shifted: those of the map."""
+        return self.map.shifts()
 
     def apply_parts(self, x: Tensor) -> Tensor:
         """Return A x, part by part."""

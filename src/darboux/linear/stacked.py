@@ -11,6 +11,8 @@ from darboux.linear.combined_map import CombinedMap, combines, stencil_of
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import some
 from darboux.linear.stencil import Stencil, stacked
+from darboux.linear.symmetries import stacked_symmetry
+from darboux.structure import Equivariant
 
 
 @final
@@ -56,6 +58,10 @@ class Stacked(CombinedMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         return stacked([stencil_of(map) for map in self._parts()])
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return stacked_symmetry([map.equivariant() for map in self._parts()])
 
     def apply_parts(self, x: Tensor) -> Tensor:
         """Return A x, part by part."""

@@ -40,7 +40,7 @@ class StencilMap(LinearMap):
 
     def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return A x + b in one convolution."""
-        return self.stencil().apply(x, bias)
+        return self.stencil().apply(x, None if bias is None else self.shift(bias))
 
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y, the scale folded into the kernel."""
@@ -52,7 +52,7 @@ class StencilMap(LinearMap):
 
     def row_bound(self) -> Tensor:
         """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
-        return row_bound(self.stencil())
+        return self.tie(row_bound(self.stencil()))
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, ()."""

@@ -9,6 +9,8 @@ from torch import Tensor
 from darboux.linear.combined_map import CombinedMap, combines, same_bound, stencil_of
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.stencil import Stencil
+from darboux.linear.symmetries import adjoint_symmetry
+from darboux.structure import Equivariant
 
 
 @final
@@ -39,6 +41,10 @@ class Transposed(CombinedMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         return stencil_of(self.map).adjoint()
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return adjoint_symmetry(self.map.equivariant())
 
     def apply_parts(self, x: Tensor) -> Tensor:
         """Return A x, part by part."""

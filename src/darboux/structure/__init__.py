@@ -10,10 +10,12 @@ from darboux.structure.bijective import BiLipschitz, LogDeterminant
 from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
 from darboux.structure.compose import average, chain, residual
 from darboux.structure.energy import Dissipative, EnergyPreserving
+from darboux.structure.equivariance import Equivariant, Law, Symmetry
 from darboux.structure.field_premises import (
     AutonomousField,
     CanonicalField,
     DivergenceFreeField,
+    EquivariantField,
     OneSidedField,
     PassiveForm,
     ReversibleField,
@@ -59,12 +61,15 @@ __all__ = [
     "Dissipative",
     "DivergenceFreeField",
     "EnergyPreserving",
+    "Equivariant",
+    "EquivariantField",
     "Gap",
     "GradientOfEnergy",
     "Invertible",
     "Isometric",
     "IsometryOf",
     "Kind",
+    "Law",
     "LinearGrowth",
     "Lipschitz",
     "LipschitzField",
@@ -81,6 +86,7 @@ __all__ = [
     "SlopesWithin",
     "StepWithin",
     "Structure",
+    "Symmetry",
     "Symplectic",
     "VolumePreserving",
     "average",

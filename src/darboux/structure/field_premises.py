@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darboux.structure.equivariance import Equivariant
 from darboux.structure.premise import Premise
 
 
@@ -113,3 +114,23 @@ class OneSidedField(Premise):
     def statement(self) -> str:
         """Return the condition in words and symbols."""
         return f"⟨Δf, Δz⟩ <= ν ‖Δz‖² for {type(self.subject).__name__}"
+
+
+@dataclass(frozen=True, eq=False)
+class EquivariantField(Premise):
+    """f(t, ·) is equivariant: f(t, π(g) z) = π(g) f(t, z).
+
+    Example:
+        >>> from torch import nn
+        >>> import darboux as dx
+        >>> rotations = dx.Equivariant(dx.symmetry.Cyclic(4))
+        >>> EquivariantField(nn.Linear(1, 1), rotations).statement()
+        'f(t, π(g) z) = π(g) f(t, z) for Linear, g in C4'
+    """
+
+    symmetry: Equivariant
+
+    def statement(self) -> str:
+        """Return the condition in words and symbols."""
+        name = self.symmetry.group.describe()
+        return f"f(t, π(g) z) = π(g) f(t, z) for {type(self.subject).__name__}, g in {name}"

@@ -6,6 +6,7 @@ condition fails. The conditions themselves become premises, which `certify` atta
 
 from darboux.flow.theorems.contraction import contraction
 from darboux.flow.theorems.energy import energy
+from darboux.flow.theorems.equivariance import equivariance
 from darboux.flow.theorems.growth import growth, linear_growth
 from darboux.flow.theorems.inverse import inverse
 from darboux.flow.theorems.reversibility import reversibility
@@ -15,6 +16,7 @@ from darboux.flow.theorems.volume import volume
 __all__ = [
     "contraction",
     "energy",
+    "equivariance",
     "growth",
     "inverse",
     "linear_growth",

@@ -1,0 +1,107 @@
+"""Rings: the radial part of steerable kernels, and which frequencies it resolves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+_PER_RADIUS = 2.0  # frequencies per unit of radius
+_WIDTH = 0.6
+_ROUNDING = 1e-9
+
+
+@final
+@dataclass(frozen=True)
+class Rings:
+    """Gaussian rings φ_i(t) = exp(-(|t| - r_i)²/(2 w_i²)), each with its largest frequency.
+
+    A kernel is k(t) = Σ_i Σ_{f <= F_i} φ_i(t) 1[f <= 2|t|] k_{if}(t/|t|), its angular parts
+    k_{if} of frequency (in space, degree) f. A circle of radius r passes about 2πr taps, which
+    tell frequencies below πr apart; 2r keeps a margin, and so do taps nearer to the centre than
+    the ring: at distance |t| they are left out of frequencies above 2|t|, for which they would
+    stand for another one. All of that depends on |t| alone, so the taps of a kernel transform
+    among each other exactly as the functions do, for every g that maps the grid to itself.
+
+    The default of k taps has rings at 0, 1, ..., (k-1)/2, or 1/2, 3/2, ... for even k. The
+    corners beyond the last ring belong to its tail. On the grid these functions are linearly
+    independent; there are as many as polynomials of degree below k.
+
+    Source: section 5.1.2, equation (53).
+
+    Args:
+        radii: r_i, in pixels.
+        widths: w_i.
+        frequencies: F_i.
+
+    Raises:
+        ValueError: if the three have different lengths, a radius or frequency is negative, or
+            a width is not positive.
+
+    Example:
+        >>> Rings.default(3)
+        Rings(radii=(0.0, 1.0), widths=(0.6, 0.6), frequencies=(0, 2))
+    """
+
+    radii: tuple[float, ...]
+    widths: tuple[float, ...]
+    frequencies: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.radii) == len(self.widths) == len(self.frequencies):
+            msg = (
+                f"Rings: expected a radius, a width and a frequency for each ring; got "
+                f"{len(self.radii)}, {len(self.widths)} and {len(self.frequencies)}."
+            )
+            raise ValueError(msg)
+        if min((*self.radii, *self.frequencies, 0)) < 0 or min((*self.widths, 1.0)) <= 0:
+            msg = f"Rings: expected radii, frequencies >= 0 and widths > 0; got {self}."
+            raise ValueError(msg)
+
+    @classmethod
+    def default(cls, kernel: int) -> Rings:
+        """Return rings one pixel apart, of width 0.6 and frequencies up to twice the radius.
+
+        Args:
+            kernel: taps per axis.
+
+        Example:
+            >>> Rings.default(4).frequencies
+            (1, 3)
+        """
+        first = 0.0 if kernel % 2 else 0.5
+        radii = tuple(first + ring for ring in range((kernel + 1) // 2))
+        largest = tuple(int(_PER_RADIUS * radius + _ROUNDING) for radius in radii)
+        return cls(radii, (_WIDTH,) * len(radii), largest)
+
+    @property
+    def largest(self) -> int:
+        """The largest frequency of all."""
+        return max(self.frequencies, default=0)
+
+    def count(self, frequency: int) -> int:
+        """Return how many rings carry a frequency."""
+        return sum(frequency <= limit for limit in self.frequencies)
+
+    def profiles(self, frequency: int, distances: Tensor) -> Tensor:
+        """Return the radial functions that carry a frequency, (rings, taps).
+
+        Args:
+            frequency: of the angular part.
+            distances: |t| of the taps, (taps,).
+
+        Example:
+            >>> Rings.default(3).profiles(2, torch.tensor([0.0, 1.0])).tolist()
+            [[0.0, 1.0]]
+        """
+        resolved = (frequency <= _PER_RADIUS * distances + _ROUNDING).to(distances)
+        rows = [
+            torch.exp(-((distances - radius) / width).square() / 2) * resolved
+            for radius, width, limit in zip(
+                self.radii, self.widths, self.frequencies, strict=True
+            )
+            if frequency <= limit
+        ]
+        return torch.stack(rows) if rows else distances.new_zeros(0, len(distances))
