@@ -13,7 +13,7 @@ from darboux.bijections.claims import bijective
 from darboux.bijections.coupling import Coupling
 from darboux.bijections.halves import Halves
 from darboux.bijections.partition import Partition
-from darboux.structure import BiLipschitz, Claim, Claims, Gap, Lipschitz, claims_of
+from darboux.structure import BiLipschitz, Claim, Claims, Equivariant, Gap, Lipschitz, claims_of
 
 _HALVES = Halves()
 _REASON = "a shear: one part is kept, and moves the other by adding to it"
@@ -96,10 +96,24 @@ class AdditiveCoupling(Coupling):
             reason = (
                 f"no bi-Lipschitz bounds without a Lipschitz constant of the sub-network ({why})"
             )
-            return Claims(known.claims, (Gap("network", reason),))
+            return Claims((*known.claims, *self._symmetries(network)), (Gap("network", reason),))
         stretch = (
             0.5 * (constant + math.hypot(constant, 2)) * (1 + 4 * torch.finfo(torch.float64).eps)
         )
         reason = f"{_REASON}, with Lip(f) <= L = {constant:.6g}: {claim.reason}"
         bounds = Claim(BiLipschitz(1 / stretch, stretch), claim.kind, reason, claim.premises)
-        return Claims((*known.claims, bounds))
+        return Claims((*known.claims, bounds, *self._symmetries(network)))
+
+    def _symmetries(self, network: Claims) -> tuple[Claim, ...]:
+        """Return what the layer commutes with: both parts turn as f says that they do."""
+        claim = network.find(Equivariant)
+        plain = isinstance(self.partition, Halves) and self.context_features is None
+        if claim is None or not isinstance(claim.structure, Equivariant) or not plain:
+            return ()
+        f = claim.structure
+        if f.source is None or f.target is None or f.translations not in (None, (1, 1)):
+            return ()
+        whole = f.target.sum(f.source) if self.swap else f.source.sum(f.target)
+        found = Equivariant(f.group, whole, whole, grid=f.grid, translations=f.translations)
+        reason = f"x₂ + f(x₁) commutes where f does: {claim.reason}"
+        return (Claim(found, claim.kind, reason, claim.premises),)

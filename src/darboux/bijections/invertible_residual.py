@@ -21,7 +21,7 @@ from darboux.bijections.russian_roulette import RussianRoulette
 from darboux.bijections.truncated_series import TruncatedSeries
 from darboux.linear.sizes import positive
 from darboux.solvers import solve
-from darboux.structure import BiLipschitz, Claims, Gap, Kind
+from darboux.structure import BiLipschitz, Claims, Gap, Kind, claims_of, endomorphism
 
 Inversion = Literal["fixed-point", "anderson"]
 Map = Callable[[Tensor], Tensor]
@@ -180,7 +180,7 @@ class InvertibleResidual(Bijection):
         euclidean = known.order == 2
         gaps = [] if euclidean else [f"f contracts in l_{known.order:g}, not in the Euclidean norm"]
         gaps += [] if estimator.exact else [f"log-determinants are {estimator.describe()}"]
-        return bijective(
+        found = bijective(
             f"x + f(x) with Lip(f) <= L = {constant:.6g} < 1, by Banach; {known.reason}",
             bounds=BiLipschitz(1 - constant, 1 + constant) if euclidean else None,
             kind=known.kind,
@@ -189,6 +189,8 @@ class InvertibleResidual(Bijection):
             premises=known.premises,
             gap="; ".join(gaps) or None,
         )
+        kept = endomorphism(claims_of(self.network)) if self.context_features is None else ()
+        return Claims((*found.claims, *kept), found.gaps)
 
     def extra_repr(self) -> str:
         """Return how the layer is inverted and its log-determinants are computed."""

@@ -7,11 +7,13 @@ from typing import final
 from torch import Tensor, nn
 
 from darboux.linear import LinearMap
+from darboux.linear.symmetries import adjoint_symmetry, product_symmetry
 from darboux.structure import (
     AdjointOf,
     Averaged,
     Claim,
     Claims,
+    Equivariant,
     Isometric,
     IsometryOf,
     Kind,
@@ -64,7 +66,18 @@ class Lifted(nn.Module):
         gaps = tuple(gap.under("inner") for gap in inner.gaps)
         isometric = claims_of(self.lift).find(Isometric)
         carried = self._scaled(inner) if isometric is None else self._carried(inner, isometric)
-        return Claims(tuple(carried), gaps)
+        return Claims((*carried, *self._symmetries(inner)), gaps)
+
+    def _symmetries(self, inner: Claims) -> tuple[Claim, ...]:
+        """Return what L*φL commutes with, where L and φ commute with one group."""
+        lift, claim = self.lift.equivariant(), inner.find(Equivariant)
+        if claim is None or not isinstance(claim.structure, Equivariant):
+            return ()
+        whole = product_symmetry([adjoint_symmetry(lift), claim.structure, lift])
+        if whole is None:
+            return ()
+        reason = f"L, φ and L* commute with the group: {claim.reason}"
+        return (Claim(whole, claim.kind, reason, claim.premises),)
 
     def _carried(self, inner: Claims, isometric: Claim) -> list[Claim]:
         premises = (AdjointOf(self.lift), IsometryOf(self.lift), *isometric.premises)

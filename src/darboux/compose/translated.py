@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor, nn
 
-from darboux.structure import Averaged, Claim, Claims, Isometric, Kind, Lipschitz, claims_of
+from darboux.structure import Averaged, Claim, Claims, Equivariant, Isometric, Kind, Lipschitz, claims_of
 
 
 @final
@@ -41,7 +41,7 @@ class Translated(nn.Module):
         return [("shift", _Shift(-self.offset)), ("inner", self.inner)]
 
     def claims(self) -> Claims:
-        """Return the metric claims of φ."""
+        """Return the metric claims of φ, and what it commutes with."""
         inner = claims_of(self.inner)
         gaps = tuple(gap.under("inner") for gap in inner.gaps)
         kept = tuple(
@@ -49,7 +49,15 @@ class Translated(nn.Module):
             for c in inner
             if isinstance(c.structure, (Averaged, Isometric, Lipschitz))
         )
-        return Claims(kept, gaps)
+        return Claims((*kept, *self._symmetries(inner)), gaps)
+
+    def _symmetries(self, inner: Claims) -> tuple[Claim, ...]:
+        """Return what φ commutes with, if equal entries stay equal entries: for permutations."""
+        claim = inner.find(Equivariant)
+        if claim is None or not isinstance(claim.structure, Equivariant):
+            return ()
+        laws = (claim.structure.source, claim.structure.target)
+        return (claim,) if all(law is None or law.permutes for law in laws) else ()
 
 
 @final

@@ -7,6 +7,7 @@ from darboux.deploy.layers import ChannelScale, activation_layer, layer, scaled_
 from darboux.deploy.lifts import FrozenLift, FrozenLifted
 from darboux.deploy.registry import finish, freeze
 from darboux.deploy.shears import FrozenShears, shear_layers
+from darboux.deploy.strided import FrozenStride
 
 del _flows
 
@@ -16,6 +17,7 @@ __all__ = [
     "FrozenLifted",
     "FrozenShears",
     "FrozenStep",
+    "FrozenStride",
     "activation_layer",
     "finish",
     "freeze",

@@ -46,14 +46,18 @@ def increment(field: VectorField, h: float) -> nn.Module:
 @increment.register(ResidualField)
 @increment.register(AntisymmetricField)
 def _(field: ResidualField | AntisymmetricField, h: float) -> nn.Module:
-    inner, sigma, scale = affine_layers(stencil_of_map(field.map), field.bias, field.activation)
+    inner, sigma, scale = affine_layers(
+        stencil_of_map(field.map), field.map.shift(field.bias), field.activation
+    )
     weight = torch.as_tensor(h) if scale is None else h * scale
     return nn.Sequential(inner, sigma, ChannelScale(weight.to(field.bias.dtype)))
 
 
 @increment.register
 def _(field: GradientField, h: float) -> nn.Module:
-    inner, sigma, scale = affine_layers(stencil_of_map(field.map), field.bias, field.activation)
+    inner, sigma, scale = affine_layers(
+        stencil_of_map(field.map), field.map.shift(field.bias), field.activation
+    )
     outer = stencil_of_map(field.map)
     metric = field.scale()
     for factor in (metric, scale):
@@ -63,11 +67,13 @@ def _(field: GradientField, h: float) -> nn.Module:
 
 @increment.register
 def _(field: ZhangSchaefferField, h: float) -> nn.Module:
-    inner, sigma, scale = affine_layers(stencil_of_map(field.map_1), field.bias_1, field.activation)
+    inner, sigma, scale = affine_layers(
+        stencil_of_map(field.map_1), field.map_1.shift(field.bias_1), field.activation
+    )
     outer = stencil_of_map(field.map_2)
     if scale is not None:
         outer = scaled_rows(outer.adjoint(), scale).adjoint()
-    return nn.Sequential(inner, sigma, layer(scaled_rows(outer, -h), bias=h * field.bias_2))
+    return nn.Sequential(inner, sigma, layer(scaled_rows(outer, -h), bias=h * field.map_2.shift(field.bias_2)))
 
 
 def affine_layers(

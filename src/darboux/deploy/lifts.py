@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darboux.compose import Lifted
+from darboux.deploy.fields import stencil_of_map
+from darboux.deploy.layers import layer
 from darboux.deploy.registry import finish, freeze
 from darboux.linear import Lift
 
@@ -84,10 +86,10 @@ class FrozenLifted(nn.Module):
 
 @freeze.register
 def _(module: Lifted) -> nn.Module:
-    if not isinstance(module.lift, Lift):
-        msg = f"freeze: expected a Lift inside Lifted; got {type(module.lift).__name__}."
-        raise TypeError(msg)
-    return finish(FrozenLifted(FrozenLift(module.lift), freeze(module.inner)))
+    if isinstance(module.lift, Lift):
+        return finish(FrozenLifted(FrozenLift(module.lift), freeze(module.inner)))
+    stencil = stencil_of_map(module.lift)
+    return finish(nn.Sequential(layer(stencil), freeze(module.inner), layer(stencil.adjoint())))
 
 
 @freeze.register

@@ -12,7 +12,7 @@ from darboux.deploy.fields import affine_layers, stencil_of_map
 from darboux.deploy.layers import ChannelScale, layer, scaled_rows
 from darboux.fields import CoupledField, HamiltonianField, SecondOrderField, VectorField
 from darboux.integrators.shears import Shears
-from darboux.linear import Stencil
+from darboux.linear import LinearMap, Stencil, Transposed
 
 
 @singledispatch
@@ -54,16 +54,17 @@ def _(field: SecondOrderField) -> tuple[nn.Module, nn.Module]:
 @shear_layers.register
 def _(field: CoupledField) -> tuple[nn.Module, nn.Module]:
     stencil, sigma = stencil_of_map(field.map), field.activation
+    shift = None if field.bias_p is None else field.map.shift(field.bias_p)
     return (
-        _layer(stencil, field.bias_p, sigma, sign=1.0),
-        _layer(stencil.adjoint(), field.bias_z, sigma, sign=-1.0),
+        _layer(stencil, shift, sigma, sign=1.0),
+        _layer(stencil.adjoint(), Transposed(field.map).shift(field.bias_z), sigma, sign=-1.0),
     )
 
 
-def _gradient(map: nn.Module, bias: Tensor | None, sigma: nn.Module, *, sign: float) -> nn.Module:
+def _gradient(map: LinearMap, bias: Tensor | None, sigma: nn.Module, *, sign: float) -> nn.Module:
     """Return ±A*σ(Az + b)."""
-    stencil = stencil_of_map(map)
-    inner, middle, scale = affine_layers(stencil, bias, sigma)
+    stencil, shift = stencil_of_map(map), None if bias is None else map.shift(bias)
+    inner, middle, scale = affine_layers(stencil, shift, sigma)
     outer = stencil if scale is None else scaled_rows(stencil, scale)
     return nn.Sequential(inner, middle, layer(scaled_rows(outer.adjoint(), sign)))
 

@@ -8,7 +8,7 @@ This is the ground floor: every other room may import it, and it imports none.
 import darboux.structure.torch_rules as _torch_rules
 from darboux.structure.bijective import BiLipschitz, LogDeterminant
 from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
-from darboux.structure.compose import average, chain, residual
+from darboux.structure.compose import average, chain, endomorphism, residual
 from darboux.structure.energy import Dissipative, EnergyPreserving
 from darboux.structure.equivariance import Equivariant, Law, Symmetry
 from darboux.structure.field_premises import (
@@ -93,6 +93,7 @@ __all__ = [
     "chain",
     "claims_of",
     "closure",
+    "endomorphism",
     "merge_premises",
     "parts_of",
     "residual",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
+from darboux.structure.equivariance import Equivariant
 from darboux.structure.kind import Kind
 from darboux.structure.metric import Averaged, Lipschitz
 from darboux.structure.structure import Structure
@@ -42,7 +43,7 @@ def chain(parts: NamedClaims) -> Claims:
 
 
 def residual(inner: Claims, *, scale: float) -> Claims:
-    """Claims of x + s·φ(x): Lipschitz with 1 + |s| c; nothing else is known in general.
+    """Claims of x + s·φ(x): Lipschitz with 1 + |s| c, and equivariant where φ keeps the type.
 
     Example:
         >>> from darboux.structure import Claim, Kind, Lipschitz
@@ -52,12 +53,30 @@ def residual(inner: Claims, *, scale: float) -> Claims:
     """
     claim = inner.find(Lipschitz)
     gaps = tuple(gap.under("inner") for gap in inner.gaps)
+    kept = endomorphism(inner)
     if claim is None:
-        return Claims((), gaps or (Gap("inner", "no Lipschitz constant is known"),))
+        return Claims(kept, gaps or (Gap("inner", "no Lipschitz constant is known"),))
     constant = _lipschitz(claim)
     reason = f"triangle inequality: 1 + |{scale:g}|·{constant:.6g}; {claim.reason}"
     bound = Lipschitz(1 + abs(scale) * constant)
-    return Claims((Claim(bound, claim.kind, reason, claim.premises),), gaps)
+    return Claims((Claim(bound, claim.kind, reason, claim.premises), *kept), gaps)
+
+
+def endomorphism(inner: Claims) -> tuple[Claim, ...]:
+    """Return the claim that φ commutes with a group, where it keeps the type of its features.
+
+    Then x + s φ(x), and whatever else is made of x and φ(x) entry by entry, does, too.
+
+    Example:
+        >>> endomorphism(Claims())
+        ()
+    """
+    claim = inner.find(Equivariant)
+    if claim is None or not isinstance(claim.structure, Equivariant):
+        return ()
+    same, shifts = claim.structure.source == claim.structure.target, claim.structure.translations
+    kept = claim.structure if shifts is None or shifts[0] == shifts[1] else None
+    return (claim,) if same and kept is not None else ()
 
 
 def average(parts: NamedClaims, *, weights: Sequence[float]) -> Claims:
@@ -85,6 +104,9 @@ def average(parts: NamedClaims, *, weights: Sequence[float]) -> Claims:
         value = sum(w * key(m) for w, m in zip(weights, known, strict=True))
         kind = min(member.kind for member in known)
         found.append(Claim(family(value), kind, word, merge_premises(tuple(known))))
+    alike = [claims.find(Equivariant) for _, claims in parts]
+    if all(c is not None and c.structure == alike[0].structure for c in alike):  # type: ignore[union-attr]
+        found.append(alike[0])  # type: ignore[arg-type]
     return Claims(_strongest(found), _unique(gaps))
 
 

@@ -143,6 +143,16 @@ class Feature(Law):
             raise ValueError(msg)
         return Feature(self.group, [*self.fields, *other.fields])
 
+    def __mul__(self, count: int) -> Feature:
+        """Return the type of `count` copies of this feature, stacked along the channels."""
+        return Feature(self.group, self.fields * count)
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Feature) -> Feature:
+        """Return the type of both, stacked along the channels."""
+        return self.sum(other)
+
     def key(self) -> Hashable:
         """Return group and fields."""
         return (self.group, self.fields)

@@ -2,6 +2,7 @@
 
 from darboux.certify.premises import (
     adjoint,
+    equivariant,
     fields,
     gradient,
     isometry,
@@ -18,6 +19,7 @@ from darboux.certify.premises import (
 
 __all__ = [
     "adjoint",
+    "equivariant",
     "fields",
     "gradient",
     "isometry",

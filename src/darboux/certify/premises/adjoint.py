@@ -65,17 +65,27 @@ def _linearity_defect(map: Linear, x: Tensor, w: Tensor) -> float:
         return _distance(map(x + w), map(x) + map(w))
 
 
+def _bias(map: Linear, target: Target) -> tuple[Tensor, Tensor]:
+    """Return a random bias, and what it adds to A x, (out_features, 1, ..., 1)."""
+    make, shift = getattr(map, "bias", None), getattr(map, "shift", None)
+    if make is None or shift is None:
+        added = target.randn(map.out_features, *(1,) * map.dim)
+        return added, added
+    bias = target.randn(*make().shape)
+    return bias, shift(bias).detach()
+
+
 def _fused_defect(map: Linear, x: Tensor, y: Tensor, target: Target) -> float | None:
     """Return how far affine and scaled_adjoint are from what they fuse."""
     affine: Callable[..., Tensor] | None = getattr(map, "affine", None)
     scaled: Callable[..., Tensor] | None = getattr(map, "scaled_adjoint", None)
     if affine is None or scaled is None:
         return None
-    shift = target.randn(map.out_features, *(1,) * map.dim)
+    bias, shift = _bias(map, target)
     scale = target.randn(map.out_features)
     with torch.no_grad():
-        one = _distance(affine(x, shift), map(x) + shift)
-        two = _distance(scaled(y, scale), map.adjoint(y * scale.reshape(shift.shape)))
+        one = _distance(affine(x, bias), map(x) + shift)
+        two = _distance(scaled(y, scale), map.adjoint(y * scale.reshape(-1, *(1,) * map.dim)))
     return max(one, two)
 
 

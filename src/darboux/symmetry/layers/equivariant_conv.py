@@ -15,7 +15,6 @@ from darboux.linear.sizes import dimension, positive
 from darboux.linear.smallest import smallest_bound
 from darboux.linear.spectral import norm_bound
 from darboux.linear.stencil import Padding
-from darboux.structure import Equivariant
 from darboux.symmetry.feature import Feature
 from darboux.symmetry.layers.equivariant_map import EquivariantMap
 from darboux.symmetry.layers.strided import stride_adjoint, stride_apply
@@ -76,7 +75,9 @@ class EquivariantConv(EquivariantMap):
     ) -> None:
         positive("kernel", kernel)
         _check_grid(source, dimension(dim), kernel, stride)
-        super().__init__(source, target, kernel=kernel, dim=dim)
+        # shifts commute where the image is periodic and no pixel is dropped
+        shifts = (1, 1) if padding == "circular" and stride == 1 else None
+        super().__init__(source, target, kernel=kernel, dim=dim, translations=shifts)
         self.padding: Padding = padding
         self.stride = stride
         self.whole()  # refuses an unknown padding
@@ -140,11 +141,6 @@ class EquivariantConv(EquivariantMap):
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x; 0 where pixels are dropped."""
         bound = smallest_bound(self.whole())
         return bound if self.stride == 1 else torch.zeros_like(bound)
-
-    def equivariant(self) -> Equivariant:
-        """Return what A commutes with; shifts do where the image is periodic."""
-        shifts = (1, 1) if self.padding == "circular" and self.stride == 1 else None
-        return self.symmetry_on(translations=shifts)
 
     def extra_repr(self) -> str:
         """Return features, kernel, padding and stride."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import final
 
 from darboux.linear import Stencil
-from darboux.structure import Equivariant
 from darboux.symmetry.feature import Feature
 from darboux.symmetry.layers.equivariant_map import EquivariantMap
 
@@ -38,12 +37,8 @@ class EquivariantDense(EquivariantMap):
     """
 
     def __init__(self, source: Feature, target: Feature) -> None:
-        super().__init__(source, target, kernel=1, dim=0)
+        super().__init__(source, target, kernel=1, dim=0, translations=(1, 1))
 
     def stencil(self) -> Stencil:
         """Return the matrix."""
         return Stencil(self.full_kernel(), (), "zeros")
-
-    def equivariant(self) -> Equivariant:
-        """Return what A commutes with."""
-        return self.symmetry_on(translations=(1, 1))

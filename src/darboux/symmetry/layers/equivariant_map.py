@@ -29,7 +29,15 @@ class EquivariantMap(StencilMap):
     Source: section 5.1.2.
     """
 
-    def __init__(self, source: Feature, target: Feature, *, kernel: int, dim: int) -> None:
+    def __init__(
+        self,
+        source: Feature,
+        target: Feature,
+        *,
+        kernel: int,
+        dim: int,
+        translations: tuple[int, int] | None,
+    ) -> None:
         super().__init__()
         _check(type(self).__name__, source, target)
         self.source = source
@@ -39,9 +47,7 @@ class EquivariantMap(StencilMap):
         self.dim = dim
         self._blocks = blocks(source, target, kernel=kernel, dim=dim)
         self._orders = (order(target), order(source))
-        self._exact = [
-            block.basis.reshape(len(block.basis), -1) for row in self._blocks for block in row
-        ]
+        self._exact = [block.basis.flatten(1) for row in self._blocks for block in row]
         for k, basis in enumerate(self._exact):
             self.register_buffer(
                 f"basis_{k}", basis.to(torch.get_default_dtype()), persistent=False
@@ -50,6 +56,7 @@ class EquivariantMap(StencilMap):
             "invariants", target.invariants().to(torch.get_default_dtype()), persistent=False
         )
         self.weight = nn.Parameter(self._start())
+        self._symmetry = _symmetry(source, target, dim=dim, translations=translations)
 
     def full_kernel(self) -> Tensor:
         """Return k, (out_features, in_features, *kernel)."""
@@ -78,11 +85,9 @@ class EquivariantMap(StencilMap):
         """Return for every channel the maximum over its field."""
         return self.target.tie(rows)
 
-    def symmetry_on(self, *, translations: tuple[int, int] | None) -> Equivariant:
-        """Return the claim; on images of a grid, where not all of the group maps it to itself."""
-        group = self.source.group
-        grid = bool(self.dim and group.dim) and len(group.grid_elements()) != group.order
-        return Equivariant(group, self.source, self.target, grid=grid, translations=translations)
+    def equivariant(self) -> Equivariant:
+        """Return what A commutes with."""
+        return self._symmetry
 
     def extra_repr(self) -> str:
         """Return the features."""
@@ -110,6 +115,15 @@ class EquivariantMap(StencilMap):
             setattr(self, f"basis_{k}", basis.to(self.weight))
         self.invariants = self.target.invariants().to(self.weight)
         return self
+
+
+def _symmetry(
+    source: Feature, target: Feature, *, dim: int, translations: tuple[int, int] | None
+) -> Equivariant:
+    """Return the claim: on images of the grid, where not all of the group maps it to itself."""
+    group = source.group
+    grid = bool(dim and group.dim) and len(group.grid_elements()) != group.order
+    return Equivariant(group, source, target, grid=grid, translations=translations)
 
 
 def _check(name: str, source: object, target: object) -> None:

@@ -176,7 +176,8 @@ def check_fused(linear: LinearMap, x: Tensor) -> None:
         bias = torch.randn_like(linear.bias())
         scale = torch.rand(linear.out_features, dtype=torch.float64, device=x.device) + 0.5
         size = _terms(linear, x)
-        assert_close(linear.affine(x, bias), image + bias, size=size, what="A x + b")
+        shifted = image + linear.shift(bias)
+        assert_close(linear.affine(x, bias), shifted, size=size, what="A x + b")
         rows = scale.to(x.dtype).reshape(-1, *(1,) * linear.dim)
         expected = linear.adjoint(image * rows)
         assert_close(linear.scaled_adjoint(image, scale), expected, size=size, what="A* diag(s) y")
