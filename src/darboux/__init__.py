@@ -24,8 +24,8 @@ from darboux import (
     linear,
     models,
     solvers,
-    symmetry,
     structure,
+    symmetry,
 )
 from darboux.certify import Certificate
 from darboux.certify.certify import certify
@@ -87,6 +87,6 @@ __all__ = [
     "models",
     "odeint",
     "solvers",
-    "symmetry",
     "structure",
+    "symmetry",
 ]

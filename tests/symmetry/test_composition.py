@@ -150,7 +150,9 @@ def test_rows_are_tied_in_a_batch_as_well():
 def network():
     fields = [dx.fields.GradientField(conv(padding="zeros"), ReLU()) for _ in range(2)]
     flow = dx.Flow(fields, dx.integrators.Euler(), steps=dx.ContractiveSteps())
-    return with_bias(dx.compose.Translated(dx.Lifted(FeatureLift(1, REGULAR, dim=2), flow), offset=0.5))
+    return with_bias(
+        dx.compose.Translated(dx.Lifted(FeatureLift(1, REGULAR, dim=2), flow), offset=0.5)
+    )
 
 
 def test_one_certificate_with_both_claims():
@@ -176,6 +178,9 @@ def test_frozen_strides(padding, size):
     strided = EquivariantConv(SCALARS, REGULAR, kernel=3, dim=2, padding=padding, stride=2)
     x = torch.randn(2, 2, *size)
     torch.testing.assert_close(dx.freeze(strided)(x), strided(x))
+    affine = dx.compose.Affine(strided)
+    nn.init.normal_(affine.bias)
+    torch.testing.assert_close(dx.freeze(affine)(x), affine(x))
 
 
 def test_equivariant_hamiltonian_blocks_freeze():

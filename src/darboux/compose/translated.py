@@ -6,7 +6,16 @@ from typing import final
 
 from torch import Tensor, nn
 
-from darboux.structure import Averaged, Claim, Claims, Equivariant, Isometric, Kind, Lipschitz, claims_of
+from darboux.structure import (
+    Averaged,
+    Claim,
+    Claims,
+    Equivariant,
+    Isometric,
+    Kind,
+    Lipschitz,
+    claims_of,
+)
 
 
 @final

@@ -1,5 +1,6 @@
 """Deployment: `freeze` turns a network into plain torch layers with equal output."""
 
+import darboux.deploy.affine as _affine
 import darboux.deploy.flows as _flows
 from darboux.deploy.fields import increment
 from darboux.deploy.flows import FrozenStep
@@ -9,7 +10,7 @@ from darboux.deploy.registry import finish, freeze
 from darboux.deploy.shears import FrozenShears, shear_layers
 from darboux.deploy.strided import FrozenStride
 
-del _flows
+del _affine, _flows
 
 __all__ = [
     "ChannelScale",

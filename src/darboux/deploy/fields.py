@@ -73,7 +73,9 @@ def _(field: ZhangSchaefferField, h: float) -> nn.Module:
     outer = stencil_of_map(field.map_2)
     if scale is not None:
         outer = scaled_rows(outer.adjoint(), scale).adjoint()
-    return nn.Sequential(inner, sigma, layer(scaled_rows(outer, -h), bias=h * field.map_2.shift(field.bias_2)))
+    return nn.Sequential(
+        inner, sigma, layer(scaled_rows(outer, -h), bias=h * field.map_2.shift(field.bias_2))
+    )
 
 
 def affine_layers(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from darboux.deploy.layers import layer
@@ -23,17 +23,19 @@ class FrozenStride(nn.Module):
 
     Args:
         stencil: the kernel at stride 1, with its padding.
+        bias: anything with `out` entries, or None.
 
     Example:
+        >>> import torch
         >>> stencil = Stencil(torch.ones(1, 1, 3, 3), (-1, -1), "zeros")
         >>> FrozenStride(stencil)(torch.ones(1, 1, 5, 4)).shape
         torch.Size([1, 1, 3, 2])
     """
 
-    def __init__(self, stencil: Stencil) -> None:
+    def __init__(self, stencil: Stencil, bias: Tensor | None = None) -> None:
         super().__init__()
         sizes = product((0, 1), repeat=stencil.dim)
-        self.layers = nn.ModuleDict({_name(size): _layer(stencil, size) for size in sizes})
+        self.layers = nn.ModuleDict({_name(size): _layer(stencil, bias, size) for size in sizes})
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution for the parity of x."""
@@ -45,20 +47,22 @@ def _name(parity: tuple[int, ...]) -> str:
     return "x".join("odd" if p else "even" for p in parity)
 
 
-def _layer(stencil: Stencil, size: tuple[int, ...]) -> nn.Module:
+def _layer(stencil: Stencil, bias: Tensor | None, size: tuple[int, ...]) -> nn.Module:
     weight = matched(stencil.weight.detach(), size)
     outer, inner, *kernel = weight.shape
-    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[stencil.dim - 1]
-    conv = kind(
+    kinds: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    conv = kinds[stencil.dim - 1](
         inner,
         outer,
         tuple(kernel),
         stride=2,
         padding=tuple((k - 1) // 2 for k in kernel),
         padding_mode=stencil.padding,
-        bias=False,
+        bias=bias is not None,
     )
     conv.weight = nn.Parameter(weight.clone().contiguous())
+    if bias is not None:
+        conv.bias = nn.Parameter(bias.detach().reshape(-1).to(weight.dtype).clone())
     return conv
 
 

@@ -137,10 +137,12 @@ def _chain_family(family: type[Structure], parts: NamedClaims) -> tuple[Claim | 
             return None, Gap(name, f"{family.__name__} stops here: this part has none")
         members.append(member)
     whole: Structure | None = members[0].structure
-    for member in members[1:]:
-        whole = None if whole is None else member.structure.after(whole)
-    if whole is None:
-        return None, None
+    assert whole is not None
+    for (name, _), member in zip(parts[1:], members[1:], strict=True):
+        before, whole = whole, member.structure.after(whole)
+        if whole is None:
+            why = member.structure.why_not(before)
+            return None, Gap(name, f"{family.__name__} stops here: {why}") if why else None
     return Claim(whole, _weakest(members), _reason(members), merge_premises(tuple(members))), None
 
 

@@ -73,6 +73,11 @@ class Law(ABC):
             ValueError: if the groups differ.
         """
 
+    def restricted(self, group: Symmetry) -> Law | None:
+        """Return the law under a subgroup, None where the group is no subgroup."""
+        del group
+        return None
+
     @abstractmethod
     def invariants(self) -> Tensor:
         """Return an orthonormal basis of the channel vectors that no g moves: (channels, count)."""
@@ -139,16 +144,34 @@ class Equivariant(Structure):
         )
 
     def after(self, first: Equivariant) -> Equivariant | None:
-        """Conclude only where the group is one, and the features between are of one type."""
-        if self.group != first.group or self.source != first.target:
+        """Conclude where the features between are of one type, for the smaller of two groups."""
+        second, first = _common(self, first)
+        if second.group != first.group or second.source != first.target:
             return None
         return Equivariant(
-            self.group,
+            second.group,
             first.source,
-            self.target,
-            grid=self.grid or first.grid,
-            translations=_translations(self.translations, first.translations),
+            second.target,
+            grid=second.grid or first.grid,
+            translations=_translations(second.translations, first.translations),
         )
+
+    def why_not(self, first: Equivariant) -> str:
+        """Return what does not fit."""
+        if self.group != first.group:
+            names = (first.group.describe(), self.group.describe())
+            return "the groups are {} before and {} here".format(*names)
+        kinds = [law.describe() if law else "scalars" for law in (first.target, self.source)]
+        return "it takes features {1}, and gets {0}".format(*kinds)
+
+    def restricted(self, group: Symmetry) -> Equivariant | None:
+        """Return the same promise for a subgroup only, None where it is none."""
+        source, target = (
+            None if law is None else law.restricted(group) for law in (self.source, self.target)
+        )
+        if (source is None) != (self.source is None) or (target is None) != (self.target is None):
+            return None
+        return Equivariant(group, source, target, grid=self.grid, translations=self.translations)
 
     def at_least(self, other: Structure) -> bool:
         """A promise for all elements, or with shifts, implies the one without."""
@@ -158,6 +181,18 @@ class Equivariant(Structure):
             and (other.grid or not self.grid)
             and other.translations in (None, self.translations)
         )
+
+
+def _common(second: Equivariant, first: Equivariant) -> tuple[Equivariant, Equivariant]:
+    """Return both promises for one group, where one is a subgroup of the other."""
+    if second.group != first.group:
+        first_smaller = first.restricted(second.group)
+        if first_smaller is not None:
+            return second, first_smaller
+        second_smaller = second.restricted(first.group)
+        if second_smaller is not None:
+            return second_smaller, first
+    return second, first
 
 
 def _translations(second: Translations | None, first: Translations | None) -> Translations | None:

@@ -28,6 +28,11 @@ class Structure(ABC):
             first: the structure, of the same class, of the map that is applied first.
         """
 
+    def why_not(self: Self, first: Self) -> str:
+        """Return why nothing can be concluded about `self` ∘ `first`, "" where that is usual."""
+        del first
+        return ""
+
     def implies(self) -> tuple[Structure, ...]:
         """Return weaker structures that follow from this one."""
         return ()

@@ -10,9 +10,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from darboux.structure import Law
+from darboux.structure import Law, Symmetry
 from darboux.symmetry.groups import Element, Group
-from darboux.symmetry.representations import Representation, named
+from darboux.symmetry.representations import Representation, named, restrict
 
 
 @final
@@ -43,12 +43,7 @@ class Feature(Law):
     """
 
     def __init__(self, group: Group, fields: Sequence[str | int | Representation]) -> None:
-        if not isinstance(group, Group):
-            msg = f"Feature: expected a group such as Cyclic(4); got {group!r}."
-            raise TypeError(msg)
-        if isinstance(fields, (str, int, Representation)):
-            msg = f"Feature: expected a list of fields; got {fields!r}. Write [{fields!r}]."
-            raise TypeError(msg)
+        _check_arguments(group, fields)
         self.group = group
         self.fields = tuple(named(group, field) for field in fields)
         if not self.fields:
@@ -87,6 +82,21 @@ class Feature(Law):
     def invariants(self) -> Tensor:
         """Return an orthonormal basis of the channel vectors that g leaves: (channels, count)."""
         return torch.block_diag(*(field.invariants() for field in self.fields))
+
+    def restricted(self, group: Symmetry) -> Feature | None:
+        """Return the same fields under a subgroup, None where the group is no subgroup.
+
+        Example:
+            >>> from darboux.symmetry import SO2, Cyclic
+            >>> Feature(SO2(), ["1"]).restricted(Cyclic(4)) == Feature(Cyclic(4), ["1"])
+            True
+        """
+        if not isinstance(group, Group):
+            return None
+        try:
+            return Feature(group, [restrict(field, group) for field in self.fields])
+        except ValueError:
+            return None
 
     def tie(self, rows: Tensor) -> Tensor:
         """Return for every channel the maximum over its field."""
@@ -160,6 +170,20 @@ class Feature(Law):
     def __repr__(self) -> str:
         """Return the type in words."""
         return f"Feature({self.group.describe()}: {self.describe()})"
+
+
+def _check_arguments(group: object, fields: object) -> None:
+    """Refuse what is no group, or a single field.
+
+    Raises:
+        TypeError: if it is none, or one.
+    """
+    if not isinstance(group, Group):
+        msg = f"Feature: expected a group such as Cyclic(4); got {group!r}."
+        raise TypeError(msg)
+    if isinstance(fields, (str, int, Representation)):
+        msg = f"Feature: expected a list of fields; got {fields!r}. Write [{fields!r}]."
+        raise TypeError(msg)
 
 
 def move(matrix: Tensor, x: Tensor) -> Tensor:

@@ -52,10 +52,10 @@ def kernel_basis(
     return _basis(source, target, kernel, dim)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)  # tens of megabytes each, for large groups
 def _basis(source: Representation, target: Representation, kernel: int, dim: int) -> Tensor:
-    # what is kept must not depend on where it was asked for first
-    with torch.inference_mode(mode=False), torch.no_grad(), torch.device("cpu"):
+    # what is kept must serve autograd, wherever it was asked for first
+    with torch.inference_mode(mode=False), torch.no_grad():
         flat = _assembled(source, target, kernel, dim)
         return flat.reshape(len(flat), target.size, source.size, *[kernel] * dim)
 
@@ -71,9 +71,11 @@ def _assembled(source: Representation, target: Representation, kernel: int, dim:
     basis = torch.empty(sum(counts), target.size, source.size, kernel**dim, dtype=torch.float64)
     for (rows, columns, part), place in zip(blocks, basis.split(counts), strict=True):
         if len(place):
-            half = torch.einsum("xpi,cijt->xcpjt", rows, part)
-            whole = torch.einsum("xcpjt,yqj->xycpqt", half, columns)
-            place.copy_(whole.flatten(0, 2))
+            # (pairs, 1, n₂n₁, d₂d₁) times (1, count, d₂d₁, taps), written where it belongs
+            change = torch.einsum("xpi,yqj->xypqij", rows, columns)
+            change = change.flatten(4, 5).flatten(2, 3).flatten(0, 1)[:, None]
+            out = place.view(len(change), len(part), change.shape[2], part.shape[3])
+            torch.matmul(change, part.flatten(1, 2), out=out)
     return basis
 
 

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
 
 import torch
 from torch import Tensor
 
-from darboux.symmetry.groups import Element, FiniteGroup, Group
+from darboux.symmetry.groups import FiniteGroup, Group
+from darboux.symmetry.kernels.fixed import commuting_maps
 from darboux.symmetry.kernels.taps import tap_permutations
-from darboux.symmetry.representations.intertwiners import intertwiners
+
+
+def moves_taps(group: Group, *, kernel: int, dim: int) -> bool:
+    """Return whether an element may move a tap: not the only one, nor if none acts on points.
+
+    Example:
+        >>> from darboux.symmetry import SO2
+        >>> [moves_taps(SO2(), kernel=kernel, dim=2) for kernel in (1, 3)]
+        [False, True]
+    """
+    return bool(group.dim) and kernel**dim > 1
 
 
 def keeps_grid(group: Group, *, kernel: int, dim: int) -> bool:
-    """Return whether every element maps the taps to themselves, so that nothing is cut off.
+    """Return whether every element maps the taps to themselves.
 
     Example:
         >>> from darboux.symmetry import Cyclic
         >>> [keeps_grid(Cyclic(n), kernel=3, dim=2) for n in (4, 8)]
         [True, False]
     """
-    return not _moves(group, kernel=kernel, dim=dim) or (
+    return not moves_taps(group, kernel=kernel, dim=dim) or (
         isinstance(group, FiniteGroup) and len(group.grid_elements()) == group.order
     )
 
@@ -43,39 +56,50 @@ def grid_kernels(group: Group, source: str, target: str, *, kernel: int, dim: in
         >>> grid_kernels(Cyclic(4), "0", "0", kernel=3, dim=2).shape
         torch.Size([3, 1, 1, 9])
     """
-    if not _moves(group, kernel=kernel, dim=dim):
+    if not moves_taps(group, kernel=kernel, dim=dim):
         return _one_by_one(group, source, target, count=kernel**dim)
     assert isinstance(group, FiniteGroup)
-    moved = tap_permutations(group, group.elements(), kernel=kernel, dim=dim)
-    firsts = (moved.amin(dim=0) == torch.arange(moved.shape[1])).nonzero().flatten()
-    return torch.cat([_orbit(group, source, target, moved, int(tap)) for tap in firsts])
-
-
-def _moves(group: Group, *, kernel: int, dim: int) -> bool:
-    return bool(group.dim) and kernel**dim > 1
+    left, right = group.irrep_table(target), group.irrep_table(source)
+    orbits = _orbits(group, kernel, dim)
+    return torch.cat([_spread(orbit, left, right, count=kernel**dim) for orbit in orbits])
 
 
 def _one_by_one(group: Group, source: str, target: str, *, count: int) -> Tensor:
-    """Return intertwiners at each tap."""
-    maps = _commuting(group, source, target, group.generators())
+    """Return maps that commute with the group, at each tap."""
+    first, second = (
+        torch.stack([group.irrep(name, g) for g in group.generators()]) for name in (source, target)
+    )
     eye = torch.eye(count, dtype=torch.float64)
-    return torch.einsum("tu,cij->tciju", eye, maps).flatten(0, 1)
+    return torch.einsum("tu,cij->tciju", eye, commuting_maps(first, second)).flatten(0, 1)
 
 
-def _orbit(group: FiniteGroup, source: str, target: str, moved: Tensor, tap: int) -> Tensor:
-    """Return the kernels on the orbit of one tap."""
-    images = moved[:, tap].tolist()
-    stabiliser = tuple(g for g, image in enumerate(images) if image == tap)
-    free = _commuting(group, source, target, stabiliser)
-    reached = {image: g for g, image in reversed(list(enumerate(images)))}
-    chosen = torch.tensor(list(reached.values()))
-    left, right = (group.irrep_table(name)[chosen] for name in (target, source))
-    kernels = free.new_zeros(*free.shape, moved.shape[1])
-    kernels[..., list(reached)] = torch.einsum("gij,cjk,glk->cilg", left, free, right)
-    return kernels / len(reached) ** 0.5
+@final
+@dataclass(frozen=True)
+class _Orbit:
+    """Where a tap goes: the elements that leave it, and one element for each image."""
+
+    stabiliser: list[int]
+    images: list[int]
+    movers: list[int]
 
 
-def _commuting(group: Group, source: str, target: str, elements: Sequence[Element]) -> Tensor:
-    """Return the maps that commute with some elements, orthonormal."""
-    first, second = ([group.irrep(name, g) for g in elements] for name in (source, target))
-    return intertwiners(first, second)
+@lru_cache(maxsize=256)
+def _orbits(group: FiniteGroup, kernel: int, dim: int) -> tuple[_Orbit, ...]:
+    moved = tap_permutations(group, group.elements(), kernel=kernel, dim=dim)
+    firsts = (moved.amin(dim=0) == torch.arange(moved.shape[1])).nonzero().flatten()
+    orbits = []
+    for first in firsts.tolist():
+        images = moved[:, first].tolist()
+        reached = {image: g for g, image in reversed(list(enumerate(images)))}
+        stabiliser = [g for g, image in enumerate(images) if image == first]
+        orbits.append(_Orbit(stabiliser, list(reached), list(reached.values())))
+    return tuple(orbits)
+
+
+def _spread(orbit: _Orbit, left: Tensor, right: Tensor, *, count: int) -> Tensor:
+    """Return the kernels that are free on one orbit, and zero on the others."""
+    free = commuting_maps(right[orbit.stabiliser], left[orbit.stabiliser])
+    kernels = free.new_zeros(*free.shape, count)
+    there, back = left[orbit.movers], right[orbit.movers].mT
+    kernels[..., orbit.images] = (there @ free[:, None] @ back).permute(0, 2, 3, 1)
+    return kernels / len(orbit.images) ** 0.5

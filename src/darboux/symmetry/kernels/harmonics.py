@@ -8,7 +8,6 @@ from torch import Tensor
 from darboux.symmetry.groups.harmonics import spherical_harmonics
 from darboux.symmetry.groups.planar import mirror
 from darboux.symmetry.groups.so3 import SO3
-from darboux.symmetry.kernels.planar import turns_at
 
 
 def harmonics_at(points: Tensor, frequency: int) -> Tensor:
@@ -18,34 +17,47 @@ def harmonics_at(points: Tensor, frequency: int) -> Tensor:
     in space.
 
     Args:
-        points: (points, dim), none of them the origin.
+        points: (points, dim), none of them the origin, float64.
         frequency: f.
 
     Example:
         >>> harmonics_at(torch.tensor([[2.0, 0.0]], dtype=torch.float64), 3).tolist()
         [[1.0], [0.0]]
     """
-    if points.shape[1] == 2:
-        return turns_at(points, frequency)[:, : 2 if frequency else 1, 0].T
-    return spherical_harmonics(frequency, points / points.norm(dim=1, keepdim=True)).T
+    directions = points / points.norm(dim=1, keepdim=True)
+    if points.shape[1] == 3:
+        return spherical_harmonics(frequency, directions).T
+    wave = _power(directions, frequency)
+    return wave.T if frequency else wave.T[:1]
 
 
 def harmonic_matrix(action: Tensor, frequency: int) -> Tensor:
     """Return D with Y(A t) = D Y(t), for an orthogonal matrix A of the plane or of space.
 
     Args:
-        action: A, (dim, dim).
+        action: A, (dim, dim), float64.
         frequency: f.
 
     Example:
-        >>> harmonic_matrix(torch.diag(torch.tensor([1.0, -1.0])), 2).tolist()
+        >>> reflection = torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
+        >>> harmonic_matrix(reflection, 2).tolist()
         [[1.0, 0.0], [0.0, -1.0]]
     """
-    reflects = float(torch.linalg.det(action)) < 0
     if not frequency:
         return torch.ones(1, 1, dtype=torch.float64)
+    reflects = float(torch.linalg.det(action)) < 0
     if len(action) == 2:
-        rotation = turns_at(action.T[:1], frequency)[0]
+        cosine, sine = _power(action[:, :1].T, frequency)[0].tolist()
+        rotation = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
         return rotation @ mirror() if reflects else rotation
     matrix = SO3().irrep(str(frequency), -action if reflects else action)
     return -matrix if reflects and frequency % 2 else matrix
+
+
+def _power(directions: Tensor, frequency: int) -> Tensor:
+    """Return (cos fφ, sin fφ) of (cos φ, sin φ), (count, 2), by products: exact on the axes."""
+    x, y = directions.unbind(dim=1)
+    cosine, sine = torch.ones_like(x), torch.zeros_like(x)
+    for _ in range(frequency):
+        cosine, sine = cosine * x - sine * y, cosine * y + sine * x
+    return torch.stack([cosine, sine], dim=1)

@@ -27,7 +27,8 @@ def check_request(
         >>> from darboux.symmetry import Cyclic, regular
         >>> check_request("it", regular(Cyclic(4)), regular(Cyclic(4)), kernel=3, dim=2)
     """
-    for given in (source, target):
+    both: tuple[object, ...] = (source, target)
+    for given in both:
         if not isinstance(given, Representation):
             msg = f"{name}: expected representations, for instance regular(group); got {given!r}."
             raise TypeError(msg)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from darboux.symmetry.groups import Group
 from darboux.symmetry.kernels.angular import solved_angular
+from darboux.symmetry.kernels.harmonics import harmonics_at
 from darboux.symmetry.kernels.planar import is_planar, planar_angular
 from darboux.symmetry.kernels.rings import Rings
 from darboux.symmetry.kernels.taps import taps
 
-_DEPENDENT = 1e-6  # of the largest singular value
+_DEPENDENT = 1e-3  # of the largest singular value; independent functions are at 1e-1
 
 
 def steerable_kernels(
@@ -23,12 +26,14 @@ def steerable_kernels(
     space and all g. Of functions that depend on each other on the grid, as many are left out.
     The basis is the orthonormal one that is nearest to the functions.
 
+    Source: section 5.1.2, equation (53).
+
     Args:
         group: the group.
         source: the name of ψ₁.
         target: the name of ψ₂.
         kernel: taps per axis.
-        dim: spatial axes.
+        dim: 2 or 3.
         rings: the radial profiles and the largest frequencies; by default `Rings.default`.
 
     Example:
@@ -37,24 +42,32 @@ def steerable_kernels(
         torch.Size([2, 1, 1, 9])
     """
     rings = Rings.default(kernel) if rings is None else rings
+    solve = planar_angular if is_planar(group) else solved_angular
+    parts = []
+    for frequency, functions in enumerate(_functions(rings, kernel, dim)):
+        angular = solve(group, source, target, frequency=frequency)
+        parts.append(torch.einsum("cabj,rjt->rcabt", angular, functions).flatten(0, 1))
+    return orthonormal(torch.cat(parts))
+
+
+@lru_cache(maxsize=64)
+def _functions(rings: Rings, kernel: int, dim: int) -> tuple[Tensor, ...]:
+    """Return profiles times harmonics for each frequency, (rings, harmonics, taps)."""
     places = taps(kernel, dim)
     distances = places.norm(dim=1)
     # the centre carries frequency 0 only, which is the same in every direction
     places = torch.where(distances[:, None] > 0, places, torch.ones_like(places))
-    solve = planar_angular if is_planar(group) else solved_angular
-    parts = []
-    for frequency in range(rings.largest + 1):
-        radial = rings.profiles(frequency, distances)
-        angular = solve(group, source, target, frequency=frequency, points=places)
-        parts.append(torch.einsum("rt,cabt->rcabt", radial, angular).flatten(0, 1))
-    return orthonormal(torch.cat(parts))
+    return tuple(
+        rings.profiles(frequency, distances)[:, None] * harmonics_at(places, frequency)
+        for frequency in range(rings.largest + 1)
+    )
 
 
 def orthonormal(functions: Tensor) -> Tensor:
     """Return the orthonormal basis nearest to independent functions, (count, *shape).
 
-    Of F = U S Vᵀ, functions of equal size in its rows, that is U Vᵀ; where singular values
-    vanish, the other rows of Vᵀ.
+    Of F = U S Vᵀ, functions of equal size in its rows, that is U Vᵀ = (F Fᵀ)^(-1/2) F; where
+    singular values vanish, the other rows of Vᵀ.
 
     Example:
         >>> orthonormal(torch.tensor([[2.0, 0.0], [0.0, 3.0]], dtype=torch.float64)).tolist()
@@ -62,10 +75,15 @@ def orthonormal(functions: Tensor) -> Tensor:
     """
     rows = functions.flatten(1)
     sizes = rows.norm(dim=1, keepdim=True)
-    rows = rows[sizes[:, 0] > _DEPENDENT] / sizes[sizes[:, 0] > _DEPENDENT]
+    seen = sizes[:, 0] > _DEPENDENT
+    rows = rows[seen] / sizes[seen]
     if not len(rows):
         return functions[:0]
-    left, values, right = torch.linalg.svd(rows, full_matrices=False)
-    kept = values > _DEPENDENT * values[0]
-    basis = left @ right if len(kept) == len(rows) and bool(kept.all()) else right[kept]
+    squares, left = torch.linalg.eigh(rows @ rows.T)
+    kept = squares > _DEPENDENT**2 * squares[-1]
+    basis = (left[:, kept] / squares[kept].sqrt()).T @ rows
+    if bool(kept.all()):
+        basis = left @ basis
+    # one step of Newton and Schulz takes what squaring F has cost
+    basis = 1.5 * basis - 0.5 * (basis @ basis.T) @ basis
     return basis.reshape(-1, *functions.shape[1:])

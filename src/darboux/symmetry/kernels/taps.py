@@ -25,9 +25,7 @@ def taps(kernel: int, dim: int) -> Tensor:
     return torch.tensor(places, dtype=torch.float64).reshape(kernel**dim, dim)
 
 
-def tap_permutations(
-    group: Group, elements: Sequence[Element], *, kernel: int, dim: int
-) -> Tensor:
+def tap_permutations(group: Group, elements: Sequence[Element], *, kernel: int, dim: int) -> Tensor:
     """Return where elements that map the grid to itself move taps: (elements, kernel^dim).
 
     Entry (g, t) is the number of the tap g t. A group that acts on no points moves none.

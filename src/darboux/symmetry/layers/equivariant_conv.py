@@ -145,7 +145,7 @@ class EquivariantConv(EquivariantMap):
     def extra_repr(self) -> str:
         """Return features, kernel, padding and stride."""
         stride = "" if self.stride == 1 else f", stride={self.stride}"
-        return f"{super().extra_repr()}, kernel={self.kernel}, {self.padding}{stride}"
+        return f"{self.source!r} -> {self.target!r}, kernel={self.kernel}, {self.padding}{stride}"
 
 
 def _check_grid(source: object, dim: int, kernel: int, stride: int) -> None:

@@ -110,7 +110,7 @@ class EquivariantMap(StencilMap):
 
     def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own signature
         """Move and cast, the constants from their float64 values: nothing is rounded twice."""
-        super()._apply(fn, recurse)
+        nn.Module._apply(self, fn, recurse)
         for k, basis in enumerate(self._exact):
             setattr(self, f"basis_{k}", basis.to(self.weight))
         self.invariants = self.target.invariants().to(self.weight)

@@ -1,8 +1,10 @@
-"""Orthogonal representations, what commutes with them, and how they decompose."""
+"""Orthogonal representations: how they are made, restricted, multiplied and decomposed."""
 
 from darboux.symmetry.representations.decompose import decompose
+from darboux.symmetry.representations.induced import induced, permutation_representation, quotient
 from darboux.symmetry.representations.intertwiners import intertwiners, null_space
 from darboux.symmetry.representations.representation import Representation
+from darboux.symmetry.representations.restrict import restrict
 from darboux.symmetry.representations.standard import (
     from_matrices,
     irreducible,
@@ -10,15 +12,22 @@ from darboux.symmetry.representations.standard import (
     regular,
     trivial,
 )
+from darboux.symmetry.representations.tensor import direct_sum, tensor_product
 
 __all__ = [
     "Representation",
     "decompose",
+    "direct_sum",
     "from_matrices",
+    "induced",
     "intertwiners",
     "irreducible",
     "named",
     "null_space",
+    "permutation_representation",
+    "quotient",
     "regular",
+    "restrict",
+    "tensor_product",
     "trivial",
 ]

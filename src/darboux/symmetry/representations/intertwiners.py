@@ -67,7 +67,7 @@ def intertwiners(source: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     left, right = (torch.eye(n, dtype=torch.float64) for n in (n2, n1))
     # vec(B M - M A) = (B ⊗ I - I ⊗ Aᵀ) vec(M), rows of M one after another
     rows = [
-        torch.kron(b, right) - torch.kron(left, a.T.contiguous())
+        torch.kron(b.contiguous(), right) - torch.kron(left, a.T.contiguous())
         for a, b in zip(source, target, strict=True)
     ]
     return null_space(torch.cat(rows)).T.reshape(-1, n2, n1)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from darboux.linear import LinearMap, Scaled, Shrunk, SkewPart, Stacked, Transposed
+from darboux.linear.stencil import Padding
 from darboux.symmetry import (
     O2,
     SO2,
@@ -49,7 +50,7 @@ def _o2() -> Feature:
 def _conv(
     source: Feature, target: Feature, *, kernel: int = 3, zeros: bool = False, stride: int = 1
 ) -> EquivariantConv:
-    padding = "zeros" if zeros else "circular"
+    padding: Padding = "zeros" if zeros else "circular"
     return EquivariantConv(source, target, kernel=kernel, dim=2, padding=padding, stride=stride)
 
 

@@ -1,0 +1,85 @@
+"""What equivariance costs: against plain convolutions, against escnn, frozen, at construction."""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import time
+
+import pytest
+import torch
+from interleaved import medians
+from steerable import FIELDS, image, ours, peer, plain, training_step
+
+import darboux as dx
+
+SHAPES = [(8, 32), (4, 60)]
+BLOCKS = [
+    ("C8 regular", "relu"),
+    ("C8 regular", "norm"),
+    ("SO(2), orders 0 and 1", "norm"),
+    ("SO(2), order 1", "norm"),
+]
+has_escnn = importlib.util.find_spec("escnn") is not None
+
+
+@pytest.mark.parametrize(("batch", "size"), SHAPES)
+@pytest.mark.parametrize(("fields", "nonlinearity"), BLOCKS)
+def test_training_step(benchmark, fields, nonlinearity, batch, size):
+    """At most 1.25 times the plain convolution and ReLU, and faster than escnn."""
+    torch.manual_seed(0)
+    x, block, reference = image(batch, size), ours(fields, nonlinearity, 3), plain(3)
+    steps = {
+        "plain": lambda: training_step(reference, list(reference.parameters()), x),
+        "darboux": lambda: training_step(block, list(block.parameters()), x),
+    }
+    if has_escnn:
+        function, parameters = peer(fields, nonlinearity, 3)
+        steps["escnn"] = lambda: training_step(function, parameters, x)
+    times = medians(steps, rounds=11)
+    ratios = {f"{name} / plain": times[name] / times["plain"] for name in steps}
+    benchmark.extra_info.update(times, **ratios)
+    benchmark.pedantic(steps["darboux"], rounds=3)
+    assert times["darboux"] <= 1.25 * times["plain"], ratios
+    if has_escnn:
+        assert times["darboux"] < times["escnn"], ratios
+
+
+@pytest.mark.parametrize(("fields", "nonlinearity"), BLOCKS[:1])
+def test_frozen(benchmark, fields, nonlinearity):
+    """At most 1.05 times the plain convolution and ReLU."""
+    torch.manual_seed(0)
+    x = image(8, 32).detach()
+    frozen, reference = dx.freeze(ours(fields, nonlinearity, 3)), plain(3).eval()
+    with torch.no_grad():
+        calls = {"plain": lambda: reference(x), "darboux": lambda: frozen(x)}
+        times = medians(calls, rounds=41)
+        benchmark.extra_info.update(times, ratio=times["darboux"] / times["plain"])
+        benchmark.pedantic(calls["darboux"], rounds=3)
+    assert times["darboux"] <= 1.05 * times["plain"], times
+
+
+@pytest.mark.parametrize("fields", FIELDS)
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_construction(benchmark, fields, kernel):
+    """Under one second for 128 channels, with nothing in the caches."""
+    from darboux.symmetry import kernels, representations
+
+    def fresh():
+        for module in (kernels, representations):
+            for name in dir(module):
+                clear = getattr(getattr(module, name), "cache_clear", None)
+                if clear is not None:
+                    clear()
+        start = time.perf_counter()
+        ours(fields, "norm", kernel)
+        return time.perf_counter() - start
+
+    seconds = [fresh() for _ in range(3)]
+    benchmark.extra_info["seconds"] = seconds
+    if has_escnn:
+        start = time.perf_counter()
+        peer(fields, "norm", kernel)
+        benchmark.extra_info["escnn"] = time.perf_counter() - start
+    benchmark.pedantic(fresh, rounds=2)
+    assert statistics.median(seconds) < 1.0, seconds

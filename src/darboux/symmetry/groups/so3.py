@@ -1,0 +1,125 @@
+"""All rotations of space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.symmetry.groups.group import Group
+from darboux.symmetry.groups.harmonics import sphere_quadrature, spherical_harmonics
+from darboux.symmetry.groups.octahedral import Octahedral
+from darboux.symmetry.groups.planar import turn, unknown_irrep
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class SO3(Group):
+    """The rotations of space; an element is its matrix, (3, 3), float64.
+
+    Irreducible representations are called by their degree, "0", "1", "2", ...: ψ_l(R) is how
+    spherical harmonics move, Y_l(R x) = ψ_l(R) Y_l(x), (2l + 1, 2l + 1); "0" is the number 1
+    and "1" the rotation itself.
+
+    Source: section 5.1.
+
+    Example:
+        >>> group = SO3()
+        >>> group.irreps(2), group.size("2")
+        (('0', '1', '2'), 5)
+    """
+
+    dim = 3
+    order = None
+
+    def __repr__(self) -> str:
+        """Return the name."""
+        return "SO(3)"
+
+    def generators(self) -> tuple[Tensor, ...]:
+        """Return rotations by 1 about the last and the first axis; their products are dense."""
+        one = torch.ones(1, 1, dtype=torch.float64)
+        return (torch.block_diag(turn(1.0), one), torch.block_diag(one, turn(1.0)))
+
+    def compose(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the product of the matrices."""
+        return a @ b
+
+    def inverse(self, a: Tensor) -> Tensor:
+        """Return the transpose."""
+        return a.T.contiguous()
+
+    def action(self, a: Tensor) -> Tensor:
+        """Return the matrix, (3, 3)."""
+        return a
+
+    def locate(self, matrix: Tensor) -> Tensor:
+        """Return the matrix, checked."""
+        found = torch.as_tensor(matrix, dtype=torch.float64)
+        eye = torch.eye(3, dtype=torch.float64)
+        if found.shape != (3, 3) or not bool(((found @ found.T - eye).abs() < 1e-9).all()):
+            msg = f"Expected a rotation of space; got {found.tolist()}."
+            raise ValueError(msg)
+        if float(torch.linalg.det(found)) < 0:
+            msg = f"Expected a rotation of space; got the reflection {found.tolist()}."
+            raise ValueError(msg)
+        return found
+
+    def sample(self, count: int, *, seed: int) -> tuple[Tensor, ...]:
+        """Return uniformly distributed rotations: those of random unit quaternions."""
+        generator = torch.Generator().manual_seed(seed)
+        normal = torch.randn(count, 4, generator=generator, dtype=torch.float64)
+        return _of_quaternions(normal / normal.norm(dim=1, keepdim=True)).unbind(0)
+
+    def grid_elements(self) -> tuple[Tensor, ...]:
+        """Return the 24 rotations of the cube."""
+        return Octahedral().faithful().unbind(0)
+
+    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+        """Return the degrees up to `degree`."""
+        if degree is None:
+            msg = "SO(3) has infinitely many irreducible representations. Give the largest degree."
+            raise ValueError(msg)
+        return tuple(str(k) for k in range(degree + 1))
+
+    def irrep(self, name: str, a: Tensor) -> Tensor:
+        """Return ψ_l(a), (2l + 1, 2l + 1)."""
+        if not (isinstance(name, str) and name.isdecimal()):
+            raise unknown_irrep(self, name)
+        degree = int(name)
+        if degree == 0:
+            return torch.ones(1, 1, dtype=torch.float64)
+        return a if degree == 1 else _harmonic_matrix(degree, a)
+
+    def commutant(self, name: str) -> int:
+        """Return 1: every irreducible representation is of real type."""
+        self.irrep(name, self.generators()[0])  # refuses an unknown name
+        return 1
+
+
+def _of_quaternions(q: Tensor) -> Tensor:
+    """Return the rotations x -> q x q̄ of unit quaternions (count, 4), (count, 3, 3)."""
+    w, x, y, z = q.unbind(1)
+    rows: Sequence[Sequence[Tensor]] = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack([torch.stack(list(row), dim=1) for row in rows], dim=1)
+
+
+@lru_cache(maxsize=32)
+def _sampled(degree: int) -> tuple[Tensor, Tensor]:
+    """Return points of an exact quadrature, and w Y_l there."""
+    points, weights = sphere_quadrature(2 * degree)
+    return points, weights[:, None] * spherical_harmonics(degree, points)
+
+
+def _harmonic_matrix(degree: int, rotation: Tensor) -> Tensor:
+    """Return ∫ Y_l(R x) Y_l(x)ᵀ dx, which is ψ_l(R) since the Y_l are orthonormal."""
+    points, weighted = _sampled(degree)
+    return spherical_harmonics(degree, points @ rotation.T).T @ weighted

@@ -1,0 +1,99 @@
+"""Channels as fields: views of runs of equally large fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+Runs = tuple[tuple[int, int], ...]  # (how many fields, channels of each), in order
+
+
+def size_runs(sizes: Sequence[int]) -> Runs:
+    """Return runs of equal neighbouring sizes as (count, size).
+
+    Example:
+        >>> size_runs([1, 1, 2, 2, 2])
+        ((2, 1), (3, 2))
+    """
+    return tuple((len(list(run)), size) for size, run in groupby(sizes))
+
+
+def split_fields(x: Tensor, runs: Runs) -> list[Tensor]:
+    """Return a view (batch, count, size, *space) of each run.
+
+    Example:
+        >>> [tuple(part.shape) for part in split_fields(torch.zeros(4, 8, 5), ((2, 1), (3, 2)))]
+        [(4, 2, 1, 5), (4, 3, 2, 5)]
+    """
+    if len(runs) == 1:  # the derivative of a split copies
+        return [x.unflatten(1, runs[0])]
+    parts = x.split([count * size for count, size in runs], dim=1)
+    return [part.unflatten(1, run) for part, run in zip(parts, runs, strict=True)]
+
+
+def join_fields(parts: Sequence[Tensor]) -> Tensor:
+    """Return the channels (batch, channels, *space) of runs (batch, count, size, *space).
+
+    Example:
+        >>> join_fields([torch.zeros(4, 2, 1, 5), torch.zeros(4, 3, 2, 5)]).shape
+        torch.Size([4, 8, 5])
+    """
+    return joined([part.flatten(1, 2) for part in parts])
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Return tensors side by side along the channels; a single one as it is.
+
+    Example:
+        >>> joined([torch.zeros(4, 2), torch.zeros(4, 3)]).shape
+        torch.Size([4, 5])
+    """
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
+
+
+def inner(x: Tensor, y: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Return ⟨x_f, y_f⟩ of each field, (batch, count, *space), outside of differentiation.
+
+    A reduction along a short axis costs several passes over memory; adding up slices costs
+    one.
+
+    Example:
+        >>> inner(torch.ones(1, 4, 3), torch.ones(1, 4, 3)).tolist()
+        [[3.0, 3.0, 3.0, 3.0]]
+    """
+    if dtype is not None and x.dtype != dtype:
+        x, y = x.to(dtype), y.to(dtype)
+    pairs = list(zip(x.unbind(2), y.unbind(2), strict=True))
+    total = pairs[0][0] * pairs[0][1]
+    for a, b in pairs[1:]:
+        total.addcmul_(a, b)
+    return total
+
+
+def norms(part: Tensor) -> Tensor:
+    """Return the norm of each field of a run, with the derivative zero at zero.
+
+    Example:
+        >>> norms(torch.tensor([[[3.0, 4.0]]]))
+        tensor([[5.]])
+    """
+    # scaled, so that squares neither overflow nor vanish
+    size = part.detach().abs().amax(2, keepdim=True)
+    safe = torch.where(size > 0, size, torch.ones_like(size))
+    square = (part / safe).square().sum(2)
+    positive = square > 0
+    root = torch.where(positive, square, torch.ones_like(square)).sqrt()
+    return torch.where(positive, root, torch.zeros_like(root)) * safe.squeeze(2)
+
+
+def working(dtype: torch.dtype) -> torch.dtype:
+    """Return the number format in which norms are computed: at least single precision.
+
+    Example:
+        >>> working(torch.bfloat16)
+        torch.float32
+    """
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
