@@ -1,6 +1,7 @@
 # make demo    train the denoiser and its unconstrained twin, certify it, write runs/demo/
 # make test    everything that CI runs
 # make bench   the benchmarks
+# make bench-escnn   equivariant layers against escnn, in an environment of its own
 # make docs    the documentation, into site/
 # make clean   remove what was built; the environment and runs/ stay
 #
@@ -24,11 +25,12 @@ MADE := $(VENV)/.made
 USER_READY := $(VENV)/.ready-demo
 TEST_READY := $(VENV)/.ready-test
 BENCH_READY := $(VENV)/.ready-bench
+ESCNN := .venv-escnn
 RECIPE := pyproject.toml constraints.txt
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo test bench docs clean lint types doctests tests site wheel
+.PHONY: help demo test bench bench-escnn docs clean lint types doctests tests site wheel
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -53,6 +55,14 @@ $(TEST_READY): $(MADE) $(RECIPE)
 $(BENCH_READY): $(TEST_READY)
 	$(call say,environment: the peers that the benchmarks compare with)
 	@$(PIP) -e '.[peers]'
+	@touch $@
+
+# Another numpy than ours: see benchmarks/escnn.txt.
+$(ESCNN)/.ready: benchmarks/escnn.txt pyproject.toml
+	$(call say,environment: escnn and what it needs)
+	@test -x $(ESCNN)/bin/python || $(PYTHON) -m venv $(ESCNN)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(ESCNN)/bin/python -m pip install -qq -r benchmarks/escnn.txt
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(ESCNN)/bin/python -m pip install -qq --no-deps escnn==1.0.11
 	@touch $@
 
 # --- the demo ------------------------------------------------------------------------
@@ -97,6 +107,10 @@ wheel: $(TEST_READY)
 bench: $(BENCH_READY)
 	$(call say,benchmarks)
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds
+
+bench-escnn: $(ESCNN)/.ready
+	$(call say,benchmarks: against escnn)
+	@PYTHONPATH=src $(ESCNN)/bin/python -m pytest benchmarks/test_equivariance.py --benchmark-only --benchmark-columns=median,iqr,rounds -W default
 
 docs: site
 	@echo "The documentation is in site/index.html."
