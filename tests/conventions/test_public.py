@@ -11,6 +11,7 @@ from darboux.structure import parts_of
 ROOMS = {
     "activations": (["activations"], "Activation"),
     "linear": (["linear"], "LinearMap"),
+    "symmetry": (["symmetry"], None),
     "fields": (["fields", "phase_fields", "passive"], "VectorField"),
     "integrators": (
         ["integrators", "implicit", "symplectic", "discrete_gradients", "adaptive"],
@@ -22,7 +23,7 @@ ROOMS = {
     ),
     "flow": (["flow", "geometric_flows", "chains"], None),
     "density": (["densities"], None),
-    "compose": (["flow"], None),
+    "compose": (["flow", "equivariant_networks"], None),
 }
 
 

@@ -1,6 +1,7 @@
 """Bounds of the equivariance error off the grid are bounds, and sharp."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -191,7 +192,7 @@ def test_error_grows_with_the_band():
     conv, source, target = steerable(Cyclic(8), ["trivial"], ["regular"])
     bands = [0.25, 0.5, 1.0, 2.0]
     found = [worst_equivariance_error(conv, source, target, band=band) for band in bands]
-    assert all(a.lower < b.lower for a, b in zip(found, found[1:], strict=False))
+    assert all(a.lower < b.lower for a, b in pairwise(found))
 
 
 def test_many_channels():

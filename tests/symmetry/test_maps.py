@@ -18,10 +18,10 @@ from darboux.testing.checks.linear import (
     check_symbol,
 )
 
-SIZES = {0: [()], 2: [(4, 5), (3, 2), (1, 4)]}
-SQUARE = {0: [()], 2: [(6, 6), (7, 7), (6, 7), (5, 2), (1, 1)]}
-STRIDED = [name for name in MAPS if "stride" in name]
-CIRCULAR = [n for n in MAPS if n not in STRIDED and n not in ("conv-c4", "conv-so2")]
+SIZES = {0: [()], 2: [(4, 5), (3, 2), (1, 4)], 3: [(2, 3, 2)]}
+SQUARE = {0: [()], 2: [(6, 6), (7, 7), (6, 7), (5, 2), (1, 1)], 3: [(4, 4, 4), (5, 4, 3)]}
+STRIDED = [name for name in MAPS if "stride" in name or "sample" in name]
+CIRCULAR = [n for n in MAPS if n not in STRIDED and n not in ("conv-c4", "conv-so2", "conv-so3")]
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -84,7 +84,7 @@ def test_symbol(name):
 
 @pytest.mark.parametrize("name", STRIDED)
 def test_a_strided_map_has_no_symbol(name):
-    with pytest.raises(TypeError, match="stride"):
+    with pytest.raises(TypeError, match="symbol|grid|stride"):
         MAPS[name]().symbol(3)
 
 

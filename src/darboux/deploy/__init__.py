@@ -2,6 +2,7 @@
 
 import darboux.deploy.affine as _affine
 import darboux.deploy.flows as _flows
+import darboux.deploy.symmetry_layers as _symmetry_layers
 from darboux.deploy.fields import increment
 from darboux.deploy.flows import FrozenStep
 from darboux.deploy.layers import ChannelScale, activation_layer, layer, scaled_rows
@@ -10,7 +11,7 @@ from darboux.deploy.registry import finish, freeze
 from darboux.deploy.shears import FrozenShears, shear_layers
 from darboux.deploy.strided import FrozenStride
 
-del _affine, _flows
+del _affine, _flows, _symmetry_layers
 
 __all__ = [
     "ChannelScale",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -129,7 +129,7 @@ class Equivariant(Structure):
     group: Symmetry
     source: Law | None = None
     target: Law | None = None
-    grid: bool = False
+    grid: bool = field(default=False, kw_only=True)
     translations: Translations | None = None
 
     def describe(self) -> str:

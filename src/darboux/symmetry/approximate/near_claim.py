@@ -37,7 +37,8 @@ def near_claim(
 
     Raises:
         ValueError: if channels, axes, groups or the band do not fit.
-        TypeError: if the map has no stencil or no known type, or the group is infinite and not SO2 or O2.
+        TypeError: if the map has no stencil or no known type, or the group is infinite and
+            not SO2 or O2.
 
     Example:
         >>> from darboux.linear import Conv

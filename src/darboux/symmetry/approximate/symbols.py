@@ -27,7 +27,7 @@ def stencil_of(what: Stencil | StencilMap) -> Stencil:
         >>> stencil_of(Conv(1, 1, kernel=3, dim=2)).weight.dtype
         torch.float64
     """
-    stencil = what.stencil() if isinstance(what, StencilMap) else what
+    stencil: object = what.stencil() if isinstance(what, StencilMap) else what
     if not isinstance(stencil, Stencil):
         msg = (
             f"Expected a stencil or a convolution; got {type(what).__name__}. Frequencies are "

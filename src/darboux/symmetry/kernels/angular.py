@@ -20,7 +20,7 @@ def solved_angular(group: Group, source: str, target: str, *, frequency: int) ->
 
     Shapes: (count, d₂, d₁, harmonics).
 
-    Source: section 5.1.2, equation (53).
+    Source: section 5.1.2.
 
     Args:
         group: any group that acts on the plane or on space.

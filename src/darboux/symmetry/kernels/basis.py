@@ -30,7 +30,7 @@ def kernel_basis(
     Shapes: (count, n₂, n₁, *[kernel]*dim), float64; orthonormal over all axes but the first.
     The centre is the middle of the taps. The result is shared between calls: do not edit it.
 
-    Source: section 5.1.2, equation (53).
+    Source: section 5.1.2.
 
     Args:
         source: ρ₁.

@@ -35,7 +35,7 @@ def planar_angular(group: Group, source: str, target: str, *, frequency: int) ->
     Shapes: (count, d₂, d₁, 2), the coefficients of cos fφ and sin fφ; (count, d₂, d₁, 1) where
     f = 0.
 
-    Source: section 5.1.2, equation (53).
+    Source: section 5.1.2.
 
     Args:
         group: C_N, D_N, SO(2) or O(2).

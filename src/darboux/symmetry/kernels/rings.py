@@ -28,7 +28,7 @@ class Rings:
     below πr apart. The corners beyond the last ring belong to its tail. On the grid these
     functions are linearly independent; there are as many as polynomials of degree below k.
 
-    Source: section 5.1.2, equation (53).
+    Source: section 5.1.2.
 
     Args:
         radii: r_i, in pixels.

@@ -26,7 +26,7 @@ def steerable_kernels(
     space and all g. Of functions that depend on each other on the grid, as many are left out.
     The basis is the orthonormal one that is nearest to the functions.
 
-    Source: section 5.1.2, equation (53).
+    Source: section 5.1.2.
 
     Args:
         group: the group.

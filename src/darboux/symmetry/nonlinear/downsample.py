@@ -24,7 +24,7 @@ class Downsample(Resample):
 
     Shapes: (batch, channels, *space) -> (batch, channels, *⌈space/2⌉).
 
-    Source: section 5.2; Zhang 2019, Making convolutional networks shift-invariant again.
+    Source: section 5.1.3; Zhang 2019, Making convolutional networks shift-invariant again.
 
     Args:
         feature: the type of x, and of the result.

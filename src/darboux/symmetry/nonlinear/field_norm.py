@@ -25,7 +25,7 @@ class FieldNorm(nn.Module):
 
     Shapes: (batch, channels, *space) -> the same.
 
-    Source: section 5.2; Ioffe and Szegedy 2015.
+    Source: section 5.1.3; Ioffe and Szegedy 2015.
 
     Args:
         feature: the type of x.

@@ -32,7 +32,7 @@ class FourierActivation(Activation):
 
     Shapes: (batch, channels, *space) -> the same.
 
-    Source: section 5.2; Cohen and others 2018, Spherical CNNs; Poulenard and Guibas 2021.
+    Source: section 5.1.3; Cohen and others 2018, Spherical CNNs; Poulenard and Guibas 2021.
 
     Args:
         feature: the type of x, of fields such as `band_limited` makes.

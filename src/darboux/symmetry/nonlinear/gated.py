@@ -26,7 +26,7 @@ class GatedActivation(nn.Module):
     Shapes: (batch, channels + gates, *space) -> (batch, channels, *space); the gates, one for
     each field that is not trivial, come last.
 
-    Source: section 5.2; Weiler and others 2018, 3D steerable CNNs.
+    Source: section 5.1.3; Weiler and others 2018, 3D steerable CNNs.
 
     Args:
         feature: the type of the result; `source` is that of x.

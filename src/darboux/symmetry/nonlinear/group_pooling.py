@@ -26,7 +26,7 @@ class GroupPooling(nn.Module):
 
     Shapes: (batch, channels, *space) -> (batch, fields, *space).
 
-    Source: section 5.2.
+    Source: section 5.1.3.
 
     Args:
         feature: the type of x.

@@ -30,7 +30,7 @@ class NormActivation(Activation):
 
     Shapes: (batch, channels, *space) -> the same.
 
-    Source: section 5.2; Combettes and Wajs 2005 for proximal maps.
+    Source: section 5.1.3; Combettes and Wajs 2005 for proximal maps.
 
     Args:
         feature: the type of x; only the sizes of its fields matter.

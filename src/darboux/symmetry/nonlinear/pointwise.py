@@ -21,7 +21,7 @@ class Pointwise(nn.Module):
 
     Shapes: (batch, channels, *space) -> the same.
 
-    Source: section 5.2.
+    Source: section 5.1.3.
 
     Args:
         feature: the type of x.

@@ -20,7 +20,7 @@ from darboux.symmetry.nonlinear.resample_axis import halve, spread
 class Resample(LinearMap):
     """A map between images of two sizes that acts on every channel alike.
 
-    Source: section 5.2; Zhang 2019, Making convolutional networks shift-invariant again.
+    Source: section 5.1.3; Zhang 2019, Making convolutional networks shift-invariant again.
     """
 
     unit: Tensor

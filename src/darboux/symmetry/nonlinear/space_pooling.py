@@ -19,7 +19,7 @@ class SpacePooling(nn.Module):
 
     Shapes: (batch, channels, *space) -> (batch, channels).
 
-    Source: section 5.2.
+    Source: section 5.1.3.
 
     Args:
         feature: the type of x, and of the result.

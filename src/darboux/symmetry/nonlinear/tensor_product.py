@@ -25,7 +25,7 @@ class TensorProductActivation(nn.Module):
 
     Shapes: (batch, source channels, *space) -> (batch, target channels, *space).
 
-    Source: section 5.2; Kondor, Lin and Trivedi 2018, Clebsch-Gordan nets.
+    Source: section 5.1.3; Kondor, Lin and Trivedi 2018, Clebsch-Gordan nets.
 
     Args:
         source: the type of x.

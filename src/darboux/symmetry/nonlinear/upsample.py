@@ -20,7 +20,7 @@ class Upsample(Resample):
 
     Shapes: (batch, channels, *space) -> (batch, channels, *2 space), or of `size`.
 
-    Source: section 5.2.
+    Source: section 5.1.3.
 
     Args:
         feature: the type of x, and of the result.

@@ -78,8 +78,13 @@ def near_scale_claim(convolution: ScaleConv, *, band: float = math.pi / 2) -> Cl
     return Claim(structure, Kind.BOUND, reason)
 
 
-def _commutator(convolution: ScaleConv) -> ExponentialSum:
-    """Return Â(ξ/s) S - S Â(ξ), rows of the first scale and columns that leave dropped."""
+def _commutator(convolution: object) -> ExponentialSum:
+    """Return Â(ξ/s) S - S Â(ξ), rows of the first scale and columns that leave dropped.
+
+    Raises:
+        TypeError: if the map is no ScaleConv.
+        ValueError: if there is one scale only.
+    """
     if not isinstance(convolution, ScaleConv):
         msg = f"scale_error: expected a ScaleConv; got {type(convolution).__name__}."
         raise TypeError(msg)

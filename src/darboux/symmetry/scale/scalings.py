@@ -56,8 +56,8 @@ class Scalings:
         """
         if x.ndim < 2 or x.shape[1] % self.count:
             msg = (
-                f"Expected channels on axis 1 that are a multiple of {self.count} scales; got shape "
-                f"{tuple(x.shape)}. Use what a ScaleConv with the same scales returned."
+                f"Expected channels on axis 1 that are a multiple of {self.count} scales; got "
+                f"shape {tuple(x.shape)}. Use what a ScaleConv with the same scales returned."
             )
             raise ValueError(msg)
         return x.unflatten(1, (-1, self.count))

@@ -7,17 +7,37 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from darboux.activations import ReLU
 from darboux.linear import LinearMap, Scaled, Shrunk, SkewPart, Stacked, Transposed
 from darboux.linear.stencil import Padding
 from darboux.symmetry import (
     O2,
     SO2,
+    SO3,
     Cyclic,
     Dihedral,
+    Downsample,
     EquivariantConv,
     EquivariantDense,
     Feature,
     FeatureLift,
+    FieldNorm,
+    FourierActivation,
+    GatedActivation,
+    GroupPooling,
+    NormActivation,
+    Octahedral,
+    Permutations,
+    Pointwise,
+    ScaleConv,
+    ScalePooling,
+    SpacePooling,
+    SphereActivation,
+    SphericalConv,
+    TensorProductActivation,
+    Upsample,
+    band_limited,
+    permutation_representation,
 )
 
 Build = Callable[[], nn.Module]
@@ -47,6 +67,19 @@ def _o2() -> Feature:
     return Feature(O2(), ["0+", "0-", 1])
 
 
+def _permuted() -> Feature:
+    group = Permutations(3)
+    return Feature(group, [permutation_representation(group), "trivial"])
+
+
+def _cube() -> Feature:
+    return Feature(Octahedral(), ["A1", "T1", "E"])
+
+
+def _space() -> Feature:
+    return Feature(SO3(), ["0", "1"])
+
+
 def _conv(
     source: Feature, target: Feature, *, kernel: int = 3, zeros: bool = False, stride: int = 1
 ) -> EquivariantConv:
@@ -67,6 +100,15 @@ _MAPS: dict[str, Callable[[], LinearMap]] = {
     "conv-d4": lambda: _conv(_d4(), _d4()),
     "conv-so2": lambda: _conv(_so2(), _so2(), kernel=5, zeros=True),
     "conv-o2": lambda: _conv(_o2(), _o2()),
+    "dense-s3": lambda: EquivariantDense(_permuted(), _permuted()),
+    "conv-s3": lambda: EquivariantConv(_permuted(), _permuted(), kernel=3, dim=2),
+    "conv-octahedral": lambda: EquivariantConv(_cube(), _cube(), kernel=3, dim=3),
+    "conv-so3": lambda: EquivariantConv(_space(), _space(), kernel=3, dim=3, padding="zeros"),
+    "conv-octahedral-stride": lambda: EquivariantConv(
+        _cube(), _cube(), kernel=3, dim=3, padding="zeros", stride=2
+    ),
+    "downsample-zeros": lambda: Downsample(_c4(), dim=2, padding="zeros"),
+    "downsample-circular": lambda: Downsample(_c4(), dim=2),
     "lift-c4": lambda: FeatureLift(2, _c4(), dim=2),
     "scaled-conv": lambda: Scaled(_conv(_c4(), _c4()), factor=-0.5),
     "skew-conv": lambda: SkewPart(_conv(_c4(), _c4())),
@@ -87,4 +129,29 @@ def _seeded(build: Build) -> Build:
 
 
 MAPS: dict[str, Build] = {name: _seeded(build) for name, build in _MAPS.items()}
-CASES: dict[str, Build] = dict(MAPS)
+
+_LAYERS: dict[str, Build] = {
+    "upsample": lambda: Upsample(_c4(), dim=2),
+    "pointwise": lambda: Pointwise(_d4(), ReLU()),
+    "norm": lambda: NormActivation(_so2()),
+    "gated": lambda: GatedActivation(_so2()),
+    "tensor-product": lambda: TensorProductActivation(_so2(), _so2()),
+    "fourier": lambda: FourierActivation(
+        Feature(Cyclic(4), band_limited(Cyclic(4), 1)), ReLU(), samples=4
+    ),
+    "group-pooling": lambda: GroupPooling(_d4()),
+    "space-pooling": lambda: SpacePooling(_so2()),
+    "field-norm": lambda: FieldNorm(_so2()).eval(),
+}
+LAYERS: dict[str, Build] = {name: _seeded(build) for name, build in _LAYERS.items()}
+
+# Nearly equivariant ones: `darboux.symmetry.scale` and `darboux.symmetry.sphere`.
+_NEARLY: dict[str, Build] = {
+    "scale-lifting": lambda: ScaleConv(1, 2, scales=2, kernel=9, lifting=True),
+    "scale-inner": lambda: ScaleConv(2, 1, scales=2, kernel=9, lifting=False, extent=2),
+    "scale-pooling": lambda: ScalePooling(2),
+    "spherical-conv": lambda: SphericalConv(2, 3, degree=3),
+    "sphere-activation": lambda: SphereActivation(ReLU(), degree=3),
+}
+NEARLY: dict[str, Build] = {name: _seeded(build) for name, build in _NEARLY.items()}
+CASES: dict[str, Build] = {**MAPS, **LAYERS, **NEARLY}
