@@ -84,7 +84,7 @@ def test_symbol(name):
 
 @pytest.mark.parametrize("name", STRIDED)
 def test_a_strided_map_has_no_symbol(name):
-    with pytest.raises(TypeError, match="symbol|grid|stride"):
+    with pytest.raises(TypeError, match=r"symbol|grid|stride"):
         MAPS[name]().symbol(3)
 
 

@@ -28,7 +28,7 @@ assert nearly_scale_equivariant  # registers the attack
 
 def lifting(scales=3, kernel=17, factor=2**0.5, fields=2, **options):
     return ScaleConv(
-        1, fields, scales=scales, kernel=kernel, factor=factor, lifting=True, **options
+        1, fields, scales=Scalings(factor, scales), kernel=kernel, lifting=True, **options
     ).double()
 
 

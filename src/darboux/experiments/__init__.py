@@ -7,6 +7,7 @@ where a statement does not hold.
 """
 
 from darboux.experiments import (
+    approximate_equivariance,
     deep_hamiltonian,
     digits_density,
     energy,
@@ -26,6 +27,7 @@ __all__ = [
     "RefutedError",
     "Result",
     "Statement",
+    "approximate_equivariance",
     "deep_hamiltonian",
     "digits_density",
     "energy",

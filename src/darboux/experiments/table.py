@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from darboux.experiments import (
+    approximate_equivariance,
     deep_hamiltonian,
     digits_density,
     energy,
@@ -38,6 +39,9 @@ class Experiment:
 
 
 EXPERIMENTS: dict[str, Experiment] = {
+    "approximate-equivariance": Experiment(
+        approximate_equivariance.run, "equivariance error off the grid: bound and measurement"
+    ),
     "deep-hamiltonian": Experiment(
         deep_hamiltonian.run, "a Hamiltonian network of 1000 layers: no gradient vanishes"
     ),

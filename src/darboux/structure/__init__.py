@@ -23,6 +23,8 @@ from darboux.structure.field_premises import (
 )
 from darboux.structure.kind import Kind
 from darboux.structure.metric import Averaged, Isometric, LinearGrowth, Lipschitz
+from darboux.structure.near_equivariance import NearlyEquivariant
+from darboux.structure.near_scaling import NearlyScaleEquivariant
 from darboux.structure.phase import (
     ConformalSymplectic,
     Invertible,
@@ -74,6 +76,8 @@ __all__ = [
     "Lipschitz",
     "LipschitzField",
     "LogDeterminant",
+    "NearlyEquivariant",
+    "NearlyScaleEquivariant",
     "Nonnegative",
     "NormAtMost",
     "OneSidedField",

@@ -10,6 +10,7 @@ from darboux.symmetry.approximate import (
     Bracket,
     ExponentialSum,
     equivariance_error,
+    near_claim,
     worst_equivariance_error,
 )
 from darboux.symmetry.feature import Feature, move
@@ -123,6 +124,7 @@ __all__ = [
     "mackey_matrix",
     "move",
     "named",
+    "near_claim",
     "near_scale_claim",
     "null_space",
     "permutation_representation",

@@ -66,8 +66,7 @@ class _Search:
         self.band = structure.band
         self.group = _group(structure.group, self.waves.dim)
         self.source = self._feature(structure.source, self.waves.channels)
-        out = self.waves.at_centre(target.inputs[:1]).shape[1]
-        self.image = self._feature(structure.target, out)
+        self.image = self._feature(structure.target, self.waves.out)
         self.elements = self.group.sample(_ELEMENTS, seed=0)
 
     def random(self) -> tuple[Trial, list[_Sample]]:
@@ -110,7 +109,9 @@ class _Search:
         _, sigma, right = torch.linalg.svd(first - second, full_matrices=False)
         size = first.flatten(1).norm(dim=1) + second.flatten(1).norm(dim=1)
         vectors = right[:, 0].conj()
-        found = zip(frequencies, elements, sigma[:, 0].tolist(), size.tolist(), vectors, strict=True)
+        found = zip(
+            frequencies, elements, sigma[:, 0].tolist(), size.tolist(), vectors, strict=True
+        )
         return [_Sample(*each) for each in found]
 
     def _matrices(self, elements: Sequence[Any]) -> tuple[Tensor, Tensor, Tensor]:

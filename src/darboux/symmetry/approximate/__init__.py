@@ -7,6 +7,13 @@ error on band-limited functions is a supremum over frequencies, and can be bound
 from darboux.symmetry.approximate.bracket import Bracket
 from darboux.symmetry.approximate.equivariance_error import equivariance_error
 from darboux.symmetry.approximate.exponential_sum import ExponentialSum
+from darboux.symmetry.approximate.near_claim import near_claim
 from darboux.symmetry.approximate.worst_error import worst_equivariance_error
 
-__all__ = ["Bracket", "ExponentialSum", "equivariance_error", "worst_equivariance_error"]
+__all__ = [
+    "Bracket",
+    "ExponentialSum",
+    "equivariance_error",
+    "near_claim",
+    "worst_equivariance_error",
+]

@@ -54,22 +54,25 @@ def joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
-def inner(x: Tensor, y: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:
-    """Return ⟨x_f, y_f⟩ of each field, (batch, count, *space), outside of differentiation.
+def inner(x: Tensor, y: Tensor, runs: Runs, *, dtype: torch.dtype) -> Tensor:
+    """Return ⟨x_f, y_f⟩ of each field, (batch, fields, *space), outside of differentiation.
 
     A reduction along a short axis costs several passes over memory; adding up slices costs
     one.
 
     Example:
-        >>> inner(torch.ones(1, 4, 3), torch.ones(1, 4, 3)).tolist()
-        [[3.0, 3.0, 3.0, 3.0]]
+        >>> inner(torch.ones(1, 4), torch.ones(1, 4), ((1, 3), (1, 1)), dtype=torch.float32)
+        tensor([[3., 1.]])
     """
-    if dtype is not None and x.dtype != dtype:
+    if x.dtype != dtype:
         x, y = x.to(dtype), y.to(dtype)
-    pairs = list(zip(x.unbind(2), y.unbind(2), strict=True))
-    total = pairs[0][0] * pairs[0][1]
-    for a, b in pairs[1:]:
-        total.addcmul_(a, b)
+    counts = [count for count, _ in runs]
+    total = x.new_empty(len(x), sum(counts), *x.shape[2:])
+    places = total.split(counts, dim=1)
+    for a, b, place in zip(split_fields(x, runs), split_fields(y, runs), places, strict=True):
+        torch.mul(a.select(2, 0), b.select(2, 0), out=place)
+        for k in range(1, a.shape[2]):
+            place.addcmul_(a.select(2, k), b.select(2, k))
     return total
 
 

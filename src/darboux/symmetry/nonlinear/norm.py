@@ -71,9 +71,7 @@ class NormActivation(Activation):
     def forward(self, x: Tensor) -> Tensor:
         """Return every field, shortened by -b_f."""
         self.feature.check(x)
-        biases = self.bias.split([count for count, _ in self.runs])
-        parts = split_fields(x, self.runs)
-        return join_fields([shrink(part, b) for part, b in zip(parts, biases, strict=True)])
+        return shrink(x, self.bias, self.runs)
 
     def slopes(self) -> tuple[float, float]:
         """Return (0, 1): the Jacobian is symmetric, with eigenvalues in [0, 1].

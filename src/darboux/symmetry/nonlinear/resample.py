@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from darboux.linear.linear_map import LinearMap
 from darboux.linear.sizes import dimension
 from darboux.linear.stencil import Padding
-from darboux.structure import Equivariant
+from darboux.structure import Claim, Equivariant, Kind
 from darboux.symmetry.feature import Feature
 from darboux.symmetry.nonlinear.resample_axis import halve, spread
 
@@ -70,6 +70,11 @@ class Resample(LinearMap):
         Nothing is said about shifts, which depends on the size of the image.
         """
         return Equivariant(self.feature.group, self.feature, self.feature, grid=True)
+
+    def symmetries(self) -> tuple[Claim, ...]:
+        """Return that the map is equivariant, and why."""
+        reason = "taps and the pixels that are kept are symmetric about the centre of the image"
+        return (Claim(self.equivariant(), Kind.CONSTRUCTION, reason),)
 
     def extra_repr(self) -> str:
         """Return feature, axes and padding."""

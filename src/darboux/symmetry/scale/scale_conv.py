@@ -41,9 +41,8 @@ class ScaleConv(StencilMap):
     Args:
         in_fields: fields of x.
         out_fields: fields of A x.
-        scales: how many scales, or `Scalings`.
+        scales: how many scales with the ratio √2, or `Scalings`.
         kernel: taps per axis, odd; it holds three widths s of the largest scale on each side.
-        factor: ratio of neighbouring scales; unused where `scales` says it.
         dim: spatial axes.
         lifting: whether x has no scales yet.
         extent: how many scales interact; unused where lifting.
@@ -68,7 +67,6 @@ class ScaleConv(StencilMap):
         *,
         scales: int | Scalings,
         kernel: int,
-        factor: float = 2**0.5,
         dim: int = 2,
         lifting: bool,
         extent: int = 1,
@@ -76,7 +74,7 @@ class ScaleConv(StencilMap):
         padding: Padding = "circular",
     ) -> None:
         super().__init__()
-        self.scalings = scales if isinstance(scales, Scalings) else Scalings(factor, scales)
+        self.scalings = scales if isinstance(scales, Scalings) else Scalings(count=scales)
         self.in_fields = positive("in_fields", in_fields)
         self.out_fields = positive("out_fields", out_fields)
         self.dim = dimension(dim)
