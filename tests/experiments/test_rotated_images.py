@@ -76,7 +76,7 @@ def test_turns_of_each_image_are_its_own():
         torch.testing.assert_close(both[k : k + 1], shown(x[k : k + 1], float(angles[k])))
 
 
-def test_a_turned_linear_image_is_the_turned_function():
+def test_a_turned_image_is_the_turned_function():
     line = torch.arange(9, dtype=torch.float64) - 4
     y, x = torch.meshgrid(line, line, indexing="ij")
     angle = 0.4
@@ -86,7 +86,9 @@ def test_a_turned_linear_image_is_the_turned_function():
         math.cos(angle) * y + math.sin(angle) * x,
         -math.sin(angle) * y + math.cos(angle) * x,
     )
-    torch.testing.assert_close(found[1:-1, 1:-1], (0.3 * back[0] - 0.2 * back[1])[1:-1, 1:-1])
+    expected = 0.3 * back[0] - 0.2 * back[1]
+    # cubic convolution leaves a few per cent of a pixel's step; turned the wrong way it is 0.8
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
 
 
 def test_a_digit_stays_inside_the_image():
@@ -153,8 +155,9 @@ def test_an_ordinary_classifier_wobbles():
 def test_statements_can_fail():
     found = runs(**{ORDINARY: [30.0, 40.0], AUGMENTED: [80.0, 80.0]})
     found |= runs(**{EQUIVARIANT: [50.0, 49.0], BOTH: [95.0, 79.0]})
-    assert [s.holds for s in statements.comparisons(found, 10.0)] == [False, False, True]
-    assert [s.holds for s in statements.comparisons(found, 9.0)] == [True, False, True]
+    margins = [(EQUIVARIANT, ORDINARY, 10.0), (BOTH, AUGMENTED, -1.0), (BOTH, AUGMENTED, 0.0)]
+    assert [s.holds for s in statements.comparisons(found, margins)] == [False, True, False]
+    assert statements.ahead(found, EQUIVARIANT, ORDINARY, 9.0).holds
     assert statements.quarter_turns(found).holds
     worse = replace(found[BOTH][0], by_angle={**found[BOTH][0].by_angle, 180: 1.0})
     assert not statements.quarter_turns({**found, BOTH: [worse]}).holds

@@ -11,7 +11,14 @@ import torch
 from darboux.certify import Certificate
 from darboux.certify.certify import certify
 from darboux.experiments.result import Result, Statement
-from darboux.experiments.rotated_classifiers import Judged, classifiers
+from darboux.experiments.rotated_classifiers import (
+    AUGMENTED,
+    EQUIVARIANT,
+    ORDINARY,
+    Judged,
+    classifiers,
+)
+from darboux.experiments.rotated_classifiers import BOTH as EQUIVARIANT_AUGMENTED
 from darboux.experiments.rotated_photographs import BOTH, Denoiser, Practice, denoisers
 from darboux.experiments.rotated_pictures import (
     draw_angles,
@@ -20,6 +27,7 @@ from darboux.experiments.rotated_pictures import (
     draw_photographs,
 )
 from darboux.experiments.rotated_statements import (
+    Margins,
     certified,
     comparisons,
     quarter_turns,
@@ -45,21 +53,26 @@ class Size:
     Args:
         course: of the classifiers.
         seeds: runs of each.
-        points: by which the equivariant classifier must be ahead of the ordinary one.
+        margins: by how many points which classifiers must be ahead of others.
         practice: of the denoisers.
         count: of the digits that judge; None for all.
     """
 
     course: Course
     seeds: int
-    points: float
+    margins: Margins
     practice: Practice
     count: int | None = None
 
 
-_FULL = Size(Course(300), 3, 25.0, Practice(steps=300))
+_AHEAD = ((EQUIVARIANT, ORDINARY, 25.0), (EQUIVARIANT_AUGMENTED, AUGMENTED, 0.0))
+_FULL = Size(Course(300), 3, _AHEAD, Practice(steps=300))
 _QUICK = Size(
-    Course(100, 20, 0.03), 1, 10.0, Practice(steps=30, batch=4, side=64, depth=2), count=150
+    Course(100, 20, 0.03),
+    1,
+    ((EQUIVARIANT, ORDINARY, 10.0),),
+    Practice(steps=30, batch=4, side=64, depth=2),
+    count=150,
 )
 
 
@@ -90,7 +103,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="Rotated images: ordinary, augmented and equivariant networks",
         lead=_LEAD,
         numbers={**_digits(judged), **_photographs(cleaning)},
-        statements=_statements(judged, cleaning, certificate, size.points),
+        statements=_statements(judged, cleaning, certificate, size.margins),
         figures=_figures(judged, cleaning, size.practice.side, out),
     )
 
@@ -99,13 +112,13 @@ def _statements(
     judged: Mapping[str, Sequence[Judged]],
     cleaning: Mapping[str, Denoiser],
     certificate: Certificate,
-    points: float,
+    margins: Margins,
 ) -> list[Statement]:
     """Return what was put to the test."""
     return [
         same_size({name: runs[0].trained.parameters for name, runs in judged.items()}, "digits"),
         quarter_turns(judged),
-        *comparisons(judged, points),
+        *comparisons(judged, margins),
         same_size({name: each.parameters for name, each in cleaning.items()}, "photographs"),
         same_psnr(cleaning),
         certified(certificate),

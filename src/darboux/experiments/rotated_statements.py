@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from darboux.certify import Certificate
 from darboux.experiments.result import Statement
-from darboux.experiments.rotated_classifiers import AUGMENTED, BOTH, EQUIVARIANT, ORDINARY, Judged
+from darboux.experiments.rotated_classifiers import BOTH, EQUIVARIANT, Judged
 from darboux.experiments.rotated_photographs import BOTH as JOINT
 from darboux.experiments.rotated_photographs import PLAIN, TURNS, Denoiser
 from darboux.structure import Averaged, Equivariant
 
 Runs = Mapping[str, Sequence[Judged]]
+Margins = Sequence[tuple[str, str, float]]
 
 _ROUNDING = 1e-4  # of logits, relative, in float32
 _SAME = 1e-3  # dB
@@ -69,23 +70,18 @@ def ahead(found: Runs, first: str, second: str, points: float) -> Statement:
     return Statement(text, measured, holds=bool(gaps) and min(gaps) >= points)
 
 
-def comparisons(found: Runs, points: float) -> list[Statement]:
-    """Return what holds between the classifiers at random angles.
+def comparisons(found: Runs, margins: Margins) -> list[Statement]:
+    """Return what holds between classifiers at random angles.
 
     Args:
         found: the runs of each.
-        points: by which the equivariant one is ahead of the ordinary one at least.
+        margins: (the better one, the other one, points between them at least).
 
     Example:
-        >>> from collections import defaultdict
-        >>> len(comparisons(defaultdict(list), 10.0))
-        3
+        >>> comparisons({"a": [], "b": []}, [("a", "b", 5.0)])[0].measured
+        ' points'
     """
-    return [
-        ahead(found, EQUIVARIANT, ORDINARY, points),
-        ahead(found, BOTH, AUGMENTED, 0.0),
-        ahead(found, BOTH, EQUIVARIANT, 0.0),
-    ]
+    return [ahead(found, *margin) for margin in margins]
 
 
 def same_psnr(found: Mapping[str, Denoiser]) -> Statement:

@@ -100,8 +100,13 @@ class Feature(Law):
 
     def tie(self, rows: Tensor) -> Tensor:
         """Return for every channel the maximum over its field."""
-        fields = rows.split(list(self.sizes))
-        return torch.cat([field.amax().expand(len(field)) for field in fields])
+        runs = [(size, len(list(run))) for size, run in groupby(self.sizes)]
+        parts = rows.split([size * count for size, count in runs])
+        tied = [
+            part.reshape(count, size).amax(dim=1, keepdim=True).expand(count, size).flatten()
+            for part, (size, count) in zip(parts, runs, strict=True)
+        ]
+        return tied[0] if len(tied) == 1 else torch.cat(tied)
 
     def runs(self) -> list[tuple[Representation, int]]:
         """Return runs of equal neighbouring fields as (representation, count)."""

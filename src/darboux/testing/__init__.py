@@ -24,6 +24,7 @@ from darboux.testing.checks.discrete_gradients import (
     check_discrete_gradient,
     check_energy_drift,
 )
+from darboux.testing.checks.equivariance import check_equivariant
 from darboux.testing.checks.fields import check_bind, check_constants, check_energy, check_shape
 from darboux.testing.checks.flow import check_descent, check_trajectory
 from darboux.testing.checks.implicit import (
@@ -114,6 +115,7 @@ __all__ = [
     "check_dtypes",
     "check_energy",
     "check_energy_drift",
+    "check_equivariant",
     "check_estimate",
     "check_functional",
     "check_fused",

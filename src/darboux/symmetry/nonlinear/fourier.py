@@ -16,7 +16,6 @@ from darboux.symmetry.feature import Feature
 from darboux.symmetry.nonlinear.blocks import join_fields, joined, split_fields
 from darboux.symmetry.nonlinear.claims import equivariant_claim, one_function
 from darboux.symmetry.nonlinear.constants import exact, value
-from darboux.symmetry.nonlinear.norm import tied
 from darboux.symmetry.nonlinear.sampling import planar, restricted, synthesis
 
 
@@ -108,7 +107,7 @@ class FourierActivation(Activation):
 
     def tie(self, rows: Tensor) -> Tensor:
         """Return the largest entry of each field, for all its channels."""
-        return tied(rows, self.feature)
+        return self.feature.tie(rows)
 
     def claims(self) -> Claims:
         """Return what the slopes prove, and `Equivariant` under the sampled subgroup."""

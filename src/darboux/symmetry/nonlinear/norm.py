@@ -95,7 +95,7 @@ class NormActivation(Activation):
 
     def tie(self, rows: Tensor) -> Tensor:
         """Return the largest entry of each field, for all its channels."""
-        return tied(rows, self.feature)
+        return self.feature.tie(rows)
 
     def claims(self) -> Claims:
         """Return `Averaged` with α = ½, and `Equivariant`."""
@@ -111,20 +111,6 @@ class NormActivation(Activation):
     def extra_repr(self) -> str:
         """Return the feature."""
         return repr(self.feature)
-
-
-def tied(rows: Tensor, feature: Feature) -> Tensor:
-    """Return the smallest diagonal above `rows` that is constant on every field.
-
-    Shapes: (channels,) -> the same.
-
-    Example:
-        >>> from darboux.symmetry import SO2
-        >>> tied(torch.tensor([1.0, 2.0, 3.0]), Feature(SO2(), ["1", "0"]))
-        tensor([2., 2., 3.])
-    """
-    largest = [part.amax().expand(len(part)) for part in rows.split(list(feature.sizes))]
-    return torch.cat(largest)
 
 
 def _ends(feature: Feature) -> set[int]:
