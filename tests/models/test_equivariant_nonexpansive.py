@@ -1,4 +1,4 @@
-"""The nonexpansive and equivariant denoiser: both claims for all parameters, and its frozen form."""
+"""The nonexpansive and equivariant denoiser: claims for all parameters, and its frozen form."""
 
 import pytest
 import torch

@@ -61,7 +61,7 @@ def networks(depth: int) -> Mapping[str, tuple[Callable[[], nn.Module], float, b
         ...     name: sum(p.numel() for p in made[0]().parameters())
         ...     for name, made in networks(4).items()
         ... }
-        {'ordinary': 4768, 'ordinary, augmented': 4768, 'nonexpansive': 4676,
+        {'ordinary': 4672, 'ordinary, augmented': 4672, 'nonexpansive': 4676,
         'nonexpansive and equivariant': 4644}
     """
     free = partial(unconstrained_denoiser, features=8, units=8, depth=depth, shuffle=1)

@@ -10,6 +10,7 @@ from darboux.experiments import (
     deep_hamiltonian,
     digits_density,
     energy,
+    equivariant_denoiser,
     half_moons,
     invertible_classifiers,
     stability,
@@ -49,6 +50,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         digits_density.run, "a normalising flow of handwritten digits, in bits per dimension"
     ),
     "energy": Experiment(energy.run, "energy of the pendulum over long times, method by method"),
+    "equivariant-denoiser": Experiment(
+        equivariant_denoiser.run,
+        "ordinary and equivariant denoisers on turned rectangles (Figure 3)",
+    ),
     "half-moons": Experiment(
         half_moons.run, "three normalising flows of the two half-moons beside the exact density"
     ),

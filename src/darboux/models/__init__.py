@@ -3,6 +3,7 @@
 from darboux.models.coupling_classifier import coupling_classifier
 from darboux.models.coupling_flow import coupling_flow
 from darboux.models.denoiser import denoiser, unconstrained_denoiser
+from darboux.models.equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
 from darboux.models.image_flow import image_flow
 from darboux.models.initialise import initialise
 from darboux.models.invertible_unet import InvertibleUNet
@@ -20,11 +21,13 @@ __all__ = [
     "coupling_classifier",
     "coupling_flow",
     "denoiser",
+    "equivariant_denoiser",
     "hamiltonian_block",
     "hyperbolic_block",
     "image_flow",
     "initialise",
     "iunet",
+    "ordinary_denoiser",
     "parabolic_block",
     "pde_network",
     "plain_resnet_classifier",
