@@ -1,20 +1,13 @@
-"""The experiment on equivariance off the grid, at its quick size; its statements can fail."""
+"""The experiment on equivariance off the grid; its statements can fail."""
 
 import math
 
 import pytest
 import torch
 
-from darboux.experiments.approximate_equivariance import _finer, _wider, run
+from darboux.experiments.approximate_equivariance import _finer, _wider
 from darboux.experiments.approximate_kernels import Kernel
 from darboux.experiments.approximate_networks import network, network_error
-
-
-@pytest.mark.slow
-def test_statements_hold(tmp_path):
-    result = run(tmp_path, quick=True)
-    result.require()
-    assert all(path.stat().st_size > 10_000 for path in result.files)
 
 
 @pytest.mark.parametrize("name", ["C8", "SO(2)"])

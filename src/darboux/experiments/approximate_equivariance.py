@@ -8,7 +8,7 @@ from pathlib import Path
 
 from darboux.experiments.approximate_kernels import GROUPS, Kernel
 from darboux.experiments.approximate_networks import network, network_error
-from darboux.experiments.approximate_pictures import Curve, draw
+from darboux.experiments.approximate_pictures import Curve, draw_convolutions, draw_networks
 from darboux.experiments.result import Result, Statement
 from darboux.symmetry.approximate.bracket import Bracket
 
@@ -45,22 +45,28 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     groups = _groups(seed, kernels=(3,) if quick else _KERNELS)
     networks = _networks(seed, last=90 if quick else 360)
     widths = _widths(seed, kernels=(3,) if quick else (3, 5, 7))
-    path = out / "approximate_equivariance.png"
+    kernels, nets = out / "convolutions.png", out / "networks.png"
     return Result(
         title="Equivariance off the grid",
         lead=_LEAD,
         numbers=_numbers(bands, groups, networks, widths),
         statements=_statements(curves, bands, groups, networks, widths),
-        figures={draw(curves, bands, groups, networks, widths, path): _CAPTION},
+        figures={
+            draw_convolutions(curves, bands, groups, kernels): _CONVOLUTIONS,
+            draw_networks(networks, widths, nets): _NETWORKS,
+        },
     )
 
 
-_CAPTION = (
-    "Lines are bounds, dots measurements with random plane waves. Above: one convolution between "
-    "features with frequencies 0, 1, 2 of SO(2), over the angle for frequencies up to π/2; its "
-    "worst angle over the band; the worst element of each group over the kernel size. Below: "
-    "networks of three layers on sums of Gaussians, whose rotations are known exactly: over the "
-    "angle for Gaussians 2 pixels wide, and at 22.5° over their width."
+_CONVOLUTIONS = (
+    "Lines are bounds, dots what plane waves attain. One convolution between features with "
+    "frequencies 0, 1, 2 of SO(2): over the angle, for frequencies up to π/2; its worst angle over "
+    "the band; and the worst element of each group over the kernel size."
+)
+_NETWORKS = (
+    "Networks of three layers on sums of Gaussians, whose rotations are known exactly: over the "
+    "angle for Gaussians 2 pixels wide (in the middle on a logarithmic scale), and at 22.5° over "
+    "their width."
 )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from darboux.experiments.figures import canvas, label, save
 from darboux.symmetry.approximate.bracket import Bracket
@@ -14,43 +16,61 @@ Curve = dict[float, tuple[Bracket, float]]  # over the angle in degrees: bounds,
 _COLOURS = ("#3d6fb6", "#e08e2b", "#2a9d8f", "#7b52ab", "#d1495b")
 
 
-def draw(
+def draw_convolutions(
     curves: dict[str, Curve],
     bands: dict[int, dict[float, Bracket]],
     groups: dict[str, dict[int, Bracket]],
-    networks: dict[str, dict[float, float]],
-    widths: dict[str, dict[float, float]],
     path: Path,
 ) -> Path:
-    """Draw all errors of the experiment, and return the path.
+    """Draw the errors of single convolutions, and return the path.
 
     Args:
-        curves: of convolutions over the angle, by kernel size.
-        bands: of convolutions at the worst angle over the band, by kernel size.
-        groups: of convolutions over the kernel size, by group.
-        networks: over the angle, by group.
-        widths: over the width of the Gaussians, by network.
+        curves: over the angle, by kernel size.
+        bands: at the worst angle over the band, by kernel size.
+        groups: over the kernel size, by group.
         path: the file.
 
     Example:
-        >>> draw.__doc__.splitlines()[0]
-        'Draw all errors of the experiment, and return the path.'
+        >>> draw_convolutions.__doc__.splitlines()[0]
+        'Draw the errors of single convolutions, and return the path.'
     """
-    figure, rows = canvas(2, 3, side=(4.3, 3.3))
+    figure, rows = canvas(1, 3, side=(4.3, 3.3))
     angle, band, size = rows[0]
     for (name, curve), colour in zip(curves.items(), _COLOURS, strict=False):
         places = list(curve)
         angle.plot(places, [b.upper for b, _ in curve.values()], color=colour, label=name)
         angle.plot(places, [m for _, m in curve.values()], ".", color=colour, markersize=4)
-    label(angle, "convolution, frequencies up to π/2", "angle in degrees", "relative error")
+    label(angle, "frequencies up to π/2", "angle in degrees", "relative error")
     for (each, row), colour in zip(bands.items(), _COLOURS, strict=False):
         _line(band, row, f"{each} × {each}", colour)
-    label(band, "convolution, worst angle", "band in radians per pixel", "")
+    label(band, "worst angle", "band in radians per pixel", "")
     for (name, sizes), colour in zip(list(groups.items())[1:], _COLOURS, strict=False):
         _line(size, sizes, name, colour)
-    label(size, "convolution, worst element", "kernel size", "")
+    label(size, "worst element, frequencies up to π/2", "kernel size", "")
     size.set_xticks(list(next(iter(groups.values()))))
-    _draw_networks(rows[1], networks, widths)
+    return _finished(figure, rows, path)
+
+
+def draw_networks(
+    networks: dict[str, dict[float, float]], widths: dict[str, dict[float, float]], path: Path
+) -> Path:
+    """Draw the errors of networks, and return the path.
+
+    Args:
+        networks: over the angle, by group.
+        widths: over the width of the Gaussians, by network.
+        path: the file.
+
+    Example:
+        >>> draw_networks.__doc__.splitlines()[0]
+        'Draw the errors of networks, and return the path.'
+    """
+    figure, rows = canvas(1, 3, side=(4.3, 3.3))
+    _draw_networks(list(rows[0]), networks, widths)
+    return _finished(figure, rows, path)
+
+
+def _finished(figure: Figure, rows: np.ndarray, path: Path) -> Path:
     for axes in rows.flat:
         if axes.has_data():
             axes.legend(frameon=False, fontsize=7)

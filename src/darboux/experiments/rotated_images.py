@@ -65,7 +65,11 @@ class Size:
     count: int | None = None
 
 
-_AHEAD = ((EQUIVARIANT, ORDINARY, 25.0), (EQUIVARIANT_AUGMENTED, AUGMENTED, 0.0))
+_AHEAD = (
+    (EQUIVARIANT, ORDINARY, 25.0),
+    (EQUIVARIANT_AUGMENTED, AUGMENTED, 0.0),
+    (EQUIVARIANT_AUGMENTED, EQUIVARIANT, 0.0),
+)
 _FULL = Size(Course(300), 3, _AHEAD, Practice(steps=300))
 _QUICK = Size(
     Course(100, 20, 0.03),
