@@ -41,8 +41,8 @@ _LEAD = (
     "Classifiers of the same depth and size learn upright digits of scikit-learn (without the 9, "
     "which is a 6 upside down) and are judged on turned ones: ordinary, trained on randomly "
     "turned images (twice as long), and equivariant under eight rotations. Then denoisers learn "
-    "upright patches of photographs and are judged on turned photographs; one of them is "
-    "nonexpansive and equivariant, both by construction."
+    "upright patches of photographs, all in as many steps, and are judged on turned photographs; "
+    "one of them is nonexpansive and equivariant, both by construction."
 )
 
 

@@ -69,7 +69,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             _same_size(found),
             _lower(found, ORDINARY),
             _lower(found, AUGMENTED),
-            _falls(found[EQUIVARIANT]),
             _saves(found),
         ],
         figures={
@@ -108,12 +107,6 @@ def _lower(found: Mapping[str, Curve], other: str) -> Statement:
     pairs = zip(found[EQUIVARIANT].counts, mine, theirs, strict=True)
     measured = ", ".join(f"N = {n}: {a:.1f} and {b:.1f} %" for n, a, b in pairs)
     return Statement(text, measured, holds=all(a < b for a, b in zip(mine, theirs, strict=True)))
-
-
-def _falls(curve: Curve) -> Statement:
-    text = f"the error of {EQUIVARIANT} falls with N"
-    measured = f"error ∝ N^{curve.exponent:.2f}"
-    return Statement(text, measured, holds=curve.exponent < 0)
 
 
 def _saves(found: Mapping[str, Curve]) -> Statement:
