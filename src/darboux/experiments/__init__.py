@@ -14,6 +14,8 @@ from darboux.experiments import (
     equivariant_denoiser,
     half_moons,
     invertible_classifiers,
+    rotated_images,
+    sample_complexity,
     stability,
     volume_segmentation,
 )
@@ -37,6 +39,8 @@ __all__ = [
     "half_moons",
     "invertible_classifiers",
     "reproduce",
+    "rotated_images",
+    "sample_complexity",
     "stability",
     "volume_segmentation",
 ]

@@ -36,7 +36,7 @@ def draw_curves(found: Mapping[str, Curve], path: Path) -> Path:
     axes.set_xticks(next(iter(found.values())).counts)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter("{x:g}")
-    ticks = [5, 10, 20, 50, 100]
+    ticks = [2, 5, 10, 20, 50, 100]
     axes.set_yticks(ticks, [f"{tick}" for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.grid(visible=True, alpha=0.25)

@@ -13,6 +13,8 @@ from darboux.experiments import (
     equivariant_denoiser,
     half_moons,
     invertible_classifiers,
+    rotated_images,
+    sample_complexity,
     stability,
     volume_segmentation,
 )
@@ -61,6 +63,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         invertible_classifiers.run,
         "invertible classifiers beside a plain ResNet of the same size",
         invertible_classifiers.DATA,
+    ),
+    "rotated-images": Experiment(
+        rotated_images.run,
+        "rotated digits and photographs: ordinary, augmented and equivariant networks",
+    ),
+    "sample-complexity": Experiment(
+        sample_complexity.run, "how many training images equivariance saves"
     ),
     "stability": Experiment(
         stability.run, "phase portraits of stable and unstable layers, method by method"

@@ -3,7 +3,9 @@
 from darboux.models.coupling_classifier import coupling_classifier
 from darboux.models.coupling_flow import coupling_flow
 from darboux.models.denoiser import denoiser, unconstrained_denoiser
+from darboux.models.equivariant_classifier import equivariant_classifier
 from darboux.models.equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
+from darboux.models.equivariant_nonexpansive import equivariant_nonexpansive_denoiser
 from darboux.models.image_flow import image_flow
 from darboux.models.initialise import initialise
 from darboux.models.invertible_unet import InvertibleUNet
@@ -21,7 +23,9 @@ __all__ = [
     "coupling_classifier",
     "coupling_flow",
     "denoiser",
+    "equivariant_classifier",
     "equivariant_denoiser",
+    "equivariant_nonexpansive_denoiser",
     "hamiltonian_block",
     "hyperbolic_block",
     "image_flow",
