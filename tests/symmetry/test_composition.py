@@ -172,6 +172,12 @@ def test_frozen_networks_compute_the_same():
     assert any(type(m) is nn.Conv2d for m in plain.modules())
 
 
+def test_frozen_networks_are_exported():
+    plain, x = dx.freeze(network()), torch.randn(2, 1, 6, 7)
+    exported = torch.export.export(plain, (x,)).module()
+    torch.testing.assert_close(exported(x), plain(x))
+
+
 @pytest.mark.parametrize("size", [(6, 6), (7, 7), (6, 7)])
 @pytest.mark.parametrize("padding", ["zeros", "circular"])
 def test_frozen_strides(padding, size):
