@@ -41,8 +41,9 @@ class NormActivation(Activation):
 
     Example:
         >>> from darboux.symmetry import SO2
-        >>> NormActivation(Feature(SO2(), ["1"]), bias=-2.5)(torch.tensor([[3.0, 4.0]]))
-        tensor([[1.5000, 2.0000]], grad_fn=<ViewBackward0>)
+        >>> shorter = NormActivation(Feature(SO2(), ["1"]), bias=-2.5)
+        >>> shorter(torch.tensor([[3.0, 4.0]])).tolist()
+        [[1.5, 2.0]]
     """
 
     separable = False

@@ -85,7 +85,7 @@ def nonlinearities(feature: Feature) -> dict[str, Callable[[], nn.Module]]:
 
     Example:
         >>> list(nonlinearities(Feature(Cyclic(4), ["regular"])))
-        ['norm', 'gated', 'pooling', 'pointwise']
+        ['norm', 'gated', 'pooling', 'pointwise', 'tensor']
     """
     found: dict[str, Callable[[], nn.Module]] = {
         "norm": lambda: NormActivation(feature, bias=-0.01),
