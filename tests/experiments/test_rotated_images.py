@@ -9,7 +9,6 @@ from torch import nn
 
 import darboux as dx
 from darboux.certify.certificate import Certificate
-from darboux.experiments import rotated_images as module
 from darboux.experiments import rotated_photographs as photos
 from darboux.experiments import rotated_statements as statements
 from darboux.experiments.rotated_classifiers import (
@@ -33,8 +32,8 @@ from darboux.experiments.rotated_training import (
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    return module.run(tmp_path_factory.mktemp("rotated"), quick=True)
+def result(reproduced):
+    return reproduced("rotated-images")[0]
 
 
 def runs(**accuracies):

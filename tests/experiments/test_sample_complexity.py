@@ -12,8 +12,8 @@ def power(factor, exponent, counts=(10, 100, 1000)):
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    return module.run(tmp_path_factory.mktemp("samples"), quick=True)
+def result(reproduced):
+    return reproduced("sample-complexity")[0]
 
 
 def test_the_quick_run_shows_what_the_full_one_does(result):

@@ -70,9 +70,10 @@ class Lifted(nn.Module):
 
     def _symmetries(self, inner: Claims) -> tuple[Claim, ...]:
         """Return what L*φL commutes with, where L and φ commute with one group."""
-        lift, claim = self.lift.equivariant(), inner.find(Equivariant)
-        if claim is None or not isinstance(claim.structure, Equivariant):
+        ask, claim = getattr(self.lift, "equivariant", None), inner.find(Equivariant)
+        if ask is None or claim is None or not isinstance(claim.structure, Equivariant):
             return ()
+        lift = ask()
         whole = product_symmetry([adjoint_symmetry(lift), claim.structure, lift])
         if whole is None:
             return ()

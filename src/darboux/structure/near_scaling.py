@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from darboux.structure.structure import Structure
 
@@ -38,7 +38,7 @@ class NearlyScaleEquivariant(Structure):
 
     factor: float
     scales: int
-    lifting: bool
+    lifting: bool = field(kw_only=True)
     band: float
     error: float
 
