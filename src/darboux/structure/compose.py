@@ -104,9 +104,9 @@ def average(parts: NamedClaims, *, weights: Sequence[float]) -> Claims:
         value = sum(w * key(m) for w, m in zip(weights, known, strict=True))
         kind = min(member.kind for member in known)
         found.append(Claim(family(value), kind, word, merge_premises(tuple(known))))
-    alike = [claims.find(Equivariant) for _, claims in parts]
-    if all(c is not None and c.structure == alike[0].structure for c in alike):  # type: ignore[union-attr]
-        found.append(alike[0])  # type: ignore[arg-type]
+    alike = [c for c in (claims.find(Equivariant) for _, claims in parts) if c is not None]
+    if len(alike) == len(parts) and all(c.structure == alike[0].structure for c in alike):
+        found.append(alike[0])
     return Claims(_strongest(found), _unique(gaps))
 
 

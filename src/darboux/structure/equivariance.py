@@ -38,9 +38,20 @@ class Law(ABC):
     Source: section 5.1.2.
     """
 
-    channels: int
-    permutes: bool  # every ρ(g) permutes the channels
-    signs: bool  # every ρ(g) permutes the channels and changes signs
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """The number of channels."""
+
+    @property
+    @abstractmethod
+    def permutes(self) -> bool:
+        """Whether every ρ(g) permutes the channels."""
+
+    @property
+    @abstractmethod
+    def signs(self) -> bool:
+        """Whether every ρ(g) permutes the channels up to signs."""
 
     @abstractmethod
     def describe(self) -> str:

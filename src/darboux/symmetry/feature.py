@@ -51,7 +51,7 @@ class Feature(Law):
             raise ValueError(msg)
 
     @cached_property
-    def channels(self) -> int:  # type: ignore[override]
+    def channels(self) -> int:
         """The number of channels."""
         return sum(field.size for field in self.fields)
 
@@ -61,12 +61,12 @@ class Feature(Law):
         return tuple(field.size for field in self.fields)
 
     @cached_property
-    def permutes(self) -> bool:  # type: ignore[override]
+    def permutes(self) -> bool:
         """Whether pointwise activations commute."""
         return all(field.permutes for field in self.fields)
 
     @cached_property
-    def signs(self) -> bool:  # type: ignore[override]
+    def signs(self) -> bool:
         """Whether odd pointwise activations commute."""
         return all(field.signs for field in self.fields)
 

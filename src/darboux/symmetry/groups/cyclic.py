@@ -43,7 +43,7 @@ class Cyclic(FiniteGroup):
         positive_order("Cyclic", self.n)
 
     @property
-    def order(self) -> int:  # type: ignore[override]
+    def order(self) -> int:
         """N."""
         return self.n
 

@@ -43,7 +43,7 @@ class Dihedral(FiniteGroup):
         positive_order("Dihedral", self.n)
 
     @property
-    def order(self) -> int:  # type: ignore[override]
+    def order(self) -> int:
         """2N."""
         return 2 * self.n
 

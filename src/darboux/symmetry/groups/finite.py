@@ -21,7 +21,10 @@ class FiniteGroup(Group):
     Source: section 5.1.
     """
 
-    order: int
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """The number of elements."""
 
     @abstractmethod
     def faithful(self) -> Tensor:

@@ -25,7 +25,11 @@ class Group(Symmetry):
     """
 
     dim: int  # of the space that it acts on; 0 for a group that acts on features only
-    order: int | None  # None where there are infinitely many elements
+
+    @property
+    def order(self) -> int | None:
+        """The number of elements; None where there are infinitely many."""
+        return None
 
     @abstractmethod
     def generators(self) -> tuple[Element, ...]:

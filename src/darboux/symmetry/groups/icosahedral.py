@@ -54,7 +54,7 @@ class Icosahedral(FiniteGroup):
     dim = 3
 
     @property
-    def order(self) -> int:  # type: ignore[override]
+    def order(self) -> int:
         """60, or 120."""
         return 120 if self.reflections else 60
 

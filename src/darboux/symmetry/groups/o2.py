@@ -33,7 +33,6 @@ class O2(Group):
     """
 
     dim = 2
-    order = None
 
     def __repr__(self) -> str:
         """Return the name."""

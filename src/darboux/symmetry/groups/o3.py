@@ -31,7 +31,6 @@ class O3(Group):
     """
 
     dim = 3
-    order = None
 
     def __repr__(self) -> str:
         """Return the name."""

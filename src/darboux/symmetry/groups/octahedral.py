@@ -46,7 +46,7 @@ class Octahedral(FiniteGroup):
     dim = 3
 
     @property
-    def order(self) -> int:  # type: ignore[override]
+    def order(self) -> int:
         """24, or 48."""
         return 48 if self.reflections else 24
 

@@ -33,7 +33,7 @@ class Permuting(FiniteGroup):
         """Return all permutations, the identity first."""
 
     @property
-    def order(self) -> int:  # type: ignore[override]
+    def order(self) -> int:
         """How many permutations there are."""
         return len(self.listed())
 

@@ -30,7 +30,6 @@ class SO2(Group):
     """
 
     dim = 2
-    order = None
 
     def __repr__(self) -> str:
         """Return the name."""

@@ -34,7 +34,6 @@ class SO3(Group):
     """
 
     dim = 3
-    order = None
 
     def __repr__(self) -> str:
         """Return the name."""

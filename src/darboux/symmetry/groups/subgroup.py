@@ -58,7 +58,7 @@ class Subgroup(FiniteGroup):
         return self.parent.dim
 
     @property
-    def order(self) -> int:  # type: ignore[override]
+    def order(self) -> int:
         """How many elements there are."""
         return len(self.members())
 
