@@ -18,8 +18,6 @@ def result(reproduced):
 
 def test_the_quick_run_shows_what_the_full_one_does(result):
     assert result.holds, str(result)
-    (picture,) = result.files
-    assert picture.stat().st_size > 1000
     for name in (ORDINARY, AUGMENTED, EQUIVARIANT):
         assert 0 <= result.numbers[f"test error in %, N = 300, {name}"] <= 100
 

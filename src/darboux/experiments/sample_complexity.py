@@ -76,7 +76,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             _saves(found),
         ],
         figures={
-            draw_digits(out / "digits.png"): "Digits as they are shown, turned by any angle.",
+            draw_digits(out / "digits.png"): "Some test digits, upright and turned by 45° and 90°.",
             draw_curves(found, out / "errors.png"): (
                 "Test error against the number of training images, mean and range over the runs, "
                 "with the power law fitted to the means."
