@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-import darboux.deploy.symmetry_layers  # noqa: F401
 from darboux.activations import Clip, ReLU, Tanh
 from darboux.deploy.registry import freeze
 from darboux.symmetry.feature import Feature

@@ -13,7 +13,7 @@ from darboux.symmetry.approximate.bracket import Bracket
 
 Curve = dict[float, tuple[Bracket, float]]  # over the angle in degrees: bounds, measured
 
-_COLOURS = ("#3d6fb6", "#e08e2b", "#2a9d8f", "#7b52ab", "#d1495b")
+_COLOURS = ("#3d6fb6", "#e08e2b", "#2a9d8f", "#7b52ab", "#d1495b", "#444444")
 
 
 def draw_convolutions(
@@ -73,7 +73,8 @@ def draw_networks(
 def _finished(figure: Figure, rows: np.ndarray, path: Path) -> Path:
     for axes in rows.flat:
         if axes.has_data():
-            axes.legend(frameon=False, fontsize=7)
+            # beside the picture, where it hides no curve
+            axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return save(figure, path)
 
 
@@ -99,6 +100,6 @@ def _draw_networks(
     for k, (name, curve) in enumerate(widths.items()):
         style = "-" if name.endswith("5 × 5") else "--"
         right.semilogy(
-            list(curve), list(curve.values()), style, color=_COLOURS[k % 5], label=name, marker="."
+            list(curve), list(curve.values()), style, color=_COLOURS[k % 6], label=name, marker="."
         )
     label(right, "networks at 22.5°", "width of the Gaussians in pixels", "")

@@ -137,14 +137,19 @@ def views(side: int) -> dict[int, list[tuple[Tensor, Tensor]]]:
     whole = [_middle(photo[None], 2 * side) for photo in photographs("held-out").values()]
     upright = [_pair(_middle(photo, side), seed) for seed, photo in enumerate(whole)]
     found = {
-        angle: [tuple(torch.rot90(x, angle // 90, dims=(2, 3)) for x in pair) for pair in upright]
+        angle: [(_quarters(x, angle // 90), _quarters(y, angle // 90)) for x, y in upright]
         for angle in TURNS
     }
     found[DIAGONAL] = [
         _pair(turned(photo, math.radians(DIAGONAL), side=side), seed)
         for seed, photo in enumerate(whole)
     ]
-    return found  # type: ignore[return-value]
+    return found
+
+
+def _quarters(image: Tensor, count: int) -> Tensor:
+    """Return an image after a number of quarter turns."""
+    return torch.rot90(image, count, dims=(2, 3))
 
 
 def _pair(clean: Tensor, seed: int) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry.groups.group import Group
+from darboux.symmetry.groups.numerical_irreps import irrep_tables
+from darboux.symmetry.groups.planar import unknown_irrep
 
 _SAME = 1e-9  # matrices of different elements differ by far more
 
@@ -16,7 +18,8 @@ _SAME = 1e-9  # matrices of different elements differ by far more
 class FiniteGroup(Group):
     """A finite group; its elements are 0, ..., order - 1, and 0 is the identity.
 
-    A class of one's own lists faithful orthogonal matrices; products and inverses follow.
+    A class of one's own lists faithful orthogonal matrices and generators; products, inverses
+    and irreducible representations follow. Those with names of their own override the latter.
 
     Source: section 5.1.
     """
@@ -30,13 +33,20 @@ class FiniteGroup(Group):
     def faithful(self) -> Tensor:
         """Return one orthogonal matrix per element, (order, n, n), all different."""
 
-    @abstractmethod
+    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+        """Return all names, or the trivial one for degree 0; found numerically by default."""
+        return ("1",) if degree == 0 else tuple(irrep_tables(self))
+
     def irrep_table(self, name: str) -> Tensor:
         """Return the matrices of an irreducible representation, (order, d, d).
 
         Raises:
             ValueError: if there is none of that name.
         """
+        tables = irrep_tables(self)
+        if name not in tables:
+            raise unknown_irrep(self, name)
+        return tables[name]
 
     def products(self) -> Tensor:
         """Return the table of products, (order, order): entry (a, b) is a b."""

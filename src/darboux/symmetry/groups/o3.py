@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.symmetry.groups.group import Group
+from darboux.symmetry.groups.matrix_group import MatrixGroup, orthogonal
 from darboux.symmetry.groups.octahedral import Octahedral
 from darboux.symmetry.groups.planar import unknown_irrep
 from darboux.symmetry.groups.so3 import SO3
@@ -16,7 +16,7 @@ from darboux.symmetry.groups.so3 import SO3
 
 @final
 @dataclass(frozen=True, repr=False)
-class O3(Group):
+class O3(MatrixGroup):
     """The rotations and reflections of space; an element is its matrix, (3, 3), float64.
 
     Irreducible representations are called by degree and parity, "0e", "0o", "1e", "1o", ...:
@@ -30,8 +30,6 @@ class O3(Group):
         ('0e', '0o', '1e', '1o')
     """
 
-    dim = 3
-
     def __repr__(self) -> str:
         """Return the name."""
         return "O(3)"
@@ -40,26 +38,9 @@ class O3(Group):
         """Return two rotations whose products are dense, and -I."""
         return (*SO3().generators(), -torch.eye(3, dtype=torch.float64))
 
-    def compose(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the product of the matrices."""
-        return a @ b
-
-    def inverse(self, a: Tensor) -> Tensor:
-        """Return the transpose."""
-        return a.T.contiguous()
-
-    def action(self, a: Tensor) -> Tensor:
-        """Return the matrix, (3, 3)."""
-        return a
-
     def locate(self, matrix: Tensor) -> Tensor:
         """Return the matrix, checked."""
-        found = torch.as_tensor(matrix, dtype=torch.float64)
-        eye = torch.eye(3, dtype=torch.float64)
-        if found.shape != (3, 3) or not bool(((found @ found.T - eye).abs() < 1e-9).all()):
-            msg = f"Expected an orthogonal matrix of space; got {found.tolist()}."
-            raise ValueError(msg)
-        return found
+        return orthogonal(matrix, what="an orthogonal matrix of space")
 
     def sample(self, count: int, *, seed: int) -> tuple[Tensor, ...]:
         """Return random elements, every second one reversing orientation."""

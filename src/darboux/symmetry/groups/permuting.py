@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry.groups.finite import FiniteGroup
-from darboux.symmetry.groups.numerical_irreps import irrep_tables
-from darboux.symmetry.groups.planar import unknown_irrep
 
 Permutation = tuple[int, ...]
 
@@ -44,17 +42,6 @@ class Permuting(FiniteGroup):
     def faithful(self) -> Tensor:
         """Return the permutation matrices e_i -> e_a(i), (order, points, points)."""
         return _matrices(self)
-
-    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
-        """Return all names, or the trivial one for degree 0."""
-        return ("1",) if degree == 0 else tuple(irrep_tables(self))
-
-    def irrep_table(self, name: str) -> Tensor:
-        """Return the matrices, (order, d, d)."""
-        tables = irrep_tables(self)
-        if name not in tables:
-            raise unknown_irrep(self, name)
-        return tables[name]
 
 
 @lru_cache(maxsize=32)

@@ -10,15 +10,15 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.symmetry.groups.group import Group
 from darboux.symmetry.groups.harmonics import sphere_quadrature, spherical_harmonics
+from darboux.symmetry.groups.matrix_group import MatrixGroup, orthogonal
 from darboux.symmetry.groups.octahedral import Octahedral
 from darboux.symmetry.groups.planar import turn, unknown_irrep
 
 
 @final
 @dataclass(frozen=True, repr=False)
-class SO3(Group):
+class SO3(MatrixGroup):
     """The rotations of space; an element is its matrix, (3, 3), float64.
 
     Irreducible representations are called by their degree, "0", "1", "2", ...: ψ_l(R) is how
@@ -33,8 +33,6 @@ class SO3(Group):
         (('0', '1', '2'), 5)
     """
 
-    dim = 3
-
     def __repr__(self) -> str:
         """Return the name."""
         return "SO(3)"
@@ -44,25 +42,9 @@ class SO3(Group):
         one = torch.ones(1, 1, dtype=torch.float64)
         return (torch.block_diag(turn(1.0), one), torch.block_diag(one, turn(1.0)))
 
-    def compose(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the product of the matrices."""
-        return a @ b
-
-    def inverse(self, a: Tensor) -> Tensor:
-        """Return the transpose."""
-        return a.T.contiguous()
-
-    def action(self, a: Tensor) -> Tensor:
-        """Return the matrix, (3, 3)."""
-        return a
-
     def locate(self, matrix: Tensor) -> Tensor:
         """Return the matrix, checked."""
-        found = torch.as_tensor(matrix, dtype=torch.float64)
-        eye = torch.eye(3, dtype=torch.float64)
-        if found.shape != (3, 3) or not bool(((found @ found.T - eye).abs() < 1e-9).all()):
-            msg = f"Expected a rotation of space; got {found.tolist()}."
-            raise ValueError(msg)
+        found = orthogonal(matrix, what="a rotation of space")
         if float(torch.linalg.det(found)) < 0:
             msg = f"Expected a rotation of space; got the reflection {found.tolist()}."
             raise ValueError(msg)

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from darboux.symmetry.groups.closure import closure
 from darboux.symmetry.groups.finite import FiniteGroup
-from darboux.symmetry.groups.numerical_irreps import irrep_tables
-from darboux.symmetry.groups.planar import unknown_irrep
 
 
 @final
@@ -81,17 +79,6 @@ class Subgroup(FiniteGroup):
     def products(self) -> Tensor:
         """Return the table of products, (order, order)."""
         return _products(self)
-
-    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
-        """Return all names, or the trivial one for degree 0."""
-        return ("1",) if degree == 0 else tuple(irrep_tables(self))
-
-    def irrep_table(self, name: str) -> Tensor:
-        """Return the matrices, (order, d, d)."""
-        tables = irrep_tables(self)
-        if name not in tables:
-            raise unknown_irrep(self, name)
-        return tables[name]
 
 
 @lru_cache(maxsize=64)

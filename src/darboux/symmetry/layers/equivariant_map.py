@@ -46,7 +46,10 @@ class EquivariantMap(StencilMap):
         self.kernel = (kernel,) * dim
         self.dim = dim
         self._blocks = blocks(source, target, kernel=kernel, dim=dim)
-        self._orders = (order(target), order(source))
+        self._sorted = [order(target), order(source)]
+        for axis, places in enumerate(self._sorted):
+            if places is not None:
+                self.register_buffer(f"order_{axis}", torch.tensor(places), persistent=False)
         self._exact = [block.basis.flatten(1) for row in self._blocks for block in row]
         for k, basis in enumerate(self._exact):
             self.register_buffer(
@@ -70,10 +73,9 @@ class EquivariantMap(StencilMap):
                     k += 1
                 rows.append(torch.cat(columns, dim=1) if len(columns) > 1 else columns[0])
             kernel = torch.cat(rows) if len(rows) > 1 else rows[0]
-            for axis, places in enumerate(self._orders):
+            for axis, places in enumerate(self._sorted):
                 if places is not None:
-                    index = torch.tensor(places, device=kernel.device)
-                    kernel = kernel.index_select(axis, index)
+                    kernel = kernel.index_select(axis, getattr(self, f"order_{axis}"))
         return kernel.reshape(self.out_features, self.in_features, *self.kernel)
 
     def shifts(self) -> Tensor:
