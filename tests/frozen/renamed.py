@@ -1,0 +1,60 @@
+"""What was renamed or dropped on purpose since the snapshot was taken.
+
+Old names are those of the JSON files beside this module. Whatever stands in no table must be as
+it was. The lines that start with ``# "`` show the form.
+"""
+
+# Old room -> new one: a package inside darboux, or the full name of a module elsewhere.
+ROOMS: dict[str, str] = {
+    # "certify": "certification",
+    # "experiments": "reproductions",
+}
+
+# "room.Old" -> "room.New", or None where it is public no longer; "darboux.Old" for the top level.
+# The room on the left is the old one, that on the right the new one.
+NAMES: dict[str, str | None] = {
+    # "fields.QuadraticEnergy": "fields.SquaredEnergy",
+    # "testing.tolerance": None,
+}
+
+# The reason of each None above and below, by the same key.
+DROPPED: dict[str, str] = {
+    # "testing.tolerance": "only the checks use it",
+}
+
+# Old parameter -> new one, everywhere or in one place ("room.Name.old"); None where dropped.
+PARAMETERS: dict[str, str | None] = {
+    # "memory": "memory_mode",
+    # "linear.Conv.dim": "spatial_dims",
+}
+
+# "room.Name" -> why its signature was changed beyond names of parameters; it is not compared.
+SIGNATURES: dict[str, str] = {
+    # "flow.odeint": "times come before the field",
+}
+
+# Old public member -> new one, everywhere or in one class ("room.Name.old"); None where dropped.
+METHODS: dict[str, str | None] = {
+    # "step_back": "inverse_step",
+    # "bijections.Bijection.push": None,
+}
+
+# Old class of a structure or a premise -> new one, also where it stands in a sentence.
+STRUCTURES: dict[str, str] = {
+    # "LipschitzField": "LipschitzOfField",
+}
+
+# Prefix of "module/case" of the catalogue -> its new form; the longest one that fits counts.
+CASES: dict[str, str] = {
+    # "implicit/": "integrators/",
+}
+
+# Old module of the tests -> new one, beyond what ROOMS says about tests/<room>.
+MODULES: dict[str, str] = {
+    # "tests.certify.geometric_faults": "tests.certification.faults",
+}
+
+# "module/case/number" or "fault" -> why that number of the snapshot is compared no longer.
+CHANGED: dict[str, str] = {
+    # "flow/euler-rows/gradient": "...",
+}
