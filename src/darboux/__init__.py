@@ -27,8 +27,8 @@ from darboux import (
     structure,
     symmetry,
 )
-from darboux.certify import Certificate
-from darboux.certify.certify import certify
+from darboux.certification import Certificate
+from darboux.certification._certify import certify
 from darboux.compose import Average, Lifted, Residual
 from darboux.deploy import freeze
 from darboux.flow import ContractiveSteps, Flow, odeint

@@ -8,7 +8,7 @@ import torch
 from darboux.bijections import Bijection
 from darboux.structure import LogDeterminant, VolumePreserving, claims_of
 from darboux.testing import LIFECYCLE
-from darboux.testing.checks.bijections import (
+from darboux.testing._checks.bijections import (
     check_log_det,
     check_round_trip,
     check_tails,
@@ -16,7 +16,7 @@ from darboux.testing.checks.bijections import (
 )
 
 ROOMS = ["couplings", "linear_bijections", "residual_bijections", "chains"]
-MODULES = {room: importlib.import_module(f"darboux.testing.catalogue.{room}") for room in ROOMS}
+MODULES = {room: importlib.import_module(f"tests.catalogue.{room}") for room in ROOMS}
 CASES = {
     f"{room}-{name}": (module, name) for room, module in MODULES.items() for name in module.CASES
 }

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from darboux.bijections import EmergingConv, PeriodicConv
-from darboux.bijections.bijection import undo
-from darboux.bijections.wavefronts import wavefronts
+from darboux.bijections._bijection import undo
+from darboux.bijections._wavefronts import wavefronts
 from darboux.structure import BiLipschitz, Kind
 from darboux.testing import assert_close
 

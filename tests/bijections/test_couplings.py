@@ -14,10 +14,10 @@ from darboux.bijections import (
     Halves,
     SplineCoupling,
 )
-from darboux.bijections.bijection import undo
+from darboux.bijections._bijection import undo
 from darboux.gradients import gradients_of
 from darboux.structure import BiLipschitz, Invertible, Kind, VolumePreserving, claims_of
-from darboux.testing.checks.bijections import check_log_det, check_round_trip, check_undo
+from darboux.testing._checks.bijections import check_log_det, check_round_trip, check_undo
 
 DENSE = [Halves(), Alternating(), Channels([2, 0])]
 PARTITIONS = [*DENSE, Checkerboard()]

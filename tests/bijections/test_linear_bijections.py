@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tests.catalogue.linear_bijections import CASES, SHAPES
 
 from darboux.bijections import (
     ActNorm,
@@ -15,8 +16,7 @@ from darboux.bijections import (
 )
 from darboux.structure import BiLipschitz, Isometric, Kind, LogDeterminant
 from darboux.testing import assert_close
-from darboux.testing.catalogue.linear_bijections import CASES, SHAPES
-from darboux.testing.checks.bijections import check_round_trip, check_undo
+from darboux.testing._checks.bijections import check_round_trip, check_undo
 
 EYE = torch.eye(4, dtype=torch.float64)
 

@@ -18,7 +18,7 @@ from darboux.bijections import (
     RussianRoulette,
     TruncatedSeries,
 )
-from darboux.bijections.bijection import undo
+from darboux.bijections._bijection import undo
 from darboux.linear import Dense, Spectral
 from darboux.solvers import ConvergenceError
 from darboux.structure import (
@@ -30,7 +30,7 @@ from darboux.structure import (
     Lipschitz,
     LogDeterminant,
 )
-from darboux.testing.checks.bijections import check_undo
+from darboux.testing._checks.bijections import check_undo
 
 
 class Claimed(nn.Module):

@@ -5,9 +5,8 @@ import torch
 from torch import nn
 
 from darboux.bijections import SplineCoupling
-from darboux.bijections.rational_quadratic import evaluate
-from darboux.bijections.spline_bins import Bins
-from darboux.bijections.spline_law import SplineLaw
+from darboux.bijections._rational_quadratic import Bins, evaluate
+from darboux.bijections._spline_coupling import SplineLaw
 
 LAWS = {
     "equal": SplineLaw(bins=Bins()),

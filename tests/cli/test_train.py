@@ -53,7 +53,7 @@ def test_refuted_certificate_gives_exit_code_1(run, images, tmp_path, monkeypatc
         def to_html(self):
             return ""
 
-    monkeypatch.setattr("darboux.training.run.certify_denoiser", lambda *a, **k: Refuted())
+    monkeypatch.setattr("darboux.training._run.certify_denoiser", lambda *a, **k: Refuted())
     out = tmp_path / "run"
     result = run(
         "train",
@@ -79,8 +79,8 @@ def test_resuming_needs_no_repetition_of_the_options(run, images, tmp_path, monk
         seen.append((config, options["resume"]))
         return {}
 
-    monkeypatch.setattr("darboux.cli.train.train_denoiser", train)
-    monkeypatch.setattr("darboux.cli.train._summary", lambda metrics, out: "")
+    monkeypatch.setattr("darboux.cli._train.train_denoiser", train)
+    monkeypatch.setattr("darboux.cli._train._summary", lambda metrics, out: "")
     out = tmp_path / "run"
     out.mkdir()
     config = DenoiseConfig(images=str(images), depth=3, sigma=0.2, twin=False)
@@ -129,7 +129,7 @@ def test_full_disk_is_one_line(refused, images, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("darboux.training.files._write_through", full)
+    monkeypatch.setattr("darboux.training._files._write_through", full)
     error = refused(
         "train",
         "denoise",

@@ -93,7 +93,7 @@ def kinds_of(thing):
 def test_every_final_class_is_in_the_catalogue(room):
     catalogues, base = ROOMS[room]
     package = importlib.import_module(f"darboux.{room}")
-    modules = [importlib.import_module(f"darboux.testing.catalogue.{c}") for c in catalogues]
+    modules = [importlib.import_module(f"tests.catalogue.{c}") for c in catalogues]
     cases = [build for module in modules for build in module.CASES.values()]
     abstract = getattr(package, base) if base else nn.Module
     final = {
@@ -104,4 +104,4 @@ def test_every_final_class_is_in_the_catalogue(room):
     assert final, f"darboux.{room} exports no class at all"
     built = set().union(*(kinds_of(build()) for build in cases))
     lacking = sorted(cls.__name__ for cls in final - built)
-    assert not lacking, f"no case in {catalogues} of darboux.testing.catalogue builds {lacking}"
+    assert not lacking, f"no case in {catalogues} of tests.catalogue builds {lacking}"

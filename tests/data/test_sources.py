@@ -83,7 +83,7 @@ def test_unknown_split_is_refused():
 
 
 def test_missing_scikit_image_gives_the_command(monkeypatch):
-    module = sys.modules["darboux.data.photographs"]  # the package's name is the function
+    module = sys.modules["darboux.data._bundled"]  # the package's name is the function
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "darboux\[images\]"'):
         photographs()

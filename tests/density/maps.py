@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from darboux.bijections import Bijection
-from darboux.bijections.claims import bijective
+from darboux.bijections._bijection import bijective
 
 
 class Shifted(Bijection):

@@ -5,14 +5,14 @@ import io
 import numpy as np
 import pytest
 import torch
+from tests.catalogue.flow import CASES, example_shape
+from tests.catalogue.geometric_flows import EXPLICIT as GEOMETRIC
+from tests.catalogue.geometric_flows import IMPLICIT
+from tests.catalogue.geometric_flows import example_shape as geometric_shape
 from torch import nn
 from torch.nn.utils import parametrize
 
 import darboux as dx
-from darboux.testing.catalogue.flow import CASES, example_shape
-from darboux.testing.catalogue.geometric_flows import EXPLICIT as GEOMETRIC
-from darboux.testing.catalogue.geometric_flows import IMPLICIT
-from darboux.testing.catalogue.geometric_flows import example_shape as geometric_shape
 
 
 def _denoiser():

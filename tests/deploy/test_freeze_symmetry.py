@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from darboux.activations import Clip, ReLU, Tanh
-from darboux.deploy.registry import freeze
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.nonlinear import (
+from darboux.deploy._registry import freeze
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._nonlinear import (
     Downsample,
     FieldNorm,
     FourierActivation,

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from tests.catalogue.fields import CASES, features_of
 
-from darboux.testing.catalogue.fields import CASES, features_of
-from darboux.testing.checks.fields import check_bind, check_constants, check_energy, check_shape
+from darboux.testing._checks.fields import check_bind, check_constants, check_energy, check_shape
 
 WITH_ENERGY = [name for name, build in CASES.items() if hasattr(build(), "energy")]
 

@@ -5,6 +5,7 @@ from itertools import combinations
 
 import pytest
 import torch
+from tests.catalogue.passive import DIVERGENCE_FREE, features_of
 
 import darboux as dx
 from darboux.activations import GroupSort, Tanh
@@ -12,11 +13,10 @@ from darboux.fields import DivergenceFreeField, ShearField
 from darboux.integrators import Splitting
 from darboux.linear import Conv, Dense, Lift
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.passive import DIVERGENCE_FREE, features_of
-from darboux.testing.checks.fields import check_bind, check_constants, check_shape
-from darboux.testing.checks.passive import check_determinant, check_part_volumes
-from darboux.testing.checks.phase_fields import check_divergence_free, check_part_flows
-from darboux.testing.checks.symplectic import check_step_back
+from darboux.testing._checks.fields import check_bind, check_constants, check_shape
+from darboux.testing._checks.passive import check_determinant, check_part_volumes
+from darboux.testing._checks.phase_fields import check_divergence_free, check_part_flows
+from darboux.testing._checks.symplectic import check_step_back
 
 LIVED = ["shear-dense-thresholds", "shear-conv2d-even", "divergence-free"]
 SHEARS = [name for name in DIVERGENCE_FREE if name.startswith("shear")]

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from tests.catalogue.phase_fields import CASES
 
 import darboux as dx
 from darboux.fields import DriftPart, KickPart, SeparablePhaseField, halves, join
-from darboux.testing.catalogue.phase_fields import CASES
-from darboux.testing.checks.phase_fields import (
+from darboux.testing._checks.phase_fields import (
     check_canonical,
     check_divergence_free,
     check_gradient_form,

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from tests.catalogue.phase_fields import CASES, features_of
 
 import darboux as dx
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.phase_fields import CASES, features_of
-from darboux.testing.checks.fields import check_bind, check_constants, check_shape
-from darboux.testing.checks.phase_fields import (
+from darboux.testing._checks.fields import check_bind, check_constants, check_shape
+from darboux.testing._checks.phase_fields import (
     check_canonical,
     check_divergence_free,
     check_gradient_form,

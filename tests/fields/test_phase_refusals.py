@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from tests.catalogue.phase_fields import CASES
 from torch import nn
 
 import darboux as dx
 from darboux.fields import halves, join
-from darboux.testing.catalogue.phase_fields import CASES
 
 LEARNED = ["learned-2-driven", "separable-3", "extended-1-driven"]
 

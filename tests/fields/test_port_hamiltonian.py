@@ -4,15 +4,15 @@ import re
 
 import pytest
 import torch
+from tests.catalogue.passive import PASSIVE, Wave, features_of
 
 import darboux as dx
 from darboux.fields import Interconnection, PortHamiltonianField, QuadraticEnergy
 from darboux.linear import Conv, Dense
 from darboux.testing import LIFECYCLE, explicit_matrix
-from darboux.testing.catalogue.passive import PASSIVE, Wave, features_of
-from darboux.testing.checks.fields import check_bind, check_constants, check_shape
-from darboux.testing.checks.passive import check_interconnection, check_power
-from darboux.testing.checks.phase_fields import check_gradient_form
+from darboux.testing._checks.fields import check_bind, check_constants, check_shape
+from darboux.testing._checks.passive import check_interconnection, check_power
+from darboux.testing._checks.phase_fields import check_gradient_form
 
 LIVED = [
     "port-network-damped",

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
+from tests.catalogue.geometric_flows import CASES, EXPLICIT, IMPLICIT, example_shape
+from tests.catalogue.passive import DIVERGENCE_FREE
+from tests.catalogue.passive import features_of as features_of_passive
+from tests.catalogue.phase_fields import CASES as PHASE
+from tests.catalogue.phase_fields import features_of
 
 import darboux as dx
 from darboux.structure import Kind
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.geometric_flows import CASES, EXPLICIT, IMPLICIT, example_shape
-from darboux.testing.catalogue.passive import DIVERGENCE_FREE
-from darboux.testing.catalogue.passive import features_of as features_of_passive
-from darboux.testing.catalogue.phase_fields import CASES as PHASE
-from darboux.testing.catalogue.phase_fields import features_of
-from darboux.testing.checks.flow import check_trajectory
+from darboux.testing._checks.flow import check_trajectory
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -202,7 +202,7 @@ def test_coupled_field_is_never_symplectic():
 
 
 def test_energy_claims_follow_damping_and_supply():
-    from darboux.testing.catalogue.passive import PASSIVE
+    from tests.catalogue.passive import PASSIVE
 
     method = dx.integrators.GonzalezGradient()
     kept = dx.Flow(PASSIVE["port-network"](), method, steps=2).claims()

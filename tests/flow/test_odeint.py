@@ -9,7 +9,7 @@ from torch import nn
 
 import darboux as dx
 from darboux.flow import odeint
-from darboux.flow.method_names import as_method
+from darboux.flow._odeint_arguments import as_method
 
 TANH = dx.activations.Tanh()
 MATRIX = torch.tensor([[-0.5, 2.0], [-2.0, -0.3]], dtype=torch.float64)

@@ -1,9 +1,8 @@
 """Small fields on phase space, and one step as a module."""
 
 import torch
+from tests.catalogue.phase_fields import CASES, features_of
 from torch import nn
-
-from darboux.testing.catalogue.phase_fields import CASES, features_of
 
 
 def example(name):

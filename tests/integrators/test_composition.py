@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.catalogue.symplectic import CASES
 from tests.integrators.phase import Phase, example
 
 from darboux.integrators import (
@@ -16,10 +17,9 @@ from darboux.integrators import (
     StormerVerlet,
     SymplecticEuler,
 )
-from darboux.integrators.composition_schemes import scheme, scheme_names
-from darboux.testing.catalogue.symplectic import CASES
-from darboux.testing.checks._phase_problems import linear_problem
-from darboux.testing.checks.symplectic import (
+from darboux.integrators._composition_coefficients import scheme, scheme_names
+from darboux.testing._checks._phase_problems import linear_problem
+from darboux.testing._checks.symplectic import (
     check_hamiltonian_order,
     check_symplectic,
 )

@@ -5,12 +5,12 @@ import pickle
 
 import pytest
 import torch
+from tests.catalogue.integrators import CASES
 from torch import nn
 
 from darboux.integrators import Integrator, RungeKutta
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.integrators import CASES
-from darboux.testing.checks.integrators import (
+from darboux.testing._checks.integrators import (
     check_lipschitz_factor,
     check_order,
     check_radius,

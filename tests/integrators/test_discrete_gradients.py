@@ -8,22 +8,22 @@ from itertools import pairwise
 
 import pytest
 import torch
+from tests.catalogue.discrete_gradients import CASES
+from tests.catalogue.passive import PASSIVE, NetworkEnergy, Wave, features_of
 from torch import nn
 
 import darboux as dx
 from darboux.integrators import GonzalezGradient, ItohAbeGradient, MeanValueGradient
 from darboux.linear import Dense
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.discrete_gradients import CASES
-from darboux.testing.catalogue.passive import PASSIVE, NetworkEnergy, Wave, features_of
-from darboux.testing.checks.discrete_gradients import (
+from darboux.testing._checks.discrete_gradients import (
     check_balance,
     check_convergence,
     check_discrete_gradient,
     check_energy_drift,
 )
-from darboux.testing.checks.passive import check_determinant
-from darboux.testing.checks.symplectic import check_symmetric
+from darboux.testing._checks.passive import check_determinant
+from darboux.testing._checks.symplectic import check_symmetric
 
 SYMMETRIC = [name for name, build in CASES.items() if build().symmetric]
 FAST = ["gonzalez", "mean-value", "itoh-abe"]

@@ -24,7 +24,7 @@ from darboux.integrators import (
     radau_ia_tableau,
     radau_iia_tableau,
 )
-from darboux.integrators.quadrature import gauss_legendre, lobatto, radau_left, radau_right
+from darboux.integrators._quadrature import gauss_legendre, lobatto, radau_left, radau_right
 
 EPS = torch.finfo(torch.float64).eps
 

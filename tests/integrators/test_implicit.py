@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.catalogue.implicit import CASES
 from torch.autograd import gradcheck, gradgradcheck
 
 import darboux as dx
@@ -13,13 +14,12 @@ from darboux.integrators import (
     Kutta4,
     RadauIIA,
 )
-from darboux.testing.catalogue.implicit import CASES
-from darboux.testing.checks.implicit import (
+from darboux.testing._checks.implicit import (
     check_contraction_at_any_step,
     check_derivatives_of_step,
 )
-from darboux.testing.checks.integrators import check_order, check_step_sizes
-from darboux.testing.checks.symplectic import check_symplectic
+from darboux.testing._checks.integrators import check_order, check_step_sizes
+from darboux.testing._checks.symplectic import check_symplectic
 
 EPS = torch.finfo(torch.float64).eps
 STABLE = [name for name in CASES if name not in ("trapezoidal", "lobatto_iiia3")]

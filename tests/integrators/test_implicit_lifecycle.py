@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from tests.catalogue.implicit import CASES
 from torch import nn
 
 import darboux as dx
@@ -19,7 +20,6 @@ from darboux.integrators import (
 )
 from darboux.solvers import ConvergenceError
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.implicit import CASES
 
 
 def normal(*shape):

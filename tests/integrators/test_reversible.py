@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from tests.catalogue.symplectic import CASES
 from tests.integrators.phase import Phase, example
 
 import darboux as dx
 from darboux.integrators import ImprovedEuler, LeapfrogMidpoint, ReversibleHeun
-from darboux.testing.catalogue.symplectic import CASES
-from darboux.testing.checks.symplectic import (
+from darboux.testing._checks.symplectic import (
     check_step_back,
     check_symmetric,
     check_volume,

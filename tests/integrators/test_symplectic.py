@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from tests.catalogue.phase_fields import CASES as FIELDS
+from tests.catalogue.symplectic import CASES
 from tests.integrators.phase import Pendulum, example
 
 import darboux as dx
@@ -14,9 +16,7 @@ from darboux.integrators import (
     StormerVerlet,
     SymplecticEuler,
 )
-from darboux.testing.catalogue.phase_fields import CASES as FIELDS
-from darboux.testing.catalogue.symplectic import CASES
-from darboux.testing.checks.symplectic import (
+from darboux.testing._checks.symplectic import (
     check_hamiltonian_order,
     check_step_back,
     check_symmetric,

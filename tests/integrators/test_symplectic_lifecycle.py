@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from tests.catalogue.symplectic import CASES
 from tests.integrators.phase import Linear, OneStep, Phase
 
 import darboux as dx
@@ -17,7 +18,6 @@ from darboux.integrators import (
     SymplecticEuler,
 )
 from darboux.testing import LIFECYCLE
-from darboux.testing.catalogue.symplectic import CASES
 
 ONE_STEP = [name for name, build in CASES.items() if not build().doubled]
 LONG = [

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from tests.catalogue.linear import CASES, example_shape
 from torch.nn.utils import parametrize
 
 from darboux.linear import Lift
 from darboux.structure import claims_of
-from darboux.testing.catalogue.linear import CASES, example_shape
-from darboux.testing.checks.lifecycle import LIFECYCLE
-from darboux.testing.checks.linear import (
+from darboux.testing._checks.lifecycle import LIFECYCLE
+from darboux.testing._checks.linear import (
     check_adjoint,
     check_estimate,
     check_fused,

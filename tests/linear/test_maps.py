@@ -18,7 +18,7 @@ from darboux.linear import (
     Transposed,
 )
 from darboux.structure import Isometric, Kind, Lipschitz
-from darboux.testing.checks.linear import explicit_matrix
+from darboux.testing._checks.linear import explicit_matrix
 
 PLAIN = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import darboux.linear._prove as prove
 from darboux.linear import (
     Composed,
     Conv,
@@ -15,12 +16,11 @@ from darboux.linear import (
     SkewPart,
     Stacked,
     Transposed,
-    prove,
 )
-from darboux.linear.frequencies import samples_for
-from darboux.linear.gram import GramSamples
-from darboux.linear.spectral import kernel_bound
-from darboux.testing.checks.linear import explicit_matrix
+from darboux.linear._frequencies import samples_for
+from darboux.linear._gram import GramSamples
+from darboux.linear._spectral import kernel_bound
+from darboux.testing._checks.linear import explicit_matrix
 
 EPS = torch.finfo(torch.float64).eps
 SEEDS = range(20)

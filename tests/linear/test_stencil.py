@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from darboux.linear import Stencil
-from darboux.linear.stencil import stacked
+from darboux.linear._stencil import stacked
 
 SIZES = {1: [(1,), (2,), (5,)], 2: [(1, 1), (2, 5)], 3: [(1, 2, 3)]}
 KERNELS = [((3,), (2,)), ((4,), (1,)), ((2, 3), (3, 3)), ((1, 4), (2, 1)), ((2, 1, 3), (3, 2, 2))]

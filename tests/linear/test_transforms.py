@@ -9,9 +9,9 @@ from torch import nn
 from torch.autograd import forward_ad
 
 from darboux.linear import Composed, Conv, Dense, Lift, SkewPart, Spectral, Stacked, Stencil
-from darboux.linear.frequencies import half_lattice, kernel_offsets, phases, samples_for
-from darboux.linear.rows import row_bound
-from darboux.linear.spectral import kernel_bound
+from darboux.linear._frequencies import half_lattice, kernel_offsets, phases, samples_for
+from darboux.linear._rows import row_bound
+from darboux.linear._spectral import kernel_bound
 
 MAPS = {
     "dense": lambda: Dense(4, 3),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.models.equivariant_classifier import equivariant_classifier
+from darboux.models._equivariant_classifier import equivariant_classifier
 from darboux.symmetry import Cyclic, Dihedral
 from darboux.testing import LIFECYCLE
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.models._more_fields import MoreFields
-from darboux.models.equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
+from darboux.models._equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
+from darboux.models._networks import MoreFields
 from darboux.structure import Kind, claims_of
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import SO2, Cyclic
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import SO2, Cyclic
 from darboux.testing import LIFECYCLE, assert_close
 
 KINDS = ["irreducible", "regular"]

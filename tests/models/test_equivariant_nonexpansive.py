@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.models.equivariant_nonexpansive import equivariant_nonexpansive_denoiser
+from darboux.models._equivariant_nonexpansive import equivariant_nonexpansive_denoiser
 from darboux.structure import Kind, claims_of
 from darboux.symmetry import Cyclic, Dihedral
 from darboux.testing import LIFECYCLE

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from darboux.solvers.gmres import gmres
+from darboux.solvers._gmres import gmres
 
 
 def product(a):

@@ -7,20 +7,19 @@ import pytest
 import torch
 
 from darboux.linear import Conv, Dense
-from darboux.linear.stencil import Stencil
+from darboux.linear._stencil import Stencil
 from darboux.structure import Kind, Lipschitz
-from darboux.structure.near_equivariance import NearlyEquivariant
-from darboux.symmetry.approximate.ball import ball_samples
-from darboux.symmetry.approximate.equivariance_error import commutator, equivariance_error
-from darboux.symmetry.approximate.exponential_sum import ExponentialSum
-from darboux.symmetry.approximate.largest import evaluate, largest_singular_value
-from darboux.symmetry.approximate.near_claim import near_claim
-from darboux.symmetry.approximate.symbols import stencil_of
-from darboux.symmetry.approximate.worst_error import worst_equivariance_error
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.layers.equivariant_conv import EquivariantConv
+from darboux.structure._near_equivariance import NearlyEquivariant
+from darboux.symmetry._approximate.equivariance_error import commutator, equivariance_error
+from darboux.symmetry._approximate.exponential_sum import ExponentialSum, ball_samples
+from darboux.symmetry._approximate.largest import evaluate, largest_singular_value
+from darboux.symmetry._approximate.near_claim import near_claim
+from darboux.symmetry._approximate.symbols import stencil_of
+from darboux.symmetry._approximate.worst_error import worst_equivariance_error
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._layers.equivariant_conv import EquivariantConv
 from darboux.testing import tolerance
 
 
@@ -262,7 +261,7 @@ def test_refusals():
 
 
 def test_refuses_other_continuous_groups():
-    from darboux.symmetry.groups.so3 import SO3
+    from darboux.symmetry._groups.so3 import SO3
 
     scalar = Feature(SO3(), ["trivial"])
     with pytest.raises(TypeError, match=r"Expected a finite group, SO2\(\) or O2\(\)"):

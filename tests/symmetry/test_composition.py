@@ -10,8 +10,8 @@ from darboux.bijections import AdditiveCoupling, Chain, InvertibleResidual
 from darboux.linear import Conv, Dense, Shrunk
 from darboux.structure import Equivariant, Kind, claims_of
 from darboux.symmetry import Cyclic, EquivariantConv, EquivariantDense, Feature, FeatureLift
-from darboux.symmetry.nonlinear.norm import NormActivation
-from darboux.testing.checks.equivariance import check_equivariant
+from darboux.symmetry._nonlinear.norm import NormActivation
+from darboux.testing._checks.equivariance import check_equivariant
 
 C4 = Cyclic(4)
 SCALARS = Feature(C4, ["trivial"] * 2)

@@ -8,15 +8,13 @@ import pickle
 import pytest
 import torch
 
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.groups.closure import closure
-from darboux.symmetry.groups.icosahedral import Icosahedral
-from darboux.symmetry.groups.numerical_irreps import irrep_tables
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.groups.permutation_group import PermutationGroup
-from darboux.symmetry.groups.permutations import Permutations
-from darboux.symmetry.groups.subgroup import Subgroup
-from darboux.symmetry.representations import intertwiners
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._groups.finite import irrep_tables
+from darboux.symmetry._groups.icosahedral import Icosahedral
+from darboux.symmetry._groups.octahedral import Octahedral, closure
+from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.subgroup import Subgroup
+from darboux.symmetry._representations import intertwiners
 from darboux.testing import assert_close
 
 QUATERNIONS = PermutationGroup(((2, 3, 1, 0, 6, 7, 5, 4), (4, 5, 7, 6, 1, 0, 2, 3)))
@@ -215,11 +213,11 @@ def test_close_eigenvalues_are_not_taken_for_one(monkeypatch):
     # eigenvalues nearer than this count as one: all of them, then none
     group = PermutationGroup(((1, 0, 2, 3), (0, 1, 3, 2)))
     irrep_tables.cache_clear()
-    monkeypatch.setattr("darboux.symmetry.groups.numerical_irreps._APART", 1e3)
+    monkeypatch.setattr("darboux.symmetry._groups.finite._APART", 1e3)
     with pytest.raises(ArithmeticError, match="Expected clear eigenvalues"):
         irrep_tables(group)
     # the first random numbers make a plane of two one-dimensional parts; later ones do not
-    monkeypatch.setattr("darboux.symmetry.groups.numerical_irreps._APART", 0.8)
+    monkeypatch.setattr("darboux.symmetry._groups.finite._APART", 0.8)
     assert list(irrep_tables(group)) == ["1", "1b", "1c", "1d"]
     irrep_tables.cache_clear()
 

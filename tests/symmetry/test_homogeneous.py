@@ -3,15 +3,14 @@
 import pytest
 import torch
 
-from darboux.symmetry.groups import SO2, Cyclic, Dihedral
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.groups.permutation_group import PermutationGroup
-from darboux.symmetry.groups.permutations import Permutations
-from darboux.symmetry.groups.subgroup import Subgroup
-from darboux.symmetry.homogeneous import mackey_kernels, mackey_matrix
-from darboux.symmetry.representations import irreducible, regular, trivial
-from darboux.symmetry.representations.cosets import cosets, subgroup_elements
-from darboux.symmetry.representations.induced import induced
+from darboux.symmetry._groups import SO2, Cyclic, Dihedral
+from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.subgroup import Subgroup
+from darboux.symmetry._homogeneous import mackey_kernels, mackey_matrix
+from darboux.symmetry._representations import irreducible, regular, trivial
+from darboux.symmetry._representations.cosets import cosets, subgroup_elements
+from darboux.symmetry._representations.induced import induced
 from darboux.testing import assert_close
 
 CUBE = Octahedral()

@@ -6,23 +6,19 @@ import time
 import pytest
 import torch
 
-from darboux.symmetry.feature import move
-from darboux.symmetry.groups.cyclic import Cyclic
-from darboux.symmetry.groups.dihedral import Dihedral
-from darboux.symmetry.groups.finite import FiniteGroup
-from darboux.symmetry.groups.icosahedral import Icosahedral
-from darboux.symmetry.groups.o2 import O2
-from darboux.symmetry.groups.o3 import O3
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.groups.so2 import SO2
-from darboux.symmetry.groups.so3 import SO3
-from darboux.symmetry.kernels import basis as room
-from darboux.symmetry.kernels.basis import kernel_basis
-from darboux.symmetry.kernels.characters import count_between
-from darboux.symmetry.kernels.dimension import kernel_dimension, steerable_count
-from darboux.symmetry.kernels.taps import taps
-from darboux.symmetry.representations.representation import Representation
-from darboux.symmetry.representations.standard import irreducible, regular, trivial
+from darboux.symmetry._feature import move
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.icosahedral import Icosahedral
+from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.so2 import O2, SO2
+from darboux.symmetry._groups.so3 import O3, SO3
+from darboux.symmetry._kernels import basis as room
+from darboux.symmetry._kernels.basis import kernel_basis
+from darboux.symmetry._kernels.dimension import count_between, kernel_dimension, steerable_count
+from darboux.symmetry._kernels.rings import taps
+from darboux.symmetry._representations.representation import Representation
+from darboux.symmetry._representations.standard import irreducible, regular, trivial
 
 TINY = 1e-12
 

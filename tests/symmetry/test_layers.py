@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from tests.catalogue.symmetry import LAYERS
 
 from darboux.structure import Equivariant, claims_of
-from darboux.testing.catalogue.symmetry import LAYERS
-from darboux.testing.checks.equivariance import check_equivariant
+from darboux.testing._checks.equivariance import check_equivariant
 
 
 @pytest.mark.parametrize("size", [(6, 6), (7, 7), (6, 7)])

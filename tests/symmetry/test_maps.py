@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from tests.catalogue.linear import example_shape
+from tests.catalogue.symmetry import MAPS
 
 from darboux.structure import claims_of
-from darboux.testing.catalogue.linear import example_shape
-from darboux.testing.catalogue.symmetry import MAPS
-from darboux.testing.checks.equivariance import check_equivariant
-from darboux.testing.checks.lifecycle import LIFECYCLE
-from darboux.testing.checks.linear import (
+from darboux.testing._checks.equivariance import check_equivariant
+from darboux.testing._checks.lifecycle import LIFECYCLE
+from darboux.testing._checks.linear import (
     check_adjoint,
     check_estimate,
     check_fused,

@@ -7,18 +7,18 @@ import torch
 
 from darboux.activations import Clip, GroupSort, LeakyReLU, ReLU, Tanh
 from darboux.structure import Averaged, Equivariant, Lipschitz
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.nonlinear import (
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._nonlinear import (
     FourierActivation,
     GatedActivation,
     Pointwise,
     TensorProductActivation,
     band_limited,
 )
-from darboux.symmetry.nonlinear.products import square_basis
-from darboux.symmetry.nonlinear.sampling import synthesis
-from darboux.symmetry.representations import irreducible
+from darboux.symmetry._nonlinear.products import square_basis
+from darboux.symmetry._nonlinear.sampling import synthesis
+from darboux.symmetry._representations import irreducible
 from darboux.testing import LIFECYCLE
 
 GROUPS = {"C4": Cyclic(4), "C8": Cyclic(8), "D4": Dihedral(4), "SO2": SO2(), "O2": O2()}

@@ -6,9 +6,9 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from darboux.activations import Activation
 from darboux.structure import Averaged, Equivariant, Lipschitz
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.nonlinear import NormActivation
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._nonlinear import NormActivation
 from darboux.testing import LIFECYCLE
 
 MIXED = Feature(SO2(), ["0", "0", "1", "2", "0", "3"])

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from darboux.structure import Equivariant, Lipschitz
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.nonlinear import FieldNorm, GroupPooling, SpacePooling
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._nonlinear import FieldNorm, GroupPooling, SpacePooling
 from darboux.testing import LIFECYCLE
 
 GROUPS = {"C4": Cyclic(4), "C8": Cyclic(8), "D4": Dihedral(4), "SO2": SO2(), "O2": O2()}

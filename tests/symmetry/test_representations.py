@@ -5,24 +5,22 @@ import itertools
 import pytest
 import torch
 
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral, FiniteGroup
-from darboux.symmetry.groups.icosahedral import Icosahedral
-from darboux.symmetry.groups.o3 import O3
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.groups.permutation_group import PermutationGroup
-from darboux.symmetry.groups.permutations import Permutations
-from darboux.symmetry.groups.so3 import SO3
-from darboux.symmetry.groups.subgroup import Subgroup
-from darboux.symmetry.representations import (
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral, FiniteGroup
+from darboux.symmetry._groups.icosahedral import Icosahedral
+from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.so3 import O3, SO3
+from darboux.symmetry._groups.subgroup import Subgroup
+from darboux.symmetry._representations import (
     from_matrices,
     irreducible,
     named,
     regular,
     trivial,
 )
-from darboux.symmetry.representations.induced import quotient
-from darboux.symmetry.representations.restrict import restrict
-from darboux.symmetry.representations.tensor import (
+from darboux.symmetry._representations.induced import quotient
+from darboux.symmetry._representations.standard import restrict
+from darboux.symmetry._representations.tensor import (
     direct_sum,
     product_of_irreps,
     tensor_product,

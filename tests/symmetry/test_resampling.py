@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from darboux.structure import Equivariant
-from darboux.symmetry.feature import Feature
-from darboux.symmetry.groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry.nonlinear import Downsample, Upsample
-from darboux.symmetry.nonlinear.resample_axis import halve, spread
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._nonlinear import Downsample, Upsample
+from darboux.symmetry._nonlinear.resample import halve, spread
 from darboux.testing import LIFECYCLE
-from darboux.testing.checks.linear import (
+from darboux.testing._checks.linear import (
     check_adjoint,
     check_estimate,
     check_fused,
@@ -26,7 +26,7 @@ SIZES = [(1, 1), (1, 2), (2, 3), (6, 6), (7, 7), (6, 7), (5, 8)]
 
 def _lines():
     """A feature of a group that moves no pixels, for any number of axes."""
-    from darboux.symmetry.groups import FiniteGroup
+    from darboux.symmetry._groups import FiniteGroup
 
     class Swap(FiniteGroup):
         dim, order = 0, 2

@@ -6,22 +6,19 @@ import math
 import pytest
 import torch
 
-from darboux.certify.attacks import nearly_scale_equivariant
-from darboux.certify.effort import Effort
-from darboux.certify.finding import NotAttackedError
-from darboux.certify.registry import attack
-from darboux.certify.target import Target
+from darboux.certification._attacks import nearly_scale_equivariant as nearly_scale_equivariant
+from darboux.certification._finding import NotAttackedError, attack
+from darboux.certification._target import Effort, Target
 from darboux.linear import Conv
-from darboux.structure.near_scaling import NearlyScaleEquivariant
-from darboux.symmetry.approximate.largest import evaluate
-from darboux.symmetry.approximate.symbols import stencil_of, symbol_sum
-from darboux.symmetry.scale.hermite import hermite_kernels
-from darboux.symmetry.scale.scale_conv import ScaleConv
-from darboux.symmetry.scale.scale_error import near_scale_claim, scale_error
-from darboux.symmetry.scale.scale_pooling import ScalePooling
-from darboux.symmetry.scale.scalings import Scalings
-from darboux.testing.checks.lifecycle import check_lifecycle
-from darboux.testing.checks.linear import check_adjoint, check_norm_bound, check_row_bound
+from darboux.structure._near_equivariance import NearlyScaleEquivariant
+from darboux.symmetry._approximate.largest import evaluate
+from darboux.symmetry._approximate.symbols import stencil_of, symbol_sum
+from darboux.symmetry._scale.hermite import hermite_kernels
+from darboux.symmetry._scale.scale_conv import ScaleConv, ScalePooling
+from darboux.symmetry._scale.scale_error import near_scale_claim, scale_error
+from darboux.symmetry._scale.scalings import Scalings
+from darboux.testing._checks.lifecycle import check_lifecycle
+from darboux.testing._checks.linear import check_adjoint, check_norm_bound, check_row_bound
 
 assert nearly_scale_equivariant  # registers the attack
 

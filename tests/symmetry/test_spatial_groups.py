@@ -6,12 +6,11 @@ import math
 import pytest
 import torch
 
-from darboux.symmetry.groups.harmonics import sphere_quadrature, spherical_harmonics
-from darboux.symmetry.groups.icosahedral import Icosahedral
-from darboux.symmetry.groups.o3 import O3
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.groups.so3 import SO3
-from darboux.symmetry.representations import intertwiners
+from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harmonics
+from darboux.symmetry._groups.icosahedral import Icosahedral
+from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.so3 import O3, SO3
+from darboux.symmetry._representations import intertwiners
 from darboux.testing import assert_close
 
 DEGREES = range(9)

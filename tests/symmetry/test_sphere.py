@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from darboux.activations import GroupSort, ReLU, Tanh
-from darboux.activations.activation import Activation
-from darboux.symmetry.groups.harmonics import spherical_harmonics
-from darboux.symmetry.groups.so3 import SO3
-from darboux.symmetry.sphere.activation import SphereActivation
-from darboux.symmetry.sphere.conv import SphericalConv
-from darboux.symmetry.sphere.grid import SphereGrid
-from darboux.testing.checks.lifecycle import check_lifecycle
-from darboux.testing.tolerance import assert_close
+from darboux.activations._activation import Activation
+from darboux.symmetry._groups.harmonics import spherical_harmonics
+from darboux.symmetry._groups.so3 import SO3
+from darboux.symmetry._sphere.activation import SphereActivation
+from darboux.symmetry._sphere.conv import SphericalConv
+from darboux.symmetry._sphere.grid import SphereGrid
+from darboux.testing._checks.lifecycle import check_lifecycle
+from darboux.testing._tolerance import assert_close
 
 DEGREES = [0, 1, 4, 9]
 

@@ -5,28 +5,22 @@ import itertools
 import pytest
 import torch
 
-from darboux.symmetry.feature import move
-from darboux.symmetry.groups.cyclic import Cyclic
-from darboux.symmetry.groups.dihedral import Dihedral
-from darboux.symmetry.groups.icosahedral import Icosahedral
-from darboux.symmetry.groups.o2 import O2
-from darboux.symmetry.groups.o3 import O3
-from darboux.symmetry.groups.octahedral import Octahedral
-from darboux.symmetry.groups.so2 import SO2
-from darboux.symmetry.groups.so3 import SO3
-from darboux.symmetry.kernels.angular import solved_angular
-from darboux.symmetry.kernels.basis import kernel_basis
-from darboux.symmetry.kernels.characters import count_between
-from darboux.symmetry.kernels.dimension import steerable_count
-from darboux.symmetry.kernels.fixed import fixed_vectors
-from darboux.symmetry.kernels.harmonics import harmonic_matrix, harmonics_at
-from darboux.symmetry.kernels.planar import planar_angular
-from darboux.symmetry.kernels.rings import Rings
-from darboux.symmetry.kernels.steerable import orthonormal, steerable_kernels
-from darboux.symmetry.kernels.taps import tap_permutations, taps
-from darboux.symmetry.representations.intertwiners import intertwiners
-from darboux.symmetry.representations.representation import Representation
-from darboux.symmetry.representations.standard import regular, trivial
+from darboux.symmetry._feature import move
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.icosahedral import Icosahedral
+from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.so2 import O2, SO2
+from darboux.symmetry._groups.so3 import O3, SO3
+from darboux.symmetry._kernels.angular import fixed_vectors, solved_angular
+from darboux.symmetry._kernels.basis import kernel_basis
+from darboux.symmetry._kernels.dimension import count_between, steerable_count
+from darboux.symmetry._kernels.harmonics import harmonic_matrix, harmonics_at
+from darboux.symmetry._kernels.planar import planar_angular
+from darboux.symmetry._kernels.rings import Rings, tap_permutations, taps
+from darboux.symmetry._kernels.steerable import orthonormal, steerable_kernels
+from darboux.symmetry._representations.intertwiners import intertwiners
+from darboux.symmetry._representations.representation import Representation
+from darboux.symmetry._representations.standard import regular, trivial
 
 TINY = 1e-12
 

@@ -58,7 +58,7 @@ def small(folders):
 def no_certificate():
     """Replace the certification, which has its own tests and takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("darboux.training.run.certify_denoiser", lambda *a, **k: Verdict())
+        patch.setattr("darboux.training._run.certify_denoiser", lambda *a, **k: Verdict())
         yield
 
 

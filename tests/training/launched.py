@@ -8,8 +8,8 @@ import os
 import time
 
 from darboux.cli import main
-from darboux.training import run
-from darboux.training.trainer import Trainer
+from darboux.training import _run as run
+from darboux.training._trainer import Trainer
 
 
 class Verdict:

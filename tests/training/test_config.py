@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 
 from darboux.training import DenoiseConfig, RunFolder
-from darboux.training.files import write_json
+from darboux.training._files import write_json
 
 
 def test_settings_go_through_json_unchanged(tmp_path):

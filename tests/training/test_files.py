@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from darboux.training import load_tensors, save_tensors
-from darboux.training.files import read_json, write_bytes, write_json
+from darboux.training._files import read_json, write_bytes, write_json
 
 
 def fail_with(monkeypatch, number, call="fsync"):
     def failing(*args):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(f"darboux.training.files.os.{call}", failing)
+    monkeypatch.setattr(f"darboux.training._files.os.{call}", failing)
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -38,7 +38,7 @@ def test_full_device_is_reported_by_the_file_that_was_meant(tmp_path):
     """The real thing: /dev/full accepts no byte."""
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
-    from darboux.training import files
+    from darboux.training import _files as files
 
     link = tmp_path / f".a.bin.{os.getpid()}.part"
     link.symlink_to("/dev/full")

@@ -16,7 +16,7 @@ from darboux.training import (
     total_variation,
     tune_total_variation,
 )
-from darboux.training.evaluation import mean_psnr
+from darboux.training._evaluation import mean_psnr
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -15,7 +15,7 @@ import torch
 
 from darboux.data import Picture
 from darboux.training import MetricsLog, RunFolder, load_tensors, train_denoiser
-from darboux.training.stage import Stage
+from darboux.training._stage import Stage
 
 FILES = {
     "config.json",
@@ -172,7 +172,7 @@ def test_full_disk_keeps_the_last_checkpoint(
     small, reference, no_certificate, tmp_path, monkeypatch
 ):
     out = tmp_path / "run"
-    from darboux.training import files
+    from darboux.training import _files as files
 
     genuine, calls = files._write_through, []
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darboux.training import DenoiseConfig, build_network, denoise
-from darboux.training.tiles import in_tiles
+from darboux.training._evaluation import in_tiles
 
 
 @pytest.mark.parametrize("name", ["model", "twin"])

@@ -5,17 +5,13 @@ an antiderivative γ (energies). `Activation` is the contract, one file holds on
 Sharing one instance between fields shares its parameters.
 """
 
-from darboux.activations.activation import Activation
-from darboux.activations.clip import Clip
-from darboux.activations.elu import ELU
-from darboux.activations.group_sort import GroupSort
-from darboux.activations.identity import Identity
-from darboux.activations.leaky_relu import LeakyReLU
-from darboux.activations.lip_swish import LipSwish
-from darboux.activations.relu import ReLU
-from darboux.activations.sigmoid import Sigmoid
-from darboux.activations.softplus import Softplus
-from darboux.activations.tanh import Tanh
+from darboux.activations._activation import Activation
+from darboux.activations._clip import Clip
+from darboux.activations._group_sort import GroupSort
+from darboux.activations._lip_swish import LipSwish
+from darboux.activations._piecewise_linear import Identity, LeakyReLU, ReLU
+from darboux.activations._smooth import ELU, Sigmoid, Tanh
+from darboux.activations._softplus import Softplus
 
 __all__ = [
     "ELU",

@@ -1,5 +1,5 @@
 """The command line: ``darboux train | denoise | certify | reproduce``."""
 
-from darboux.cli.app import app, main
+from darboux.cli._app import app, main
 
 __all__ = ["app", "main"]

@@ -6,10 +6,7 @@ adjoint), `Residual` (sum with the identity), `Average` (convex combination) and
 `Translated` (another origin).
 """
 
-from darboux.compose.affine import Affine
-from darboux.compose.average import Average
-from darboux.compose.lifted import Lifted
-from darboux.compose.residual import Residual
-from darboux.compose.translated import Translated
+from darboux.compose._lifted import Lifted
+from darboux.compose._sums import Affine, Average, Residual, Translated
 
 __all__ = ["Affine", "Average", "Lifted", "Residual", "Translated"]

@@ -5,15 +5,11 @@ dictionary from name to image, because their sizes differ. Noise has its standar
 σ in the same units, so what the literature calls "σ = 25" is 25/255 here.
 """
 
-from darboux.data.digits import DIGIT_LEVELS, digits
-from darboux.data.ellipsoids import ellipsoids
-from darboux.data.folder import image_folder
-from darboux.data.half_moons import half_moons
-from darboux.data.idx import idx_images
-from darboux.data.noise import noisy
-from darboux.data.patches import Patches
-from darboux.data.photographs import HELD_OUT, TRAINING, photographs
-from darboux.data.picture import Picture, grey
+from darboux.data._bundled import DIGIT_LEVELS, HELD_OUT, TRAINING, digits, photographs
+from darboux.data._idx import idx_images
+from darboux.data._patches import Patches, noisy
+from darboux.data._pictures import Picture, grey, image_folder
+from darboux.data._synthetic import ellipsoids, half_moons
 
 __all__ = [
     "DIGIT_LEVELS",

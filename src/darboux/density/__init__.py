@@ -5,19 +5,16 @@
 `bits_per_dimension` are for discrete data such as images; `fit` trains.
 """
 
-from darboux.density.base import Base
-from darboux.density.continuous_flow import ContinuousFlow
-from darboux.density.diagonal_normal import DiagonalNormal
-from darboux.density.discrete import bits_per_dimension, dequantize, quantize
-from darboux.density.fit import fit
-from darboux.density.flow_distribution import FlowDistribution
-from darboux.density.flow_transform import FlowTransform
-from darboux.density.history import History
-from darboux.density.logit import LogitTransform
-from darboux.density.normalizing_flow import NormalizingFlow
-from darboux.density.standard_normal import StandardNormal
-from darboux.density.time_conditioned import TimeConditionedField
-from darboux.density.transported import DiscretisationError, Transported
+from darboux.density._base import Base, DiagonalNormal, StandardNormal
+from darboux.density._continuous_flow import ContinuousFlow
+from darboux.density._discrete import bits_per_dimension, dequantize, quantize
+from darboux.density._fit import History, fit
+from darboux.density._flow_distribution import FlowDistribution
+from darboux.density._flow_transform import FlowTransform
+from darboux.density._logit import LogitTransform
+from darboux.density._normalizing_flow import NormalizingFlow
+from darboux.density._time_conditioned import TimeConditionedField
+from darboux.density._transported import DiscretisationError, Transported
 
 __all__ = [
     "Base",

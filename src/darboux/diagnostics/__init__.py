@@ -4,7 +4,7 @@ The modified Hamiltonian that a symplectic method almost keeps, and the eigenval
 field's Jacobian.
 """
 
-from darboux.diagnostics.modified_hamiltonian import modified_hamiltonian
-from darboux.diagnostics.spectrum import spectrum
+from darboux.diagnostics._modified_hamiltonian import modified_hamiltonian
+from darboux.diagnostics._spectrum import spectrum
 
 __all__ = ["modified_hamiltonian", "spectrum"]

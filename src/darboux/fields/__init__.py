@@ -5,28 +5,31 @@ strings the steps together. Each field reports bounds as far as a theorem gives
 them: the Lipschitz constant L, the one-sided constant ν and the cocoercivity ν̄.
 """
 
-from darboux.fields.antisymmetric import AntisymmetricField
-from darboux.fields.bound_gradient import BoundGradientField
-from darboux.fields.canonical_phase import CanonicalPhaseField
-from darboux.fields.coupled import CoupledField
-from darboux.fields.divergence_free import DivergenceFreeField, PlanarPart
-from darboux.fields.energy import KineticEnergy, NetworkEnergy, PotentialEnergy
-from darboux.fields.extended_phase_space import ExtendedPhaseSpace
-from darboux.fields.field import VectorField
-from darboux.fields.gradient import GradientField
-from darboux.fields.hamiltonian import HamiltonianField
-from darboux.fields.interconnect import Interconnection
-from darboux.fields.learned_hamiltonian import LearnedHamiltonianField
-from darboux.fields.phase_space import PhaseSpaceField, halves, join
-from darboux.fields.port_hamiltonian import PortHamiltonianField
-from darboux.fields.quadratic_energy import QuadraticEnergy
-from darboux.fields.residual import ResidualField
-from darboux.fields.second_order import SecondOrderField
-from darboux.fields.separable_hamiltonian import SeparableHamiltonianField
-from darboux.fields.separable_phase import DriftPart, KickPart, SeparablePhaseField
-from darboux.fields.shear_field import Shear, ShearField
-from darboux.fields.together import bind_together
-from darboux.fields.zhang_schaeffer import ZhangSchaefferField
+from darboux.fields._antisymmetric import AntisymmetricField
+from darboux.fields._coupled import CoupledField
+from darboux.fields._divergence_free import DivergenceFreeField, PlanarPart
+from darboux.fields._energy import KineticEnergy, NetworkEnergy, PotentialEnergy, QuadraticEnergy
+from darboux.fields._extended_phase_space import ExtendedPhaseSpace
+from darboux.fields._field import VectorField
+from darboux.fields._gradient import BoundGradientField, GradientField
+from darboux.fields._hamiltonian import HamiltonianField, SeparableHamiltonianField
+from darboux.fields._interconnect import Interconnection
+from darboux.fields._learned_hamiltonian import LearnedHamiltonianField
+from darboux.fields._phase_space import (
+    CanonicalPhaseField,
+    DriftPart,
+    KickPart,
+    PhaseSpaceField,
+    SeparablePhaseField,
+    halves,
+    join,
+)
+from darboux.fields._port_hamiltonian import PortHamiltonianField
+from darboux.fields._residual import ResidualField
+from darboux.fields._second_order import SecondOrderField
+from darboux.fields._shear_field import Shear, ShearField
+from darboux.fields._together import bind_together
+from darboux.fields._zhang_schaeffer import ZhangSchaefferField
 
 __all__ = [
     "AntisymmetricField",

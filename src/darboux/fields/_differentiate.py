@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from darboux.fields.field import Time
+from darboux.fields._field import Time
 
 
 def require_callable(name: str, what: str, arguments: str, energy: object) -> None:

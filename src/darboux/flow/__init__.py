@@ -6,14 +6,14 @@
 `UniformSteps`, `ContractiveSteps` and `CoveringSteps` pick the step sizes.
 """
 
-from darboux.flow.doubled import DoubledFlow
-from darboux.flow.flow import Flow
-from darboux.flow.flow_bijection import FlowBijection
-from darboux.flow.odeint import odeint
-from darboux.flow.pair_bijection import PairBijection, PairStepBijection
-from darboux.flow.step import Step, advance, field_energy
-from darboux.flow.step_bijection import StepBijection
-from darboux.flow.steps import (
+from darboux.flow._doubled import DoubledFlow
+from darboux.flow._flow import Flow
+from darboux.flow._flow_bijection import FlowBijection
+from darboux.flow._odeint import odeint
+from darboux.flow._pair_bijection import PairBijection, PairStepBijection
+from darboux.flow._step import Step, advance, field_energy
+from darboux.flow._step_bijection import StepBijection
+from darboux.flow._steps import (
     ContractiveSteps,
     CoveringSteps,
     StepRule,

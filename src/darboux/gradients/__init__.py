@@ -6,12 +6,11 @@ pass then undoes the links one by one, watches the drift of what it reconstructs
 back to checkpoints where rounding is magnified too much.
 """
 
-from darboux.gradients.closed import OpenLayerError
-from darboux.gradients.drift import DriftError, DriftReport, DriftWarning
-from darboux.gradients.link import Link, LinkPull, LinkPulled, Stack
-from darboux.gradients.monitor import Monitor
-from darboux.gradients.propagate import Memory, OnDrift, propagate
-from darboux.gradients.vjp import gradients_of
+from darboux.gradients._closed import OpenLayerError
+from darboux.gradients._link import Link, LinkPull, LinkPulled, Stack
+from darboux.gradients._monitor import DriftError, DriftReport, DriftWarning, Monitor
+from darboux.gradients._passes import gradients_of
+from darboux.gradients._propagate import Memory, OnDrift, propagate
 
 __all__ = [
     "DriftError",

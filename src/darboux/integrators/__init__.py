@@ -5,20 +5,22 @@ A Runge-Kutta method is a `Tableau`; `order`, `contractivity_radius`,
 Integrators hold no mutable state: state in, state out.
 """
 
-from darboux.integrators.algebraic_stability import is_algebraically_stable
-from darboux.integrators.composition import Composition
-from darboux.integrators.composition_coefficients import CompositionCoefficients
-from darboux.integrators.contractivity import contractivity_radius
-from darboux.integrators.discrete_gradient import DiscreteGradient
-from darboux.integrators.dormand_prince import DormandPrince
-from darboux.integrators.generated import (
+from darboux.integrators._composition import Composition
+from darboux.integrators._composition_coefficients import CompositionCoefficients
+from darboux.integrators._discrete_gradient import DiscreteGradient, Increment
+from darboux.integrators._discrete_gradients import (
+    GonzalezGradient,
+    ItohAbeGradient,
+    MeanValueGradient,
+)
+from darboux.integrators._dormand_prince import DormandPrince
+from darboux.integrators._generated import (
     gauss_tableau,
     lobatto_iiic_tableau,
     radau_ia_tableau,
     radau_iia_tableau,
 )
-from darboux.integrators.gonzalez import GonzalezGradient
-from darboux.integrators.implicit_methods import (
+from darboux.integrators._implicit_methods import (
     Gauss,
     ImplicitEuler,
     ImplicitMidpoint,
@@ -26,41 +28,20 @@ from darboux.integrators.implicit_methods import (
     RadauIA,
     RadauIIA,
 )
-from darboux.integrators.implicit_runge_kutta import ImplicitRungeKutta
-from darboux.integrators.increment import Increment
-from darboux.integrators.integrator import Field, Integrator, StepSize, Time
-from darboux.integrators.itoh_abe import ItohAbeGradient
-from darboux.integrators.leapfrog_midpoint import LeapfrogMidpoint
-from darboux.integrators.mean_value import MeanValueGradient
-from darboux.integrators.methods import (
-    Euler,
-    ImprovedEuler,
-    Kutta3,
-    Kutta4,
-    Ralston2,
-    Ralston3,
-)
-from darboux.integrators.order_conditions import order
-from darboux.integrators.post_activation import PostActivation
-from darboux.integrators.properties import (
+from darboux.integrators._implicit_runge_kutta import ImplicitRungeKutta
+from darboux.integrators._integrator import (
+    Field,
     GradientForm,
+    Integrator,
     Part,
     Partitioned,
     Splittable,
+    StepSize,
+    Time,
     lacks,
     require,
 )
-from darboux.integrators.reversible_heun import ReversibleHeun
-from darboux.integrators.runge_kutta import RungeKutta
-from darboux.integrators.shear_method import ShearMethod
-from darboux.integrators.splitting import Splitting
-from darboux.integrators.stiffness_error import StiffnessError
-from darboux.integrators.stormer_verlet import StormerVerlet
-from darboux.integrators.symmetry import is_symmetric
-from darboux.integrators.symplectic_euler import SymplecticEuler
-from darboux.integrators.symplecticity import is_symplectic
-from darboux.integrators.tableau import Tableau
-from darboux.integrators.tableaus import (
+from darboux.integrators._methods import (
     DORMAND_PRINCE,
     EULER,
     IMPROVED_EULER,
@@ -68,7 +49,22 @@ from darboux.integrators.tableaus import (
     KUTTA4,
     RALSTON2,
     RALSTON3,
+    Euler,
+    ImprovedEuler,
+    Kutta3,
+    Kutta4,
+    Ralston2,
+    Ralston3,
 )
+from darboux.integrators._order_conditions import order
+from darboux.integrators._post_activation import PostActivation
+from darboux.integrators._runge_kutta import RungeKutta
+from darboux.integrators._shear_methods import ShearMethod, StormerVerlet, SymplecticEuler
+from darboux.integrators._splitting import Splitting
+from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
+from darboux.integrators._step_size import StiffnessError
+from darboux.integrators._tableau import Tableau, is_symmetric, is_symplectic
+from darboux.integrators._two_step import LeapfrogMidpoint, ReversibleHeun
 
 __all__ = [
     "DORMAND_PRINCE",

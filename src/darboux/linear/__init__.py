@@ -5,23 +5,21 @@ A map that is translation-invariant is a `Stencil`: a kernel with its place and 
 stacks and circular products are stencils again; where they are not, norms combine.
 """
 
-import darboux.linear.torch_rules as _torch_rules
-from darboux.linear.combined_map import CombinedMap
-from darboux.linear.composed import Composed
-from darboux.linear.constraints import Nonnegative, Orthogonal, Skew, Spectral
-from darboux.linear.conv import Conv
-from darboux.linear.dense import Dense
-from darboux.linear.finite_difference import FiniteDifference
-from darboux.linear.lift import Lift
-from darboux.linear.linear_map import LinearMap
-from darboux.linear.mixed_norms import mixed_chain_bound, mixed_norm_bound, mixed_norm_estimate
-from darboux.linear.scaled import Scaled
-from darboux.linear.shrunk import NormControl, Shrunk
-from darboux.linear.skew_part import SkewPart
-from darboux.linear.stacked import Stacked
-from darboux.linear.stencil import Stencil
-from darboux.linear.stencil_map import StencilMap
-from darboux.linear.transposed import Transposed
+import darboux.linear._torch_rules as _torch_rules
+from darboux.linear._combined_map import CombinedMap
+from darboux.linear._composed import Composed
+from darboux.linear._constraints import Nonnegative, Skew, Spectral
+from darboux.linear._conv import Conv, FiniteDifference, StencilMap
+from darboux.linear._dense import Dense
+from darboux.linear._lift import Lift
+from darboux.linear._linear_map import LinearMap
+from darboux.linear._mixed_norms import mixed_chain_bound, mixed_norm_bound, mixed_norm_estimate
+from darboux.linear._orthogonal import Orthogonal
+from darboux.linear._scaled import Scaled, Transposed
+from darboux.linear._shrunk import NormControl, Shrunk
+from darboux.linear._skew_part import SkewPart
+from darboux.linear._stacked import Stacked
+from darboux.linear._stencil import Stencil
 
 del _torch_rules
 

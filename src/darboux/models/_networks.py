@@ -4,16 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, final, get_args
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from darboux.bijections import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    Bijection,
+    Chain,
+    SplineCoupling,
+)
+from darboux.density import NormalizingFlow
+from darboux.gradients import Stack
+from darboux.structure import Claim, Claims, Equivariant, Isometric, Kind
+from darboux.symmetry._feature import Feature
 
 Build = Callable[[], nn.Module]
+
 Normalization = Literal["instance", "batch"]
+
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
 UP = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
 POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+
 MEAN = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+
 _NORM: dict[str, dict[int, Callable[..., nn.Module]]] = {
     "instance": {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
     "batch": {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
@@ -115,3 +136,190 @@ def _last(layer: nn.Module, *, zero: bool) -> nn.Module:
         for parameter in layer.parameters():
             nn.init.zeros_(parameter)
     return layer
+
+
+Law = Literal["spline", "affine", "additive"]
+
+
+def coupling_of(
+    name: str,
+    law: Law,
+    channels: int,
+    network: Callable[[int, int], nn.Module],
+    *,
+    swap: bool,
+    context_features: int | None,
+    **options: Any,
+) -> Bijection:
+    """Return a coupling of halves.
+
+    Args:
+        name: who asks, for messages.
+        law: "spline", "affine" or "additive".
+        channels: of both halves together.
+        network: (inputs, outputs) -> the conditioner.
+        swap: whether the first half is moved.
+        context_features: of the context, or None.
+        **options: of the coupling.
+
+    Raises:
+        ValueError: if the law is unknown, or there are not two channels.
+
+    Example:
+        >>> def network(inputs, outputs):
+        ...     return nn.Linear(inputs, outputs)
+        >>> layer = coupling_of("example", "affine", 3, network, swap=False, context_features=None)
+        >>> layer.network
+        Linear(in_features=1, out_features=4, bias=True)
+    """
+    if law not in get_args(Law):
+        known = ", ".join(repr(one) for one in get_args(Law))
+        msg = f"{name}: expected law to be one of {known}; got {law!r}."
+        raise ValueError(msg)
+    if channels < 2:
+        msg = (
+            f"{name}: expected two features at least, one of which moves the other; got "
+            f"{channels}. Use residual_flow for one."
+        )
+        raise ValueError(msg)
+    first = channels // 2
+    moved, kept = (first, channels - first) if swap else (channels - first, first)
+    inputs = kept + (context_features or 0)
+    if law == "additive":
+        return AdditiveCoupling(
+            network(inputs, moved), swap=swap, context_features=context_features, **options
+        )
+    if law == "affine":
+        return AffineCoupling(
+            network(inputs, 2 * moved), swap=swap, context_features=context_features, **options
+        )
+    numbers = 3 * options.get("bins", 8) - 1
+    return SplineCoupling(
+        network(inputs, numbers * moved), swap=swap, context_features=context_features, **options
+    )
+
+
+@final
+class Wide(nn.Module):
+    """The identity, which under autocast turns half precision into float32.
+
+    What a chain adds up step after step, and takes off again, needs more digits than the
+    sub-networks that autocast lets run in few.
+
+    Example:
+        >>> Wide()(torch.ones(1, dtype=torch.bfloat16)).dtype
+        torch.bfloat16
+        >>> with torch.autocast("cpu"):
+        ...     Wide()(torch.ones(1, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, in float32 at least where autocast is on."""
+        return x.float() if torch.is_autocast_enabled(x.device.type) and _half(x) else x
+
+
+def _half(x: Tensor) -> bool:
+    return x.dtype in (torch.float16, torch.bfloat16)
+
+
+@final
+class MoreFields(nn.Module):
+    """The isometry x -> (x, 0) into a feature that begins with the fields of x.
+
+    A small kernel takes scalars to low frequencies only; fields of higher ones begin at zero.
+
+    Shapes: (batch, source.channels, *space) -> (batch, target.channels, *space).
+
+    Source: section 5.1.2.
+
+    Args:
+        source: the type of x.
+        target: the type of the result; its first fields are those of the source.
+
+    Raises:
+        ValueError: if they are not.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> group = dx.symmetry.SO2()
+        >>> few, more = (dx.symmetry.Feature(group, names) for names in ([0], [0, 3]))
+        >>> MoreFields(few, more)(torch.ones(1, 1))
+        tensor([[1., 0., 0.]])
+    """
+
+    def __init__(self, source: Feature, target: Feature) -> None:
+        super().__init__()
+        if source.group != target.group or target.fields[: len(source.fields)] != source.fields:
+            msg = (
+                f"MoreFields: expected a target that begins with {source.describe()}; got "
+                f"{target.describe()}. Put the new fields last."
+            )
+            raise ValueError(msg)
+        self.source, self.target = source, target
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (x, 0)."""
+        more = self.target.channels - self.source.channels
+        return F.pad(x, (*(0,) * (2 * x.ndim - 4), 0, more))
+
+    def claims(self) -> Claims:
+        """Return that the map is isometric and equivariant."""
+        reason = "the fields of x are kept, and zero is zero for every g"
+        type_ = Equivariant(self.source.group, self.source, self.target, translations=(1, 1))
+        return Claims(
+            (
+                Claim(Isometric(), Kind.CONSTRUCTION, reason),
+                Claim(type_, Kind.CONSTRUCTION, reason),
+            )
+        )
+
+    def extra_repr(self) -> str:
+        """Return the features."""
+        return f"{self.source!r} -> {self.target!r}"
+
+
+@torch.no_grad()
+def initialise(
+    model: NormalizingFlow | Bijection, x: Tensor | Stack, context: Tensor | None = None
+) -> None:
+    """Set every `ActNorm` of a model, in order, so that its output has mean 0 and variance 1.
+
+    Data runs through the layers one after another; nothing else is changed, and nothing happens
+    at any later call of the model. Layers behave as in the model's mode, train() or eval().
+
+    Args:
+        model: a normalising flow, or a chain, also of chains.
+        x: a batch of data.
+        context: of each sample.
+
+    Raises:
+        ValueError: if a normalisation lies inside another layer, where data does not reach it.
+
+    Source: section 4.1.3; Kingma and Dhariwal 2018, Glow.
+
+    Example:
+        >>> import darboux as dx
+        >>> flow, x = dx.models.coupling_flow(2, layers=1, normalize=True), 9 + torch.randn(99, 2)
+        >>> initialise(flow, x)
+        >>> bool(flow.bijection.layers[0](x).mean().abs() < 1e-4)
+        True
+    """
+    bijection = model.bijection if isinstance(model, NormalizingFlow) else model
+    found = bijection if isinstance(bijection, Chain) else Chain([bijection])
+    links = found.links()
+    reached = {link.module for link in links}
+    hidden = [m for m in found.modules() if isinstance(m, ActNorm) and m not in reached]
+    if hidden:
+        msg = (
+            f"initialise: expected normalisations to be layers of chains; {len(hidden)} of them "
+            "are inside other layers. Call their own initialise with what reaches them."
+        )
+        raise ValueError(msg)
+    stack = (x,) if isinstance(x, Tensor) else tuple(x)
+    done: set[nn.Module] = set()
+    for link in links:
+        if isinstance(link.module, ActNorm) and link.module not in done:
+            link.module.initialise(stack[0])
+            done.add(link.module)
+        stack, _ = link.apply(stack, context, log_det=False)

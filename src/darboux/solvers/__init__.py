@@ -4,7 +4,7 @@ Implicit integrators call `solve` with the equations of their stages. What does 
 raises `ConvergenceError`; nothing comes back unconverged in silence.
 """
 
-from darboux.solvers.convergence import ConvergenceError
-from darboux.solvers.solve import Method, solve
+from darboux.solvers._convergence import ConvergenceError
+from darboux.solvers._solve import Method, solve
 
 __all__ = ["ConvergenceError", "Method", "solve"]

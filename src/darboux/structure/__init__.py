@@ -5,13 +5,13 @@
 This is the ground floor: every other room may import it, and it imports none.
 """
 
-import darboux.structure.torch_rules as _torch_rules
-from darboux.structure.bijective import BiLipschitz, LogDeterminant
-from darboux.structure.claim import Claim, Claims, Gap, closure, merge_premises
-from darboux.structure.compose import average, chain, endomorphism, residual
-from darboux.structure.energy import Dissipative, EnergyPreserving
-from darboux.structure.equivariance import Equivariant, Law, Symmetry
-from darboux.structure.field_premises import (
+import darboux.structure._registry as _torch_rules
+from darboux.structure._bijective import BiLipschitz, LogDeterminant
+from darboux.structure._claim import Claim, Claims, Gap, Kind, Structure, closure, merge_premises
+from darboux.structure._compose import average, chain, endomorphism, residual
+from darboux.structure._energy import Dissipative, EnergyPreserving
+from darboux.structure._equivariance import Equivariant, Law, Symmetry
+from darboux.structure._field_premises import (
     AutonomousField,
     CanonicalField,
     DivergenceFreeField,
@@ -21,18 +21,16 @@ from darboux.structure.field_premises import (
     ReversibleField,
     SeparableField,
 )
-from darboux.structure.kind import Kind
-from darboux.structure.metric import Averaged, Isometric, LinearGrowth, Lipschitz
-from darboux.structure.near_equivariance import NearlyEquivariant
-from darboux.structure.near_scaling import NearlyScaleEquivariant
-from darboux.structure.phase import (
+from darboux.structure._metric import Averaged, Isometric, LinearGrowth, Lipschitz
+from darboux.structure._near_equivariance import NearlyEquivariant, NearlyScaleEquivariant
+from darboux.structure._phase import (
     ConformalSymplectic,
     Invertible,
     Reversible,
     Symplectic,
     VolumePreserving,
 )
-from darboux.structure.premise import (
+from darboux.structure._premise import (
     AdjointOf,
     CocoerciveField,
     GradientOfEnergy,
@@ -45,8 +43,7 @@ from darboux.structure.premise import (
     SlopesWithin,
     StepWithin,
 )
-from darboux.structure.registry import claims_of, parts_of
-from darboux.structure.structure import Structure
+from darboux.structure._registry import claims_of, parts_of
 
 del _torch_rules
 

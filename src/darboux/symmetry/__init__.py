@@ -6,15 +6,15 @@ kernels that solve the constraint k(g t) ρ₁(g) = ρ₂(g) k(t); between them 
 that commute as well. All of them claim `darboux.Equivariant`, beside what else they are.
 """
 
-from darboux.symmetry.approximate import (
+from darboux.symmetry._approximate import (
     Bracket,
     ExponentialSum,
     equivariance_error,
     near_claim,
     worst_equivariance_error,
 )
-from darboux.symmetry.feature import Feature, move
-from darboux.symmetry.groups import (
+from darboux.symmetry._feature import Feature, move
+from darboux.symmetry._groups import (
     O2,
     O3,
     SO2,
@@ -33,10 +33,10 @@ from darboux.symmetry.groups import (
     sphere_quadrature,
     spherical_harmonics,
 )
-from darboux.symmetry.homogeneous import mackey_kernels, mackey_matrix
-from darboux.symmetry.kernels import Rings, kernel_basis, kernel_dimension, steerable_count
-from darboux.symmetry.layers import EquivariantConv, EquivariantDense, EquivariantMap, FeatureLift
-from darboux.symmetry.nonlinear import (
+from darboux.symmetry._homogeneous import mackey_kernels, mackey_matrix
+from darboux.symmetry._kernels import Rings, kernel_basis, kernel_dimension, steerable_count
+from darboux.symmetry._layers import EquivariantConv, EquivariantDense, EquivariantMap, FeatureLift
+from darboux.symmetry._nonlinear import (
     Downsample,
     FieldNorm,
     FourierActivation,
@@ -49,7 +49,7 @@ from darboux.symmetry.nonlinear import (
     Upsample,
     band_limited,
 )
-from darboux.symmetry.representations import (
+from darboux.symmetry._representations import (
     Representation,
     decompose,
     direct_sum,
@@ -66,8 +66,8 @@ from darboux.symmetry.representations import (
     tensor_product,
     trivial,
 )
-from darboux.symmetry.scale import ScaleConv, ScalePooling, Scalings, near_scale_claim, scale_error
-from darboux.symmetry.sphere import SphereActivation, SphereGrid, SphericalConv
+from darboux.symmetry._scale import ScaleConv, ScalePooling, Scalings, near_scale_claim, scale_error
+from darboux.symmetry._sphere import SphereActivation, SphereGrid, SphericalConv
 
 __all__ = [
     "O2",

@@ -3,7 +3,7 @@
 A check is a function that returns None or raises AssertionError with the numbers.
 Those of this module take a factory and an example; those of a room take the thing
 itself, for instance a linear map. `tolerance` says how much rounding is allowed.
-`darboux.testing.catalogue` holds the cases to which our own tests apply them.
+`tests.catalogue` holds the cases to which our own tests apply them.
 
 Example:
     >>> import torch
@@ -11,27 +11,27 @@ Example:
     >>> check_gradients(lambda: torch.nn.Linear(3, 2), torch.ones(4, 3))
 """
 
-from darboux.testing.checks.activations import check_antiderivative, check_claims, check_slopes
-from darboux.testing.checks.bijections import (
+from darboux.testing._checks.activations import check_antiderivative, check_claims, check_slopes
+from darboux.testing._checks.bijections import (
     check_log_det,
     check_round_trip,
     check_tails,
     check_undo,
 )
-from darboux.testing.checks.discrete_gradients import (
+from darboux.testing._checks.discrete_gradients import (
     check_balance,
     check_convergence,
     check_discrete_gradient,
     check_energy_drift,
 )
-from darboux.testing.checks.equivariance import check_equivariant
-from darboux.testing.checks.fields import check_bind, check_constants, check_energy, check_shape
-from darboux.testing.checks.flow import check_descent, check_trajectory
-from darboux.testing.checks.implicit import (
+from darboux.testing._checks.equivariance import check_equivariant
+from darboux.testing._checks.fields import check_bind, check_constants, check_energy, check_shape
+from darboux.testing._checks.flow import check_descent, check_trajectory
+from darboux.testing._checks.implicit import (
     check_contraction_at_any_step,
     check_derivatives_of_step,
 )
-from darboux.testing.checks.integrators import (
+from darboux.testing._checks.integrators import (
     check_lipschitz_factor,
     check_order,
     check_radius,
@@ -39,7 +39,7 @@ from darboux.testing.checks.integrators import (
     check_step_sizes,
     largest_linear_growth,
 )
-from darboux.testing.checks.lifecycle import (
+from darboux.testing._checks.lifecycle import (
     LIFECYCLE,
     check_batch_is_loop,
     check_dtypes,
@@ -48,7 +48,7 @@ from darboux.testing.checks.lifecycle import (
     check_lifecycle,
     check_train_equals_eval,
 )
-from darboux.testing.checks.linear import (
+from darboux.testing._checks.linear import (
     check_adjoint,
     check_estimate,
     check_fused,
@@ -58,13 +58,13 @@ from darboux.testing.checks.linear import (
     check_symbol,
     explicit_matrix,
 )
-from darboux.testing.checks.passive import (
+from darboux.testing._checks.passive import (
     check_determinant,
     check_interconnection,
     check_part_volumes,
     check_power,
 )
-from darboux.testing.checks.phase_fields import (
+from darboux.testing._checks.phase_fields import (
     check_canonical,
     check_divergence_free,
     check_gradient_form,
@@ -73,22 +73,22 @@ from darboux.testing.checks.phase_fields import (
     check_separable,
     check_time,
 )
-from darboux.testing.checks.state import check_deepcopy, check_pickle, check_state_dict
-from darboux.testing.checks.symplectic import (
+from darboux.testing._checks.state import check_deepcopy, check_pickle, check_state_dict
+from darboux.testing._checks.symplectic import (
     check_hamiltonian_order,
     check_step_back,
     check_symmetric,
     check_symplectic,
     check_volume,
 )
-from darboux.testing.checks.transforms import (
+from darboux.testing._checks.transforms import (
     check_autocast,
     check_compile,
     check_derivatives,
     check_functional,
     check_vmap,
 )
-from darboux.testing.tolerance import assert_close, tolerance
+from darboux.testing._tolerance import assert_close, tolerance
 
 __all__ = [
     "LIFECYCLE",

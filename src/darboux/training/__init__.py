@@ -4,20 +4,16 @@
 one's own. A run is a folder that holds no pickle: tensors are safetensors, the rest is JSON.
 """
 
-from darboux.training.baseline import total_variation, tune_total_variation
-from darboux.training.certificates import certify_denoiser, photograph_example
-from darboux.training.checkpoint import load_tensors, save_tensors
-from darboux.training.config import DenoiseConfig
-from darboux.training.evaluation import denoise
-from darboux.training.listener import Listener, Silent
-from darboux.training.losses import loss_named
-from darboux.training.metrics import psnr
-from darboux.training.metrics_log import MetricsLog
-from darboux.training.networks import build_network
-from darboux.training.run import train_denoiser
-from darboux.training.run_folder import RunFolder
-from darboux.training.schedule import OneCycle
-from darboux.training.trainer import Trainer
+from darboux.training._baseline import total_variation, tune_total_variation
+from darboux.training._certificates import certify_denoiser, photograph_example
+from darboux.training._checkpoint import load_tensors, save_tensors
+from darboux.training._config import DenoiseConfig
+from darboux.training._evaluation import denoise, psnr
+from darboux.training._listener import Listener, MetricsLog, Silent
+from darboux.training._networks import build_network
+from darboux.training._run import train_denoiser
+from darboux.training._run_folder import RunFolder
+from darboux.training._trainer import OneCycle, Trainer, loss_named
 
 __all__ = [
     "DenoiseConfig",

@@ -1,0 +1,46 @@
+"""The paper's pictures and numbers: one file per experiment, run by ``darboux reproduce``.
+
+An experiment is a function ``run(out, *, quick, seed)`` that writes its figures and returns a
+`Result`: numbers, and statements of the paper beside what was measured; one that reads a folder
+takes ``data`` as well. `reproduce` also writes numbers and report, and raises `RefutedError`
+where a statement does not hold.
+"""
+
+from reproductions import (
+    approximate_equivariance,
+    deep_hamiltonian,
+    digits_density,
+    energy,
+    equivariant_denoiser,
+    half_moons,
+    invertible_classifiers,
+    rotated_images,
+    sample_complexity,
+    stability,
+    volume_segmentation,
+)
+from reproductions.common.refuted import RefutedError
+from reproductions.common.result import Result, Statement
+from reproductions.common.run import reproduce
+from reproductions.common.table import EXPERIMENTS, Experiment, experiment_named
+
+__all__ = [
+    "EXPERIMENTS",
+    "Experiment",
+    "RefutedError",
+    "Result",
+    "Statement",
+    "approximate_equivariance",
+    "deep_hamiltonian",
+    "digits_density",
+    "energy",
+    "equivariant_denoiser",
+    "experiment_named",
+    "half_moons",
+    "invertible_classifiers",
+    "reproduce",
+    "rotated_images",
+    "sample_complexity",
+    "stability",
+    "volume_segmentation",
+]

@@ -1,0 +1,102 @@
+"""The pictures of the digits: real ones, samples, their nearest neighbours; and the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from darboux.data import DIGIT_LEVELS
+from reproductions.common.figures import canvas, label, save
+from reproductions.digits_density.training import Learned
+
+_COLOURS = ("#3d6fb6", "#d1495b", "#2f8f5b", "#7b52ab")
+_ROWS, _COLUMNS = 3, 20
+SHOWN = _ROWS * _COLUMNS
+
+
+def draw_digits(real: Tensor, samples: Tensor, neighbours: Tensor, path: Path) -> Path:
+    """Draw real digits, samples, and the training digit that is nearest to each sample.
+
+    Args:
+        real: levels, at least `SHOWN` images.
+        samples: levels, in the same number.
+        neighbours: levels, one image for each sample.
+        path: the PNG file.
+
+    Example:
+        >>> draw_digits.__doc__.splitlines()[0]
+        'Draw real digits, samples, and the training digit that is nearest to each sample.'
+    """
+    figure, rows = canvas(3, 1, side=(8.6, 1.65))
+    titles = ("test digits", "samples", "the training digits nearest to the samples above")
+    for (axes,), images, title in zip(rows, (real, samples, neighbours), titles, strict=True):
+        axes.imshow(mosaic(images).numpy(), cmap="Greys", vmin=0, vmax=DIGIT_LEVELS - 1)
+        axes.set_axis_off()
+        label(axes, title, "", "")
+    return save(figure, path)
+
+
+def draw_training(
+    found: Learned,
+    references: Mapping[str, float],
+    distances: Mapping[str, Tensor],
+    path: Path,
+) -> Path:
+    """Draw bits per dimension over the training, and distances to the training digits.
+
+    Args:
+        found: with its curves.
+        references: bits per dimension by name, drawn as lines.
+        distances: of digits to the nearest training digit, by name.
+        path: the PNG file.
+
+    Example:
+        >>> draw_training.__doc__.splitlines()[0]
+        'Draw bits per dimension over the training, and distances to the training digits.'
+    """
+    figure, ((left, right),) = canvas(1, 2, side=(5.0, 3.7))
+    _curves(left, found)
+    for style, (name, value) in zip((":", "--", "-."), references.items(), strict=False):
+        left.axhline(value, color="#5b6672", linestyle=style, linewidth=1.0, label=name)
+    left.legend(fontsize=8, loc="upper right", facecolor="white", edgecolor="none", framealpha=0.95)
+    label(left, "training", "step", "bits per dimension")
+    longest = max(float(its.max()) for its in distances.values())
+    for colour, (name, its) in zip(_COLOURS, distances.items(), strict=False):
+        right.hist(
+            its.numpy(), bins=40, range=(0, longest), density=True, alpha=0.55, color=colour,
+            label=name,
+        )  # fmt: skip
+    right.legend(frameon=False, fontsize=8)
+    right.yaxis.set_major_locator(MaxNLocator(4))
+    label(right, "distance to the nearest training digit", "levels", "density")
+    return save(figure, path)
+
+
+def mosaic(images: Tensor) -> Tensor:
+    """Return images side by side in rows, with a white pixel in between.
+
+    Args:
+        images: (images, 1, 8, 8), at least `SHOWN`; further ones are left out.
+
+    Example:
+        >>> mosaic(torch.ones(SHOWN, 1, 8, 8)).shape
+        torch.Size([27, 180])
+    """
+    framed = torch.nn.functional.pad(images[:SHOWN, 0], (0, 1, 0, 1))
+    size = framed.shape[-1]
+    tiles = framed.reshape(_ROWS, _COLUMNS, size, size)
+    return tiles.permute(0, 2, 1, 3).reshape(_ROWS * size, _COLUMNS * size)
+
+
+def _curves(axes: Axes, found: Learned) -> None:
+    """Draw both curves, and the steps that were chosen."""
+    steps = [found.steps * (k + 1) for k in range(len(found.validation))]
+    axes.plot(steps, found.training, ".-", markersize=3, color=_COLOURS[0], label="training")
+    axes.plot(steps, found.validation, ".-", markersize=3, color=_COLOURS[1], label="validation")
+    best = min(found.validation)
+    axes.plot([found.best], [best], "o", color=_COLOURS[1], markersize=7, fillstyle="none")

@@ -1,0 +1,111 @@
+"""Phase portraits: a plane field with the trajectories of several methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from darboux.fields import VectorField
+from darboux.flow import Flow
+from reproductions.common.figures import canvas, save
+from reproductions.stability.methods import METHODS, Method
+
+_GRID = 13
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A row of pictures: one autonomous field of the plane, stepped by every method.
+
+    The trajectories are computed once.
+
+    Args:
+        title: of the row.
+        field: on z of shape (batch, 2), in float64.
+        starts: where trajectories begin, (batch, 2).
+        horizon: T.
+        steps: K.
+        reach: what is shown, [-reach, reach]² about the centre.
+        centre: of the picture.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.ResidualField(dx.linear.Dense(2, 2), dx.activations.Identity())
+        >>> starts = torch.ones(1, 2, dtype=torch.float64)
+        >>> portrait = Portrait("A", field.double(), starts, horizon=1.0, steps=2, reach=2.0)
+        >>> portrait.trajectories["Kutta(4)"].shape
+        torch.Size([3, 1, 2])
+    """
+
+    title: str
+    field: VectorField
+    starts: Tensor
+    horizon: float
+    steps: int
+    reach: float
+    centre: tuple[float, float] = (0.0, 0.0)
+
+    @cached_property
+    def trajectories(self) -> dict[str, Tensor]:
+        """The states by every method, (K+1, batch, 2)."""
+        return {method.name: self._trajectory(method) for method in METHODS}
+
+    def _trajectory(self, method: Method) -> Tensor:
+        flow = Flow(self.field, method.make(), horizon=self.horizon, steps=self.steps)
+        with torch.no_grad():
+            return flow.trajectory(self.starts)
+
+
+def draw(portraits: Sequence[Portrait], path: Path, *, shown: int = 40) -> Path:
+    """Write a picture with one row per portrait and one column per method.
+
+    Args:
+        portraits: the rows.
+        path: the PNG file.
+        shown: the number of steps that is drawn at most.
+
+    Example:
+        >>> draw.__doc__.splitlines()[0]
+        'Write a picture with one row per portrait and one column per method.'
+    """
+    figure, axes = canvas(len(portraits), len(METHODS), side=(2.3, 2.3))
+    for row, portrait in zip(axes, portraits, strict=True):
+        for each, method in zip(row, METHODS, strict=True):
+            _arrows(each, portrait)
+            _paths(each, portrait.trajectories[method.name][: shown + 1], method.colour)
+        row[0].set_ylabel(f"{portrait.title}\n\n$z_2$", fontsize=9)
+    for top, bottom, method in zip(axes[0], axes[-1], METHODS, strict=True):
+        top.set_title(method.name, fontsize=10)
+        bottom.set_xlabel("$z_1$", fontsize=9)
+    return save(figure, path)
+
+
+def _arrows(axes: Axes, portrait: Portrait) -> None:
+    """Draw the directions of the field, and see to it that circles look like circles."""
+    line = np.linspace(-portrait.reach, portrait.reach, _GRID)
+    x, y = line + portrait.centre[0], line + portrait.centre[1]
+    points = torch.tensor(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
+    with torch.no_grad():
+        slopes = portrait.field(0.0, points)
+    way = slopes / slopes.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    axes.quiver(
+        *points.T.numpy(), *way.T.numpy(), color="#bcc4cc", pivot="mid", scale=17, width=0.007,
+        headwidth=2.8, headlength=3, headaxislength=3,
+    )  # fmt: skip
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+    axes.set_aspect("equal")
+
+
+def _paths(axes: Axes, states: Tensor, colour: str) -> None:
+    """Draw trajectories, with a dot for every step and a ring where they begin."""
+    for path in states.unbind(dim=1):
+        axes.plot(*path.T.numpy(), ".-", color=colour, linewidth=1.0, markersize=3)
+        axes.plot(*path[0].tolist(), "o", color="black", markersize=5, fillstyle="none")

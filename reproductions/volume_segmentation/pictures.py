@@ -1,0 +1,70 @@
+"""The pictures of the segmented volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.colors import ListedColormap
+from torch import Tensor
+
+from reproductions.common.figures import canvas, label, save
+from reproductions.volume_segmentation.training import Volumes
+
+_CLASSES = ListedColormap(["#f4f5f7", "#3d6fb6", "#d1495b"])
+_COLOURS = ("#2f8f5b", "#5b6672")
+
+
+def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
+    """Draw slices of volumes, their true classes, and those that were found.
+
+    Args:
+        data: slices (count, 1, H, W) of volumes and (count, H, W) of classes.
+        found: slices (count, H, W).
+        path: the PNG file.
+
+    Example:
+        >>> draw_slices.__doc__.splitlines()[0]
+        'Draw slices of volumes, their true classes, and those that were found.'
+    """
+    figure, rows = canvas(3, len(found), side=(2.1, 2.15))
+    for k, brightness in enumerate(data.volumes[:, 0]):
+        rows[0, k].imshow(brightness.numpy(), cmap="gray")
+        for row, classes in zip(rows[1:], (data.classes[k], found[k]), strict=True):
+            row[k].imshow(classes.numpy(), cmap=_CLASSES, vmin=0, vmax=2, interpolation="nearest")
+    for axes in rows.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    for row, text in zip(rows[:, 0], ("slice", "truth", "found"), strict=True):
+        row.set_ylabel(text, fontsize=9)
+    figure.suptitle("blue: round, red: long; both are as bright", fontsize=9)
+    return save(figure, path)
+
+
+def draw_memory(
+    sides: Sequence[int], peaks: Mapping[str, Sequence[int]], limit: int, path: Path
+) -> Path:
+    """Draw the peaks of memory over the size of the volumes, and the limit.
+
+    Args:
+        sides: of the volumes.
+        peaks: bytes for each side, network by network.
+        limit: bytes.
+        path: the PNG file.
+
+    Example:
+        >>> draw_memory.__doc__.splitlines()[0]
+        'Draw the peaks of memory over the size of the volumes, and the limit.'
+    """
+    figure, ((axes,),) = canvas(1, 1, side=(5.6, 3.8))
+    for colour, (name, sizes) in zip(_COLOURS, peaks.items(), strict=True):
+        shown = sides[: len(sizes)]  # a step that ran out of memory has no peak
+        axes.plot(
+            shown, [size / 2**20 for size in sizes], "o-", color=colour, label=f"{name} U-Net"
+        )
+    axes.axhline(limit / 2**20, color="#d1495b", linestyle="--", linewidth=1.0, label="the limit")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(list(sides))
+    axes.legend(frameon=False, fontsize=8)
+    label(axes, "one training step, a batch of four", "side of the volumes, voxels", "peak, MiB")
+    return save(figure, path)

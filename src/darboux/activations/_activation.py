@@ -1,0 +1,107 @@
+"""The abstract activation σ: its slopes and its antiderivative."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from darboux.structure import Averaged, Claim, Claims, Kind, Law, Lipschitz, SlopesWithin
+
+
+class Activation(nn.Module, ABC):
+    """An activation σ: R -> R applied to every entry, with what theorems need of it.
+
+    The slope range is [inf σ', sup σ'] over all difference quotients; γ is an
+    antiderivative, γ' = σ. An activation that is no function of one real variable
+    (for instance `GroupSort`) sets ``separable`` to False. It has no antiderivative, unless it
+    is the gradient of a potential Γ all the same and sets ``conservative`` to True, such as
+    `darboux.symmetry.NormActivation`; its slopes are then the eigenvalues of its symmetric
+    Jacobian.
+
+    Sharing one instance between fields shares its parameters: the thresholds of one
+    `Clip` used twice are one set of thresholds.
+
+    Source: section 2.1.
+    """
+
+    separable: bool = True
+    nonnegative: bool = False  # σ >= 0 everywhere
+    odd: bool = False  # σ(-x) = -σ(x)
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Return σ(x), of the same shape as x, (batch, channels, *space)."""
+
+    @abstractmethod
+    def slopes(self) -> tuple[float, float]:
+        """Return (lower, upper) with lower <= (σ(x)-σ(y))/(x-y) <= upper for all x != y."""
+
+    @abstractmethod
+    def antiderivative(self, x: Tensor) -> Tensor:
+        """Return γ(x) with γ' = σ, entry by entry; for a Γ that mixes channels, terms of its sum.
+
+        Raises:
+            TypeError: if σ is not conservative.
+        """
+
+    @property
+    def conservative(self) -> bool:
+        """Whether σ = ∇Γ for a potential Γ."""
+        return self.separable
+
+    @property
+    def uniform(self) -> bool:
+        """Whether an elementwise σ is one function on all channels."""
+        return self.separable
+
+    def commutes(self, law: Law) -> bool:
+        """Return whether σ(ρ(g) x) = ρ(g) σ(x) for features of a declared type.
+
+        What acts on every entry alike commutes with permutations; if it is odd, with changes
+        of signs as well.
+        """
+        return self.uniform and (law.permutes or (self.odd and law.signs))
+
+    def tie(self, rows: Tensor) -> Tensor:
+        """Return the smallest diagonal T >= rows, (channels,), with T⁻¹ σ conservative if σ is.
+
+        That is the rows themselves for an elementwise σ.
+        """
+        return rows
+
+    def claims(self) -> Claims:
+        """Return what the slope range proves: `Averaged` and `Lipschitz`."""
+        return slope_claims(self, *self.slopes())
+
+
+def slope_claims(module: nn.Module, lower: float, upper: float) -> Claims:
+    """Return the claims of an elementwise map whose difference quotients lie in [lower, upper].
+
+    With c = max(|lower|, |upper|) the map is c-Lipschitz. With -1 < lower and
+    upper <= 1 it is α-averaged, α = (1 - lower)/2: then σ = (1-α) id + α N with
+    N' = (σ' - 1 + α)/α, and 1 - 2α = lower <= σ' <= 1 says that |N'| <= 1.
+
+    Source: section 2.2.1; Bauschke and Combettes, section 4.5.
+
+    Args:
+        module: the map; the subject of the premise.
+        lower: no difference quotient is smaller.
+        upper: no difference quotient is larger.
+
+    Example:
+        >>> from torch import nn
+        >>> [claim.structure for claim in slope_claims(nn.Sigmoid(), 0.0, 0.25)]
+        [Averaged(alpha=0.5), Lipschitz(constant=0.25)]
+    """
+    premises = (SlopesWithin(module, lower, upper),)
+    reason = f"the slopes of {type(module).__name__} lie in [{lower:g}, {upper:g}]"
+    constant = max(abs(lower), abs(upper))
+    averaged = lower > -1 and upper <= 1
+    found: list[Claim] = []
+    if averaged:
+        alpha = (1 - lower) / 2
+        found.append(Claim(Averaged(alpha), Kind.CONSTRUCTION, reason, premises))
+    if not averaged or constant < 1:  # an averaged map is 1-Lipschitz already
+        found.append(Claim(Lipschitz(constant), Kind.CONSTRUCTION, reason, premises))
+    return Claims(tuple(found))

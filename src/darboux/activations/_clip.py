@@ -1,0 +1,109 @@
+"""A clip with learnable thresholds: the derivative of Huber's function."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from darboux.activations._activation import Activation
+
+
+@final
+class Clip(Activation):
+    """A clip at a learnable threshold ℓ > 0, one for all channels or one for each.
+
+    σ(x) = min(max(x, -ℓ), ℓ) = ℓ hardtanh(x/ℓ), slopes in [0, 1]; γ is Huber's function,
+    γ(x) = x²/2 for |x| <= ℓ, ℓ|x| - ℓ²/2 beyond. The parameter is log ℓ, so that ℓ
+    stays positive whatever an optimiser does.
+
+    Sharing one instance between fields shares its thresholds.
+
+    Shape: (batch, channels, *space) with `dim` spatial axes -> the same; the batch may be
+    missing. Without `channels`, any shape.
+
+    Source: section 2.1; Huber 1964 for γ.
+
+    Args:
+        channels: number of thresholds, along axis 1; None for a single one.
+        dim: number of spatial axes, 0 for (batch, channels); unused without `channels`.
+        threshold: ℓ at the start, in the units of x.
+
+    Raises:
+        ValueError: if an argument is out of range, or x has other channels than stated.
+
+    Example:
+        >>> import torch
+        >>> Clip(threshold=0.5)(torch.tensor([-2.0, 0.25]))
+        tensor([-0.5000,  0.2500], grad_fn=<MulBackward0>)
+    """
+
+    odd = True
+
+    def __init__(
+        self, channels: int | None = None, *, dim: int = 2, threshold: float = 1.0
+    ) -> None:
+        super().__init__()
+        _check(channels, dim, threshold)
+        self.channels = channels
+        self.dim = dim
+        shape = () if channels is None else (channels, *(1,) * dim)
+        self.log_threshold = nn.Parameter(torch.full(shape, math.log(threshold)))
+
+    @property
+    def threshold(self) -> Tensor:
+        """The thresholds ℓ: (), or (channels, 1, ..., 1) with `dim` ones."""
+        return torch.exp(self.log_threshold)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, clipped to [-ℓ, ℓ]."""
+        self._check_input(x)
+        threshold = self.threshold.to(x.dtype)
+        # Several times faster than max(min()), and its gradient with respect to ℓ is
+        # hardtanh(x/ℓ) - x/ℓ = 0 inside, ±1 outside, as it should be. Dividing x itself
+        # would make the gradient twice as expensive.
+        return threshold * functional.hardtanh(x * (1 / threshold))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all channels share one threshold."""
+        return self.channels is None
+
+    def slopes(self) -> tuple[float, float]:
+        """Return (0, 1)."""
+        return (0.0, 1.0)
+
+    def antiderivative(self, x: Tensor) -> Tensor:
+        """Return Huber's function of x, as σ(x) (x - σ(x)/2)."""
+        clipped = self.forward(x)
+        return clipped * (x - 0.5 * clipped)
+
+    def extra_repr(self) -> str:
+        """Return the options, for `repr`."""
+        return "" if self.channels is None else f"{self.channels}, dim={self.dim}"
+
+    def _check_input(self, x: Tensor) -> None:
+        if self.channels is None:
+            return
+        axis = -1 - self.dim
+        if x.dim() < -axis or x.shape[axis] != self.channels:
+            msg = (
+                f"Expected {self.channels} channels before {self.dim} spatial axes; got shape "
+                f"{tuple(x.shape)}. Use Clip(channels, dim=...) with the channels and axes of x."
+            )
+            raise ValueError(msg)
+
+
+def _check(channels: int | None, dim: int, threshold: float) -> None:
+    if channels is not None and channels < 1:
+        msg = f"Expected channels >= 1 or None; got {channels}. Use None for one threshold."
+        raise ValueError(msg)
+    if dim < 0:
+        msg = f"Expected dim >= 0; got {dim}. Use dim=0 for features (batch, channels)."
+        raise ValueError(msg)
+    if not (math.isfinite(threshold) and threshold > 0):
+        msg = f"Expected a finite threshold > 0; got {threshold}. Use, for instance, 1.0."
+        raise ValueError(msg)

@@ -1,0 +1,226 @@
+"""The abstract bijection: forward, inverse, log-determinant, and how it is undone."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from darboux.gradients import gradients_of
+from darboux.structure import (
+    BiLipschitz,
+    Claim,
+    Claims,
+    Gap,
+    Invertible,
+    Isometric,
+    Kind,
+    LogDeterminant,
+    Premise,
+    VolumePreserving,
+)
+
+Pulled = tuple[Tensor, tuple[Tensor | None, ...]]
+
+Pull = Callable[[Tensor, Tensor | None, Sequence[Tensor]], Pulled]
+
+
+class Bijection(nn.Module, ABC):
+    """An invertible layer y = φ(x) with log|det Dφ(x)|, one number for each sample.
+
+    A bijection may be conditioned on a `context` c of each sample; then it is invertible in
+    x for every c. Bijections without `context_features` ignore it, so that one context can be
+    given to a whole chain.
+
+    Shapes: x and y are (batch, channels, *space); log-determinants are (batch,); a context
+    is (batch, context_features), or has the space of x as well.
+
+    Source: sections 4.1 and 4.2.3.
+    """
+
+    context_features: int | None = None
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return φ(x)."""
+        return self.forward_and_log_det(x, context)[0]
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return φ⁻¹(y)."""
+        return self.inverse_and_log_det(y, context)[0]
+
+    @abstractmethod
+    def forward_and_log_det(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return φ(x) and log|det Dφ(x)|, (batch,)."""
+
+    @abstractmethod
+    def inverse_and_log_det(
+        self, y: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return x = φ⁻¹(y) and log|det Dφ⁻¹(y)| = -log|det Dφ(x)|, (batch,)."""
+
+    @abstractmethod
+    def claims(self) -> Claims:
+        """Return what holds: `Invertible`, and what else there is to say."""
+
+    def push(
+        self, x: Tensor, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return φ(x), and log|det| or None, without graph; x may be overwritten.
+
+        This is the forward pass of a chain that keeps no activations, in no_grad mode. A class
+        overrides it where it can work in place.
+        """
+        return self.forward_and_log_det(x, context) if log_det else (self(x, context), None)
+
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x = φ⁻¹(y) without graph, and what pulls gradients back; y may be overwritten.
+
+        This is the backward pass of a chain that keeps no activations, in no_grad mode. The
+        general way inverts, and evaluates again with derivatives when it pulls. A class
+        overrides it where one evaluation of what is costly serves both.
+
+        Returns:
+            x, and a function (gradient, log_det_gradient, wanted) -> (gradient with respect to
+            x, gradients with respect to `wanted`), called at most once, which may overwrite the
+            gradient. `wanted` are parameters, and the context where it has a gradient;
+            log_det_gradient is (batch,), or None where the loss does not use log|det|.
+        """
+        x = self.inverse(y, context)
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            return pull_back(self, x, gradient, weight, wanted, context)
+
+        return x, pull
+
+
+def undo(
+    bijection: Bijection,
+    y: Tensor,
+    gradient: Tensor,
+    log_det_gradient: Tensor | None,
+    wanted: Sequence[Tensor],
+    context: Tensor | None = None,
+) -> tuple[Tensor, Tensor, tuple[Tensor | None, ...]]:
+    """Return x, the gradient with respect to x, and those with respect to `wanted`.
+
+    Args:
+        bijection: the layer.
+        y: φ(x), without graph.
+        gradient: of the loss with respect to y.
+        log_det_gradient: with respect to the log-determinants, or None.
+        wanted: what else is to be differentiated.
+        context: that of the forward pass.
+
+    Example:
+        >>> import darboux as dx
+        >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
+        >>> undo(layer, torch.tensor([[1.0, 3.0]]), torch.ones(1, 2), None, ())
+        (tensor([[1., 2.]]), tensor([[2., 1.]]), ())
+    """
+    with torch.no_grad():
+        x, pull = bijection.retrace(y.clone(), context)
+        return (x, *pull(gradient.clone(), log_det_gradient, wanted))
+
+
+def pull_back(
+    bijection: Bijection,
+    x: Tensor,
+    gradient: Tensor,
+    log_det_gradient: Tensor | None,
+    wanted: Sequence[Tensor],
+    context: Tensor | None = None,
+) -> Pulled:
+    """Return the gradients with respect to x and `wanted`, by one evaluation at x.
+
+    Args:
+        bijection: the layer.
+        x: its input, without graph.
+        gradient: of the loss with respect to φ(x).
+        log_det_gradient: with respect to the log-determinants, or None.
+        wanted: what else is to be differentiated.
+        context: that of the forward pass.
+
+    Example:
+        >>> import darboux as dx
+        >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
+        >>> pull_back(layer, torch.ones(1, 2), torch.ones(1, 2), None, ())
+        (tensor([[2., 1.]]), ())
+    """
+    with torch.enable_grad():
+        start = x.detach().requires_grad_()
+        if log_det_gradient is None:
+            outputs, cotangents = [bijection(start, context)], [gradient]
+        else:
+            outputs = list(bijection.forward_and_log_det(start, context))
+            cotangents = [gradient, log_det_gradient]
+    first, *rest = gradients_of(outputs, [start, *wanted], cotangents)
+    return torch.zeros_like(x) if first is None else first, tuple(rest)
+
+
+def zeros(x: Tensor) -> Tensor:
+    """Return (batch,) zeros: the log-determinants of a map that preserves volume.
+
+    Example:
+        >>> import torch
+        >>> zeros(torch.ones(2, 3))
+        tensor([0., 0.])
+    """
+    return x.new_zeros(x.shape[0])
+
+
+def points(x: Tensor) -> int:
+    """Return P, the number of points of the image of a sample; 1 for dense features.
+
+    Example:
+        >>> import torch
+        >>> points(torch.ones(2, 3, 4, 5)), points(torch.ones(2, 3))
+        (20, 1)
+    """
+    return math.prod(x.shape[2:])
+
+
+def bijective(
+    reason: str,
+    *,
+    bounds: BiLipschitz | None = None,
+    kind: Kind = Kind.CONSTRUCTION,
+    bounds_kind: Kind = Kind.BOUND,
+    volume: bool = False,
+    isometric: bool = False,
+    log_det: bool = True,
+    premises: tuple[Premise, ...] = (),
+    gap: str | None = None,
+) -> Claims:
+    """Return the claims of a bijection: invertible, its log-determinant, and how stable it is.
+
+    Args:
+        reason: why it can be undone.
+        bounds: bi-Lipschitz bounds, where there are any.
+        kind: how invertibility is known.
+        bounds_kind: how the bounds are known.
+        volume: whether it preserves volume.
+        isometric: whether it preserves distances; bounds are then (1, 1), by construction.
+        log_det: whether the log-determinant is exact.
+        premises: what the claims rest on.
+        gap: why there are no bounds, where there are none.
+
+    Example:
+        >>> [type(c.structure).__name__ for c in bijective("a shear", volume=True)]
+        ['Invertible', 'VolumePreserving', 'LogDeterminant']
+    """
+    found = [Claim(Invertible(), kind, reason, premises)]
+    if volume:
+        found.append(Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises))
+    if isometric:
+        found.append(Claim(Isometric(), Kind.CONSTRUCTION, reason, premises))
+        bounds, bounds_kind = BiLipschitz(1.0, 1.0), Kind.CONSTRUCTION
+    if bounds is not None:
+        found.append(Claim(bounds, bounds_kind, reason, premises))
+    if log_det:
+        found.append(Claim(LogDeterminant(), kind, reason, premises))
+    return Claims(tuple(found), () if gap is None else (Gap("", gap),))

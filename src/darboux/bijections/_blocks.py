@@ -1,0 +1,200 @@
+"""Blocks of pixels as channels, and back."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.bijections._bijection import bijective
+from darboux.bijections._orthogonal_linear import OrthogonalBijection
+from darboux.linear._sizes import dimension, kernel_size
+from darboux.structure import Claims
+
+
+def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]:
+    """Return one stride per axis, or refuse.
+
+    Args:
+        name: who asks.
+        stride: one number for all axes, or one for each.
+        dim: how many axes.
+
+    Raises:
+        ValueError: if there are not `dim` positive integers, or all are 1.
+
+    Example:
+        >>> strides("PixelShuffle", 2, 3)
+        (2, 2, 2)
+    """
+    try:
+        found = kernel_size(stride, dim)
+    except ValueError as error:
+        msg = f"{name}: expected stride as one positive number or {dim} of them; got {stride!r}."
+        raise ValueError(msg) from error
+    if math.prod(found) == 1:
+        msg = f"{name}: expected a stride above 1 on some axis; got {found}. Use 2."
+        raise ValueError(msg)
+    return found
+
+
+def to_blocks(name: str, x: Tensor, stride: Sequence[int]) -> Tensor:
+    """Return (batch, channels, σ, *space / stride): the pixels of a block, in raster order.
+
+    Args:
+        name: who asks.
+        x: (batch, channels, *space).
+        stride: edges of the blocks, σ pixels in each.
+
+    Raises:
+        ValueError: if the number of axes differs, or a size is not divided by its stride.
+
+    Example:
+        >>> import torch
+        >>> to_blocks("Layer", torch.arange(4.0).reshape(1, 1, 4), (2,))
+        tensor([[[[0., 2.],
+                  [1., 3.]]]])
+    """
+    size, dim = x.shape[2:], len(stride)
+    if len(size) != dim or any(n % s for n, s in zip(size, stride, strict=True)):
+        up = [math.ceil(n / s) * s for n, s in zip(size, stride, strict=False)]
+        hint = f"Pad it to {up}, or crop it." if len(size) == dim else "Use the right dim."
+        msg = (
+            f"{name}: expected an image with {dim} spatial axes that {tuple(stride)} divides; got "
+            f"shape {tuple(x.shape)}. {hint}"
+        )
+        raise ValueError(msg)
+    pairs = [part for n, s in zip(size, stride, strict=True) for part in (n // s, s)]
+    split = x.reshape(*x.shape[:2], *pairs)
+    order = (0, 1, *range(3, 3 + 2 * dim, 2), *range(2, 2 + 2 * dim, 2))
+    coarse = [n // s for n, s in zip(size, stride, strict=True)]
+    return split.permute(order).reshape(*x.shape[:2], math.prod(stride), *coarse)
+
+
+def from_blocks(blocks: Tensor, stride: Sequence[int]) -> Tensor:
+    """Return the image of `to_blocks`: (batch, channels, *space).
+
+    Args:
+        blocks: (batch, channels, σ, *space / stride).
+        stride: edges of the blocks.
+
+    Example:
+        >>> import torch
+        >>> x = torch.arange(4.0).reshape(1, 1, 4)
+        >>> bool((from_blocks(to_blocks("Layer", x, (2,)), (2,)) == x).all())
+        True
+    """
+    dim, size = len(stride), blocks.shape[3:]
+    split = blocks.reshape(*blocks.shape[:2], *stride, *size)
+    pairs = [axis for a in range(dim) for axis in (2 + dim + a, 2 + a)]
+    fine = [n * s for n, s in zip(size, stride, strict=True)]
+    return split.permute(0, 1, *pairs).reshape(*blocks.shape[:2], *fine)
+
+
+def check_blocks(name: str, y: Tensor, stride: Sequence[int]) -> None:
+    """Refuse an image whose channels are no blocks.
+
+    Args:
+        name: who asks.
+        y: (batch, channels · σ, *space / stride).
+        stride: edges of the blocks.
+
+    Raises:
+        ValueError: if the number of axes differs, or σ does not divide the channels.
+
+    Example:
+        >>> import torch
+        >>> check_blocks("PixelShuffle", torch.ones(1, 4, 3, 3), (2, 2))
+    """
+    pixels = math.prod(stride)
+    if y.ndim != len(stride) + 2 or y.shape[1] % pixels:
+        msg = (
+            f"{name}: expected (batch, {pixels} · channels, *space) with {len(stride)} spatial "
+            f"axes; got shape {tuple(y.shape)}. Use what the forward pass returns."
+        )
+        raise ValueError(msg)
+
+
+class BlockMixing(OrthogonalBijection, ABC):
+    """A downsampling without parameters: the σ pixels of each block become σ channels.
+
+    The pixels of a block are mixed by one orthogonal matrix, the same for all channels;
+    channel c becomes channels σ c, ..., σ c + σ - 1. The inverse is the transpose.
+
+    Shapes: x is (batch, channels, *space), y is (batch, σ · channels, *space / stride).
+
+    Source: section 4.1.3.
+    """
+
+    stride: tuple[int, ...]
+
+    @abstractmethod
+    def mixed(self, blocks: Tensor) -> Tensor:
+        """Return the pixels of each block mixed: (batch, channels, σ, *space), kept."""
+
+    @abstractmethod
+    def unmixed(self, blocks: Tensor) -> Tensor:
+        """Return the pixels of each block, from what `mixed` made."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return the smaller image with more channels."""
+        del context
+        return self.mixed(to_blocks(type(self).__name__, x, self.stride)).flatten(1, 2)
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return the larger image with fewer channels."""
+        del context
+        check_blocks(type(self).__name__, y, self.stride)
+        pixels = torch.Size(self.stride).numel()
+        blocks = y.reshape(y.shape[0], y.shape[1] // pixels, pixels, *y.shape[2:])
+        return from_blocks(self.unmixed(blocks), self.stride)
+
+    def claims(self) -> Claims:
+        """Return that pixels are moved and mixed by an orthogonal matrix."""
+        reason = "blocks of pixels become channels, mixed by an orthogonal matrix"
+        return bijective(reason, volume=True, isometric=True)
+
+    def extra_repr(self) -> str:
+        """Return the strides."""
+        return f"dim={len(self.stride)}, stride={self.stride}"
+
+
+@final
+class PixelShuffle(BlockMixing):
+    """Space to channels: y_{σc+i}(q) = x_c(s q + o_i), o_i the places of a block in raster order.
+
+    For upsampling use ``Inverse(PixelShuffle(...))``.
+
+    Shapes: x is (batch, channels, *space), y is (batch, σ · channels, *space / stride) with
+    σ the product of the strides.
+
+    Source: section 4.1.3.
+
+    Args:
+        dim: spatial axes, 1 to 3.
+        stride: edges of the blocks, one number for all axes or one for each.
+
+    Raises:
+        ValueError: if the strides are not positive or all 1, or an image is not divided by them.
+
+    Example:
+        >>> import torch
+        >>> PixelShuffle(2)(torch.arange(4.0).reshape(1, 1, 2, 2)).flatten()
+        tensor([0., 1., 2., 3.])
+    """
+
+    def __init__(self, dim: int, *, stride: int | Sequence[int] = 2) -> None:
+        super().__init__()
+        self.stride = strides("PixelShuffle", stride, dimension(dim))
+
+    def mixed(self, blocks: Tensor) -> Tensor:
+        """Return the blocks as they are."""
+        return blocks
+
+    def unmixed(self, blocks: Tensor) -> Tensor:
+        """Return the blocks as they are."""
+        return blocks

@@ -1,0 +1,229 @@
+"""That a network contracts: the number, the norm, and how that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.activations import Activation, LipSwish
+from darboux.linear import Conv, Dense, NormControl, Shrunk, StencilMap
+from darboux.linear._sizes import positive
+from darboux.linear._stencil import Padding
+from darboux.structure import Claim, Claims, Kind, Lipschitz, Premise, claims_of
+from darboux.structure._claim import merge_premises
+
+_USE = (
+    "Use ContractiveNetwork(..., constant=0.9), or keep the norms of the layers below 1 with "
+    "darboux.linear.Shrunk or Spectral."
+)
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """|f(x) - f(y)|_p <= L |x - y|_p for all x, y, and how that is known.
+
+    In finite dimension every norm serves Banach's theorem, so x + f(x) is invertible if L < 1.
+    Every eigenvalue of f' is at most L in absolute value, too, whatever the norm.
+
+    Source: sections 4.1.2 and 4.3.2, equation (45).
+
+    Args:
+        constant: L.
+        order: p, 2 for the Euclidean norm.
+        kind: how it is known.
+        reason: why, in words.
+        premises: on what it rests.
+
+    Example:
+        >>> Contraction(0.9, 2.0, Kind.CONSTRUCTION, "scaled").constant
+        0.9
+    """
+
+    constant: float
+    order: float
+    kind: Kind
+    reason: str
+    premises: tuple[Premise, ...] = ()
+
+
+def contraction_of(network: nn.Module) -> Contraction:
+    """Return what is proved of a network: by its ``contraction()``, else by its claims.
+
+    Args:
+        network: f.
+
+    Raises:
+        ValueError: if no constant below 1 is proved.
+
+    Example:
+        >>> from darboux.activations import Sigmoid
+        >>> contraction_of(Sigmoid()).constant
+        0.25
+    """
+    own = getattr(network, "contraction", None)
+    found = _claimed(network) if own is None else own()
+    what = "InvertibleResidual: expected a proved Lipschitz constant < 1; got"
+    if found.kind is Kind.MEASURED:
+        raise ValueError(f"{what} {found.constant:.6g}, which was only measured. {_USE}")
+    if not found.constant < 1:
+        raise ValueError(f"{what} {found.constant:.6g} ({found.reason}). {_USE}")
+    known: Contraction = found
+    return known
+
+
+def _claimed(network: nn.Module) -> Contraction:
+    claims = claims_of(network)
+    claim = claims.find(Lipschitz)
+    if claim is None:
+        known = "; ".join(f"{gap.path}: {gap.reason}" for gap in claims.gaps) or "it claims none"
+        msg = f"InvertibleResidual: expected a proved Lipschitz constant < 1; got none ({known})."
+        raise ValueError(f"{msg} {_USE}")
+    assert isinstance(claim.structure, Lipschitz)
+    return Contraction(claim.structure.constant, 2.0, claim.kind, claim.reason, claim.premises)
+
+
+Map = Callable[[Tensor], Tensor]
+
+
+@final
+class ContractiveNetwork(nn.Module):
+    """A network f(x) = A_n σ(... σ(A_1 x + b_1) ...) + b_n with Lip(f) <= c for all parameters.
+
+    Each A_i is shrunk to the norm (c/Π s_i)^{1/n}, s_i the steepest slopes of the activations
+    between, so that the product of all constants is c; maps that are small enough stay as they
+    are. That is a theorem about the architecture, and holds during training, too.
+
+    Shapes: (batch, channels + context, *space) -> (batch, channels, *space).
+
+    Source: sections 4.1.2 and 4.3.2, equation (47).
+
+    Args:
+        channels: of x and of f(x).
+        hidden: channels between the layers.
+        constant: c > 0.
+        activation: makes the activations, one for each place.
+        dim: spatial axes, 0 for dense features.
+        kernel: taps of the convolutions per axis.
+        padding: "zeros" or "circular".
+        context_features: further channels of the input.
+        by: how norms are kept, see `darboux.linear.Shrunk`.
+
+    Raises:
+        ValueError: if the constant is not positive, a size makes no sense, or an activation
+            has no Lipschitz constant.
+
+    Example:
+        >>> network = ContractiveNetwork(2, [16, 16], constant=0.9)
+        >>> network.claims().find(Lipschitz).structure.constant <= 0.9
+        True
+    """
+
+    channels: int
+    dim: int
+
+    def __init__(
+        self,
+        channels: int,
+        hidden: Sequence[int],
+        *,
+        constant: float = 0.9,
+        activation: Callable[[], Activation] = LipSwish,
+        dim: int = 0,
+        kernel: int | Sequence[int] = 3,
+        padding: Padding = "zeros",
+        context_features: int = 0,
+        by: NormControl = "rows",
+    ) -> None:
+        super().__init__()
+        self.channels, self.dim = positive("channels", channels), dim
+        self.constant = float(constant)
+        self.activations = nn.ModuleList(activation() for _ in hidden)
+        norm = share("ContractiveNetwork", self.constant, list(self.activations))
+        sizes = [channels + context_features, *hidden, channels]
+
+        def layer(a: int, b: int) -> StencilMap:
+            if dim == 0:
+                return Dense(a, b)
+            return Conv(a, b, kernel=kernel, dim=dim, padding=padding)
+
+        self.maps = nn.ModuleList(Shrunk(layer(a, b), norm=norm, by=by) for a, b in pairwise(sizes))
+        self.biases = nn.ParameterList(map.bias() for map in self._maps())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return f(x)."""
+        return self.bind()(x)
+
+    def bind(self) -> Map:
+        """Return f with its norms computed once, for many x with the same parameters."""
+        first, *rest = [m.bound(b) for m, b in zip(self._maps(), self.biases, strict=True)]
+        activations = list(self.activations)
+
+        def bound(x: Tensor) -> Tensor:
+            y = first(x)
+            for activation, layer in zip(activations, rest, strict=True):
+                y = layer(activation(y))
+            return y
+
+        return bound
+
+    def claims(self) -> Claims:
+        """Return that the network is Lipschitz with c, for all parameters."""
+        found = [claims_of(part).find(Lipschitz) for part in (*self.maps, *self.activations)]
+        members = tuple(claim for claim in found if claim is not None)
+        constant = math.prod(_constant(claim) for claim in members)
+        count = len(self.maps)
+        reason = f"{count} maps of norm <= {self._maps()[0].norm:.6g}, and slopes, multiply"
+        kind = min(claim.kind for claim in members)
+        return Claims((Claim(Lipschitz(constant), kind, reason, merge_premises(members)),))
+
+    def extra_repr(self) -> str:
+        """Return the constant."""
+        return f"constant={self.constant:g}"
+
+    def _maps(self) -> list[Shrunk]:
+        return [map for map in self.maps if isinstance(map, Shrunk)]
+
+
+def share(name: str, constant: float, activations: Sequence[nn.Module]) -> float:
+    """Return (c/Π s_i)^{1/n}, rounded down: the norm of each of the n maps.
+
+    Args:
+        name: who asks, for messages.
+        constant: c.
+        activations: those between the maps, with slopes of at most s_i.
+
+    Raises:
+        ValueError: if c is not positive, or an activation has no Lipschitz constant.
+
+    Example:
+        >>> from darboux.activations import Sigmoid
+        >>> round(share("example", 1.0, [Sigmoid()]), 6)
+        2.0
+    """
+    if not 0 < constant < float("inf"):
+        msg = f"{name}: expected constant > 0; got {constant:g}. Use 0.9."
+        raise ValueError(msg)
+    steepness = 1.0
+    for activation in activations:
+        claim = claims_of(activation).find(Lipschitz)
+        if claim is None:
+            msg = (
+                f"{name}: expected activations with a Lipschitz constant; got "
+                f"{type(activation).__name__}, which claims none. Use darboux.activations."
+            )
+            raise ValueError(msg)
+        steepness *= _constant(claim)
+    count = len(activations) + 1
+    rounding = 1 - 4 * (count + 1) * torch.finfo(torch.float64).eps
+    return float((constant / steepness) ** (1 / count)) * rounding
+
+
+def _constant(claim: Claim) -> float:
+    assert isinstance(claim.structure, Lipschitz)
+    return claim.structure.constant

@@ -1,0 +1,282 @@
+"""The abstract coupling layer: one part moves by a law whose parameters come from the other."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from darboux.bijections._bijection import Bijection, Pull, Pulled, zeros
+from darboux.bijections._coupling_law import CouplingLaw
+from darboux.bijections._mixing import wide
+from darboux.bijections._partition import Partition
+from darboux.gradients import gradients_of
+from darboux.linear._sizes import positive
+from darboux.solvers._transforms import nesting
+
+
+class Coupling(Bijection, ABC):
+    """y₁ = x₁, y₂ = γ(x₂, f(x₁)) with a sub-network f and a law γ, invertible in x₂.
+
+    The inverse evaluates f once, forward; so f may be anything. With `swap`, x₁ moves given x₂.
+    Laws are computed in float32 at least, also where autocast lets f run in fewer digits.
+
+    Shapes: x and y are (batch, channels, *space) with 0 to 3 spatial axes; a context is
+    (batch, context_features), or has the space of x as well.
+
+    Source: section 4.1.1, equations (42) and (43).
+
+    Args:
+        network: f, (batch, kept channels + context_features, *space) -> (batch, moved channels *
+            law.parameters_per_feature, *space).
+        law: γ.
+        swap: whether the first part moves given the second.
+        partition: what the parts are.
+        context_features: of the context, which f gets after the kept channels; None without.
+
+    Raises:
+        TypeError: if the network is no module, or the partition is none.
+        ValueError: when called, if shapes do not fit.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        law: CouplingLaw,
+        *,
+        swap: bool,
+        partition: Partition,
+        context_features: int | None,
+    ) -> None:
+        super().__init__()
+        self._check_arguments(network, partition)
+        self.network = network
+        self.law = law
+        self.swap = swap
+        self.partition = partition
+        self.context_features = (
+            None if context_features is None else positive("context_features", context_features)
+        )
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return (x₁, γ(x₂, f(x₁)))."""
+        kept, moved = self._parts(x)
+        return self._joined(kept, self.law.forward(*self._raw(kept, moved, context))[0], _dtype(x))
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return (y₁, γ⁻¹(y₂, f(y₁)))."""
+        kept, moved = self._parts(y)
+        return self._joined(kept, self.law.inverse(*self._raw(kept, moved, context))[0], _dtype(y))
+
+    def forward_and_log_det(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return φ(x) and Σ log|∂γ/∂x₂|, (batch,)."""
+        kept, moved = self._parts(x)
+        moved, slopes = self.law.forward(*self._raw(kept, moved, context))
+        y = self._joined(kept, moved, _dtype(x))
+        return y, self._log_det(y, slopes)
+
+    def inverse_and_log_det(
+        self, y: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return φ⁻¹(y) and -Σ log|∂γ/∂x₂|, (batch,)."""
+        kept, moved = self._parts(y)
+        moved, slopes = self.law.inverse(*self._raw(kept, moved, context))
+        x = self._joined(kept, moved, _dtype(y))
+        return x, self._log_det(x, slopes)
+
+    def push(
+        self, x: Tensor, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return φ(x) in the memory of x, where the parts are views of it."""
+        if not self.partition.views or wide(x) is not x:
+            return self.forward_and_log_det(x, context) if log_det else (self(x, context), None)
+        kept, moved = self._parts(x)
+        found, slopes = self.law.push(*self._raw(kept, moved, context))
+        if found is not moved:
+            moved.copy_(found)
+        return x, self._log_det(x, slopes) if log_det else None
+
+    def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
+        """Return x and what pulls gradients back, by one evaluation of f, which serves both."""
+        kept, moved = self._parts(y)
+        place = moved if self.partition.views and wide(y) is y else None
+        with torch.enable_grad():
+            # one copy, where every product would make its own; .data has a version counter of
+            # its own, because the other part is overwritten below
+            leaf = kept.data.contiguous().requires_grad_()
+            graph = self._evaluate(leaf, moved.shape[1], context)
+        moved = wide(moved) if place is not None else wide(moved).clone()
+        moved, back = self.law.retrace(moved, graph.detach().to(moved.dtype))
+        if place is None:
+            x = self._joined(kept, moved, y.dtype)
+        else:
+            x = y
+            if moved is not place:
+                place.copy_(moved)
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            first, second = self._parts(gradient)
+            spread = None
+            if weight is not None:
+                spread = self.partition.spread(weight.to(moved.dtype), moved, first=self.swap)
+            towards, towards_raw = back(second.to(moved.dtype), spread)
+            slope, *found = gradients_of([graph], [leaf, *wanted], [towards_raw])
+            if not self.partition.views:
+                first = first if slope is None else first + slope
+                return self._joined(first, towards, gradient.dtype), tuple(found)
+            rest = _apart(found, gradient)
+            if towards is not second:
+                second.copy_(towards)
+            if slope is not None:
+                first.add_(slope)
+            return gradient, rest
+
+        return x, pull
+
+    def extra_repr(self) -> str:
+        """Return the partition, and the law where it has options."""
+        given = f"{self.law}, swap={self.swap}, partition={self.partition}"
+        count = self.context_features
+        return given if count is None else f"{given}, context_features={count}"
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is kept and what moves."""
+        self.partition.check(x)
+        first, second = self.partition.split(x)
+        return (second, first) if self.swap else (first, second)
+
+    def _joined(self, kept: Tensor, moved: Tensor, dtype: torch.dtype) -> Tensor:
+        kept, moved = kept.to(dtype), moved.to(dtype)
+        return self.partition.join(*((moved, kept) if self.swap else (kept, moved)))
+
+    def _raw(self, kept: Tensor, moved: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the moved part and its parameters, in float32 at least."""
+        moved = wide(moved)
+        return moved, self._evaluate(kept, moved.shape[1], context).to(moved.dtype)
+
+    def _evaluate(self, kept: Tensor, moved: int, context: Tensor | None) -> Tensor:
+        """Return f(x₁), for that many channels that move."""
+        given = kept
+        if self.context_features is not None:
+            given = with_context(type(self).__name__, kept, context, self.context_features)
+        version = _version(given)
+        raw = self.network(given)
+        if version != _version(given):
+            msg = (
+                f"{type(self).__name__}: the sub-network changed its input in place, which is a "
+                "part of x. Use inplace=False in its first layers."
+            )
+            raise RuntimeError(msg)
+        self._check_raw(raw, kept, moved)
+        return raw
+
+    def _log_det(self, y: Tensor, slopes: Tensor | None) -> Tensor:
+        if slopes is None:
+            return zeros(y)
+        return self.partition.total(slopes, first=self.swap).to(y.dtype)
+
+    def _check_raw(self, raw: object, kept: Tensor, moved: int) -> None:
+        channels = moved * self.law.parameters_per_feature
+        expected = (len(kept), channels, *kept.shape[2:])
+        if isinstance(raw, Tensor) and raw.shape == expected:
+            return
+        got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        msg = (
+            f"{type(self).__name__}: expected the sub-network to return {channels} channels, "
+            f"{self.law.parameters_per_feature} for each of the {moved} that move, shape "
+            f"{expected}; got {got} for an input of shape {tuple(kept.shape)}. Use a last layer "
+            f"with {channels} channels, and paddings that keep the space."
+        )
+        raise ValueError(msg)
+
+    def _check_arguments(self, network: object, partition: object) -> None:
+        for name, value, kind, use in (
+            ("network", network, nn.Module, "a module from the kept part to the parameters"),
+            ("partition", partition, Partition, "e.g. Halves()"),
+        ):
+            if not isinstance(value, kind):
+                msg = (
+                    f"{type(self).__name__}: expected {name} to be a {kind.__name__}; got "
+                    f"{value!r}. Use {use}."
+                )
+                raise TypeError(msg)
+
+
+def _dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype of the result: that of x, but under autocast float32 at least."""
+    return wide(x).dtype if torch.is_autocast_enabled(x.device.type) else x.dtype
+
+
+def _apart(found: Sequence[Tensor | None], gradient: Tensor) -> tuple[Tensor | None, ...]:
+    """Return gradients without those that share the memory of another, which is overwritten.
+
+    Autograd passes a gradient on as it is where an output is a parameter itself.
+    """
+    place = gradient.untyped_storage().data_ptr()
+    return tuple(
+        g.clone() if g is not None and g.untyped_storage().data_ptr() == place else g for g in found
+    )
+
+
+def _version(x: Tensor) -> int:
+    """Return how often x was changed in place, where that is counted."""
+    if torch.compiler.is_compiling() or nesting() or x.is_inference():
+        return 0
+    return x._version
+
+
+def context_at(name: str, x: Tensor, context: Tensor | None, features: int) -> Tensor:
+    """Return the context at every point of x, (batch, features, *space).
+
+    Args:
+        name: who asks, for messages.
+        x: (batch, channels, *space).
+        context: (batch, features), or with the space of x as well.
+        features: how many are expected.
+
+    Raises:
+        ValueError: if the context is missing or has another shape.
+
+    Example:
+        >>> context_at("Layer", torch.ones(2, 1, 4), torch.ones(2, 3), 3).shape
+        torch.Size([2, 3, 4])
+    """
+    short = (len(x), features)
+    long = (*short, *x.shape[2:])
+    shape = None if context is None else tuple(context.shape)
+    if context is None or shape not in (short, long):
+        got = "none" if shape is None else f"one of shape {shape}"
+        msg = (
+            f"{name}: expected a context of shape {short}, or with the space of x as well; got "
+            f"{got}. Give one context for each sample, with context_features={features}."
+        )
+        raise ValueError(msg)
+    if context.ndim < x.ndim:
+        context = context.reshape(*short, *(1,) * (x.ndim - 2)).expand(long)
+    return context.to(x.dtype)
+
+
+def with_context(name: str, x: Tensor, context: Tensor | None, features: int) -> Tensor:
+    """Return (x, c), the context after the channels of x at every point.
+
+    Shapes: x is (batch, channels, *space), c is (batch, features) or (batch, features, *space).
+
+    Args:
+        name: who asks, for messages.
+        x: features.
+        context: c.
+        features: how many c has.
+
+    Raises:
+        ValueError: if the context is missing or has another shape.
+
+    Example:
+        >>> with_context("Layer", torch.zeros(1, 1, 2), torch.ones(1, 1), 1)
+        tensor([[[0., 0.],
+                 [1., 1.]]])
+    """
+    return torch.cat((x, context_at(name, x, context, features)), 1)

@@ -1,0 +1,253 @@
+"""The invertible residual layer, undone by a fixed-point iteration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, final, get_args
+
+import torch
+from torch import Tensor, nn
+
+from darboux.bijections._bijection import Bijection, bijective
+from darboux.bijections._contractive_network import ContractiveNetwork, contraction_of
+from darboux.bijections._coupling import context_at
+from darboux.bijections._log_det_estimator import ExactLogDet, LogDetEstimator, TruncatedSeries
+from darboux.bijections._mixed_contractive_network import MixedContractiveNetwork
+from darboux.bijections._russian_roulette import RussianRoulette
+from darboux.linear._sizes import positive
+from darboux.solvers import solve
+from darboux.structure import BiLipschitz, Claims, Gap, Kind, claims_of, endomorphism
+
+Inversion = Literal["fixed-point", "anderson"]
+
+Map = Callable[[Tensor], Tensor]
+
+_FEW = 16  # entries of a sample, up to which the whole Jacobian is affordable in training
+
+_LONGEST = 20_000  # iterations
+
+
+@final
+class InvertibleResidual(Bijection):
+    """The layer y = x + f(x) with a proved Lipschitz constant L < 1 of f.
+
+    x is the fixed point of z -> y - f(z), by Banach's theorem; the iteration converges to
+    rounding, and derivatives of the inverse are those of the implicit function theorem. The
+    constant is what the network claims (`darboux.structure.claims_of`), for all parameters
+    (`Kind.CONSTRUCTION`) or for the present ones (`Kind.BOUND`); the latter is proved anew
+    whenever the layer is inverted or a log-determinant is asked for. A constant that was only
+    measured licenses nothing. A network may contract in another norm than the Euclidean one,
+    and say so in a method ``contraction()``, see `MixedContractiveNetwork`.
+
+    Log-determinants are exact or estimated, see `LogDetEstimator`. "auto" is `ExactLogDet` for
+    a dense contractive network of at most 16 channels. Else it is `RussianRoulette` in
+    training mode, and in eval mode `TruncatedSeries(20, probes=4, seed=0)`, the same number in
+    every call. Only the estimators that say so draw random numbers, from the default generators.
+
+    The whole layer is computed without autocast, in float32 at least, since rounding f to fewer
+    digits would break the contraction. `torch.compile` of one whole graph and `torch.func.vmap`
+    do not reach the inverse.
+
+    Shapes: (batch, channels, *space) -> the same; the context is (batch, context_features), or
+    has the space of x as well, and is concatenated to the channels that f sees.
+
+    Source: section 4.1.2, equations (44)-(46); Behrmann et al. 2019, Invertible residual
+    networks; Chen et al. 2019, Residual Flows.
+
+    Args:
+        network: f, (batch, channels + context_features, *space) -> (batch, channels, *space).
+        log_det: how log-determinants are computed, "auto" or an estimator.
+        eval_log_det: the same in eval mode; None for `log_det` itself, or as "auto" says.
+        method: of the inverse, "fixed-point" or "anderson".
+        max_iter: iterations of the inverse; None for what L allows for, at most 20000.
+        context_features: of the context, or None.
+
+    Raises:
+        ValueError: if the network has no proved Lipschitz constant below 1, or an argument makes
+            no sense.
+
+    Example:
+        >>> layer = InvertibleResidual(ContractiveNetwork(2, [16], constant=0.9))
+        >>> x = torch.tensor([[1.0, -2.0]])
+        >>> torch.allclose(layer.inverse(layer(x)), x, atol=1e-4)
+        True
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        log_det: LogDetEstimator | Literal["auto"] = "auto",
+        eval_log_det: LogDetEstimator | None = None,
+        method: Inversion = "anderson",
+        max_iter: int | None = None,
+        context_features: int | None = None,
+    ) -> None:
+        super().__init__()
+        if method not in get_args(Inversion):
+            known = " or ".join(get_args(Inversion))
+            msg = f"InvertibleResidual: expected method {known}; got {method!r}. Use one of them."
+            raise ValueError(msg)
+        self.network = network
+        self.by_construction = contraction_of(network).kind is Kind.CONSTRUCTION
+        self.log_det, self.eval_log_det = _estimators(network, log_det, eval_log_det)
+        self.method: Inversion = method
+        self.max_iter = None if max_iter is None else positive("max_iter", max_iter)
+        self.context_features = (
+            None if context_features is None else positive("context_features", context_features)
+        )
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return x + f(x)."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = _wide(x)
+            return x + self._map(x, context)(x)
+
+    def forward_and_log_det(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return x + f(x) and log det(I + f'(x)), (batch,), by the estimator of the mode.
+
+        Raises:
+            ValueError: if the network has no proved Lipschitz constant below 1 any more.
+        """
+        self._check()
+        if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
+            # f is to be differentiated, and what inference mode made cannot be
+            with torch.inference_mode(mode=False), torch.no_grad():
+                given = None if context is None else context.clone()
+                return self.forward_and_log_det(x.clone(), given)
+        with torch.autocast(x.device.type, enabled=False):
+            x = _wide(x)
+            value, log_det = self.estimator.evaluate(self._map(x, context), x)
+            return x + value, log_det
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return the x with x + f(x) = y.
+
+        Raises:
+            ValueError: if the network has no proved Lipschitz constant below 1 any more.
+            ConvergenceError: if there are not enough iterations.
+        """
+        constant = contraction_of(self.network).constant
+        with torch.autocast(y.device.type, enabled=False):
+            y = _wide(y)
+            f = self._map(y, context)
+            limit = _iterations(constant, y.dtype) if self.max_iter is None else self.max_iter
+            return solve(
+                lambda x: y - f(x),
+                y,
+                method=self.method,
+                max_iter=limit,
+                context="InvertibleResidual.inverse",
+            )
+
+    def inverse_and_log_det(
+        self, y: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return x with x + f(x) = y, and -log det(I + f'(x)), (batch,)."""
+        x = self.inverse(y, context)
+        return x, -self.forward_and_log_det(x, context)[1]
+
+    def inverse_error(self, x: Tensor, y: Tensor, context: Tensor | None = None) -> Tensor:
+        """Return ‖y - x - f(x)‖/(1 - L) >= ‖x - φ⁻¹(y)‖ for each sample, (batch,).
+
+        It holds for every x, by Banach's theorem, in the norm in which f contracts.
+
+        Raises:
+            ValueError: if the network has no proved Lipschitz constant below 1 any more.
+        """
+        known = contraction_of(self.network)
+        gap = y - self(x, context)
+        size = torch.linalg.vector_norm(gap.reshape(len(gap), -1), known.order, dim=1)
+        return size / (1 - known.constant)
+
+    @property
+    def estimator(self) -> LogDetEstimator:
+        """How log-determinants are computed in the present mode, training or eval."""
+        return self.log_det if self.training else self.eval_log_det
+
+    def claims(self) -> Claims:
+        """Return that the layer is invertible with bounds 1 - L and 1 + L, while L < 1."""
+        try:
+            known = contraction_of(self.network)
+        except ValueError as error:
+            return Claims(gaps=(Gap("network", str(error)),))
+        constant, estimator = known.constant, self.estimator
+        euclidean = known.order == 2
+        gaps = [] if euclidean else [f"f contracts in l_{known.order:g}, not in the Euclidean norm"]
+        gaps += [] if estimator.exact else [f"log-determinants are {estimator.describe()}"]
+        found = bijective(
+            f"x + f(x) with Lip(f) <= L = {constant:.6g} < 1, by Banach; {known.reason}",
+            bounds=BiLipschitz(1 - constant, 1 + constant) if euclidean else None,
+            kind=known.kind,
+            bounds_kind=known.kind,
+            log_det=estimator.exact,
+            premises=known.premises,
+            gap="; ".join(gaps) or None,
+        )
+        kept = endomorphism(claims_of(self.network)) if self.context_features is None else ()
+        return Claims((*found.claims, *kept), found.gaps)
+
+    def extra_repr(self) -> str:
+        """Return how the layer is inverted and its log-determinants are computed."""
+        return f"log_det={self.log_det}, method={self.method!r}"
+
+    def _check(self) -> None:
+        """Prove the constant of the present parameters, where it depends on them."""
+        if not self.by_construction:
+            if torch.compiler.is_compiling():
+                msg = (
+                    "InvertibleResidual: expected a network that is a contraction for all "
+                    "parameters; got torch.compile with a constant that must be proved in each "
+                    "call. Use ContractiveNetwork."
+                )
+                raise RuntimeError(msg)
+            contraction_of(self.network)
+
+    def _map(self, x: Tensor, context: Tensor | None) -> Map:
+        """Return f for one context, its norms computed once."""
+        network = self.network
+        f: Map = network
+        if isinstance(network, (ContractiveNetwork, MixedContractiveNetwork)):
+            f = network.bind()
+        if self.context_features is None:
+            return f
+        given = context_at(type(self).__name__, x, context, self.context_features)
+        return lambda z: f(torch.cat([z, given], dim=1))
+
+
+def _estimators(
+    network: nn.Module, training: LogDetEstimator | str, evaluation: LogDetEstimator | None
+) -> tuple[LogDetEstimator, LogDetEstimator]:
+    """Return the estimators of both modes."""
+    for given in (training, evaluation):
+        if not (given is None or given == "auto" or isinstance(given, LogDetEstimator)):
+            msg = (
+                "InvertibleResidual: expected log_det 'auto' or a LogDetEstimator; got "
+                f"{given!r}. Use, for instance, ExactLogDet()."
+            )
+            raise ValueError(msg)
+    if isinstance(training, LogDetEstimator):
+        return training, training if evaluation is None else evaluation
+    dense = isinstance(network, MixedContractiveNetwork) or (
+        isinstance(network, ContractiveNetwork) and not network.dim
+    )
+    if dense and int(getattr(network, "channels", 0)) <= _FEW:
+        return ExactLogDet(), ExactLogDet() if evaluation is None else evaluation
+    series = TruncatedSeries(20, probes=4, seed=0)
+    return RussianRoulette(), series if evaluation is None else evaluation
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Return x in float32 at least."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def _iterations(constant: float, dtype: torch.dtype) -> int:
+    """Return n with L^n below rounding squared: the start may be off by much more than ‖x‖."""
+    if constant == 0:
+        return 20
+    needed = 2 * math.log(torch.finfo(dtype).eps) / math.log(constant)
+    return min(_LONGEST, 20 + math.ceil(needed))

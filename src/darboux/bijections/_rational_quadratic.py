@@ -1,0 +1,244 @@
+"""The bins of monotone splines, and the bin in which each number lies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from darboux.solvers._transforms import nesting
+
+
+class Piece(NamedTuple):
+    """Where each entry lies. Sizes and places are in units of the interval, [0, 1].
+
+    The first axis of `sizes`, `size` and `start` tells widths (0) from heights (1).
+
+    Args:
+        sizes: of all bins, (2, bins, ...).
+        steps: 1 where the entry lies above the k-th inner knot, else 0, (bins - 1, ...).
+        number: of the bin, counted from 0, (1, ...).
+        size: of the bin, (2, ...).
+        start: its left and its lower end, (2, ...).
+        slopes: at both ends, (2, ...).
+    """
+
+    sizes: Tensor
+    steps: Tensor
+    number: Tensor
+    size: Tensor
+    start: Tensor
+    slopes: Tensor
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Bins:
+    """K bins of [-tail, tail], with widths, heights and slopes that are bounded below.
+
+    Of 3K - 1 raw parameters, K give the widths and K the heights, by softmax, and K - 1 the
+    slopes at the inner knots, by softplus. Zeros give equal bins and slope 1.
+
+    Args:
+        count: K >= 2.
+        tail: half the length of the interval.
+        min_width: of a bin, as a share of the interval.
+        min_height: of a bin, as a share of the interval.
+        min_slope: at a knot.
+
+    Raises:
+        ValueError: if one of them is out of range.
+
+    Example:
+        >>> Bins(count=2).locate(torch.tensor([0.7]), torch.zeros(5, 1), axis=0).start
+        tensor([[0.5000],
+                [0.5000]])
+    """
+
+    count: int = 8
+    tail: float = 3.0
+    min_width: float = 1e-3
+    min_height: float = 1e-3
+    min_slope: float = 1e-3
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.count, int) and not isinstance(self.count, bool)
+        sizes = (self.min_width, self.min_height)
+        valid = whole and self.count >= 2 and 0 < self.tail < math.inf
+        if valid and all(0 < m * self.count < 1 for m in sizes) and 0 < self.min_slope < 1:
+            return
+        msg = (
+            "SplineCoupling: expected at least 2 bins, a positive finite tail, min_width and "
+            "min_height in (0, 1/bins) and min_slope in (0, 1); got "
+            f"bins={self.count}, tail={self.tail}, min_width={self.min_width}, "
+            f"min_height={self.min_height}, min_slope={self.min_slope}. Use e.g. bins=8, tail=3.0 "
+            "and 1e-3 for the others."
+        )
+        raise ValueError(msg)
+
+    @property
+    def parameters(self) -> int:
+        """3K - 1."""
+        return 3 * self.count - 1
+
+    def rows(self, raw: Tensor) -> Tensor:
+        """Return parameters along axis 0: sums over bins then run over whole rows of memory."""
+        return raw.unflatten(1, (self.parameters, -1)).movedim(1, 0).contiguous()
+
+    def columns(self, rows: Tensor) -> Tensor:
+        """Return parameters along the channel axis, as they came."""
+        return rows.movedim(0, 1).flatten(1, 2)
+
+    def locate(self, u: Tensor, rows: Tensor, *, axis: int) -> Piece:
+        """Return the bin of each entry.
+
+        Args:
+            u: numbers in [0, 1], (...).
+            rows: raw parameters, (3K - 1, ...).
+            axis: 0 if u is a place along the widths, 1 along the heights.
+        """
+        last = self.count - 1
+        sizes = self._sizes(rows[: 2 * self.count].unflatten(0, (2, self.count)))
+        steps = _steps(sizes[axis].detach(), u.detach())
+        number = steps.sum(0, keepdim=True).long()
+        size = sizes.gather(1, number.expand(2, *number.shape)).squeeze(1)
+        start = (sizes[:, :last] * steps).sum(1)
+        knots = torch.cat((number - 1, number)).clamp(0, last - 1)
+        inner = torch.stack((steps[0], 1 - steps[-1]))  # the slopes at both tails are 1
+        slopes = rows[2 * self.count :].gather(0, knots) * inner
+        slopes = F.softplus(slopes + self.offset) + self.min_slope
+        return Piece(sizes, steps, number, size, start, slopes)
+
+    @property
+    def offset(self) -> float:
+        """What makes softplus(offset) + min_slope = 1."""
+        return math.log(math.expm1(1 - self.min_slope))
+
+    def smallest(self) -> tuple[float, float]:
+        """Return the smallest width and height, as shares of the interval."""
+        return self.min_width, self.min_height
+
+    def _sizes(self, raw: Tensor) -> Tensor:
+        """Return widths and heights that sum to 1: m + (1 - K m) softmax(raw)."""
+        powers = (raw - raw.detach().amax(1, keepdim=True)).exp_()
+        scale = powers.sum(1, keepdim=True).reciprocal_()
+        free = [1 - self.count * m for m in self.smallest()]
+        if self.min_width != self.min_height:
+            pairs = zip(powers, scale, free, self.smallest(), strict=True)
+            return torch.stack([p * (s * a) + m for p, s, a, m in pairs])
+        scale = scale * free[0]
+        # without a graph, no copy is needed
+        shares = powers * scale if torch.is_grad_enabled() else powers.mul_(scale)
+        return shares.add_(self.min_width)
+
+
+def _steps(sizes: Tensor, u: Tensor) -> Tensor:
+    """Return 1 where u lies at or above an inner knot, else 0."""
+    first, *others = sizes.unbind(0)[:-1]
+    knots = [first]
+    for size in others:
+        knots.append(knots[-1] + size)
+    places = torch.stack(knots)
+    if torch.compiler.is_compiling() or nesting():
+        return (places <= u).to(u.dtype)
+    return places.le_(u)  # several times faster, but vmap has no rule for it
+
+
+class Evaluated(NamedTuple):
+    """A spline at each entry.
+
+    Args:
+        value: y, or x for the inverse.
+        log_slope: log(dy/dx), or log(dx/dy).
+        inside: 1 in [-tail, tail], else 0.
+        theta: place in the bin, in [0, 1].
+        piece: the bin.
+    """
+
+    value: Tensor
+    log_slope: Tensor
+    inside: Tensor
+    theta: Tensor
+    piece: Piece
+
+
+def evaluate(bins: Bins, x: Tensor, rows: Tensor, *, inverse: bool) -> Evaluated:
+    """Return the spline, or its inverse; the identity outside of [-tail, tail].
+
+    In a bin of width w, height h and slopes d₀, d₁, with δ = h/w and q = θ(1 - θ),
+
+        v - v₀ = h (δ θ² + d₀ q) / (δ + (d₀ + d₁ - 2δ) q).
+
+    Entries outside are moved to the border before, so that nothing overflows, also in
+    derivatives.
+
+    Shapes: x is (...), rows are (3K - 1, ...).
+
+    Source: Durkan et al. 2019, neural spline flows; Gregory and Delbourgo 1982.
+
+    Args:
+        bins: K, the interval and the smallest sizes.
+        x: where.
+        rows: raw parameters.
+        inverse: whether x is a value of the spline.
+
+    Example:
+        >>> evaluate(Bins(count=2), torch.tensor([9.0]), torch.ones(5, 1), inverse=False).value
+        tensor([9.])
+    """
+    near = x.clamp(-bins.tail, bins.tail)
+    inside = (near == x).to(x.dtype)
+    u = near * (0.5 / bins.tail) + 0.5
+    piece = bins.locate(u, rows, axis=int(inverse))
+    width, height = piece.size.unbind(0)
+    ratio, slopes = height / width, piece.slopes
+    if inverse:
+        theta = _solve((u - piece.start[1]) / height, ratio, slopes)
+        moved = piece.start[0] + width * theta
+    else:
+        theta = (u - piece.start[0]) / width
+    shape = Shape(theta, ratio, slopes)
+    if not inverse:
+        moved = piece.start[1] + height * shape.rise
+    log_slope = (shape.above * (ratio / shape.below).square()).log() * inside
+    value = x + inside * ((2 * bins.tail) * (moved - 0.5) - near)
+    return Evaluated(value, -log_slope if inverse else log_slope, inside, theta, piece)
+
+
+class Shape:
+    """What the formulas of one bin share, with the letters of the field.
+
+    R = A/D is the share of the height that is reached at θ, S = δ² B/D² the slope.
+
+    Args:
+        theta: θ.
+        ratio: δ.
+        slopes: d₀ and d₁.
+    """
+
+    def __init__(self, theta: Tensor, ratio: Tensor, slopes: Tensor) -> None:
+        d0, d1 = slopes.unbind(0)
+        rest = 1 - theta
+        self.mixed = theta * rest  # q
+        self.square, self.rest_square = theta.square(), rest.square()
+        self.bend = torch.add(d0 + d1, ratio, alpha=-2)
+        self.below = torch.addcmul(ratio, self.bend, self.mixed)  # D
+        self.rise = torch.addcmul(d0 * self.mixed, ratio, self.square) / self.below  # R
+        self.above = torch.addcmul(  # B
+            torch.addcmul(d1 * self.square, d0, self.rest_square), ratio, self.mixed, value=2
+        )
+
+
+def _solve(rise: Tensor, ratio: Tensor, slopes: Tensor) -> Tensor:
+    """Return θ with A(θ) = R D(θ), the root of a quadratic without cancellation."""
+    d0, d1 = slopes.unbind(0)
+    bend = (d0 + d1 - 2 * ratio) * rise
+    linear = d0 - bend
+    quadratic = ratio - linear
+    constant = rise * ratio
+    discriminant = torch.addcmul(linear.square(), quadratic, constant, value=4)
+    return 2 * constant / (linear + discriminant.clamp(min=0).sqrt())

@@ -1,0 +1,36 @@
+"""Certificates: measures every claim, tries to break it, and writes down the result.
+
+`certify` is the function; users reach it as ``darboux.certification``. Because that name is
+also the package's, other modules import from the submodules by their full names, for
+instance ``from darboux.certification._certificate import Certificate``.
+
+Attacks on structures or premises of one's own are added by ``attack.register`` and
+``attack_premise.register``: they get a `Target` and return a `Finding`.
+"""
+
+from darboux.certification._certificate import Certificate
+from darboux.certification._certify import certify
+from darboux.certification._finding import (
+    Finding,
+    NotAttackedError,
+    Row,
+    Trial,
+    attack,
+    attack_premise,
+    known_structures,
+)
+from darboux.certification._target import Effort, Target
+
+__all__ = [
+    "Certificate",
+    "Effort",
+    "Finding",
+    "NotAttackedError",
+    "Row",
+    "Target",
+    "Trial",
+    "attack",
+    "attack_premise",
+    "certify",
+    "known_structures",
+]

@@ -1,0 +1,23 @@
+"""Attacks on structures, one family per file; importing this registers them."""
+
+from darboux.certification._attacks import (
+    energy,
+    equivariant,
+    invertible,
+    lipschitz,
+    nearly_equivariant,
+    nearly_scale_equivariant,
+    symplectic,
+    volume,
+)
+
+__all__ = [
+    "energy",
+    "equivariant",
+    "invertible",
+    "lipschitz",
+    "nearly_equivariant",
+    "nearly_scale_equivariant",
+    "symplectic",
+    "volume",
+]

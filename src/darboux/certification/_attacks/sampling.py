@@ -1,0 +1,126 @@
+"""What the smaller attacks share: points at several scales, and the worst of many values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from darboux.certification._finding import NotAttackedError, Trial
+from darboux.certification._pairs import Pairs, measure
+from darboux.certification._problem import Problem, spread
+
+_PER_ROUND = 8
+
+
+def sample_points(problem: Problem, *, cost: float) -> Tensor:
+    """Return as many base points as the effort pays for.
+
+    Args:
+        problem: the map.
+        cost: evaluations per point.
+
+    Example:
+        >>> from darboux.certification._target import Effort
+        >>> from darboux.certification._target import Target
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
+        >>> len(sample_points(Problem(target.module, target), cost=1.0))
+        16
+    """
+    wanted = problem.places(problem.target.effort.points)
+    return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))
+
+
+def worst(attack: str, measured: Tensor, tolerance: Tensor | float, points: Tensor) -> Trial:
+    """Return the sample that lies furthest beyond its tolerance as a trial.
+
+    Samples that are not finite are left out.
+
+    Args:
+        attack: the name of the attack.
+        measured: values, (P,), larger is worse.
+        tolerance: what rounding may add to each, (P,), or to all.
+        points: the samples, (P, *shape).
+
+    Raises:
+        NotAttackedError: if no sample has a finite value.
+
+    Example:
+        >>> worst("noise", torch.tensor([1.0, 2.0]), 0.5, torch.zeros(2, 3)).measured
+        2.0
+    """
+    slack = tolerance if isinstance(tolerance, Tensor) else torch.full_like(measured, tolerance)
+    usable = measured.isfinite() & slack.isfinite()
+    if not bool(usable.any()):
+        msg = "no sample gave a finite value"
+        raise NotAttackedError(msg)
+    excess = torch.where(usable, measured - slack, torch.full_like(measured, -torch.inf))
+    k = int(excess.argmax())
+    evidence = {"x": points[k].detach().clone()}
+    return Trial(attack, int(usable.sum()), float(measured[k]), float(slack[k]), evidence)
+
+
+def halves(points: Tensor, *, axis: int) -> tuple[Tensor, Tensor]:
+    """Return position and momentum, the two halves of the channel axis.
+
+    Raises:
+        NotAttackedError: if the channels cannot be halved.
+
+    Example:
+        >>> [part.shape[1] for part in halves(torch.zeros(2, 6), axis=1)]
+        [3, 3]
+    """
+    if points.ndim <= axis or points.shape[axis] % 2:
+        msg = f"position and momentum need an even number of channels; got {tuple(points.shape)}"
+        raise NotAttackedError(msg)
+    first, second = points.chunk(2, dim=axis)
+    return first, second
+
+
+def random_points(problem: Problem, count: int, *, farthest: float = 3.0) -> Tensor:
+    """Return base points: the inputs, the inputs scaled, and noise at many scales.
+
+    Args:
+        problem: the map.
+        count: the number of points.
+        farthest: scales run from 1e-3 to 10^farthest times that of the inputs.
+
+    Example:
+        >>> from darboux.certification._target import Effort
+        >>> from darboux.certification._target import Target
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
+        >>> random_points(Problem(target.module, target), 5).shape
+        torch.Size([5, 2])
+    """
+    target, known = problem.target, problem.points
+    chosen = known[torch.arange(count, device=known.device) % len(known)].clone()
+    fresh = target.randn(count, *problem.shape) * target.scale
+    factors = spread(target.log_uniform(count, -3.0, farthest), fresh)
+    kind = torch.arange(count, device=known.device) % 4
+    # A quarter each: inputs as they are, inputs scaled, unit noise, noise scaled.
+    points = torch.where(spread(kind < 2, fresh), chosen, fresh)
+    odd = spread(kind % 2 == 1, fresh)
+    points = torch.where(odd, points * factors, points)
+    points[: len(known)] = known[:count]
+    return points
+
+
+def random_pairs(problem: Problem) -> Pairs:
+    """Return random pairs, at distances from 1e-3 to 1e3 times the scale of the inputs.
+
+    Example:
+        >>> from darboux.certification._target import Effort
+        >>> from darboux.certification._target import Target
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
+        >>> pairs = random_pairs(Problem(target.module, target))
+        >>> bool((pairs.quotient <= 1 + 1e-6).all())
+        True
+    """
+    target = problem.target
+    count = problem.afford(problem.places(target.effort.pairs), fraction=0.1, calls=2, least=4)
+    x = random_points(problem, count)
+    step = target.randn(count, *problem.shape) * target.scale
+    y = x + step * spread(target.log_uniform(count, -3.0, 3.0), step)
+    return measure(problem, x, y)

@@ -1,0 +1,68 @@
+"""The attacks on symplectic and conformal symplectic maps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from darboux.certification._attacks.sampling import halves, sample_points, worst
+from darboux.certification._finding import Finding, NotAttackedError, Trial, attack
+from darboux.certification._jacobian import Jacobian
+from darboux.certification._problem import Problem, norms, unit
+from darboux.certification._target import Target
+from darboux.structure import ConformalSymplectic, Symplectic
+
+_ITERATIONS = 8
+
+
+@attack.register
+def _(structure: Symplectic, target: Target) -> Finding:
+    del structure
+    return _attack_form(target, factor=1.0)
+
+
+@attack.register
+def _(structure: ConformalSymplectic, target: Target) -> Finding:
+    return _attack_form(target, factor=structure.factor)
+
+
+def _attack_form(target: Target, *, factor: float) -> Finding:
+    """Look for u, v with ω(Dφ u, Dφ v) != c ω(u, v), ω(u, v) = uᵀJv.
+
+    The defect M = DᵀJD - cJ is a matrix that must vanish; ‖Mv‖ for a unit v is the
+    largest |ω(Du, Dv) - c ω(u, v)| over unit u. v starts at random and follows MᵀM.
+    """
+    problem = Problem(target.module, target)
+    points = sample_points(problem, cost=6.0 * _ITERATIONS)[: problem.chunk]
+    axis = 2 if problem.mixes else 1
+    halves(points, axis=axis)
+    jacobian = Jacobian(problem.call, points)
+    if jacobian.value.shape != points.shape:
+        msg = f"a symplectic map keeps shapes; got {tuple(jacobian.value.shape)}"
+        raise NotAttackedError(msg)
+    v = unit(target.randn(*points.shape))
+    first, stretch = _defect(jacobian, v, factor, axis)
+    random = _trial("random tangents", first, stretch, points, target)
+    for _ in range(_ITERATIONS):
+        v = unit(_defect(jacobian, v, factor, axis)[0] + 1e-30 * v)
+    last, stretch = _defect(jacobian, v, factor, axis)
+    ascended = _trial("power iteration on DᵀJD - cJ", last, stretch, points, target)
+    return Finding(0.0, (ascended, random), problem.note())
+
+
+def _defect(jacobian: Jacobian, v: Tensor, factor: float, axis: int) -> tuple[Tensor, Tensor]:
+    """Return (DᵀJD - cJ) v and ‖Dv‖."""
+    image = jacobian.push(v)
+    return jacobian.pull(_turn(image, axis)) - factor * _turn(v, axis), norms(image)
+
+
+def _turn(z: Tensor, axis: int) -> Tensor:
+    """Return J z = (p, -q) for z = (q, p)."""
+    position, momentum = halves(z, axis=axis)
+    return torch.cat([momentum, -position], dim=axis)
+
+
+def _trial(name: str, defect: Tensor, stretch: Tensor, points: Tensor, target: Target) -> Trial:
+    n = points[0].numel()
+    slack = target.tolerance(n) * (1 + stretch) ** 2
+    return worst(name, norms(defect), slack, points)

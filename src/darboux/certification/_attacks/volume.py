@@ -1,0 +1,106 @@
+"""The attack on volume preservation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.certification._attacks.sampling import sample_points, worst
+from darboux.certification._finding import Finding, NotAttackedError, attack
+from darboux.certification._jacobian import Jacobian
+from darboux.certification._problem import Map, Problem
+from darboux.certification._target import Target
+from darboux.structure import VolumePreserving
+
+_LARGEST = 512
+
+_POINTS = 8
+
+
+@attack.register
+def _(structure: VolumePreserving, target: Target) -> Finding:
+    """Compute log|det Dφ| of the dense Jacobian."""
+    del structure
+    found = dense_determinants(target)
+    slack = found.slack(target)
+    return Finding(
+        0.0,
+        (worst("|log|det Dφ||, dense", found.log_det.abs(), slack, found.points),),
+        found.problem.note(),
+    )
+
+
+@final
+@dataclass(frozen=True)
+class Determinants:
+    """log|det Dφ| of dense Jacobians at some points, (P,), and their condition numbers."""
+
+    problem: Problem
+    points: Tensor
+    log_det: Tensor
+    condition: Tensor
+
+    def slack(self, target: Target, size: Tensor | float = 0.0) -> Tensor:
+        """Return what rounding may add, for log-determinants up to a size."""
+        n = self.problem.size
+        return target.rounding(n) * (1 + self.condition + size) + n * target.tolerance(n)
+
+
+def dense_determinants(target: Target) -> Determinants:
+    """Return the determinants of dense Jacobians at a few points.
+
+    Raises:
+        NotAttackedError: if a Jacobian is too large, or not square.
+
+    Example:
+        >>> from darboux.certification._target import Effort
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.Identity(), torch.ones(2, 3), quick, generator)
+        >>> float(dense_determinants(target).log_det.abs().max())
+        0.0
+    """
+    problem = Problem(target.module, target)
+    n = problem.size
+    if n > _LARGEST:
+        msg = (
+            f"a dense Jacobian of {n} dimensions is too large (at most {_LARGEST}); "
+            "certify with a smaller example"
+        )
+        raise NotAttackedError(msg)
+    points = sample_points(problem, cost=2.0 * n)[:_POINTS]
+    matrices = [dense_jacobian(problem.call, point, chunk=problem.chunk) for point in points]
+    log_det = torch.stack([torch.linalg.slogdet(matrix)[1] for matrix in matrices])
+    condition = torch.stack([torch.linalg.cond(matrix) for matrix in matrices])
+    return Determinants(problem, points, log_det, condition)
+
+
+def dense_jacobian(call: Map, point: Tensor, *, chunk: int = 256) -> Tensor:
+    """Return the Jacobian at one point, (n, n), column by column.
+
+    Args:
+        call: the map on batches.
+        point: one point, without batch axis.
+        chunk: how many columns are computed at a time.
+
+    Raises:
+        NotAttackedError: if the map has another number of outputs than inputs.
+
+    Example:
+        >>> dense_jacobian(lambda x: 2 * x, torch.zeros(2))
+        tensor([[2., 0.],
+                [0., 2.]])
+    """
+    n = point.numel()
+    basis = torch.eye(n, dtype=point.dtype, device=point.device).reshape(n, *point.shape)
+    columns = [
+        Jacobian(call, point.expand(len(part), *point.shape)).push(part)
+        for part in basis.split(min(chunk, n))
+    ]
+    matrix = torch.cat(columns).reshape(n, -1).mT
+    if matrix.shape[0] != n:
+        msg = f"volume needs as many outputs as inputs; got {n} -> {matrix.shape[0]}"
+        raise NotAttackedError(msg)
+    return matrix

@@ -1,0 +1,173 @@
+"""Certificates as strict JSON.
+
+The schema is ``darboux.certificate``, version 1. Numbers that JSON does not know are
+the strings "inf", "-inf" and "nan". Tensors carry shape, dtype, norm and their values,
+as a list up to 64 entries, else as base64 of little-endian float64.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darboux.certification._environment import Environment
+from darboux.certification._finding import Row, attack
+from darboux.structure import Gap, Kind, Structure
+
+SCHEMA = "darboux.certificate"
+
+VERSION = 1
+
+_SMALL = 64
+
+_PLAIN = ("path", "level", "statement", "status", "reason", "tried", "samples", "dtype", "note")
+
+_NUMBERS = ("measured", "claimed", "tolerance")
+
+
+def encode(
+    rows: tuple[Row, ...], gaps: tuple[Gap, ...], environment: Environment, *, holds: bool
+) -> str:
+    """Return a certificate as JSON.
+
+    Example:
+        >>> import torch
+        >>> from darboux.certification._environment import Environment
+        >>> made = Environment.of(torch.nn.Tanh(), torch.zeros(1, 2), effort="quick", seed=0)
+        >>> json.loads(encode((), (), made, holds=True))["version"]
+        1
+    """
+    document = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "holds": holds,
+        "environment": asdict(environment),
+        "gaps": [asdict(gap) for gap in gaps],
+        "rows": [_row(row) for row in rows],
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def decode(text: str) -> tuple[tuple[Row, ...], tuple[Gap, ...], Environment]:
+    """Return what `encode` wrote.
+
+    Raises:
+        ValueError: if the text is something else.
+
+    Example:
+        >>> decode("{}")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: Expected a certificate (schema 'darboux.certificate', version 1); got ...
+    """
+    found = _document(text)
+    try:
+        made = dict(found["environment"])
+        environment = Environment(**{**made, "shape": tuple(made["shape"])})
+        gaps = tuple(Gap(**gap) for gap in found["gaps"])
+        rows = tuple(_read_row(row) for row in found["rows"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        cause = f"{type(error).__name__}: {error}"
+        msg = f"Expected a complete certificate; this one is damaged ({cause})."
+        raise ValueError(msg) from None
+    return rows, gaps, environment
+
+
+def _document(text: str) -> dict[str, Any]:
+    """Return the parsed text, if it says that it is a certificate of this version."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = f"Expected a certificate as JSON; got something that is none ({error})."
+        raise ValueError(msg) from None
+    found = document if isinstance(document, dict) else {}
+    if (found.get("schema"), found.get("version")) != (SCHEMA, VERSION):
+        msg = (
+            f"Expected a certificate (schema {SCHEMA!r}, version {VERSION}); got schema "
+            f"{found.get('schema')!r}, version {found.get('version')!r}."
+        )
+        raise ValueError(msg)
+    return found
+
+
+def _row(row: Row) -> dict[str, Any]:
+    plain: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN}
+    plain.update({name: _number(getattr(row, name)) for name in _NUMBERS})
+    plain["kind"] = None if row.kind is None else row.kind.name
+    plain["structure"] = None if row.structure is None else _structure(row.structure)
+    plain["evidence"] = {name: _tensor(value) for name, value in row.evidence.items()}
+    return plain
+
+
+def _read_row(row: Mapping[str, Any]) -> Row:
+    plain: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    numbers: dict[str, Any] = {
+        name: None if row[name] is None else float(row[name]) for name in _NUMBERS
+    }
+    return Row(
+        **plain,
+        **numbers,
+        kind=None if row["kind"] is None else Kind[row["kind"]],
+        structure=_read_structure(row["structure"]),
+        evidence={name: _read_tensor(value) for name, value in row["evidence"].items()},
+    )
+
+
+def _number(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)
+
+
+def _structure(structure: Structure) -> dict[str, Any]:
+    values = {
+        name: _number(value) if isinstance(value, (int, float)) else repr(value)
+        for name, value in vars(structure).items()
+    }
+    return {"class": type(structure).__name__, "values": values}
+
+
+def _read_structure(data: Mapping[str, Any] | None) -> Structure | None:
+    """Return the structure, or None for a class that has no registered attack here."""
+    if data is None:
+        return None
+    for cls in attack.registry:
+        if cls.__name__ == data["class"] and issubclass(cls, Structure):
+            values = {name: _read_number(value) for name, value in data["values"].items()}
+            return cls(**values)
+    return None
+
+
+def _read_number(value: object) -> object:
+    return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+def _tensor(value: Tensor) -> dict[str, Any]:
+    value = value.detach().cpu()
+    exact = value.double()
+    data: dict[str, Any] = {
+        "shape": list(value.shape),
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "norm": _number(float(exact.norm())),
+    }
+    if value.numel() <= _SMALL:
+        data["values"] = [_number(float(entry)) for entry in exact.flatten()]
+    else:
+        data["base64"] = base64.b64encode(exact.numpy().astype("<f8").tobytes()).decode()
+    return data
+
+
+def _read_tensor(data: Mapping[str, Any]) -> Tensor:
+    dtype = getattr(torch, data["dtype"])
+    if "values" in data:
+        flat = torch.tensor([float(entry) for entry in data["values"]], dtype=torch.float64)
+    else:
+        raw = np.frombuffer(base64.b64decode(data["base64"]), dtype="<f8")
+        flat = torch.from_numpy(raw.astype(np.float64))
+    return flat.reshape(data["shape"]).to(dtype)

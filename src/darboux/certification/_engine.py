@@ -1,0 +1,100 @@
+"""Runs attacks and writes down what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from darboux.certification._finding import (
+    Finding,
+    Level,
+    NotAttackedError,
+    Row,
+    Status,
+    attack,
+    attack_premise,
+)
+from darboux.certification._nodes import Located
+from darboux.certification._target import Target
+from darboux.structure import Claim
+
+
+def claim_row(claim: Claim, target: Target, *, path: str, level: Level, why_not: str = "") -> Row:
+    """Attack one claim and return its row.
+
+    Args:
+        claim: what is promised, with its kind and reason.
+        target: the module and where to look.
+        path: the module's place.
+        level: "claim" or "part".
+        why_not: a reason that makes every attack pointless.
+
+    Example:
+        >>> from darboux.certification._target import Effort
+        >>> from darboux.structure import Claim, Kind, Lipschitz
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.Tanh(), torch.ones(1, 4), quick, generator)
+        >>> claim = Claim(Lipschitz(0.5), Kind.MEASURED, "said so")
+        >>> claim_row(claim, target, path="", level="claim").status
+        'refuted'
+    """
+    row = Row(
+        path,
+        level,
+        claim.structure.describe(),
+        "not attacked",
+        structure=claim.structure,
+        kind=claim.kind,
+        reason=claim.reason,
+        note=why_not,
+    )
+    return row if why_not else _attacked(row, target, lambda: attack(claim.structure, target))
+
+
+def premise_row(located: Located, target: Target, *, why_not: str = "") -> Row:
+    """Attack one premise and return its row.
+
+    Args:
+        located: the premise and its place.
+        target: the part of the network that rests on it.
+        why_not: a reason that makes every attack pointless.
+    """
+    premise = located.premise
+    row = Row(located.path, "premise", premise.statement(), "not attacked", note=why_not)
+    return row if why_not else _attacked(row, target, lambda: attack_premise(premise, target))
+
+
+def _attacked(row: Row, target: Target, run: Callable[[], Finding]) -> Row:
+    try:
+        finding = run()
+    except NotAttackedError as reason:
+        return replace(row, note=str(reason))
+    except (ArithmeticError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+        # A module that breaks down on an input of its own shape is no counterexample.
+        first = str(error).splitlines()[0] if str(error) else "no message"
+        return replace(row, note=f"the attack broke down: {type(error).__name__}: {first}")
+    return _filled(row, finding, target.inputs.dtype)
+
+
+def _filled(row: Row, finding: Finding, dtype: torch.dtype) -> Row:
+    worst = finding.worst
+    status: Status = "refuted" if finding.refuted else "not refuted"
+    return replace(
+        row,
+        status=status,
+        measured=worst.measured,
+        claimed=finding.claimed,
+        tolerance=worst.tolerance,
+        tried=finding.tried(),
+        samples=finding.samples,
+        dtype=str(dtype).removeprefix("torch."),
+        note=finding.note,
+        evidence=_kept(worst.evidence) if finding.refuted else {},
+    )
+
+
+def _kept(evidence: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in evidence.items()}

@@ -1,0 +1,199 @@
+"""What an attack found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Literal, final
+
+from torch import Tensor
+
+from darboux.certification._target import Target
+from darboux.structure import Kind, Premise, Structure
+
+
+@final
+@dataclass(frozen=True)
+class Trial:
+    """One attack with its worst sample.
+
+    Args:
+        attack: what was tried, in words.
+        samples: how many samples were tried.
+        measured: the worst value; larger is worse.
+        tolerance: how far beyond the claimed value rounding may carry that sample.
+        evidence: the worst sample as tensors, by name.
+
+    Example:
+        >>> Trial("random pairs", 64, 0.9, 1e-12).excess(1.0) < 0
+        True
+    """
+
+    attack: str
+    samples: int
+    measured: float
+    tolerance: float
+    evidence: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    def excess(self, claimed: float) -> float:
+        """Return how far the sample lies beyond what is claimed and tolerated."""
+        if self.measured != self.measured:  # NaN: the attack itself broke down
+            return float("inf")
+        return self.measured - claimed - self.tolerance
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """All attacks on one promise.
+
+    Args:
+        claimed: the value that no sample may exceed.
+        trials: the attacks.
+        note: what a reader should know besides, in words.
+
+    Example:
+        >>> Finding(1.0, (Trial("random pairs", 64, 1.5, 1e-12),)).refuted
+        True
+    """
+
+    claimed: float
+    trials: tuple[Trial, ...]
+    note: str = ""
+
+    @property
+    def refuted(self) -> bool:
+        """Whether some sample lies beyond claim and tolerance."""
+        return self.worst.excess(self.claimed) > 0
+
+    @property
+    def worst(self) -> Trial:
+        """The trial that went furthest."""
+        return max(self.trials, key=lambda trial: trial.excess(self.claimed))
+
+    @property
+    def samples(self) -> int:
+        """How many samples were tried in all."""
+        return sum(trial.samples for trial in self.trials)
+
+    def tried(self) -> str:
+        """Return the attacks and their sample counts in words."""
+        return ", ".join(f"{trial.attack} ({trial.samples})" for trial in self.trials)
+
+
+@final
+class NotAttackedError(Exception):
+    """The attack does not apply here; the text says why. Becomes a row "not attacked"."""
+
+
+Level = Literal["claim", "part", "premise"]
+
+Status = Literal["not refuted", "refuted", "not attacked"]
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """What was promised about one place of the network, and what the attacks found.
+
+    Args:
+        path: the submodule's name, dotted; "" for the whole.
+        level: "claim" about the whole, "part" for a claim about one of its maps, or
+            "premise" for a condition that a claim rests on.
+        statement: the promise as a formula.
+        status: "not refuted", "refuted", or "not attacked", with the cause in `note`.
+        structure: the promise as data; None for premises.
+        kind: how the claim is known; None for premises.
+        reason: the theorem and its condition, in words.
+        measured: the worst value found.
+        claimed: the value that it must not exceed.
+        tolerance: what rounding may add.
+        tried: the attacks, with sample counts.
+        samples: the number of samples in all.
+        dtype: the floating type in which the attack ran.
+        note: remarks, or why there was no attack.
+        evidence: the counterexample of a refuted row, by name, on the CPU.
+
+    Example:
+        >>> Row("", "claim", "φ = id", "not refuted").refuted
+        False
+    """
+
+    path: str
+    level: Level
+    statement: str
+    status: Status
+    structure: Structure | None = None
+    kind: Kind | None = None
+    reason: str = ""
+    measured: float | None = None
+    claimed: float | None = None
+    tolerance: float | None = None
+    tried: str = ""
+    samples: int = 0
+    dtype: str = ""
+    note: str = ""
+    evidence: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def refuted(self) -> bool:
+        """Whether an attack found a counterexample."""
+        return self.status == "refuted"
+
+    @property
+    def place(self) -> str:
+        """The path, with a word for the whole."""
+        return self.path or "whole map"
+
+
+@singledispatch
+def attack(structure: Structure, target: Target) -> Finding:
+    """Try to refute that ``target.module`` has a structure.
+
+    Args:
+        structure: what is promised.
+        target: the module and where to look.
+
+    Raises:
+        NotAttackedError: if no attack is registered, or the one that is does not apply.
+
+    Example:
+        >>> from darboux.structure import Lipschitz
+        >>> attack.dispatch(Lipschitz) is not attack.dispatch(object)
+        True
+    """
+    del target
+    msg = f"no attack is registered for {type(structure).__name__}"
+    raise NotAttackedError(msg)
+
+
+@singledispatch
+def attack_premise(premise: Premise, target: Target) -> Finding:
+    """Try to refute a premise.
+
+    Args:
+        premise: the condition, with the module that it is about.
+        target: the part of the network that rests on the premise, with its inputs.
+
+    Raises:
+        NotAttackedError: if no attack is registered, or the one that is does not apply.
+
+    Example:
+        >>> from darboux.structure import AdjointOf
+        >>> attack_premise.dispatch(AdjointOf) is not attack_premise.dispatch(object)
+        True
+    """
+    del target
+    msg = f"no attack is registered for the premise {type(premise).__name__}"
+    raise NotAttackedError(msg)
+
+
+def known_structures() -> tuple[str, ...]:
+    """Return the names of the structures that can be attacked, sorted.
+
+    Example:
+        >>> "Lipschitz" in known_structures()
+        True
+    """
+    return tuple(sorted(cls.__name__ for cls in attack.registry if cls is not object))

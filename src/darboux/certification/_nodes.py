@@ -1,0 +1,210 @@
+"""The network as a tree of maps, each with its claims and the input that it receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.structure import Claims, Gap, Premise, claims_of, parts_of
+
+
+@final
+@dataclass(frozen=True)
+class Node:
+    """One map of the network.
+
+    Args:
+        path: its dotted name, "" for the whole.
+        native: the map as it is used.
+        exact: its float64 copy, or the same map where there is none.
+        inputs: what the native map receives when the example runs.
+        claims: what the native map promises.
+        premises: what those promises rest on, about submodules of `exact`.
+        children: the maps that it applies one after another.
+
+    Example:
+        >>> node = grow("", nn.Tanh(), nn.Tanh(), torch.zeros(1, 2))
+        >>> node.children, len(node.claims)
+        ((), 1)
+    """
+
+    path: str
+    native: nn.Module
+    exact: nn.Module
+    inputs: Tensor
+    claims: Claims
+    premises: tuple[Premise, ...]
+    children: tuple[Node, ...]
+
+    @property
+    def exact_inputs(self) -> Tensor:
+        """The inputs in the dtype of the exact copy."""
+        return self.inputs if self.exact is self.native else self.inputs.double()
+
+    def leaves(self) -> int:
+        """Return the number of maps without parts of their own."""
+        return sum(child.leaves() for child in self.children) or 1
+
+    def below(self) -> Iterator[Node]:
+        """Yield all parts, at all depths, in the order of application."""
+        for child in self.children:
+            yield child
+            yield from child.below()
+
+
+def grow(path: str, native: nn.Module, exact: nn.Module, inputs: Tensor) -> Node:
+    """Return the tree of a module, running it on its input to find those of its parts.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+        >>> [child.path for child in grow("", net, net, torch.zeros(1, 2)).below()]
+        ['0', '1']
+    """
+    claims = claims_of(native)
+    twin = claims if exact is native else claims_of(exact)
+    premises = tuple(premise for claim in twin for premise in claim.premises)
+    children, z = [], inputs
+    for name, part, double in _paired(native, exact):
+        child = grow(f"{path}.{name}" if path else name, part, double, z)
+        children.append(child)
+        with torch.no_grad():
+            z = part(z)
+    return Node(path, native, exact, inputs, claims, premises, tuple(children))
+
+
+def _paired(native: nn.Module, exact: nn.Module) -> list[tuple[str, nn.Module, nn.Module]]:
+    parts = parts_of(native)
+    twins = parts if exact is native else parts_of(exact)
+    if [name for name, _ in parts] != [name for name, _ in twins]:
+        twins = parts  # the number of steps may depend on rounding
+    return [
+        (name, part, twin)
+        for (name, part), (_, twin) in zip(parts, twins, strict=True)
+        if part is not native
+    ]
+
+
+def all_gaps(root: Node) -> tuple[Gap, ...]:
+    """Return the gaps of the whole and of its parts, each place and reason once.
+
+    Example:
+        >>> class Unknown(nn.Module):
+        ...     def forward(self, x):
+        ...         return x
+        >>> net = nn.Sequential(Unknown())
+        >>> [gap.path for gap in all_gaps(grow("", net, net, torch.zeros(1, 2)))]
+        ['0']
+    """
+    found = list(root.claims.gaps)
+    for node in root.below():
+        found += [gap.under(node.path) for gap in node.claims.gaps]
+    return tuple(dict.fromkeys(found))
+
+
+@final
+@dataclass(frozen=True)
+class Located:
+    """A premise with its place.
+
+    Args:
+        path: the dotted name of what the premise is about.
+        premise: the condition.
+        node: the innermost part of the network that rests on it.
+    """
+
+    path: str
+    premise: Premise
+    node: Node
+
+
+def locate(root: Node) -> list[Located]:
+    """Return the premises of the whole and of its parts, each once, parts first.
+
+    Example:
+        >>> import torch
+        >>> from darboux.certification._nodes import grow
+        >>> net = nn.Sequential(nn.ReLU())
+        >>> locate(grow("", net, net, torch.zeros(1, 2)))
+        []
+    """
+    found: dict[tuple[object, ...], Located] = {}
+    for node in _innermost_first(root):
+        for premise in node.premises:
+            key = _key(premise)
+            if key not in found:
+                found[key] = Located(_place(node, premise.subject), premise, node)
+    order = {node.path: k for k, node in enumerate([*root.below(), root])}
+    return sorted(found.values(), key=lambda located: order[located.node.path])
+
+
+def _innermost_first(node: Node) -> Iterator[Node]:
+    for child in node.children:
+        yield from _innermost_first(child)
+    yield node
+
+
+def _place(node: Node, subject: nn.Module) -> str:
+    for name, module in node.exact.named_modules():
+        if module is subject:
+            return ".".join(part for part in (node.path, name) if part)
+    return node.path
+
+
+def _key(premise: Premise) -> tuple[object, ...]:
+    """Return what makes premises equal: class, values, and what their subject is made of.
+
+    Steps of a flow are made anew whenever they are asked for; two of them are the same if
+    their attributes are.
+    """
+    rest = tuple(value for name, value in vars(premise).items() if name != "subject")
+    subject = premise.subject
+    owned = any(True for _ in subject.children()) and not any(
+        True for _ in subject.parameters(recurse=False)
+    )
+    return (type(premise), _made_of(subject) if owned else id(subject), *rest)
+
+
+def _made_of(module: nn.Module) -> tuple[object, ...]:
+    parts: list[object] = [type(module)]
+    parts += [id(child) for child in module.children()]
+    for name, value in sorted(vars(module).items()):
+        if not name.startswith("_"):
+            parts.append(value if isinstance(value, (bool, int, float, str)) else id(value))
+    return tuple(parts)
+
+
+def record(module: nn.Module, inputs: Tensor) -> dict[int, Tensor]:
+    """Return what every submodule received, by ``id``, when the module ran on its inputs.
+
+    Of several calls the last is kept. The module must be a private copy: hooks are put
+    on it and taken off again.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+        >>> seen = record(net, torch.zeros(1, 2))
+        >>> seen[id(net[1])].shape
+        torch.Size([1, 3])
+    """
+    seen: dict[int, Tensor] = {}
+
+    def listener(key: int) -> Callable[[nn.Module, tuple[object, ...]], None]:
+        def listen(part: nn.Module, arguments: tuple[object, ...]) -> None:
+            del part
+            tensors = [value for value in arguments if isinstance(value, Tensor)]
+            if tensors:
+                seen[key] = tensors[-1].detach()
+
+        return listen
+
+    handles = [part.register_forward_pre_hook(listener(id(part))) for part in module.modules()]
+    try:
+        with torch.no_grad():
+            module(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen

@@ -1,0 +1,200 @@
+"""The attacks on the constants of vector fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from darboux.certification._attacks.equivariant import compare
+from darboux.certification._attacks.lipschitz import attack_constant
+from darboux.certification._attacks.sampling import random_points, worst
+from darboux.certification._copies import coarse_copy
+from darboux.certification._finding import Finding, NotAttackedError, Trial, attack_premise
+from darboux.certification._jacobian import Jacobian
+from darboux.certification._problem import Map, Problem, norms, spread, unit
+from darboux.certification._target import Target
+from darboux.certification._window import windowed
+from darboux.structure import (
+    CocoerciveField,
+    EquivariantField,
+    LipschitzField,
+    OneSidedField,
+    StepWithin,
+)
+
+Constant = Callable[[], Tensor | float | None]
+
+
+@attack_premise.register
+def _(premise: CocoerciveField, target: Target) -> Finding:
+    """⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² is the same as: id - 2ν̄ f is nonexpansive. Attack that.
+
+    ‖Δz - 2ν̄ Δf‖² = ‖Δz‖² - 4ν̄ (⟨Δf, Δz⟩ - ν̄ ‖Δf‖²) with -4ν̄ > 0.
+    """
+    rate = constant(premise.subject, "cocoercivity")
+    if not rate < 0:
+        msg = f"cocoercivity() must be negative; got {rate:g}"
+        raise NotAttackedError(msg)
+    flow, twin = in_both_precisions(premise.subject, target)
+    finding = attack_constant(
+        _reflected(flow, rate),
+        windowed(flow, target),
+        claimed=1.0,
+        twin=None if twin is None else _reflected(twin, rate),
+    )
+    return replace(finding, note=f"{finding.note} id - 2ν̄f is nonexpansive".strip())
+
+
+@attack_premise.register
+def _(premise: LipschitzField, target: Target) -> Finding:
+    bound = constant(premise.subject, "lipschitz")
+    flow, twin = in_both_precisions(premise.subject, target)
+    return attack_constant(flow, windowed(flow, target), claimed=bound, twin=twin)
+
+
+def in_both_precisions(field: nn.Module, target: Target) -> tuple[Map, Map | None]:
+    """Return a field at the time of the step that uses it, and the same in float32.
+
+    The second is None where attacks do not run in float64 beside float32 parameters.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> from darboux.certification._target import Effort
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> target = Target(field, torch.ones(1, 4), Effort.named("quick"), torch.Generator())
+        >>> flow, twin = in_both_precisions(field, target)
+        >>> flow(torch.ones(1, 4)).shape, twin
+        (torch.Size([1, 4]), None)
+    """
+    time = float(getattr(target.module, "time", 0.0))
+    other = coarse_copy(field, target)
+    if other is None:
+        return lambda z: field(time, z), None
+    return lambda z: field(time, z), lambda z: other(time, z.float()).double()
+
+
+def constant(field: nn.Module, name: str) -> float:
+    """Return a constant of a field, read anew, as a number.
+
+    Raises:
+        NotAttackedError: if the field reports none.
+
+    Example:
+        >>> constant(nn.Identity(), "lipschitz")
+        Traceback (most recent call last):
+            ...
+        darboux.certification._finding.NotAttackedError: Identity reports no lipschitz()
+    """
+    report: Constant | None = getattr(field, name, None)
+    value = None if report is None else report()
+    if value is None:
+        msg = f"{type(field).__name__} reports no {name}()"
+        raise NotAttackedError(msg)
+    return float(value.detach()) if isinstance(value, Tensor) else float(value)
+
+
+def _reflected(flow: Map, rate: float) -> Map:
+    return lambda z: z - 2 * rate * flow(z)
+
+
+_ITERATIONS = 30
+
+
+@attack_premise.register
+def _(premise: OneSidedField, target: Target) -> Finding:
+    """⟨Δf, Δz⟩ / ‖Δz‖² on pairs, and the largest eigenvalue of (Df + Df*)/2 by iteration."""
+    claimed = constant(premise.subject, "one_sided_lipschitz")
+    flow, twin = in_both_precisions(premise.subject, target)
+    problem = Problem(flow, windowed(flow, target), twin=twin)
+    wanted = problem.afford(problem.places(64), fraction=0.2, calls=8.0 * _ITERATIONS, least=4)
+    points = random_points(problem, wanted)
+    trials = (_pairs(problem, points), _eigenvalue(problem, points))
+    return Finding(claimed, trials, problem.note())
+
+
+def _pairs(problem: Problem, points: Tensor) -> Trial:
+    target = problem.target
+    distances = target.log_uniform(len(points), -3.0, 2.0)
+    apart = spread(distances, points) * unit(target.randn(*points.shape)) * target.scale
+    here, there = problem(points), problem(points + apart)
+    way = norms(apart)
+    quotient = ((there - here) * apart).flatten(1).sum(dim=1) / way.square()
+    slack = target.rounding(problem.size) * (norms(here) + norms(there)) / way
+    slack = slack + 4 * problem.observed_rounding(points) / way
+    return worst("⟨Δf, Δz⟩ / ‖Δz‖² on pairs", quotient, slack, points)
+
+
+def _eigenvalue(problem: Problem, points: Tensor) -> Trial:
+    """Return the largest Rayleigh quotient of Df that power iteration with a shift finds.
+
+    With s >= ‖Df‖ the matrix (Df + Df*)/2 + s has its largest eigenvalue in modulus where
+    that of the symmetric part is largest.
+    """
+    points = points[: problem.chunk]
+    jacobian = Jacobian(problem.call, points)
+    v = unit(problem.target.randn(*points.shape))
+    shift, best = (
+        torch.zeros(len(points)).to(points),
+        torch.full((len(points),), -torch.inf).to(points),
+    )
+    for _ in range(_ITERATIONS):
+        forth, back = jacobian.push(v), jacobian.pull(v)
+        best = torch.maximum(best, (forth * v).flatten(1).sum(dim=1))
+        shift = torch.maximum(shift, torch.maximum(norms(forth), norms(back)))
+        v = unit(0.5 * (forth + back) + spread(shift, v) * v)
+    slack = problem.target.tolerance(problem.size) * (1 + shift)
+    return worst("largest eigenvalue of (Df + Df*)/2", best, slack, points)
+
+
+@attack_premise.register
+def _(premise: EquivariantField, target: Target) -> Finding:
+    """Apply elements of the group before and after the field."""
+    flow, twin = in_both_precisions(premise.subject, target)
+    return compare(premise.symmetry, target, flow, twin=twin)
+
+
+@attack_premise.register
+def _(premise: StepWithin, target: Target) -> Finding:
+    """Read h and its limit anew, and check that the step really goes as far as h."""
+    step = premise.subject
+    h, limit = _number(step, "size"), _number(step, "limit")
+    slack = 4 * torch.finfo(target.stored).eps * abs(limit)
+    # h < 0 lies below the interval as far as h' = limit + |h| lies above it.
+    measured = h if h >= 0 else limit + abs(h)
+    trials = [Trial("h against its limit", 1, measured, slack, {"h": torch.tensor(h)})]
+    walked = _walked(step, target, h)
+    if walked is not None:
+        trials.append(Trial("the step that forward takes, in units of h", 1, *walked))
+    return Finding(limit, tuple(trials), note=f"h = {h:.6g}, limit {limit:.6g}")
+
+
+def _number(step: nn.Module, name: str) -> float:
+    report = getattr(step, name, None)
+    value = None if report is None else report()
+    if value is None:
+        msg = f"{type(step).__name__} reports no {name}()"
+        raise NotAttackedError(msg)
+    return float(value.detach()) if isinstance(value, Tensor) else float(value)
+
+
+def _walked(step: nn.Module, target: Target, h: float) -> tuple[float, float] | None:
+    """Return (h + what forward differs from a step of size h, tolerance), or None.
+
+    The step is taken once by the module and once by its integrator with the reported h.
+    """
+    field, integrator = getattr(step, "field", None), getattr(step, "integrator", None)
+    if field is None or integrator is None:
+        return None
+    z, time = target.inputs, float(getattr(step, "time", 0.0))
+    with torch.no_grad():
+        state = integrator.init(field, time, h, z)
+        expected = integrator.value(integrator.step(field, time, h, state))
+        off = norms(step(z) - expected).max()
+        size = float((norms(expected) + norms(z)).max())
+    slack = target.tolerance(z[0].numel()) * size
+    limit = _number(step, "limit")
+    excess = float(off)
+    return (limit + excess if excess > slack else min(h, limit)), slack

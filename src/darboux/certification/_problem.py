@@ -1,0 +1,267 @@
+"""A map on points: the form in which attacks call a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from darboux.certification._target import Target
+
+Map = Callable[[Tensor], Tensor]
+
+_MEMORY = 2**24  # bytes of activations of one call: more would leave the caches
+
+_PER_ENTRY = 100.0  # operations that the attack itself spends on every entry of a point
+
+_PER_BYTE = 25.0  # operations in the time that moving a byte of activations takes
+
+_EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise
+
+_ENTRIES = 2**24  # of all points that are held at a time
+
+_AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
+
+
+@final
+class Problem:
+    """A map from points to values, sample by sample, with what calling it costs.
+
+    A batch is a set of points. Where the samples of a batch influence one another the
+    whole batch is one point, and `mixes` says so.
+
+    Shapes: points are (P, *shape), values (P, *out).
+
+    Args:
+        call: the map on batches.
+        target: where to look and how hard.
+        twin: the same map computed in the other precision. In float32 it searches where a
+            float64 `call` is expensive; what it finds is measured with `call`.
+
+    Example:
+        >>> from darboux.certification._target import Effort
+        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
+        >>> target = Target(torch.nn.Tanh(), torch.ones(2, 4), quick, generator)
+        >>> problem = Problem(target.module, target)
+        >>> problem.mixes, problem(problem.points).shape
+        (False, torch.Size([2, 4]))
+    """
+
+    def __init__(self, call: Map, target: Target, *, twin: Map | None = None) -> None:
+        self.target = target
+        self.mixes = _mixes(call, target)
+        self.call: Map = _one_by_one(call) if self.mixes else call
+        self.points = target.inputs[None] if self.mixes else target.inputs
+        self.shape = tuple(self.points.shape[1:])
+        self.size = max(1, self.points[0].numel())
+        operations, held = cost(self.call, self.points[:1], known=_tensors(target))
+        self.operations = operations + _PER_BYTE * held + _PER_ENTRY * self.size
+        self.twin = _one_by_one(twin) if twin is not None and self.mixes else twin
+        self.is_coarse = self._is_fine and self.operations > _EXPENSIVE
+        self.search: Map = self.twin if self.twin is not None and self.is_coarse else self.call
+        self.chunk = int(min(4096, max(1, _MEMORY // max(held, 1))))
+        self.affine = self._seems_affine()
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return the values at points, a few at a time, without derivatives."""
+        with torch.no_grad():
+            return torch.cat([self.call(part) for part in points.split(self.chunk)])
+
+    def observed_rounding(self, points: Tensor) -> Tensor:
+        """Return how much rounding was seen to change the values at points, the most of all.
+
+        The two precisions differ by what float32 rounds; float64 rounds as much less as its
+        unit is smaller. Four times that is allowed. At a single point rounding may happen
+        to be small, so the largest counts.
+
+        Returns:
+            a number for each point, (P,).
+        """
+        if self.twin is None:
+            return torch.zeros(len(points)).to(points)
+        with torch.no_grad():
+            other = torch.cat([self.twin(part) for part in points.split(self.chunk)])
+        units = torch.finfo(torch.float64).eps / torch.finfo(torch.float32).eps
+        largest = norms(self(points) - other).nan_to_num(0.0, 0.0, 0.0).max()
+        return (4 * largest * (units if self._is_fine else 1.0)).expand(len(points))
+
+    @property
+    def _is_fine(self) -> bool:
+        return self.twin is not None and self.target.inputs.dtype == torch.float64
+
+    def _seems_affine(self) -> bool:
+        """Return whether φ(x + y) + φ(0) = φ(x) + φ(y) at several scales."""
+        target = self.target
+        if self.afford(target.effort.points, fraction=0.02) <= _AFFINE_POINTS:
+            return False  # there is nothing to save, and the test would cost
+        x, y = (target.randn(2, 4, *self.shape) * target.scale).unbind()
+        scales = x.new_tensor([0.01, 0.3, 1.0, 100.0])
+        x, y = x * spread(scales, x), y * spread(scales, y)
+        fx, fy, whole, zero = self(x), self(y), self(x + y), self(torch.zeros_like(x[:1]))
+        slack = 8 * target.rounding(self.size) * (norms(fx) + norms(fy) + norms(zero))
+        return bool((norms(whole + zero - fx - fy) <= slack).all())
+
+    def places(self, wanted: int) -> int:
+        """Return how many different base points are worth trying and fit into memory."""
+        room = max(4, _ENTRIES // self.size)
+        return min(wanted, room, _AFFINE_POINTS if self.affine else wanted)
+
+    def afford(self, wanted: int, *, fraction: float, calls: float = 1.0, least: int = 1) -> int:
+        """Return how many of `wanted` points a fraction of the work pays for.
+
+        Args:
+            wanted: the number that the effort asks for.
+            fraction: the fraction of the work.
+            calls: how many evaluations a point costs.
+            least: a number that is tried at any price.
+        """
+        paid = self.target.work * fraction / (self.operations * calls)
+        return int(max(least, min(wanted, paid)))
+
+    def note(self) -> str:
+        """Return a remark for the reader, "" where there is none."""
+        if not self.mixes:
+            return ""
+        return "samples of the batch influence one another: the whole batch was one point"
+
+
+def spread(weights: Tensor, like: Tensor) -> Tensor:
+    """Return one weight per point, shaped to multiply points.
+
+    Example:
+        >>> spread(torch.ones(3), torch.zeros(3, 2, 2)).shape
+        torch.Size([3, 1, 1])
+    """
+    return weights.reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def norms(points: Tensor) -> Tensor:
+    """Return the Euclidean norm of each point, (P,).
+
+    Example:
+        >>> norms(torch.ones(3, 2, 2))
+        tensor([2., 2., 2.])
+    """
+    return points.reshape(points.shape[0], -1).norm(dim=1)
+
+
+def unit(points: Tensor) -> Tensor:
+    """Return points of norm 1; zeros stay zeros.
+
+    Example:
+        >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    tiny = torch.finfo(points.dtype).tiny
+    return points / spread(norms(points).clamp(min=tiny), points)
+
+
+def _one_by_one(call: Map) -> Map:
+    return lambda points: torch.stack([call(point) for point in points])
+
+
+def _mixes(call: Map, target: Target) -> bool:
+    """Return whether a sample's value depends on its batch, or has no batch axis."""
+    inputs = target.inputs
+    other = torch.cat([inputs[:1], target.randn(1, *inputs.shape[1:]) * target.scale])
+    with torch.no_grad():
+        try:
+            alone, together = call(inputs[:1]), call(other)
+        except (RuntimeError, ValueError):  # for instance batch norm with a single value
+            return True
+    if alone.shape[:1] != (1,) or together.shape[:1] != (2,):
+        return True
+    size = float(norms(together).max())
+    return bool(norms(together[:1] - alone) > size * target.rounding(inputs[0].numel()))
+
+
+def _tensors(target: Target) -> tuple[Tensor, ...]:
+    return (*target.module.parameters(), *target.module.buffers())
+
+
+def cost(
+    call: Callable[[Tensor], Tensor], point: Tensor, *, known: Iterable[Tensor]
+) -> tuple[float, int]:
+    """Return (operations, bytes kept for derivatives) of one evaluation.
+
+    Only convolutions and products count as operations; what else a map does shows in the
+    bytes. Both depend on shapes alone, so the same effort means the same on any machine.
+
+    Args:
+        call: the map.
+        point: an input.
+        known: parameters and buffers, which are kept once for all points.
+
+    Example:
+        >>> layer = torch.nn.Linear(10, 20)
+        >>> cost(layer, torch.ones(1, 10), known=layer.parameters())
+        (400.0, 40)
+    """
+    held, addresses = 0, {tensor.data_ptr() for tensor in known}
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal held
+        if tensor.data_ptr() not in addresses:
+            held += tensor.numel() * tensor.element_size()
+        return tensor
+
+    start = point.detach().clone().requires_grad_()
+    counter = _Operations()
+    counted = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
+    with torch.enable_grad(), counter, counted:
+        call(start)
+    return counter.total, held
+
+
+class _Operations(TorchFunctionMode):
+    """Counts the floating-point operations of convolutions and products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0.0
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        del types
+        value = func(*args, **(kwargs or {}))
+        rule = _RULES.get(getattr(func, "__name__", ""))
+        tensors = [arg for arg in args if isinstance(arg, Tensor)]
+        if rule is not None and isinstance(value, Tensor) and len(tensors) > 1:
+            self.total += rule(tensors, value)
+        return value
+
+
+def _convolution(tensors: list[Tensor], value: Tensor) -> float:
+    weight = tensors[1]
+    return 2.0 * value.numel() * weight.numel() / max(1, weight.shape[0])
+
+
+def _transposed(tensors: list[Tensor], value: Tensor) -> float:
+    del value
+    weight = tensors[1]
+    return 2.0 * tensors[0].numel() * weight.numel() / max(1, weight.shape[0])
+
+
+def _product(tensors: list[Tensor], value: Tensor) -> float:
+    return 2.0 * value.numel() * tensors[-2 if len(tensors) == 3 else 0].shape[-1]
+
+
+def _linear(tensors: list[Tensor], value: Tensor) -> float:
+    return 2.0 * value.numel() * tensors[1].shape[-1]
+
+
+_RULES: dict[str, Callable[[list[Tensor], Tensor], float]] = {
+    **{f"conv{dim}d": _convolution for dim in (1, 2, 3)},
+    **{f"conv_transpose{dim}d": _transposed for dim in (1, 2, 3)},
+    **dict.fromkeys(("mm", "bmm", "matmul", "__matmul__", "addmm", "baddbmm"), _product),
+    "linear": _linear,
+}

@@ -1,0 +1,201 @@
+"""What tables and pages share: equal rows together, numbers and verdicts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import final
+
+from darboux.certification._environment import Environment
+from darboux.certification._finding import Level, Row
+from darboux.structure import Gap, Kind
+
+
+@final
+@dataclass(frozen=True)
+class Group:
+    """Rows that say the same about different places.
+
+    Args:
+        rows: at least one row.
+    """
+
+    rows: tuple[Row, ...]
+
+    @property
+    def worst(self) -> Row:
+        """The row that came closest to its limit."""
+        return max(self.rows, key=_closeness)
+
+    @property
+    def places(self) -> str:
+        """The places in short."""
+        names = list(dict.fromkeys(row.place for row in self.rows))
+        return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
+
+    @property
+    def title(self) -> str:
+        """The statement, with its count if there are several."""
+        count = len(self.rows)
+        statement = self.rows[0].statement
+        return statement if count == 1 else f"{count} × {statement}"
+
+
+def group(rows: Sequence[Row]) -> list[Group]:
+    """Return rows grouped by statement, kind, reason, status and dtype; refuted ones stay alone.
+
+    Example:
+        >>> rows = [Row(f"{k}", "premise", "adjoint", "not refuted") for k in range(8)]
+        >>> group(rows)[0].title
+        '8 × adjoint'
+    """
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for k, row in enumerate(rows):
+        alone = k if row.refuted else None
+        note = row.note if row.status == "not attacked" else ""
+        key = (row.statement, row.kind, row.reason, row.status, row.dtype, note, alone)
+        found.setdefault(key, []).append(row)
+    return [Group(tuple(members)) for members in found.values()]
+
+
+def number(value: float | None) -> str:
+    """Return a number for people, "-" for none.
+
+    Example:
+        >>> number(0.97123456), number(None), number(3e-16)
+        ('0.971235', '-', '3e-16')
+    """
+    return "-" if value is None else f"{value:.6g}"
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """Return the sentence on top.
+
+    Example:
+        >>> verdict([])
+        'HOLDS: nothing was claimed, so nothing was attacked'
+    """
+    refuted = sum(row.refuted for row in rows)
+    missed = sum(row.status == "not attacked" for row in rows)
+    if refuted:
+        return f"REFUTED: {refuted} of {len(rows)} rows have a counterexample"
+    if not rows:
+        return "HOLDS: nothing was claimed, so nothing was attacked"
+    tail = f"; {missed} could not be attacked" if missed else ""
+    if all(row.level != "claim" for row in rows):
+        tail += "; NOTHING is claimed about the whole map"
+    return f"HOLDS: {len(rows) - missed} of {len(rows)} rows attacked, none refuted{tail}"
+
+
+def gap_lines(gaps: Sequence[Gap]) -> list[tuple[str, str]]:
+    """Return (places, reason) with equal reasons together.
+
+    Example:
+        >>> gap_lines([Gap("0", "unknown"), Gap("1", "unknown")])
+        [('0, 1', 'unknown')]
+    """
+    found: dict[str, list[str]] = {}
+    for gap in gaps:
+        found.setdefault(gap.reason, []).append(gap.path or "whole map")
+    return [(_short(places), reason) for reason, places in found.items()]
+
+
+def _short(places: list[str]) -> str:
+    return ", ".join(places) if len(places) <= 3 else f"{places[0]} … {places[-1]}"
+
+
+def _closeness(row: Row) -> float:
+    if row.measured is None or row.claimed is None:
+        return float("-inf")
+    return row.measured - row.claimed - (row.tolerance or 0.0)
+
+
+WIDTH = 100
+
+_STATEMENT = 62
+
+_TITLES: tuple[tuple[Level, str], ...] = (
+    ("claim", "Claims about the whole map"),
+    ("part", "Claims about its parts"),
+    ("premise", "Premises"),
+)
+
+
+def table(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> str:
+    """Return a certificate as text, at most `WIDTH` columns wide.
+
+    Example:
+        >>> import torch
+        >>> made = Environment.of(torch.nn.Tanh(), torch.zeros(1, 2), effort="quick", seed=0)
+        >>> print(table([], [], made).splitlines()[0])
+        Certificate of Tanh
+    """
+    lines = [*_head(rows, environment)]
+    for level, title in _TITLES:
+        members = [row for row in rows if row.level == level]
+        if members:
+            lines += ["", *_section(title, members)]
+    if gaps:
+        lines += ["", "Where claims stopped", "-" * WIDTH]
+        for places, reason in gap_lines(gaps):
+            lines += _wrapped(f"{places}: {reason}", indent=2)
+    lines += ["", *_legend(rows)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _head(rows: Sequence[Row], made: Environment) -> Iterator[str]:
+    yield f"Certificate of {made.module}"
+    yield "=" * WIDTH
+    yield verdict(rows)
+    yield (
+        f"input {made.shape} {made.dtype} on {made.device} · effort {made.effort} · "
+        f"seed {made.seed}"
+    )
+    yield f"darboux {made.darboux} · torch {made.torch} · {made.date}"
+    yield f"state {made.fingerprint}"
+
+
+def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:
+    yield f"{title:<{_STATEMENT}} {'measured':>12} {'allowed':>10}  status"
+    yield "-" * WIDTH
+    for members in group(rows):
+        yield from _lines(members)
+
+
+def _lines(members: Group) -> Iterator[str]:
+    row = members.worst
+    first, *rest = wrap(members.title, _STATEMENT - 1, subsequent_indent="  ")
+    yield (
+        f"{first:<{_STATEMENT}} {number(row.measured):>12} {number(row.claimed):>10}  {row.status}"
+    )
+    yield from rest
+    yield from _wrapped(_details(members), indent=4)
+    if row.status == "refuted":
+        for name, tensor in row.evidence.items():
+            size = f"norm {float(tensor.double().norm()):.6g}"
+            yield from _wrapped(f"kept: {name}, shape {tuple(tensor.shape)}, {size}", indent=4)
+
+
+def _details(members: Group) -> str:
+    """Return place, kind, reason and what was tried, in one sentence to wrap."""
+    row = members.worst
+    parts = [members.places]
+    if row.kind is not None:
+        parts.append(f"{row.kind.name}: {row.reason}")
+    if row.tried:
+        parts.append(f"tried {row.tried} in {row.dtype}, tolerance {number(row.tolerance)}")
+    if row.note:
+        parts.append(row.note)
+    return " · ".join(parts)
+
+
+def _legend(rows: Sequence[Row]) -> Iterator[str]:
+    for kind in sorted({row.kind for row in rows if row.kind is not None}, reverse=True):
+        yield from _wrapped(f"{Kind(kind).name}: {Kind(kind).explain()}", indent=0)
+    yield "not refuted: no attack found a counterexample; that alone proves nothing"
+
+
+def _wrapped(text: str, *, indent: int) -> list[str]:
+    space = " " * indent
+    return wrap(text, WIDTH, initial_indent=space, subsequent_indent=space)

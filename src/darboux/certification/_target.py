@@ -1,0 +1,145 @@
+"""What an attack is given: a module, the inputs around which to look, and how hard to try."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+_ROUNDINGS = 4.0
+
+
+@final
+@dataclass(frozen=True)
+class Target:
+    """A module with the inputs around which it is attacked.
+
+    Args:
+        module: a private copy that the attack may call as often as it likes.
+        inputs: what the module receives when the model runs on the example, with batch
+            axis, in the dtype of the attack.
+        effort: how hard to try.
+        generator: the only source of randomness.
+        stored: the dtype in which parameters are stored: they are known to its precision.
+        depth: K, the number of maps in sequence, which multiplies rounding errors.
+        share: the fraction of `Effort.work` that this attack may take.
+        seen: inputs of submodules, by ``id``, recorded on the way.
+        twin: the same module in another dtype, float32 for float64 and the other way round:
+            it tells what rounding does, and a float32 twin makes long searches short.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> target = Target(nn.ReLU(), torch.ones(1, 4), Effort.named("quick"), generator)
+        >>> target.randn(2, 4).shape
+        torch.Size([2, 4])
+    """
+
+    module: nn.Module
+    inputs: Tensor
+    effort: Effort
+    generator: torch.Generator
+    stored: torch.dtype = torch.float32
+    depth: int = 1
+    share: float = 1.0
+    seen: Mapping[int, Tensor] = field(default_factory=dict)
+    twin: nn.Module | None = None
+
+    @property
+    def work(self) -> float:
+        """Operations that the attack may take."""
+        return self.effort.work * self.share
+
+    @property
+    def scale(self) -> float:
+        """The root mean square of the inputs, 1 for an input of zeros."""
+        size = float(self.inputs.detach().double().square().mean().sqrt())
+        return size if size > 0 else 1.0
+
+    def randn(self, *shape: int) -> Tensor:
+        """Return normal noise in the dtype and on the device of the inputs."""
+        noise = torch.randn(
+            shape, generator=self.generator, device=self.generator.device, dtype=torch.float32
+        )
+        return noise.to(self.inputs)
+
+    def log_uniform(self, count: int, lowest: float, highest: float) -> Tensor:
+        """Return `count` random scales between 10^lowest and 10^highest."""
+        u = torch.rand(count, generator=self.generator, device=self.generator.device)
+        return (10 ** (lowest + (highest - lowest) * u)).to(self.inputs)
+
+    def rounding(self, n: int) -> float:
+        """Return what rounding alone can do, relatively: c K √n ε, c = 4.
+
+        n is the length of the sums; √n because rounding errors are as good as
+        independent; K maps in sequence add theirs.
+        """
+        return _ROUNDINGS * self.depth * math.sqrt(n) * torch.finfo(self.inputs.dtype).eps
+
+    def tolerance(self, n: int) -> float:
+        """Return the relative tolerance of an operator norm.
+
+        To `rounding` it adds what the stored parameters do not know: every entry of a
+        matrix is rounded to ε of the stored dtype, which moves singular values by at
+        most √(features) ε relatively.
+        """
+        features = self.inputs.shape[1] if self.inputs.ndim > 1 else 1
+        unknown = _ROUNDINGS * self.depth * math.sqrt(features) * torch.finfo(self.stored).eps
+        return self.rounding(n) + unknown
+
+
+@final
+@dataclass(frozen=True)
+class Effort:
+    """The numbers behind "quick", "normal" and "thorough".
+
+    The counts are upper limits. For expensive maps `work` cuts them: it is the number
+    of floating-point operations that one attack on the whole map may take, so that the
+    same certificate comes out on a slow and on a fast machine.
+
+    Args:
+        name: the word that the user gives.
+        work: operations for one attack on the whole map.
+        pairs: random pairs.
+        starts: pairs from which gradient ascent starts.
+        ascent: steps of each ascent.
+        points: base points of Jacobians.
+        iterations: power iterations at the best base points.
+        rounds: how often the best base points are moved and tried again.
+
+    Example:
+        >>> Effort.named("quick").name
+        'quick'
+    """
+
+    name: str
+    work: float
+    pairs: int
+    starts: int
+    ascent: int
+    points: int
+    iterations: int
+    rounds: int
+
+    @classmethod
+    def named(cls, name: str) -> Effort:
+        """Return the effort of that name.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if name not in _EFFORTS:
+            known = ", ".join(repr(known) for known in _EFFORTS)
+            msg = f"certify: expected effort to be one of {known}; got {name!r}."
+            raise ValueError(msg)
+        return _EFFORTS[name]
+
+
+_EFFORTS = {
+    "quick": Effort("quick", 3e9, 64, 8, 10, 16, 12, 1),
+    "normal": Effort("normal", 1.2e11, 1024, 128, 40, 2048, 40, 10),
+    "thorough": Effort("thorough", 1e12, 8192, 512, 150, 4096, 120, 16),
+}

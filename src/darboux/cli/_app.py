@@ -1,0 +1,43 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import typer
+
+from darboux.cli._certify import certify
+from darboux.cli._denoise import denoise
+from darboux.cli._reproduce import reproduce
+from darboux.cli._train import train_denoise
+
+app = typer.Typer(
+    name="darboux",
+    help="Neural networks whose mathematical structure holds by construction, with a certificate.",
+    epilog="Exit codes: 0 done, 1 a claim was refuted, 2 bad input.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+_train = typer.Typer(help="Train a network into a run folder.", no_args_is_help=True)
+
+_train.command("denoise")(train_denoise)
+
+app.add_typer(_train, name="train")
+
+app.command("denoise")(denoise)
+
+app.command("certify")(certify)
+
+app.command("reproduce")(reproduce)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Example:
+        >>> from typer.testing import CliRunner
+        >>> CliRunner().invoke(app, ["--help"]).exit_code
+        0
+    """
+    app()

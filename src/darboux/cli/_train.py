@@ -1,0 +1,135 @@
+"""``darboux train denoise``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+import darboux.cli._settings as settings
+from darboux.cli._errors import REFUTED, one_line_errors
+from darboux.cli._options import DEFAULT, Effort
+from darboux.cli._progress import ProgressBar
+from darboux.training._config import DenoiseConfig
+from darboux.training._run import train_denoiser
+from darboux.training._run_folder import RunFolder
+from darboux.training._trainer import make_accelerator
+
+
+@one_line_errors
+def train_denoise(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder that the run is written to.")] = Path(
+        "runs/denoise"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out where it stands.")
+    ] = False,
+    effort: Effort = "normal",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's choice")
+    ] = None,
+    images: settings.Images = None,
+    held_out: settings.HeldOut = None,
+    sigma: settings.Sigma = None,
+    channels: settings.Channels = None,
+    steps: settings.Steps = None,
+    batch: settings.Batch = None,
+    patch: settings.Patch = None,
+    lr: settings.Rate = None,
+    twin_lr: settings.TwinRate = None,
+    loss: settings.Loss = None,
+    seed: settings.Seed = None,
+    eval_every: settings.EvalEvery = None,
+    twin: settings.Twin = None,
+    features: settings.Features = None,
+    units: settings.Units = None,
+    depth: settings.Depth = None,
+    shuffle: settings.Shuffle = None,
+    kernel: settings.Kernel = None,
+    threshold: settings.Threshold = None,
+    fraction: settings.Fraction = None,
+    metric: settings.Metric = None,
+) -> None:
+    """Train a denoiser that is nonexpansive by construction, judge it and certify it.
+
+    It learns from noisy photographs, is compared with total variation and with the same network
+    without the structure, on photographs that it has never seen, and gets its certificate.
+
+    The run folder holds config.json, model.safetensors, twin.safetensors, metrics.json,
+    metrics.jsonl, certificate.json and report.html. A run that was stopped goes on with --resume;
+    options that are not repeated are then taken from the folder.
+
+    On several processes: torchrun --nproc_per_node 2 -m darboux.cli train denoise, or
+    accelerate launch --multi_gpu --num_processes 2 -m darboux.cli train denoise, with GPUs or
+    without.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    given = {
+        "images": None if images is None else str(images),
+        "held_out": None if held_out is None else str(held_out),
+        "sigma": None if sigma is None else sigma / 255,
+        "channels": channels,
+        "steps": steps,
+        "batch": batch,
+        "patch": patch,
+        "lr": lr,
+        "twin_lr": twin_lr,
+        "loss": loss,
+        "seed": seed,
+        "eval_every": eval_every,
+        "twin": twin,
+        "features": features,
+        "units": units,
+        "depth": depth,
+        "shuffle": shuffle,
+        "kernel": kernel,
+        "threshold": threshold,
+        "fraction": fraction,
+        "metric": metric,
+    }
+    config = _config(out, {k: v for k, v in given.items() if v is not None}, resume=resume)
+    metrics = _train(config, out, resume=resume, effort=effort)
+    if metrics and not metrics["certificate_holds"]:
+        raise typer.Exit(REFUTED)
+
+
+def _config(out: Path, given: dict[str, Any], *, resume: bool) -> DenoiseConfig:
+    """Return the settings: those given, on top of the run's own where it is continued."""
+    folder = RunFolder(out)
+    begun = resume and folder.config.is_file()
+    return replace(folder.load_config() if begun else DEFAULT, **given)
+
+
+def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> dict[str, Any]:
+    """Train with a progress bar on the main process, and say what came out."""
+    accelerator = make_accelerator()
+    try:
+        if not accelerator.is_main_process:
+            return train_denoiser(config, out, resume=resume, accelerator=accelerator)
+        with ProgressBar() as bar:
+            metrics = train_denoiser(
+                config, out, resume=resume, effort=effort, listener=bar, accelerator=accelerator
+            )
+        typer.echo(_summary(metrics, out))
+        return metrics
+    finally:
+        accelerator.end_training()
+
+
+def _summary(metrics: dict[str, Any], out: Path) -> str:
+    """Return the result in a few lines."""
+    names = {
+        "psnr_noisy": "noisy",
+        "psnr_tv": "total variation",
+        "psnr_unconstrained": "unconstrained",
+        "psnr_model": "nonexpansive",
+    }
+    rows = [f"  {n:<16}{metrics[k]:6.2f} dB" for k, n in names.items() if metrics[k] is not None]
+    verdict = "holds" if metrics["certificate_holds"] else "is REFUTED"
+    head = "Mean PSNR on the held-out images:"
+    return "\n".join([head, *rows, f"The certificate {verdict}. Report: {out / 'report.html'}"])

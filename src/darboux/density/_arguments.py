@@ -1,0 +1,159 @@
+"""What distributions of flows check of their arguments."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+
+from darboux.solvers._transforms import nesting
+
+
+def batch_shape_of(expected: torch.Size | None, context: Tensor | None) -> torch.Size:
+    """Return the batch shape of a context, or refuse it.
+
+    Args:
+        expected: the shape of one context, None for a flow without.
+        context: (*batch_shape, *expected), or None.
+
+    Raises:
+        ValueError: if it is missing, unexpected or of another size.
+
+    Example:
+        >>> batch_shape_of(torch.Size([3]), torch.ones(5, 3))
+        torch.Size([5])
+    """
+    if expected is None or context is None:
+        if expected is None and context is None:
+            return torch.Size()
+        wanted = "no context" if expected is None else f"a context (..., {_sizes(expected)})"
+        got = "none" if context is None else f"shape {tuple(context.shape)}"
+        msg = (
+            f"NormalizingFlow: expected {wanted}; got {got}. Whether there is one is up to the "
+            "bijection: build its layers with context_features, or give context_shape."
+        )
+        raise ValueError(msg)
+    lead = context.ndim - len(expected)
+    if lead < 0 or context.shape[lead:] != expected:
+        msg = (
+            f"NormalizingFlow: expected a context of shape (..., {_sizes(expected)}); got "
+            f"{tuple(context.shape)}. The layers are built for {tuple(expected)}."
+        )
+        raise ValueError(msg)
+    return context.shape[:lead]
+
+
+def leading_shape(name: str, x: Tensor, event: torch.Size, batch: torch.Size) -> torch.Size:
+    """Return the axes before those of one sample, broadcast against the batch shape.
+
+    Raises:
+        ValueError: if x ends with other axes than an event has, or does not broadcast.
+
+    Example:
+        >>> leading_shape("x", torch.ones(4, 1, 2), torch.Size([2]), torch.Size([3]))
+        torch.Size([4, 3])
+    """
+    lead = x.ndim - len(event)
+    if lead < 0 or x.shape[lead:] != event:
+        msg = (
+            f"NormalizingFlow: expected {name} of shape (..., {_sizes(event)}); got "
+            f"{tuple(x.shape)}. One sample has the shape {tuple(event)}."
+        )
+        raise ValueError(msg)
+    try:
+        return torch.broadcast_shapes(x.shape[:lead], batch)
+    except RuntimeError as error:
+        msg = (
+            f"NormalizingFlow: expected {name} of shape (..., {_sizes(batch)}, {_sizes(event)}), "
+            f"one sample for each of the contexts; got {tuple(x.shape)}. Use {name}.unsqueeze("
+            f"{lead}) for the density of every sample under every context."
+        )
+        raise ValueError(msg) from error
+
+
+def require_finite(what: str, x: Tensor) -> None:
+    """Refuse nan and infinite values, where values can be looked at.
+
+    Raises:
+        ValueError: if there are some.
+
+    Example:
+        >>> require_finite("x", torch.ones(2))
+    """
+    if torch.compiler.is_compiling() or nesting() > 0:
+        return
+    if not bool(x.isfinite().all()):
+        count = int((~x.isfinite()).sum())
+        msg = (
+            f"NormalizingFlow: expected {what} with finite entries; got {count} of {x.numel()} "
+            "that are nan or infinite. Clean the data, or see which layer before made them."
+        )
+        raise ValueError(msg)
+
+
+def require_within(support: constraints.Constraint, x: Tensor) -> None:
+    """Refuse values where the flow is not defined, where values can be looked at.
+
+    Raises:
+        ValueError: if there are some.
+
+    Example:
+        >>> require_within(constraints.unit_interval, torch.full((2,), 0.5))
+    """
+    if support is constraints.real or torch.compiler.is_compiling() or nesting() > 0:
+        return
+    inside: Tensor = support.check(x)
+    if not bool(inside.all()):
+        msg = (
+            f"NormalizingFlow: expected x in the support {support}; got values from "
+            f"{float(x.min()):g} to {float(x.max()):g}. Scale the data as the first layer wants it."
+        )
+        raise ValueError(msg)
+
+
+def checked_noise(z: object, shape: torch.Size, n: int) -> Tensor:
+    """Return φ(x), or refuse it.
+
+    Raises:
+        ValueError: unless it is one tensor, (n, *shape).
+    """
+    return _checked("φ(x)", "the base: give it the shape of φ(x)", z, shape, n)
+
+
+def checked_sample(x: object, shape: torch.Size, n: int) -> Tensor:
+    """Return φ⁻¹(z), or refuse it.
+
+    Raises:
+        ValueError: unless it is one tensor, (n, *shape).
+    """
+    return _checked("φ⁻¹(z)", "the flow: give shape= to NormalizingFlow", x, shape, n)
+
+
+def checked_log_det(log_det: Tensor, n: int) -> Tensor:
+    """Return log-determinants, or refuse them: a sum over the batch would broadcast unnoticed.
+
+    Raises:
+        ValueError: unless they are (n,).
+    """
+    if log_det.shape != (n,):
+        msg = (
+            f"NormalizingFlow: expected log-determinants of shape ({n},), one for each sample; "
+            f"got {tuple(log_det.shape)}. Sum over the entries of a sample in the bijection."
+        )
+        raise ValueError(msg)
+    return log_det
+
+
+def _checked(name: str, whose: str, x: object, shape: torch.Size, n: int) -> Tensor:
+    if not isinstance(x, Tensor) or x.shape != (n, *shape):
+        got = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        msg = (
+            f"NormalizingFlow: expected {name} as one tensor ({n}, {_sizes(shape)}); got {got}. "
+            f"That shape is the one of {whose}; join several tensors in the chain."
+        )
+        raise ValueError(msg)
+    return x
+
+
+def _sizes(shape: torch.Size) -> str:
+    return ", ".join(map(str, shape))

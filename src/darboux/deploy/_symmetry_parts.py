@@ -1,0 +1,228 @@
+"""Plain layers that nonlinearities, poolings and resampling of features become."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.deploy._registry import freeze
+from darboux.linear._stencil import Padding
+from darboux.symmetry._nonlinear import GatedActivation, NormActivation, TensorProductActivation
+from darboux.symmetry._nonlinear.blocks import (
+    Runs,
+    join_fields,
+    joined,
+    norms,
+    split_fields,
+    working,
+)
+from darboux.symmetry._nonlinear.products import squares
+from darboux.symmetry._nonlinear.resample import halve, spread
+
+
+@final
+class FrozenNormActivation(nn.Module):
+    """Fields shortened by fixed numbers.
+
+    Shapes: (batch, channels, *space) -> the same.
+
+    Args:
+        activation: what is frozen.
+
+    Example:
+        >>> from darboux.symmetry import SO2, Feature
+        >>> activation = NormActivation(Feature(SO2(), ["1"]), bias=-2.5)
+        >>> FrozenNormActivation(activation)(torch.tensor([[3.0, 4.0]]))
+        tensor([[1.5000, 2.0000]])
+    """
+
+    def __init__(self, activation: NormActivation) -> None:
+        super().__init__()
+        self.runs: Runs = activation.runs
+        self.bias = nn.Buffer(activation.bias.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return max(1 + b_f/‖x_f‖, 0) x_f."""
+        biases = self.bias.split([count for count, _ in self.runs])
+        parts = split_fields(x, self.runs)
+        return join_fields([_shortened(p, b) for p, b in zip(parts, biases, strict=True)])
+
+
+def _shortened(part: Tensor, bias: Tensor) -> Tensor:
+    dtype = working(part.dtype)
+    square = part.to(dtype).square().sum(2, keepdim=True).clamp(min=torch.finfo(dtype).tiny)
+    bias = bias.to(dtype).reshape(-1, *(1,) * (part.ndim - 2))
+    return part * (1 + bias * square.rsqrt()).clamp(min=0).to(part.dtype)
+
+
+@final
+class FrozenGate(nn.Module):
+    """Fields scaled by gates, with a frozen activation for trivial fields.
+
+    Shapes: as those of `darboux.symmetry.GatedActivation`.
+
+    Args:
+        gated: what is frozen.
+
+    Example:
+        >>> from darboux.symmetry import SO2, Feature
+        >>> gated = GatedActivation(Feature(SO2(), ["0", "1"]))
+        >>> FrozenGate(gated)(torch.tensor([[-1.0, 2.0, 4.0, 0.0]]))
+        tensor([[0., 1., 2.]])
+    """
+
+    def __init__(self, gated: GatedActivation) -> None:
+        super().__init__()
+        self.channels = gated.target.channels
+        self.marks: Runs = gated.marks
+        self.activation = freeze(gated.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the fields, scaled by their gates."""
+        gates, start = torch.sigmoid(x[:, self.channels :]), 0
+        runs = tuple((count, max(size, 1)) for count, size in self.marks)
+        parts = []
+        for part, (count, size) in zip(
+            split_fields(x[:, : self.channels], runs), self.marks, strict=True
+        ):
+            if size:
+                gate = gates[:, start : start + count].unsqueeze(2)
+                parts.append((part * gate).flatten(1, 2))
+                start += count
+            else:
+                parts.append(self.activation(part.flatten(1, 2)))
+        return joined(parts)
+
+
+@final
+class ChannelMatrices(nn.Module):
+    """One fixed matrix for all fields of a run, run by run: a grouped 1x1 convolution.
+
+    Shapes: (batch, Σ count · columns, *space) -> (batch, Σ count · rows, *space).
+
+    Args:
+        matrices: one for each run, (rows, columns).
+        counts: how many fields each run has.
+
+    Example:
+        >>> swap = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> ChannelMatrices([swap], [2])(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+        tensor([[2., 1., 4., 3.]])
+    """
+
+    def __init__(self, matrices: list[Tensor], counts: list[int]) -> None:
+        super().__init__()
+        pairs = zip(counts, matrices, strict=True)
+        self.runs: Runs = tuple((count, matrix.shape[1]) for count, matrix in pairs)
+        self.matrices = _fixed(matrices)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the matrices make of the fields."""
+        pairs = zip(self.matrices, split_fields(x, self.runs), strict=True)
+        return join_fields(
+            [torch.einsum("ij,bcj...->bci...", m.to(part.dtype), part) for m, part in pairs]
+        )
+
+
+def _fixed(matrices: list[Tensor]) -> nn.ParameterList:
+    """Return copies that need no gradient."""
+    copies = [m.detach().clone() for m in matrices]
+    return nn.ParameterList(nn.Parameter(m, requires_grad=False) for m in copies)
+
+
+@final
+class FrozenPooling(nn.Module):
+    """One number per field: its largest entry, or its norm.
+
+    Shapes: (batch, channels, *space) -> (batch, fields, *space).
+
+    Args:
+        runs: runs of equal fields as (count, size).
+        how: "max" or "norm".
+
+    Example:
+        >>> FrozenPooling(((1, 2),), how="norm")(torch.tensor([[3.0, 4.0]]))
+        tensor([[5.]])
+    """
+
+    def __init__(self, runs: Runs, *, how: str) -> None:
+        super().__init__()
+        self.runs, self.how = runs, how
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return one number per field."""
+        parts = split_fields(x, self.runs)
+        if self.how == "max":
+            return joined([part.amax(2) for part in parts])
+        return joined([norms(part) for part in parts])
+
+
+@final
+class FrozenResample(nn.Module):
+    """Half or twice as many pixels along each axis.
+
+    Shapes: (batch, channels, *space) -> (batch, channels, *⌈space/2⌉) or twice the size.
+
+    Args:
+        padding: "circular" or "zeros".
+        larger: whether to double.
+
+    Example:
+        >>> FrozenResample("circular", larger=True)(torch.ones(1, 1, 2)).shape
+        torch.Size([1, 1, 4])
+    """
+
+    def __init__(self, padding: Padding, *, larger: bool) -> None:
+        super().__init__()
+        self.padding: Padding = padding
+        self.larger = larger
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the image of the other size."""
+        for axis in range(2, x.ndim):
+            if self.larger:
+                x = 2 * spread(x, axis, 2 * x.shape[axis], self.padding)
+            else:
+                x = halve(x, axis, self.padding)
+        return x
+
+
+@final
+class FrozenProducts(nn.Module):
+    """The quadratic map x -> W (x ⊗ x) with fixed W.
+
+    Shapes: as those of `darboux.symmetry.TensorProductActivation`.
+
+    Args:
+        module: what is frozen.
+
+    Example:
+        >>> from darboux.symmetry import SO2, Feature
+        >>> feature = Feature(SO2(), ["0", "0"])
+        >>> FrozenProducts(TensorProductActivation(feature, feature))(torch.zeros(1, 2))
+        tensor([[0., 0.]])
+    """
+
+    order: Tensor
+
+    def __init__(self, module: TensorProductActivation) -> None:
+        super().__init__()
+        self.pairs = module.pairs
+        self.blocks = tuple(module.blocks)
+        self.matrices = _fixed(module.matrices())
+        self.order = nn.Buffer(module.order.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return W (x ⊗ x)."""
+        products = [squares(x, pairs) for pairs in self.pairs]
+        results, k = [], 0
+        for block in self.blocks:
+            parts = []
+            for which in block:
+                matrix = self.matrices[k].to(x.dtype)
+                parts.append(torch.einsum("oi,bi...->bo...", matrix, products[which]))
+                k += 1
+            results.append(torch.stack(parts).sum(0))
+        return torch.cat(results, dim=1).index_select(1, self.order)

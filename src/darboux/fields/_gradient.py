@@ -1,0 +1,241 @@
+"""The gradient field of equation (16), in two metrics."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from darboux.activations import Activation
+from darboux.fields._checks import largest_slope, require_conservative, slope_premises
+from darboux.fields._equivariance import pulled_back
+from darboux.fields._field import Constant, Time, VectorField
+from darboux.linear import LinearMap
+from darboux.structure import (
+    AdjointOf,
+    CocoerciveField,
+    Equivariant,
+    GradientOfEnergy,
+    Kind,
+    NormAtMost,
+    Premise,
+    RowsAtMost,
+)
+
+Metric = Literal["rows", "norm"]
+
+
+@final
+class GradientField(VectorField):
+    """The gradient field f(z) = -A* T⁻¹ σ(A z + b) = -∇V(z), V(z) = 1ᵀ T⁻¹ γ(A z + b).
+
+    Two choices of the positive diagonal T:
+
+    - ``metric="rows"``: T = ``map.row_bound()``, so A A* <= T and ‖A* T⁻¹ A‖ <= 1. With
+      slopes in [0, L] the potential is L-smooth and convex, and ν̄ = -1/L **for all
+      parameters** (Baillon and Haddad): steps need no norm.
+    - ``metric="norm"``: T = 1, equation (16) as printed, ν̄ = -1/(L ‖A‖²).
+
+    With smallest slope l and ‖A x‖ >= μ ‖x‖, ν <= -l μ² (divided by max T for "rows").
+
+    Shapes: z is (batch, in_features, *space); A maps in_features to any number.
+
+    Source: section 2.1.1, equation (16) and theorem 2.1; section 2.2.1 for ν̄.
+
+    Args:
+        map: the linear map A.
+        activation: σ, elementwise, or the gradient of another potential Γ(A z + b): then the
+            rows of one field take their maximum, so that T⁻¹ σ is a gradient, too.
+        metric: "rows" or "norm".
+
+    Raises:
+        TypeError: if σ has no potential.
+        ValueError: if the metric is unknown.
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> field.cocoercivity()
+        -1.0
+    """
+
+    autonomous = True
+    conservative = False
+    passive = True  # V does not rise
+
+    def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
+        super().__init__()
+        require_conservative("GradientField", activation)
+        if metric not in ("rows", "norm"):
+            msg = f"GradientField: expected metric 'rows' or 'norm'; got {metric!r}."
+            raise ValueError(msg)
+        self.map = map
+        self.activation = activation
+        self.metric = metric
+        self.bias = map.bias()
+
+    def forward(self, t: Time, z: Tensor) -> Tensor:
+        """Return f(t, z)."""
+        return -self.gradient(t, z)
+
+    def bind(self) -> BoundGradientField:
+        """Return the field with its metric computed once."""
+        return self.bind_to(self.scale())
+
+    def bind_to(self, scale: Tensor | None) -> BoundGradientField:
+        """Return the field with a given diagonal of T⁻¹, as `scale` returns it."""
+        return BoundGradientField(self, scale)
+
+    def energy(self, t: Time, z: Tensor) -> Tensor:
+        """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
+        del t  # autonomous
+        return self.potential(z, self.scale())
+
+    def gradient(self, t: Time, z: Tensor) -> Tensor:
+        """Return ∇V."""
+        del t  # autonomous
+        return self.potential_slope(z, self.scale())
+
+    def steer(self, t: Time, z: Tensor, g: Tensor) -> Tensor:
+        """Return S g, f = S∇V with S = -I."""
+        del t, z
+        return -g
+
+    def supply(self, t: Time, z: Tensor) -> None:
+        """Return that nothing flows in."""
+        del t, z
+
+    def potential(self, z: Tensor, scale: Tensor | None) -> Tensor:
+        """Return V(z), (batch,), with a given diagonal of T⁻¹."""
+        potential = self.activation.antiderivative(self.map.affine(z, self.bias))
+        if scale is not None:
+            potential = potential * _like_channels(scale, potential)
+        return potential.flatten(1).sum(dim=1)
+
+    def potential_slope(self, z: Tensor, scale: Tensor | None) -> Tensor:
+        """Return ∇V(z) with a given diagonal of T⁻¹."""
+        y = self.activation(self.map.affine(z, self.bias))
+        return self.map.adjoint(y) if scale is None else self.map.scaled_adjoint(y, scale)
+
+    def scale(self) -> Tensor | None:
+        """Return the diagonal of T⁻¹, (out_features,), or None for T = 1."""
+        if self.metric == "norm":
+            return None
+        return inverse_rows(self.activation.tie(self.map.row_bound()))
+
+    def lipschitz(self) -> Constant:
+        """Return L."""
+        slope = largest_slope(self.activation)
+        return slope if self.metric == "rows" else slope * self.map.norm_bound().square()
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return pulled_back(self.map.equivariant(), self.activation)
+
+    def one_sided_lipschitz(self) -> Constant:
+        """Return a bound of ν."""
+        lower, _ = self.activation.slopes()
+        if lower == 0:
+            return 0.0
+        if lower < 0:  # -A*T⁻¹DA <= |l| A*T⁻¹A
+            rows = 1.0 if self.metric == "rows" else self.map.norm_bound().square()
+            return -lower * rows
+        smallest = self.map.lower_bound().square()
+        return -lower * (smallest if self.metric == "norm" else smallest / self._largest_row())
+
+    def _largest_row(self) -> Tensor:
+        return self.activation.tie(self.map.row_bound()).max()
+
+    def cocoercivity(self) -> Constant | None:
+        """Return ν̄, or None."""
+        lower, upper = self.activation.slopes()
+        if lower < 0 or upper <= 0:
+            return None
+        return -1 / upper if self.metric == "rows" else -1 / (upper * self.map.norm_bound() ** 2)
+
+    def cocoercivity_kind(self) -> Kind:
+        """Return how ν̄ is known."""
+        return Kind.CONSTRUCTION if self.metric == "rows" else Kind.BOUND
+
+    def premises(self) -> tuple[Premise, ...]:
+        """Return what the constants rest on."""
+        size = RowsAtMost(self.map) if self.metric == "rows" else NormAtMost(self.map)
+        slopes = slope_premises(self.activation)
+        gradient = (*slopes, AdjointOf(self.map), size, GradientOfEnergy(self))
+        return gradient if self.cocoercivity() is None else (*gradient, CocoerciveField(self))
+
+    def why(self) -> str:
+        """Return the theorem, in words."""
+        if self.metric == "rows":
+            return "convex potential, AA* <= T: ν̄ = -1/L for all parameters (2.2.1)"
+        return "convex potential: ν̄ = -1/(L‖A‖²) (section 2.2.1)"
+
+
+def inverse_rows(rows: Tensor) -> Tensor:
+    """Return T⁻¹ from a row bound T.
+
+    It is used in the dtype of z, so it is rounded down by two units of float32
+    beforehand: then A A* <= T still holds for the rounded diagonal.
+    """
+    return (1 - 2 * torch.finfo(torch.float32).eps) / rows
+
+
+def _like_channels(scale: Tensor, y: Tensor) -> Tensor:
+    """Return a channel vector shaped to multiply y, in the dtype of y."""
+    return scale.to(y.dtype).reshape(-1, *(1,) * (y.ndim - 2))
+
+
+@final
+class BoundGradientField:
+    """A `GradientField` with a fixed diagonal T⁻¹: what `GradientField.bind` returns.
+
+    It has what integrators ask of a gradient form, f = S∇V with S = -I, so that all stages
+    of a discrete gradient share one bound, too.
+
+    Shapes: as for the field.
+
+    Source: sections 2.1.1 and 2.2.2.
+
+    Args:
+        field: the field.
+        scale: the diagonal, as `GradientField.scale` returns it.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> z = torch.ones(2, 4)
+        >>> bool((BoundGradientField(field, field.scale())(0.0, z) == field(0.0, z)).all())
+        True
+    """
+
+    autonomous = True
+    conservative = False
+    passive = True
+
+    def __init__(self, field: GradientField, scale: Tensor | None) -> None:
+        self.field = field
+        self.scale = scale
+
+    def __call__(self, t: Time, z: Tensor) -> Tensor:
+        """Return f(t, z)."""
+        return -self.gradient(t, z)
+
+    def energy(self, t: Time, z: Tensor) -> Tensor:
+        """Return the potential V(z), (batch,)."""
+        del t  # autonomous
+        return self.field.potential(z, self.scale)
+
+    def gradient(self, t: Time, z: Tensor) -> Tensor:
+        """Return ∇V."""
+        del t
+        return self.field.potential_slope(z, self.scale)
+
+    def steer(self, t: Time, z: Tensor, g: Tensor) -> Tensor:
+        """Return S g = -g."""
+        del t, z
+        return -g
+
+    def supply(self, t: Time, z: Tensor) -> None:
+        """Return that nothing flows in."""
+        del t, z

@@ -1,0 +1,53 @@
+"""Binding many fields at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from darboux.fields._field import Bound, VectorField
+from darboux.fields._gradient import GradientField, inverse_rows
+from darboux.linear import CombinedMap, Stencil, StencilMap
+from darboux.linear._rows import row_bounds
+
+
+def bind_together(fields: Sequence[VectorField]) -> list[Bound]:
+    """Return `bind` of every field, with the bounds of equal shape computed in one batch.
+
+    The bounds of a flow do not depend on z, so all of them are known before the first step;
+    a field that occurs many times is bound once.
+
+    Args:
+        fields: the fields, in the order of the result.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> linear = [dx.linear.Dense(4, 6) for _ in range(2)]
+        >>> fields = [dx.fields.GradientField(a, dx.activations.ReLU()) for a in linear]
+        >>> z = torch.ones(1, 4)
+        >>> torch.testing.assert_close(bind_together(fields)[1](0.0, z), fields[1](0.0, z))
+    """
+    bounds: dict[int, Bound] = {}
+    groups: dict[object, dict[int, tuple[GradientField, Stencil]]] = {}
+    for field in {id(field): field for field in fields}.values():
+        stencil = _stencil(field)
+        if stencil is not None and isinstance(field, GradientField):
+            weight = stencil.weight
+            key = (weight.shape, weight.dtype, weight.device)
+            groups.setdefault(key, {})[id(field)] = (field, stencil)
+        else:
+            bounds[id(field)] = field.bind()
+    for group in groups.values():
+        rows = row_bounds([stencil for _, stencil in group.values()])
+        for (name, (field, _)), row in zip(group.items(), rows.unbind(), strict=True):
+            bounds[name] = field.bind_to(inverse_rows(field.activation.tie(field.map.tie(row))))
+    return [bounds[id(field)] for field in fields]
+
+
+def _stencil(field: VectorField) -> Stencil | None:
+    """Return the stencil of a gradient field in the row metric, if its map is one."""
+    if not isinstance(field, GradientField) or field.metric != "rows":
+        return None
+    linear = field.map
+    if isinstance(linear, CombinedMap) and not linear.one_stencil:
+        return None
+    return linear.stencil() if isinstance(linear, StencilMap) else None

@@ -1,0 +1,191 @@
+"""The times at which a solution is asked for, and the steps between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from darboux.integrators import (
+    DormandPrince,
+    Euler,
+    ImplicitEuler,
+    ImplicitMidpoint,
+    ImprovedEuler,
+    Integrator,
+    Kutta3,
+    Kutta4,
+    RadauIIA,
+    RungeKutta,
+    StepSize,
+    StormerVerlet,
+    SymplecticEuler,
+    Tableau,
+    Time,
+)
+from darboux.solvers._transforms import is_differentiated
+
+_ROUNDING = 16 * torch.finfo(torch.float32).eps  # up to which steps count as equal
+
+_COMPILED = (
+    "odeint: expected times as a list of numbers in a compiled graph with {what}; got a tensor, "
+    "whose values are not known there. Use t.tolist() outside of it."
+)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Strictly monotone times t_0, ..., t_n.
+
+    They are numbers, or 0-dimensional tensors where their values are not known, in a compiled
+    graph, or where derivatives by them may be asked for.
+
+    Args:
+        values: the times.
+
+    Example:
+        >>> times = Times.of(torch.tensor([0.0, 1.0, 3.0]))
+        >>> list(times.steps(1, 0.7))[:2]
+        [(1.0, 0.6666666666666666), (1.6666666666666665, 0.6666666666666666)]
+    """
+
+    values: tuple[Time, ...]
+
+    @staticmethod
+    def of(t: Tensor | Sequence[float]) -> Times:
+        """Return the times of a tensor, or of a list of numbers.
+
+        Raises:
+            ValueError: if they are not on one axis, not finite or not strictly monotone.
+        """
+        if not isinstance(t, Tensor):
+            values = tuple(float(time) for time in t)
+            _check(values)
+            return Times(values)
+        if t.ndim != 1 or len(t) == 0:
+            msg = (
+                f"odeint: expected times t on one axis, the first of them that of y0; got shape "
+                f"{tuple(t.shape)}. Use torch.linspace(0.0, 1.0, 11)."
+            )
+            raise ValueError(msg)
+        if torch.compiler.is_compiling():
+            return Times(tuple(t.unbind()))
+        numbers = tuple(float(time) for time in t.detach().unbind())
+        _check(numbers)
+        return Times(tuple(t.unbind()) if is_differentiated(t) else numbers)
+
+    def steps(self, k: int, longest: float | None) -> Iterator[tuple[Time, StepSize]]:
+        """Yield (t, h) of the steps from t_k to t_{k+1}, equal ones of at most a given length.
+
+        Args:
+            k: which interval.
+            longest: the longest step, one step for the interval if None.
+        """
+        start, duration = self.values[k], self.values[k + 1] - self.values[k]
+        count = 1 if longest is None else self._count(duration, longest)
+        for j in range(count):
+            yield start + (j / count) * duration, duration / count
+
+    def are_equal(self, h: StepSize, other: StepSize) -> bool:
+        """Return whether two steps are equal up to the rounding of times in float32."""
+        largest = max(abs(_number(time, "a two-step method")) for time in self.values)
+        difference = abs(_number(h, "") - _number(other, ""))
+        return difference <= _ROUNDING * largest
+
+    def _count(self, duration: StepSize, longest: float) -> int:
+        length = abs(_number(duration, "step_size"))
+        # a quotient that is an integer up to rounding is that integer
+        return max(1, math.ceil(length / longest * (1 - _ROUNDING)))
+
+
+def _number(value: Time, what: str) -> float:
+    if not isinstance(value, Tensor):
+        return value
+    if torch.compiler.is_compiling():
+        raise RuntimeError(_COMPILED.format(what=what))
+    return float(value.detach())
+
+
+def _check(values: tuple[float, ...]) -> None:
+    steps = [end - start for start, end in pairwise(values)]
+    finite = all(math.isfinite(value) for value in values)
+    if not values or not finite or not (all(h > 0 for h in steps) or all(h < 0 for h in steps)):
+        shown = ", ".join(f"{value:g}" for value in values[:6])
+        msg = (
+            "odeint: expected finite times t that strictly increase, or strictly decrease, the "
+            f"first of them that of y0; got [{shown}{', ...' if len(values) > 6 else ''}]. Sort "
+            "them and leave out repetitions."
+        )
+        raise ValueError(msg)
+
+
+def _midpoint() -> RungeKutta:
+    half = Fraction(1, 2)
+    return RungeKutta(Tableau(((0, 0), (half, 0)), (0, 1), (0, half), "explicit midpoint"))
+
+
+_METHODS: dict[str, Integrator] = {
+    "dopri5": DormandPrince(),
+    "euler": Euler(),
+    "heun": ImprovedEuler(),
+    "implicit_euler": ImplicitEuler(),
+    "implicit_midpoint": ImplicitMidpoint(),
+    "improved_euler": ImprovedEuler(),
+    "leapfrog": StormerVerlet(),
+    "midpoint": _midpoint(),
+    "radau": RadauIIA(3),
+    "rk3": Kutta3(),
+    "rk4": Kutta4(),
+    "symplectic_euler": SymplecticEuler(),
+    "verlet": StormerVerlet(),
+}
+
+
+def as_method(
+    method: object, *, rtol: float | None = None, atol: float | None = None
+) -> Integrator:
+    """Return the integrator that a name stands for, or the integrator that is given.
+
+    Args:
+        method: an integrator, or its name.
+        rtol: the relative tolerance of "dopri5"; that of `DormandPrince` if None.
+        atol: the absolute one.
+
+    Raises:
+        TypeError: if it is neither an integrator nor a name.
+        ValueError: if the name is unknown, or the method takes no tolerances.
+
+    Example:
+        >>> as_method("rk4")
+        RungeKutta('Kutta(4)', order=4, stages=4)
+    """
+    if not isinstance(method, (Integrator, str)):
+        msg = (
+            f"odeint: expected a method by name or an integrator; got {type(method).__name__}. "
+            "Use 'dopri5' or Kutta4()."
+        )
+        raise TypeError(msg)
+    if method == "dopri5":
+        usual = DormandPrince()
+        relative = usual.rtol if rtol is None else rtol
+        return DormandPrince(rtol=relative, atol=usual.atol if atol is None else atol)
+    if rtol is not None or atol is not None:
+        msg = (
+            f"odeint: expected no rtol or atol with method {method!r}; got {rtol} and {atol}. Use "
+            "'dopri5', or DormandPrince(rtol=..., atol=...); a fixed step is set by step_size."
+        )
+        raise ValueError(msg)
+    if isinstance(method, Integrator):
+        return method
+    if method not in _METHODS:
+        msg = (
+            f"odeint: expected a method among {', '.join(_METHODS)}; got {method!r}. Use one of "
+            "them, or an object of darboux.integrators."
+        )
+        raise ValueError(msg)
+    return _METHODS[method]

@@ -1,0 +1,146 @@
+"""When a step brings two solutions no further apart (section 2.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from darboux.flow._steps import StepSize, as_float
+from darboux.integrators import Integrator, PostActivation, lacks
+from darboux.structure import (
+    Averaged,
+    BiLipschitz,
+    Claim,
+    Kind,
+    LinearGrowth,
+    Lipschitz,
+    OneSidedField,
+    SeparableField,
+    StepWithin,
+)
+
+if TYPE_CHECKING:
+    from darboux.flow._step import Step
+
+
+def contraction(step: Step) -> list[Claim]:
+    """Return that the step is nonexpansive, or averaged, where a theorem says so.
+
+    Explicit methods inside their radius, h <= -2 ν̄ r; B-stable ones with any h where ν <= 0.
+
+    Source: section 2.2.1, equation (21).
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=1))
+        >>> [round(claim.structure.alpha, 6) for claim in contraction(flow.chain()[0][1])]
+        [0.9]
+    """
+    return _inside_the_radius(step) or _b_stable(step)
+
+
+def _inside_the_radius(step: Step) -> list[Claim]:
+    limit, radius = step.limit(), step.integrator.radius
+    if limit is None or radius is None:
+        return []
+    h, bound = as_float(step.size()), as_float(limit)
+    always = step.rule.fraction_of_limit()
+    if always is None and not 0 <= h <= bound:
+        return []
+    by_rule = always is not None or step.field.cocoercivity_kind() is Kind.CONSTRUCTION
+    kind = Kind.CONSTRUCTION if by_rule else Kind.BOUND
+    fraction = always if always is not None else h / bound
+    reason = f"h <= -2ν̄r with r = {radius:g} at fraction {fraction:.4g}: {step.field.why()}"
+    premises = (StepWithin(step), *step.field.premises())
+    return [Claim(_averaged(fraction, radius), kind, reason, premises)]
+
+
+def _b_stable(step: Step) -> list[Claim]:
+    one_sided = step.field.one_sided_lipschitz()
+    if not step.integrator.b_stable or one_sided is None or as_float(one_sided) > 0:
+        return []
+    # a constant that no parameter enters holds for all of them
+    kind = Kind.CONSTRUCTION if isinstance(one_sided, float) else Kind.BOUND
+    reason = f"algebraically stable method and ν = {as_float(one_sided):.4g} <= 0: any h (21)"
+    premises = (*step.field.premises(), OneSidedField(step.field))
+    return [Claim(Lipschitz(1.0), kind, reason, premises)]
+
+
+def _averaged(fraction: float, radius: float) -> Averaged | Lipschitz:
+    """Return α = rθ/(rθ + 1 - θ) for θ < 1, else nonexpansive."""
+    if fraction >= 1 or radius == float("inf"):
+        return Lipschitz(1.0)
+    return Averaged(radius * fraction / (radius * fraction + 1 - fraction))
+
+
+Factor = Callable[[StepSize, StepSize], Tensor]
+
+
+def growth(step: Step) -> list[Claim]:
+    """Return the Lipschitz constant of a step from h, L and the method's coefficients.
+
+    Source: section 2.1, equation (13).
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> flow = dx.Flow(field, dx.integrators.Euler(), horizon=3.0, steps=1)
+        >>> [round(c.structure.constant, 6) for c in growth(flow.chain()[0][1])]
+        [4.0]
+    """
+    lipschitz = step.field.lipschitz()
+    integrator = inner(step.integrator)
+    factor: Factor | None = getattr(integrator, "lipschitz_factor", None)
+    if lipschitz is None or factor is None:
+        return []
+    premises = step.field.premises()
+    if integrator.by_parts:  # the factor is that of shears
+        if not step.field.separable:
+            return []
+        premises = (*premises, SeparableField(step.field))
+    h = step.size()
+    constant = as_float(factor(h, lipschitz))
+    reason = f"the method's polynomial in hL = {as_float(h) * as_float(lipschitz):.4g} (13)"
+    if integrator.by_parts and not lacks(integrator, "step_back") and constant > 0:
+        # the shears of the way back have the same factor
+        both = BiLipschitz(1 / constant, constant)
+        return [Claim(both, Kind.BOUND, reason, premises)]
+    return [Claim(Lipschitz(constant), Kind.BOUND, reason, premises)]
+
+
+def linear_growth(step: Step) -> list[Claim]:
+    """Return Zhang and Schaeffer's bound of post-activation Euler steps.
+
+    A2 >= 0, σ >= 0 and z >= 0 give 0 <= z' <= z + h b2⁺ entry by entry.
+
+    Source: section 2.1.1, equation (15).
+
+    Example:
+        >>> import darboux as dx
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> flow = dx.Flow(field, dx.integrators.PostActivation(dx.integrators.Euler()), steps=1)
+        >>> linear_growth(flow.chain()[0][1])
+        []
+    """
+    bound = getattr(step.field, "growth", lambda: None)()
+    integrator = step.integrator
+    if bound is None or not isinstance(integrator, PostActivation) or not integrator.is_euler:
+        return []
+    norm, kind = bound
+    reason = "A2 >= 0, σ >= 0: 0 <= z' <= z + h b2⁺ entry by entry (Zhang and Schaeffer)"
+    increment = as_float(step.size()) * float(norm)
+    return [Claim(LinearGrowth(increment), kind, reason, step.field.premises())]
+
+
+def inner(integrator: Integrator) -> Integrator:
+    """Return the method inside a post-activation method.
+
+    Example:
+        >>> import darboux as dx
+        >>> inner(dx.integrators.PostActivation(dx.integrators.Euler()))
+        RungeKutta('Euler', order=1, stages=1)
+    """
+    return integrator.inner if isinstance(integrator, PostActivation) else integrator

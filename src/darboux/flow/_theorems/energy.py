@@ -1,0 +1,96 @@
+"""When a step keeps an energy, or does not raise it (sections 2.1.1 and 2.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from darboux.integrators import GradientForm, Integrator, lacks
+from darboux.structure import (
+    AutonomousField,
+    Claim,
+    Dissipative,
+    EnergyPreserving,
+    GradientOfEnergy,
+    Kind,
+    PassiveForm,
+    merge_premises,
+)
+
+if TYPE_CHECKING:
+    from darboux.flow._step import Step
+
+
+def energy(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
+    """Return what is known about the energy of the field along a step.
+
+    Args:
+        step: the step.
+        contractive: what `contraction` found, since its bounds need not be found twice.
+
+    Source: sections 2.1.1 and 2.2.2.
+
+    Example:
+        >>> import darboux as dx
+        >>> from darboux.flow._theorems import contraction
+        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
+        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=1))
+        >>> step = flow.chain()[0][1]
+        >>> [claim.structure for claim in energy(step, contraction(step))]
+        [Dissipative()]
+    """
+    return _discrete_gradient(step) or _descent(step, contractive)
+
+
+def _discrete_gradient(step: Step) -> list[Claim]:
+    """H(z') - H(z) = h ⟨∇̄H, S ∇̄H⟩ for every discrete gradient ∇̄H and every h >= 0."""
+    if not step.integrator.energy_exact or not step.field.autonomous:
+        return []
+    if lacks(step.field, "energy", "gradient", "steer"):
+        return []
+    form = cast("GradientForm", step.field)
+    if not form.passive:
+        return []
+    premises = (PassiveForm(step.field, conservative=form.conservative), _autonomous(step))
+    if form.conservative:
+        reason = "discrete gradient and S skew: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ = 0 (2.2.2)"
+        return [Claim(EnergyPreserving(), Kind.CONSTRUCTION, reason, premises)]
+    reason = "discrete gradient and S + S* <= 0: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ <= 0 (2.2.2)"
+    return [Claim(Dissipative(), Kind.CONSTRUCTION, reason, premises)]
+
+
+def _autonomous(step: Step) -> AutonomousField:
+    return AutonomousField(step.field)
+
+
+def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
+    """Return that a gradient field's own potential does not rise.
+
+    Descent lemma: V(z') <= V(z) - h (1 - h/limit) ‖f‖² for Euler with h <= limit.
+    Convexity: V(z) >= V(z') + ⟨∇V(z'), z - z'⟩ = V(z') + h ‖∇V(z')‖² for implicit Euler.
+    """
+    a = _single_stage(step.integrator)
+    explicit = a == 0 and len(contractive) > 0
+    implicit = a == 1 and step.field.cocoercivity() is not None
+    if not (explicit or implicit) or lacks(step.field, "energy"):
+        return []
+    word = (
+        "descent lemma for Euler inside the step limit" if explicit else "convex potential, any h"
+    )
+    reason = f"{word}: {step.field.why()}"
+    # Both are about f = -∇V: whatever the field lists, that is attacked.
+    descent = Claim(Dissipative(), Kind.CONSTRUCTION, reason, (GradientOfEnergy(step.field),))
+    known = (
+        contractive[0]
+        if explicit
+        else Claim(Dissipative(), step.field.cocoercivity_kind(), reason, step.field.premises())
+    )
+    return [Claim(Dissipative(), known.kind, reason, merge_premises((known, descent)))]
+
+
+def _single_stage(integrator: Integrator) -> float | None:
+    """Return a_11 of a Runge-Kutta method with one stage and weight 1, else None."""
+    tableau = getattr(integrator, "tableau", None)
+    if tableau is None or tableau.stages != 1 or tableau.b[0] != 1:
+        return None
+    return float(tableau.a[0][0])

@@ -1,0 +1,179 @@
+"""How much drift the gradients bear: measured on a few samples, by computing them both ways."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from darboux.gradients._fingerprint import Fingerprint
+from darboux.gradients._link import Stack, copied
+from darboux.gradients._passes import Passes, Sums
+from darboux.gradients._tape import Tape
+
+_SAMPLES = 2  # at least: statistics of a batch need two
+
+_PART = 4  # of the batch at most, as a divisor
+
+_AS_ROUNDING = 4.0  # times the effect of one rounding may gradients be off, where they jump
+
+
+@final
+class Outcome(NamedTuple):
+    """What came of one stretch of links.
+
+    Args:
+        drift: the largest relative error of reconstructed features.
+        error: the relative error of the gradients.
+        borne: the error that is allowed.
+        gradients: the exact ones, with respect to the stack before.
+    """
+
+    drift: float
+    error: float
+    borne: float
+    gradients: Stack
+
+
+@final
+class Calibration:
+    """Compares gradients from undone links with exact ones, and puts checkpoints where needed.
+
+    Rounding of the features matters as much as the gradients react to it, and that differs by
+    orders of magnitude from chain to chain. So a stretch of links is undone for a few samples of
+    the batch, and its gradients are compared with exact ones; it is halved until they agree.
+
+    Args:
+        tape: what the forward pass left behind.
+        tensors: the parameters as they were used.
+        context: the context, or None.
+        weight: the gradient with respect to log|det|, or None.
+        accuracy: the relative error of gradients that is allowed.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        tensors: list[Tensor],
+        context: Tensor | None,
+        weight: Tensor | None,
+        accuracy: float,
+    ) -> None:
+        self.tape, self.accuracy = tape, accuracy
+        self._whole = (tensors, context, weight)
+
+    def run(self, stack: Stack, gradients: Stack) -> None:
+        """Measure the stretches between checkpoints, the last one first.
+
+        Args:
+            stack: before the first link, exact.
+            gradients: with respect to the stack after the last link.
+        """
+        few = _few(stack[0])
+        tensors, context, weight = self._whole
+        given = (
+            None if context is None else context.detach()[few].requires_grad_(context.requires_grad)
+        )
+        self.passes = Passes(self.tape, tensors, given, None if weight is None else weight[few])
+        starts = sorted(
+            {0, *(k for k in self.tape.monitor.checkpoints if k < len(self.tape.links))}
+        )
+        first, back = _rows(stack, few), _rows(gradients, few)
+        stop = len(self.tape.links)
+        for start in reversed(starts):
+            back = self._stretch(start, stop, self.passes.ahead(0, start, first), back)
+            stop = start
+
+    def _stretch(self, start: int, stop: int, stack: Stack, gradients: Stack) -> Stack:
+        """Measure links start, ..., stop - 1, halve them if need be; return exact gradients."""
+        if stop - start == 1:
+            return self._exact(start, stop, stack, gradients, self._sums())
+        found = self._compared(start, stop, stack, gradients)
+        monitor = self.tape.monitor
+        if found.error <= found.borne:
+            monitor.allow(start, found.drift, found.error, found.borne)
+            return found.gradients
+        middle = monitor.split(start, stop, found.error, self.tape.links[stop - 1].name)
+        back = self._stretch(middle, stop, self.passes.ahead(start, middle, stack), gradients)
+        return self._stretch(start, middle, stack, back)
+
+    def _compared(self, start: int, stop: int, stack: Stack, gradients: Stack) -> Outcome:
+        """Return how far gradients from undone links are off."""
+        passes, prints = self.passes, self.tape.monitor.prints
+        marks: list[Fingerprint] = []
+        current, back, drift = stack, gradients, 0.0
+        for k in range(start, stop):
+            marks.append(prints(current[0]))
+            current = passes.ahead(k, k + 1, current)
+        undone = self._sums()
+        current, back = copied(current), copied(back)
+        for k in range(stop - 1, start, -1):
+            current, pull = passes.retrace(k, current)
+            back = passes.pull(k, pull, back, undone)
+            drift = max(drift, prints.drift(marks[k - start], current[0]))
+            if not math.isfinite(drift):
+                break
+        _, back = passes.repeat(start, start + 1, stack, back, undone)
+        exact = self._sums()
+        truth = self._exact(start, stop, stack, gradients, exact)
+        error = _error((back, undone), (truth, exact)) if math.isfinite(drift) else math.inf
+        borne = self.accuracy
+        if error > borne and self.tape.monitor.kinked:
+            borne = max(borne, _AS_ROUNDING * self._rounding(start, stop, stack, gradients))
+        return Outcome(drift, error, borne, truth)
+
+    def _rounding(self, start: int, stop: int, stack: Stack, gradients: Stack) -> float:
+        """Return by how much exact gradients differ when features change by one rounding.
+
+        Where derivatives jump, those of plain backpropagation are no more certain than that.
+        """
+        top, *rest = stack
+        nudged = top * (1 + torch.finfo(top.dtype).eps)
+        sums = self._sums(), self._sums()
+        one, other = (
+            self._exact(start, stop, (x, *rest), gradients, found)
+            for x, found in zip((top, nudged), sums, strict=True)
+        )
+        return _error((one, sums[0]), (other, sums[1]))
+
+    def _sums(self) -> Sums:
+        """Return sums of projections of gradients: to compare them, they need not be kept."""
+        reduce = self.tape.monitor.prints.projections
+        return Sums(len(self.passes.tensors), reduce=reduce)
+
+    def _exact(self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums) -> Stack:
+        """Return exact gradients, by halving: log K stacks in memory, K log K evaluations."""
+        if stop - start == 1:
+            return self.passes.repeat(start, stop, stack, gradients, sums)[1]
+        middle = (start + stop) // 2
+        half = self.passes.ahead(start, middle, stack)
+        back = self._exact(middle, stop, half, gradients, sums)
+        return self._exact(start, middle, stack, back, sums)
+
+
+def _error(found: tuple[Stack, Sums], exact: tuple[Stack, Sums]) -> float:
+    """Return the larger relative difference: of gradients by features, or by parameters."""
+    features = _difference(found[0], exact[0])
+    return max(features, _difference(found[1].tensors(), exact[1].tensors()))
+
+
+def _few(x: Tensor) -> Tensor:
+    """Return the places of some samples, spread over the batch."""
+    count = min(len(x), max(_SAMPLES, math.ceil(len(x) / _PART)))
+    return torch.arange(count, device=x.device) * len(x) // max(count, 1)
+
+
+def _rows(stack: Stack, rows: Tensor) -> Stack:
+    return tuple(tensor[rows] for tensor in stack)
+
+
+def _difference(found: Stack | list[Tensor], exact: Stack | list[Tensor]) -> float:
+    """Return the relative difference of gradients; none where they are not finite anyway."""
+    size = math.sqrt(sum(float(t.double().square().sum()) for t in exact))
+    pairs = zip(found, exact, strict=False)
+    off = math.sqrt(sum(float((a.double() - b.double()).square().sum()) for a, b in pairs))
+    if not math.isfinite(size) or off == 0.0:
+        return 0.0
+    return off / size if size > 0 and math.isfinite(off) else math.inf

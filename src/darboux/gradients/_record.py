@@ -1,0 +1,134 @@
+"""What a module holds, from one walk through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.gradients._environment import RandomState
+from darboux.gradients._fingerprint import Fingerprint
+from darboux.gradients._link import Link
+
+
+@final
+class Inventory:
+    """The modules, parameters and buffers of a module, with names.
+
+    Args:
+        module: the whole.
+
+    Example:
+        >>> [name for name, _ in Inventory(nn.Linear(1, 1)).parameters]
+        ['weight', 'bias']
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.modules: list[nn.Module] = []
+        self.parameters: list[tuple[str, Tensor]] = []
+        self.buffers: list[tuple[str, Tensor]] = []
+        for prefix, part in module.named_modules():
+            start = f"{prefix}." if prefix else ""
+            self.modules.append(part)
+            for name, parameter in part._parameters.items():
+                if parameter is not None:
+                    self.parameters.append((start + name, parameter))
+            for name, buffer in part._buffers.items():
+                if buffer is not None:
+                    self.buffers.append((start + name, buffer))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What one link found when it was applied.
+
+    Args:
+        mark: the fingerprint of the features before it.
+        random: the generators' states, where it drew numbers.
+        buffers: their values before, for those that it changed.
+    """
+
+    mark: Fingerprint | None
+    random: RandomState | None
+    buffers: Mapping[str, Tensor]
+
+
+@final
+class Watch:
+    """Watches a link being applied: which buffers it changes, whether it draws numbers.
+
+    Args:
+        device: where the features live.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._random = RandomState.now(device)
+
+    def before(self, inventory: Inventory) -> list[tuple[str, Tensor, Tensor]]:
+        """Return the buffers of a link with their names, and copies of them."""
+        return [(name, buffer, buffer.clone()) for name, buffer in inventory.buffers]
+
+    def after(
+        self, link: Link, mark: Fingerprint, buffers: list[tuple[str, Tensor, Tensor]]
+    ) -> Record:
+        """Return the record of a link that has just been applied."""
+        now = RandomState.now(self._device)
+        drew, self._random, before = not now.same(self._random), now, self._random
+        current = dict(link.module.named_buffers()) if buffers else {}
+        changed = {
+            name: copy
+            for name, buffer, copy in buffers
+            # batch normalisation writes without counting versions: values tell
+            if current.get(name) is not buffer or not torch.equal(buffer, copy)
+        }
+        return Record(mark, before if drew else None, changed)
+
+
+@final
+class _Call(nn.Module):
+    """A module around another one, through which any of its functions can be called."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Return what the function returns."""
+        return function(*arguments, **named)
+
+
+def repeat(
+    link: Link,
+    record: Record,
+    replaced: Mapping[str, Tensor],
+    function: Callable[..., Any],
+    *arguments: Any,
+    **named: Any,
+) -> Any:
+    """Call a function of a link as it was in the forward pass, leaving no trace.
+
+    Args:
+        link: whose function it is.
+        record: what the link found in the forward pass.
+        replaced: parameters that were put in the place of the module's own.
+        function: what is called.
+        *arguments: of the call.
+        **named: of the call.
+
+    Example:
+        >>> repeat.__name__
+        'repeat'
+    """
+    if record.random is not None:
+        record.random.restore()
+    if not record.buffers and not replaced:
+        return function(*arguments, **named)
+    tensors = {f"inner.{name}": value.clone() for name, value in record.buffers.items()}
+    tensors.update({f"inner.{name}": value for name, value in replaced.items()})
+    call = _Call(link.module)
+    return torch.func.functional_call(call, tensors, (function, *arguments), named)

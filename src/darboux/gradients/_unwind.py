@@ -1,0 +1,153 @@
+"""The backward pass of a chain: undo link by link, watch the drift, fall back where it grows."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.gradients._calibration import Calibration
+from darboux.gradients._link import Stack, copied
+from darboux.gradients._monitor import DriftError
+from darboux.gradients._passes import Passes, Sums
+from darboux.gradients._tape import Tape
+
+_REPEATED = 64.0  # units of rounding by which a repeated evaluation may differ
+
+
+@final
+class Unwinding:
+    """One backward pass.
+
+    Args:
+        tape: what the forward pass left behind.
+        kept: the stacks that it kept, exactly as they were.
+        context: the context, as a leaf.
+        tensors: the parameters as they were used.
+        gradients: with respect to the last stack.
+        weight: with respect to log|det|, or None.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        kept: dict[int, Stack],
+        context: Tensor | None,
+        tensors: list[Tensor],
+        gradients: Stack,
+        weight: Tensor | None,
+    ) -> None:
+        self.tape, self.kept, self.gradients = tape, dict(kept), copied(gradients)
+        self.whole = gradients
+        self.calibrated = False
+        self.passes = Passes(tape, tensors, context, weight)
+        self.sums = Sums(len(tensors))
+        dtype = gradients[0].dtype
+        accuracy = tape.monitor.accuracy_for(dtype, tape.environment.autocast)
+        self.calibration = Calibration(tape, tensors, context, weight, accuracy)
+
+    def run(self, stack: Stack) -> Stack:
+        """Return the gradients with respect to the first stack, starting from the last one."""
+        tape, stop = self.tape, len(self.tape.links)
+        due = tape.monitor.begin(stop) and tape.invert and len(stack[0]) > 0
+        with tape.environment.again(), torch.no_grad():
+            if due and 0 in self.kept:
+                self.calibrated = True
+                self.calibration.run(self.kept[0], self.whole)
+                self._keep_more()
+            for start in sorted({0, *self.kept}, reverse=True):
+                exact = self.kept.get(start)
+                if tape.invert:
+                    stack = self._segment(start, stop, exact, stack)
+                elif exact is not None:
+                    self._repeat(start, stop, exact)
+                stop, stack = start, stack if exact is None else exact
+            if due and 0 not in self.kept:
+                self._accept(stack)
+        return self.gradients
+
+    def _keep_more(self) -> None:
+        """Compute the stacks at checkpoints that a calibration has just asked for."""
+        links = len(self.tape.links)
+        for k in sorted(k for k in self.tape.monitor.checkpoints if k < links):
+            if k not in self.kept:
+                before = max(j for j in self.kept if j < k)
+                self.kept[k] = self.passes.ahead(before, k, self.kept[before])
+
+    def _accept(self, stack: Stack) -> None:
+        """Calibrate where nothing was kept: from what was reconstructed, afterwards."""
+        before = set(self.tape.monitor.checkpoints)
+        self.calibration.run(stack, self.whole)
+        if self.tape.monitor.checkpoints != before:
+            raise DriftError(_NOTHING_KEPT.format(name=self.tape.links[-1].name))
+
+    def _segment(self, start: int, stop: int, exact: Stack | None, stack: Stack) -> Stack:
+        """Go through links start, ..., stop - 1, undoing them as long as that is accurate."""
+        monitor, stack = self.tape.monitor, copied(stack)
+        for k in range(stop - 1, start - 1, -1):
+            if k == start and exact is not None:
+                self._repeat(start, k + 1, exact)
+                return exact
+            stack, pull = self.passes.retrace(k, stack)
+            drift = self._difference(k, stack)
+            monitor.measured(k, drift)
+            if not drift <= monitor.limit(start, stack[0].dtype) and not self._bears(start, drift):
+                return self._halve(start, k + 1, exact, drift)
+            self.gradients = self.passes.pull(k, pull, self.gradients, self.sums)
+        return stack
+
+    def _bears(self, start: int, drift: float) -> bool:
+        """Return whether gradients bear a drift that is larger than it was; look once a pass."""
+        if self.calibrated or 0 not in self.kept or drift != drift:
+            return False
+        self.calibrated, before = True, set(self.tape.monitor.checkpoints)
+        self.calibration.run(self.kept[0], self.whole)
+        dtype = self.whole[0].dtype
+        same = self.tape.monitor.checkpoints == before
+        return same and drift <= self.tape.monitor.limit(start, dtype)
+
+    def _halve(self, start: int, stop: int, exact: Stack | None, drift: float) -> Stack:
+        """Compute activations again from the exact ones before, and go on from these."""
+        monitor, name = self.tape.monitor, self.tape.links[stop - 1].name
+        if exact is None:
+            raise DriftError(_NOTHING_KEPT.format(name=name))
+        middle = monitor.split(start, stop, drift, name, what="features")
+        half = self.passes.ahead(start, middle, exact)
+        end = self.passes.ahead(middle, stop, half)
+        for k, again in ((middle, half), (stop, end)):
+            self._require_repeatable(k, again)
+        self._segment(middle, stop, half, end)
+        return self._segment(start, middle, exact, half)
+
+    def _repeat(self, start: int, stop: int, stack: Stack) -> None:
+        """Evaluate links again from an exact stack, and differentiate them together."""
+        found = self.passes.repeat(start, stop, stack, self.gradients, self.sums)
+        self._require_repeatable(stop, found[0])
+        self.gradients = found[1]
+
+    def _difference(self, k: int, stack: Stack) -> float:
+        mark = self.tape.records[k].mark
+        assert mark is not None  # every link is marked
+        return self.tape.monitor.prints.drift(mark, stack[0])
+
+    def _require_repeatable(self, k: int, stack: Stack) -> None:
+        """Refuse activations that differ when they are computed again from exact ones."""
+        if k == len(self.tape.links):
+            return
+        drift = self._difference(k, stack)
+        if drift > _REPEATED * torch.finfo(stack[0].dtype).eps:
+            name = self.tape.links[k - 1].name
+            raise RuntimeError(_NOT_REPEATABLE.format(name=name, drift=drift))
+
+
+_NOTHING_KEPT = (
+    "The inverses of links up to {name} magnify rounding, and nothing was kept from which their "
+    "activations could be computed again. Use on_drift='checkpoint', or memory='checkpoint'."
+)
+
+_NOT_REPEATABLE = (
+    "{name}, or a layer before it, gave another result when it was evaluated again from the same "
+    "input (relative difference {drift:.2g}), so that no gradient can be computed without its "
+    "activations. Use torch's random numbers and registered buffers only, or memory='autograd'."
+)

@@ -1,0 +1,203 @@
+"""Symmetric compositions of a symmetric method, of high order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast, final
+
+from torch import Tensor
+
+from darboux.integrators._composition_coefficients import CompositionCoefficients, scheme_names
+from darboux.integrators._composition_coefficients import scheme as named_scheme
+from darboux.integrators._integrator import Integrator, StepSize, Time
+from darboux.integrators._partitioned_step import partitioned_step
+from darboux.integrators._shear_methods import ShearMethod, StormerVerlet
+
+Factor = Callable[[StepSize, StepSize], Tensor]
+
+
+@final
+class Composition(Integrator):
+    """A step made of steps of another method, Ψ_h = Φ_{γ_s h} ∘ ... ∘ Φ_{γ_1 h}.
+
+    Φ is symmetric and of order 2, the γ_i are palindromic and fulfil the conditions of order
+    4, 6 or 8. Ψ is symmetric, and symplectic and composed of parts where Φ is; some γ_i are
+    negative, so that energies which only fall may rise in between.
+
+    | order | schemes, the best-conditioned first, and the steps of Φ |
+    |---|---|
+    | 4 | suzuki 5, yoshida 3 |
+    | 6 | kahan-li 9, yoshida 7 |
+    | 8 | kahan-li 17, suzuki-umeno 15, yoshida 15 |
+
+    With Störmer-Verlet and a separable field the last shear of each step and the first of the
+    next are one.
+
+    Shapes: those of the method Φ.
+
+    Source: section 2.2.2; Hairer, Lubich and Wanner, Geometric Numerical Integration, V.3.
+
+    Args:
+        order: 4, 6 or 8; any with coefficients of one's own.
+        base: Φ, `StormerVerlet()` if None; also `ImplicitMidpoint()` or `Splitting()`.
+        scheme: a name from the table, or coefficients; the first of its order if None.
+
+    Raises:
+        ValueError: if Φ is not symmetric or not of order 2, if there is no such scheme, or if
+            coefficients have another order.
+        TypeError: if `base` is no one-step method, or `scheme` is something else.
+
+    Example:
+        >>> Composition(4)
+        Composition(4, base=StormerVerlet(first='kick'), scheme='suzuki')
+        >>> len(Composition(8).coefficients.weights)
+        17
+    """
+
+    symmetric = True
+
+    def __init__(
+        self,
+        order: int,
+        *,
+        base: Integrator | None = None,
+        scheme: str | CompositionCoefficients | None = None,
+    ) -> None:
+        super().__init__()
+        self.base = _checked_base(StormerVerlet() if base is None else base)
+        self.coefficients = _coefficients(order, scheme)
+        self.order = order
+        self.symplectic = self.base.symplectic
+        self.by_parts = self.base.by_parts
+        self.equivariant = self.base.equivariant
+        weights = self.coefficients.weights
+        ends = [sum(weights[:i]) for i in range(len(weights))]
+        self._steps = tuple(zip(ends, weights, strict=True))
+        shears = self.base.shears if isinstance(self.base, ShearMethod) else None
+        # of one step, where Φ is a schedule of shears, too
+        self.shears = None if shears is None else shears.scaled(weights)
+
+    def require(self, field: Any) -> None:
+        """Refuse a field that the composed method refuses.
+
+        Raises:
+            TypeError: naming what it lacks, and what works.
+        """
+        self.base.require(field)
+
+    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
+        """Return z at time t + h.
+
+        Args:
+            field: a field that Φ can step.
+            t: the time.
+            h: the step size, a number or a 0-dimensional tensor, of either sign.
+            state: z.
+
+        Raises:
+            TypeError: if Φ refuses the field.
+            ValueError: if h is a tensor with axes, or z has a shape that Φ cannot step.
+            ConvergenceError: if Φ solves equations, and fails.
+        """
+        self.require(field)
+        if self.shears is not None:
+            return partitioned_step(self.shears, field, t, h, state, method=self, back=False)
+        for start, weight in self._steps:
+            # a time that depends on a learned step is a tensor
+            state = self.base.step(field, cast("float", t + start * h), weight * h, state)
+        return state
+
+    def step_back(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
+        """Return z at time t from z at t + h, with the errors of `step`.
+
+        Where Φ solves equations it is exact up to the tolerance of the solver.
+        """
+        self.require(field)
+        if self.shears is not None:
+            return partitioned_step(self.shears, field, t, h, state, method=self, back=True)
+        # Φ is symmetric: a step by -γh from the end of a step undoes it
+        for start, weight in reversed(self._steps):
+            end = cast("float", t + (start + weight) * h)
+            state = self.base.step(field, end, -weight * h, state)
+        return state
+
+    @property
+    def lipschitz_factor(self) -> Factor:
+        """(h, L) -> a Lipschitz constant of one step, float64; only where Φ has one.
+
+        The product of those of the shears for Störmer-Verlet, else of those of Φ.
+
+        Raises:
+            AttributeError: if Φ has none.
+        """
+        if self.shears is not None:
+            return self.shears.lipschitz_factor
+        factor: Factor | None = getattr(self.base, "lipschitz_factor", None)
+        if factor is None:
+            msg = f"{self!r}: no Lipschitz constant of {self.base!r} is known."
+            raise AttributeError(msg)
+        return partial(_product, factor, self.coefficients.weights)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the methods and the coefficients are equal."""
+        return isinstance(other, Composition) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        """Hash the method and the coefficients."""
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        """Return the constructor call."""
+        return f"Composition({self.order}, base={self.base!r}, scheme={self.coefficients.name!r})"
+
+    def _key(self) -> tuple[Integrator, CompositionCoefficients]:
+        return self.base, self.coefficients
+
+
+def _checked_base(base: object) -> Integrator:
+    if not isinstance(base, Integrator) or base.doubled:
+        found = "steps pairs of states" if isinstance(base, Integrator) else "is no integrator"
+        msg = (
+            f"Composition: expected a one-step method; got {base!r}, which {found}. Use "
+            "StormerVerlet(), Splitting() or ImplicitMidpoint()."
+        )
+        raise TypeError(msg)
+    if not base.symmetric or base.order != 2:
+        kind = "symmetric" if base.symmetric else "not symmetric"
+        msg = (
+            f"Composition: expected a symmetric method of order 2; got {base!r}, {kind} and of "
+            f"order {base.order}. Use StormerVerlet(), Splitting() or ImplicitMidpoint()."
+        )
+        raise ValueError(msg)
+    return base
+
+
+def _coefficients(order: int, scheme: object) -> CompositionCoefficients:
+    if scheme is None:
+        return named_scheme(order, next(iter(scheme_names(order)), ""))
+    if isinstance(scheme, str):
+        return named_scheme(order, scheme)
+    if not isinstance(scheme, CompositionCoefficients):
+        msg = (
+            "Composition: expected scheme to be a name or CompositionCoefficients; got "
+            f"{type(scheme).__name__}. Use CompositionCoefficients(weights, name)."
+        )
+        raise TypeError(msg)
+    if scheme.order != order:
+        msg = (
+            f"Composition: expected coefficients of order {order}; got {scheme.name!r} of order "
+            f"{scheme.order}. Correct the coefficients, or use Composition({scheme.order}, ...)."
+        )
+        raise ValueError(msg)
+    return scheme
+
+
+def _product(
+    factor: Factor, weights: tuple[float, ...], h: StepSize, lipschitz: StepSize
+) -> Tensor:
+    """Return the product of the constants of all steps."""
+    total = factor(weights[0] * h, lipschitz)
+    for weight in weights[1:]:
+        total = total * factor(weight * h, lipschitz)
+    return total

@@ -1,0 +1,183 @@
+"""Implicit Runge-Kutta methods: all stages solved together."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.integrators._integrator import Field, Integrator, StepSize, Time
+from darboux.integrators._order_conditions import order as order_of
+from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
+from darboux.integrators._stages import Stages, mixed
+from darboux.integrators._step_size import step_size
+from darboux.integrators._tableau import Tableau, is_symmetric, is_symplectic
+from darboux.solvers import Method, solve
+
+_CONDITION = 1e8  # of A, above which its inverse is not used
+
+
+Rows = tuple[tuple[float, ...], ...]
+
+
+@final
+class ImplicitRungeKutta(Integrator):
+    """One step of an implicit Runge-Kutta method.
+
+    Z_i = h Σ_j a_ij f(t + c_j h, z + Z_j),  z' = z + h Σ_i b_i f(t + c_i h, z + Z_i).
+
+    The increments Z of all stages are one unknown, which `darboux.solvers._solve` finds for
+    each sample on its own: by plain iteration where that contracts well, else by Newton's
+    method. Gradients are those of the exact solution, by the implicit function theorem. Where
+    A is regular, h f = A⁻¹ Z, so that z' = z + Σ_i d_i Z_i with dᵀ = bᵀA⁻¹: no error of Z is
+    multiplied by a stiff field.
+
+    `order`, `b_stable`, `symplectic` and `symmetric` are read off the tableau, and so is
+    `radius`; it is None where it is infinite or where some b_i <= 0.
+
+    `torch.func.vmap` over samples and `torch.compile` of one whole graph are refused, because
+    the iteration depends on values; put samples on the first axis.
+
+    Shape: z and f(t, z) are (batch, channels, *space), or any shape whose first axis is that
+    of independent samples. A field with ``autonomous = True`` is evaluated on all stages in
+    one call, (batch · s, channels, *space). The dtype and device follow z.
+
+    Source: section 2.2, equation (21); Hairer and Wanner, Solving Ordinary Differential
+    Equations II, IV.8.
+
+    Args:
+        tableau: an implicit tableau.
+        order: p, if it is known; `darboux.integrators.order` of the tableau if None.
+        method: "auto", "fixed-point" or "newton", as for `solve`.
+        tol: the error of Z relative to z that is allowed; rounding if None.
+        max_iter: iterations of each kind in one step.
+
+    Raises:
+        ValueError: if the tableau is explicit.
+
+    Example:
+        >>> import torch
+        >>> from darboux.integrators import ImplicitEuler
+        >>> step = ImplicitEuler().step
+        >>> step(lambda t, z: -z, 0.0, 3.0, torch.ones(1, 1))  # 1/(1 + h)
+        tensor([[0.2500]])
+    """
+
+    equivariant = True
+
+    def __init__(
+        self,
+        tableau: Tableau,
+        *,
+        order: int | None = None,
+        method: Method = "auto",
+        tol: float | None = None,
+        max_iter: int = 50,
+    ) -> None:
+        super().__init__()
+        if tableau.explicit:
+            msg = (
+                f"Expected an implicit tableau; got {tableau.name!r}, whose stages can be computed "
+                "one after the other. Use RungeKutta(tableau)."
+            )
+            raise ValueError(msg)
+        self.tableau = tableau
+        self.order = order_of(tableau) if order is None else order
+        self.b_stable = is_algebraically_stable(tableau)
+        self.symplectic = is_symplectic(tableau)
+        self.symmetric = is_symmetric(tableau)
+        self.radius: float | None = _finite_radius(tableau)
+        self.method = method
+        self.tol = tol
+        self.max_iter = max_iter
+        self._rows: Rows = tuple(tuple(float(x) for x in row) for row in tableau.a)
+        self._weights: Rows = (tuple(float(x) for x in tableau.b),)
+        self._nodes = tuple(float(node) for node in tableau.c)
+        self._outgoing = _outgoing(tableau)
+
+    @property
+    def stages(self) -> int:
+        """The number s of stages."""
+        return self.tableau.stages
+
+    def step(self, field: Field, t: Time, h: StepSize, state: Tensor) -> Tensor:
+        """Return z(t + h) from z(t), one step of the method.
+
+        Args:
+            field: (t, z) -> f(t, z), of the shape of z, samples independent.
+            t: the time.
+            h: the step size; a tensor has gradients, and may be negative to step back.
+            state: z.
+
+        Raises:
+            ConvergenceError: if the stages cannot be found, naming the worst sample.
+            ValueError: if h is a tensor with axes, z has none, or f(t, z) has another shape.
+            RuntimeError: inside `torch.func.vmap`, or a compiled graph.
+        """
+        _check(state)
+        z = _wide(state)
+        equations = Stages(field, t, step_size(h, z), z, self._nodes, self._rows)
+        with torch.autocast(z.device.type, enabled=False):
+            increments = solve(
+                equations.increments,
+                equations.start(),
+                method=self.method,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                context=repr(self),
+                scale=torch.linalg.vector_norm(z.unsqueeze(1).flatten(1), dim=1),
+            )
+            return self._after(equations, increments).to(state.dtype)
+
+    def _after(self, equations: Stages, increments: Tensor) -> Tensor:
+        """Return z' from the increments of the stages."""
+        if self._outgoing is not None:
+            return equations.z + mixed(self._outgoing, increments).squeeze(1)
+        moved = mixed(self._weights, equations.slopes(increments)).squeeze(1)
+        return equations.z + equations.h * moved
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the tableaus and the settings of the solver are equal."""
+        return isinstance(other, ImplicitRungeKutta) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        """Hash the tableau and the settings."""
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.tableau, self.order, self.method, self.tol, self.max_iter
+
+    def __repr__(self) -> str:
+        """Return name, order and stages."""
+        return (
+            f"ImplicitRungeKutta({self.tableau.name!r}, order={self.order}, stages={self.stages})"
+        )
+
+
+def _wide(z: Tensor) -> Tensor:
+    """Return z in float32 where autocast has made it narrower than the weights of fields."""
+    narrow = z.dtype in (torch.bfloat16, torch.float16)
+    return z.float() if narrow and torch.is_autocast_enabled(z.device.type) else z
+
+
+def _check(z: Tensor) -> None:
+    if z.dim() == 0:
+        msg = "Expected z with a first axis of independent samples; got no axis. Use unsqueeze(0)."
+        raise ValueError(msg)
+
+
+def _finite_radius(tableau: Tableau) -> float | None:
+    radius = contractivity_radius(tableau) if min(tableau.b) > 0 else math.inf
+    return radius if radius < math.inf else None
+
+
+def _outgoing(tableau: Tableau) -> Rows | None:
+    """Return dᵀ = bᵀA⁻¹ as a single row, or None where A is singular, or nearly so."""
+    rows = [[float(x) for x in row] for row in tableau.a]
+    a = torch.tensor(rows, dtype=torch.float64)
+    if not torch.linalg.cond(a) < _CONDITION:
+        return None
+    b = torch.tensor([float(x) for x in tableau.b], dtype=torch.float64)
+    return (tuple(torch.linalg.solve(a.T, b).tolist()),)

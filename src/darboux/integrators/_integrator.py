@@ -1,0 +1,165 @@
+"""The abstract integrator: one step of a numerical method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+StepSize = float | Tensor
+
+Time = float | Tensor  # a tensor where it depends on a step size that is one
+
+Field = Callable[[Time, Tensor], Tensor]
+
+
+class Integrator(ABC):
+    """One step z_k -> z_{k+1} of a numerical method for ż = f(t, z).
+
+    State in, state out: the object itself holds coefficients and nothing that
+    changes. For one-step methods the state is z. The class attributes say what the
+    method promises; `darboux.flow` turns them, together with what a field promises, into
+    claims. A method that can be undone adds ``step_back(field, t, h, state)``, which returns
+    the state at t from the state at t + h.
+
+    Source: section 2.2.
+    """
+
+    order: int
+    radius: float | None = None  # contractivity radius r of section 2.2.1, None if unknown
+    b_stable: bool = False  # nonexpansive with any step where ν <= 0
+    symplectic: bool = False  # canonical fields f = J∇H give symplectic maps
+    symmetric: bool = False  # a step by -h from t + h undoes the step by h from t
+    by_parts: bool = False  # composed of the flows of a field's parts, or of its two shears
+    energy_exact: bool = False  # a discrete gradient: H changes exactly by what S and supply say
+    equivariant: bool = False  # Φ_h commutes with every orthogonal map that the field commutes with
+    doubled: bool = False  # a two-step method: the state is a pair (z, auxiliary)
+
+    def require(self, field: Any) -> None:
+        """Refuse a field without the property that the method needs.
+
+        Raises:
+            TypeError: naming the property, and the methods that do work.
+        """
+        del field  # most methods take any field
+
+    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Any:
+        """Return the state that stands for z at time t."""
+        del field, t, h
+        return z
+
+    @abstractmethod
+    def step(self, field: Field, t: Time, h: StepSize, state: Any) -> Any:
+        """Return the state at time t + h."""
+
+    def value(self, state: Any) -> Tensor:
+        """Return the features z of a state."""
+        features: Tensor = state
+        return features
+
+
+class Partitioned(Protocol):
+    """A field on phase space (z, p): ż = drift(t, z, p), ṗ = kick(t, z, p).
+
+    z and p are the two halves of the channel axis. `separable` says that drift does not look
+    at z and kick does not look at p, so that each moves the state by an exact shear;
+    `autonomous` that neither looks at t.
+
+    Source: section 2.1.2, equations (18) and (19).
+    """
+
+    separable: bool
+    autonomous: bool
+
+    def drift(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
+        """Return ż, of the shape of z."""
+
+    def kick(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
+        """Return ṗ, of the shape of p."""
+
+
+class Part(Protocol):
+    """One summand of a field, with a flow that is known.
+
+    Source: section 2.2.3.
+    """
+
+    def flow(self, t: Time, h: StepSize, z: Tensor) -> Tensor:
+        """Return where z is after a duration h, with the field frozen at time t.
+
+        Flowing by -h undoes it.
+        """
+
+
+class Splittable(Protocol):
+    """A field that is the sum of parts with known flows. Source: section 2.2.3."""
+
+    def parts(self) -> Sequence[Part]:
+        """Return the summands, in the order in which a splitting method applies them."""
+
+
+class GradientForm(Protocol):
+    """A field f(t, z) = S(t, z) ∇H(t, z) + supply(t, z), as discrete gradients need it.
+
+    `conservative` says that S is skew and nothing is supplied, so that H is kept;
+    `passive` that ⟨g, S g⟩ <= 0 and nothing is supplied, so that H does not rise.
+
+    Source: section 2.2.2.
+    """
+
+    conservative: bool
+    passive: bool
+
+    def energy(self, t: Time, z: Tensor) -> Tensor:
+        """Return H, (batch,)."""
+
+    def gradient(self, t: Time, z: Tensor) -> Tensor:
+        """Return ∇H, of the shape of z."""
+
+    def steer(self, t: Time, z: Tensor, g: Tensor) -> Tensor:
+        """Return S(t, z) g."""
+
+    def supply(self, t: Time, z: Tensor) -> Tensor | None:
+        """Return what flows in from outside, B u(t), or None."""
+
+
+def lacks(field: Any, *names: str) -> str:
+    """Return the first of the methods that a field does not have, "" if it has all.
+
+    Example:
+        >>> lacks("a string", "upper", "kick")
+        'kick'
+    """
+    return next((name for name in names if not hasattr(field, name)), "")
+
+
+def require(field: Any, *names: str, method: object, what: str, instead: str) -> None:
+    """Refuse a field without the methods that an integrator needs.
+
+    Args:
+        field: what is to be stepped.
+        names: the methods.
+        method: the integrator, for the message.
+        what: the property, in words.
+        instead: what works, in words.
+
+    Raises:
+        TypeError: naming the property and the methods that do work.
+
+    Example:
+        >>> require(len, "kick", method="Verlet", what="a phase space", instead="Use Kutta4().")
+        Traceback (most recent call last):
+            ...
+        TypeError: Verlet: expected a field with a phase space (kick); got len, which has no
+        kick(). Use Kutta4().
+    """
+    if not lacks(field, *names):
+        return
+    found = getattr(field, "__name__", type(field).__name__)
+    msg = (
+        f"{method!s}: expected a field with {what} ({', '.join(names)}); got {found}, which has "
+        f"no {lacks(field, *names)}(). {instead}"
+    )
+    raise TypeError(msg)

@@ -1,0 +1,119 @@
+"""Step sizes, and how a state moves along a slope by one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from darboux.integrators._integrator import Field, StepSize, Time
+
+
+def step_size(h: StepSize, z: Tensor) -> StepSize:
+    """Return h as a step for z: a number, or a 0-dimensional tensor of its dtype and device.
+
+    Args:
+        h: the step size, of either sign.
+        z: the state that it moves.
+
+    Raises:
+        ValueError: if h is a tensor with axes.
+
+    Example:
+        >>> step_size(torch.tensor(0.5, dtype=torch.float64), torch.ones(2))
+        tensor(0.5000)
+    """
+    if not isinstance(h, Tensor):
+        return h
+    if h.dim() != 0:
+        msg = (
+            f"Expected a step size that is a number or a 0-dimensional tensor; got shape "
+            f"{tuple(h.shape)}. Use h.squeeze(), or one step for each size."
+        )
+        raise ValueError(msg)
+    return h.to(dtype=z.dtype, device=z.device)
+
+
+def shifted(z: Tensor, slope: Tensor, h: StepSize, *, weight: float = 1.0) -> Tensor:
+    """Return z + w h k in one fused operation.
+
+    Args:
+        z: the state.
+        slope: k, of the shape of z.
+        h: the step size, as `step_size` returns it.
+        weight: w.
+
+    Raises:
+        ValueError: if the slope has another shape than z.
+
+    Example:
+        >>> shifted(torch.ones(2), torch.ones(2), 0.5, weight=-2.0)
+        tensor([0., 0.])
+    """
+    if slope.shape != z.shape:
+        msg = (
+            f"Expected a slope of the shape of what it moves, {tuple(z.shape)}; got "
+            f"{tuple(slope.shape)}. Return one slope for each entry."
+        )
+        raise ValueError(msg)
+    if isinstance(h, Tensor):
+        return torch.addcmul(z, slope, h, value=weight)
+    return torch.add(z, slope, alpha=weight * h)
+
+
+def slope_of(field: Field, t: Time, z: Tensor) -> Tensor:
+    """Return f(t, z).
+
+    Args:
+        field: (t, z) -> f(t, z).
+        t: the time.
+        z: the state.
+
+    Raises:
+        ValueError: if it has another shape than z.
+
+    Example:
+        >>> import torch
+        >>> slope_of(lambda t, z: -z, 0.0, torch.ones(2))
+        tensor([-1., -1.])
+    """
+    slope = field(t, z)
+    if slope.shape != z.shape:
+        msg = (
+            f"Expected field(t, z) of the shape of z, {tuple(z.shape)}; got "
+            f"{tuple(slope.shape)}. Return one slope for each entry of z."
+        )
+        raise ValueError(msg)
+    return slope
+
+
+_VMAP = (
+    "{method}: expected a batch on the first axis; got tensors of torch.func.vmap, under which "
+    "steps cannot depend on errors. Put the samples on the first axis: each has its own steps."
+)
+
+
+def holds_anywhere(mask: Tensor, method: str) -> bool:
+    """Return whether an entry is set.
+
+    Args:
+        mask: booleans.
+        method: who asks, for the message.
+
+    Raises:
+        RuntimeError: inside `torch.func.vmap`, where nothing can depend on values.
+
+    Example:
+        >>> import torch
+        >>> holds_anywhere(torch.tensor([False, True]), "example")
+        True
+    """
+    try:
+        return bool(mask.any())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        raise RuntimeError(_VMAP.format(method=method)) from error
+
+
+class StiffnessError(RuntimeError):
+    """Steps that became too small or too many: which sample, where, and the methods to try."""

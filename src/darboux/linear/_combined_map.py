@@ -1,0 +1,120 @@
+"""The abstract map that is made of other maps."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from darboux.linear._conv import StencilMap
+from darboux.linear._linear_map import LinearMap
+from darboux.linear._rows import row_bound
+from darboux.linear._smallest import smallest_bound
+from darboux.linear._spectral import norm_bound
+from darboux.linear._stencil import Stencil
+
+
+class CombinedMap(StencilMap):
+    """A map made of other maps: one stencil where theirs combine, else bounded part by part.
+
+    Sums, stacks and transposes of stencils with one padding are stencils, and so are
+    products of circular ones. Other combinations (zero-padded products, lifts inside)
+    are applied part by part, and their norms are bounded by the norms of the parts.
+
+    Constructors end with ``self.one_stencil = combines(self)``.
+
+    Source: section 2.1.1.
+    """
+
+    one_stencil: bool
+
+    @abstractmethod
+    def apply_parts(self, x: Tensor) -> Tensor:
+        """Return A x, part by part."""
+
+    @abstractmethod
+    def adjoint_parts(self, y: Tensor) -> Tensor:
+        """Return A* y, part by part."""
+
+    @abstractmethod
+    def norm_of_parts(self) -> Tensor:
+        """Return a bound of ‖A‖₂ from the norms of the parts."""
+
+    @abstractmethod
+    def rows_of_parts(self) -> Tensor:
+        """Return T >= A A* from the bounds of the parts."""
+
+    def exact_stencil(self) -> Stencil:
+        """Return the stencil that the bounds are about, before any rounding of its kernel."""
+        return self.stencil()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A x: (batch, in_features, *space) -> (batch, out_features, *space)."""
+        return self.stencil().apply(x) if self.one_stencil else self.apply_parts(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Return A* y, exactly: ⟨A x, y⟩ = ⟨x, A* y⟩."""
+        return self.stencil().adjoint().apply(y) if self.one_stencil else self.adjoint_parts(y)
+
+    def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Return A x + b."""
+        if self.one_stencil:
+            return self.stencil().apply(x, None if bias is None else self.shift(bias))
+        y = self.apply_parts(x)
+        return y if bias is None else y + self.shift(bias)
+
+    def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
+        """Return A* diag(s) y."""
+        if self.one_stencil:
+            return self.stencil().scaled_rows(scale).adjoint().apply(y)
+        return self.adjoint_parts(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
+
+    def norm_bound(self) -> Tensor:
+        """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable."""
+        return norm_bound(self.exact_stencil()) if self.one_stencil else self.norm_of_parts()
+
+    def row_bound(self) -> Tensor:
+        """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
+        rows = row_bound(self.exact_stencil()) if self.one_stencil else self.rows_of_parts()
+        return self.tie(rows)
+
+    def lower_bound(self) -> Tensor:
+        """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, (). Zero for separate parts."""
+        if self.one_stencil:
+            return smallest_bound(self.exact_stencil())
+        return torch.zeros((), dtype=torch.float64, device=self._like().device)
+
+
+def combines(combined: CombinedMap) -> bool:
+    """Return whether a combination is one stencil."""
+    try:
+        combined.stencil()
+    except TypeError:
+        return False
+    return True
+
+
+def stencil_of(part: LinearMap) -> Stencil:
+    """Return the stencil of a part.
+
+    Raises:
+        TypeError: if it has none.
+    """
+    if not isinstance(part, StencilMap):
+        msg = (
+            f"Expected maps that are stencils; got {type(part).__name__}, which has no symbol. "
+            "Use norm_bound(), which bounds the combination part by part."
+        )
+        raise TypeError(msg)
+    return part.stencil()
+
+
+def above_zero(rows: Tensor) -> Tensor:
+    """Return a row bound that is positive where a factor vanishes, too."""
+    return rows + torch.finfo(torch.float32).eps ** 2
+
+
+def same_bound(bound: Tensor, features: int) -> Tensor:
+    """Return the row bound ‖A‖² that every row may take."""
+    return above_zero(bound.square()).expand(features)

@@ -1,0 +1,154 @@
+"""What a constrained weight promises."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from darboux.linear._sizes import finite
+from darboux.linear._spectral import kernel_bound
+from darboux.structure import Claim, Kind, Lipschitz, Premise
+
+
+def constrained_claim(module: nn.Module, premises: tuple[Premise, ...]) -> Claim | None:
+    """Return the claim that the last constraint on a map's weight makes, if it makes one.
+
+    Args:
+        module: a map whose kernel is its parameter ``weight``.
+        premises: the premises of its Lipschitz claim.
+
+    Example:
+        >>> import darboux as dx
+        >>> constrained_claim(dx.linear.Dense(2, 2), ()) is None
+        True
+    """
+    if not parametrize.is_parametrized(module, "weight"):
+        return None
+    constraints = module.get_submodule("parametrizations.weight")
+    claim = getattr(list(constraints.children())[-1], "claim", None)
+    return None if claim is None else claim(module, premises)
+
+
+@final
+class Nonnegative(nn.Module):
+    """Parametrise a weight by its absolute value, W -> |W|, entry by entry.
+
+    Source: section 2.1.1 (Zhang and Schaeffer's case A2 >= 0).
+
+    Example:
+        >>> import darboux as dx
+        >>> from torch.nn.utils import parametrize
+        >>> dense = dx.linear.Dense(3, 3)
+        >>> _ = parametrize.register_parametrization(dense, "weight", Nonnegative())
+        >>> bool((dense.weight >= 0).all())
+        True
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return |W|."""
+        return weight.abs()
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Return a W' with |W'| = |W|."""
+        return weight
+
+
+@final
+class Skew(nn.Module):
+    """Parametrise a kernel by its skew part, W -> W - W*.
+
+    For a matrix W* is the transpose; for a kernel with an odd number of taps on every
+    axis the taps are mirrored as well, so that the convolution is skew.
+
+    Shapes: (features, features, *kernel), kept.
+
+    Source: section 2.1.1.
+
+    Example:
+        >>> import darboux as dx
+        >>> from torch.nn.utils import parametrize
+        >>> dense = dx.linear.Dense(3, 3)
+        >>> _ = parametrize.register_parametrization(dense, "weight", Skew())
+        >>> bool((dense.weight == -dense.weight.T).all())
+        True
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return W - W*.
+
+        Raises:
+            ValueError: if W is not square, or has an even number of taps.
+        """
+        if weight.shape[0] != weight.shape[1] or any(k % 2 == 0 for k in weight.shape[2:]):
+            msg = (
+                "Skew: expected a square weight with odd kernels; got shape "
+                f"{tuple(weight.shape)}. Use SkewPart for even kernels."
+            )
+            raise ValueError(msg)
+        mirrored = weight.transpose(0, 1)
+        if weight.ndim > 2:
+            mirrored = mirrored.flip(tuple(range(2, weight.ndim)))
+        return weight - mirrored
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Return W/2, which becomes W if W is skew, and else its skew part."""
+        return weight / 2
+
+
+@final
+class Spectral(nn.Module):
+    """Parametrise a kernel so that its norm is at most c: W -> W c / max(c, bound(W)).
+
+    The bound is rigorous, for matrices and for convolutions on every image size; kernels
+    within it stay as they are.
+
+    Shapes: (out, in, *kernel), kept.
+
+    Source: sections 2.1.1 and 4.1.3.
+
+    Args:
+        norm: c > 0.
+
+    Raises:
+        ValueError: if c is not positive.
+
+    Example:
+        >>> import darboux as dx
+        >>> from torch.nn.utils import parametrize
+        >>> conv = dx.linear.Conv(2, 2, kernel=3, dim=2)
+        >>> _ = parametrize.register_parametrization(conv, "weight", Spectral(norm=0.5))
+        >>> bool(conv.norm_bound() <= 0.5)
+        True
+    """
+
+    def __init__(self, *, norm: float = 1.0) -> None:
+        super().__init__()
+        if not finite("norm", norm) > 0:
+            msg = f"Spectral: expected norm > 0; got {norm}. Use a positive number."
+            raise ValueError(msg)
+        self.norm = float(norm)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return W, shrunk to the norm if its bound exceeds it."""
+        ratio = self.norm / kernel_bound(weight).clamp(min=self.norm)
+        # Rounding ratio and product to the dtype of W may lift entries by two units.
+        margin = 1 - 4 * torch.finfo(weight.dtype).eps
+        factor = torch.where(ratio < 1, ratio * margin, ratio)
+        return weight * factor.to(weight.dtype)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Return a W' that becomes W, if W obeys the constraint."""
+        return weight
+
+    def claim(self, module: nn.Module, premises: tuple[Premise, ...]) -> Claim:
+        """Return that a map with this kernel is Lipschitz with c."""
+        del module
+        reason = f"the weight is W c / max(c, bound(W)) with c = {self.norm:g} (Spectral)"
+        return Claim(Lipschitz(self.norm), Kind.CONSTRUCTION, reason, premises)
+
+    def extra_repr(self) -> str:
+        """Return the norm."""
+        return f"norm={self.norm:g}"

@@ -1,0 +1,181 @@
+"""The abstract map that is one stencil: everything follows from its kernel."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.linear._linear_map import LinearMap
+from darboux.linear._rows import row_bound
+from darboux.linear._sizes import dimension, kernel_size, positive
+from darboux.linear._smallest import smallest_bound
+from darboux.linear._spectral import norm_bound
+from darboux.linear._stencil import Padding, Stencil
+
+
+class StencilMap(LinearMap):
+    """A translation-invariant map, known by its stencil.
+
+    A class of one's own says what its kernel is, in `stencil`; forward, adjoint and all
+    bounds follow.
+
+    Source: section 2.1.1.
+    """
+
+    @abstractmethod
+    def stencil(self) -> Stencil:
+        """Return the kernel of the present parameters, with its place and padding.
+
+        Raises:
+            TypeError: if this member of the class is no single stencil.
+        """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A x: (batch, in_features, *space) -> (batch, out_features, *space)."""
+        return self.stencil().apply(x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Return A* y, exactly: ⟨A x, y⟩ = ⟨x, A* y⟩."""
+        return self.stencil().adjoint().apply(y)
+
+    def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Return A x + b in one convolution."""
+        return self.stencil().apply(x, None if bias is None else self.shift(bias))
+
+    def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
+        """Return A* diag(s) y, the scale folded into the kernel."""
+        return self.stencil().scaled_rows(scale).adjoint().apply(y)
+
+    def norm_bound(self) -> Tensor:
+        """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable."""
+        return norm_bound(self.stencil())
+
+    def row_bound(self) -> Tensor:
+        """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
+        return self.tie(row_bound(self.stencil()))
+
+    def lower_bound(self) -> Tensor:
+        """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, ()."""
+        return smallest_bound(self.stencil())
+
+    def symbol(self, n: int) -> Tensor:
+        """Return A on the n^dim frequency grid: complex128, (n^dim, out, in)."""
+        return self.stencil().symbol(n)
+
+
+@final
+class Conv(StencilMap):
+    """The convolution (A x)(p) = Σ_t W(t) x(p + t), t from -⌊(k-1)/2⌋ to ⌊k/2⌋ on each axis.
+
+    Even kernels reach one tap further forward. The image keeps its size; outside it is
+    continued periodically ("circular") or by zeros ("zeros"). Entries of W start as
+    independent normals of such a variance that ‖A‖₂ is about 1.
+
+    Shapes: x is (batch, in_channels, *space), A x is (batch, out_channels, *space).
+
+    Source: section 2.1.1.
+
+    Args:
+        in_channels: channels of x.
+        out_channels: channels of A x.
+        kernel: taps per axis, one number for all or one for each.
+        dim: spatial axes, 1 to 3.
+        padding: "circular" or "zeros".
+
+    Raises:
+        ValueError: if a size is not positive, or the padding is unknown.
+
+    Example:
+        >>> import torch
+        >>> Conv(1, 4, kernel=3, dim=2)(torch.ones(1, 1, 8, 8)).shape
+        torch.Size([1, 4, 8, 8])
+    """
+
+    weight_is_kernel = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int | Sequence[int],
+        dim: int,
+        padding: Padding = "circular",
+    ) -> None:
+        super().__init__()
+        self.in_features = positive("in_channels", in_channels)
+        self.out_features = positive("out_channels", out_channels)
+        self.dim = dimension(dim)
+        self.kernel = kernel_size(kernel, dim)
+        self.padding: Padding = padding
+        # At one frequency the symbol is a matrix of normals of variance Πk; the largest of
+        # all frequencies is a little above the typical one.
+        scale = 1 / (1.1 * math.prod(self.kernel) ** 0.5 * (out_channels**0.5 + in_channels**0.5))
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, *self.kernel) * scale)
+        self.stencil()  # refuses an unknown padding
+
+    def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
+        origin = tuple(-((k - 1) // 2) for k in self.kernel)
+        return Stencil(self.weight, origin, self.padding)
+
+    def extra_repr(self) -> str:
+        """Return the sizes and the padding."""
+        return f"{self.in_features}, {self.out_features}, kernel={self.kernel}, {self.padding}"
+
+
+@final
+class FiniteDifference(StencilMap):
+    """The discrete gradient: (D x)(p) = (x(p + e_a) - x(p)) for every axis a, stacked.
+
+    It has no parameters; its norm is 2 √dim. Channels c of axis a are at a·channels + c.
+
+    Shapes: x is (batch, channels, *space), D x is (batch, dim · channels, *space).
+
+    Source: section 2.1.1; the gradient of total variation.
+
+    Args:
+        channels: channels of x.
+        dim: spatial axes, 1 to 3.
+        padding: "circular", or "zeros" for x = 0 outside.
+
+    Raises:
+        ValueError: if a size is not positive, or the padding is unknown.
+
+    Example:
+        >>> import torch
+        >>> FiniteDifference(1, dim=1)(torch.tensor([[[1.0, 4.0, 9.0]]]))
+        tensor([[[ 3.,  5., -8.]]])
+    """
+
+    def __init__(self, channels: int, *, dim: int, padding: Padding = "circular") -> None:
+        super().__init__()
+        self.in_features = positive("channels", channels)
+        self.dim = dimension(dim)
+        self.out_features = dim * channels
+        self.padding: Padding = padding
+        # Only its dtype and device matter: the kernel follows ``.to(...)``.
+        self.unit = nn.Buffer(torch.ones(()), persistent=False)
+        self.stencil()  # refuses an unknown padding
+
+    def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding."""
+        weight = torch.cat([self._along(axis) for axis in range(self.dim)])
+        return Stencil(weight, (0,) * self.dim, self.padding)
+
+    def _along(self, axis: int) -> Tensor:
+        channels, dim = self.in_features, self.dim
+        ahead = 2 ** (dim - 1 - axis)  # the tap one step along the axis
+        index = torch.arange(2**dim, device=self.unit.device)
+        kernel = (index == ahead).to(self.unit.dtype) - (index == 0).to(self.unit.dtype)
+        eye = torch.eye(channels, dtype=kernel.dtype, device=kernel.device)
+        return (eye[..., None] * kernel).reshape(channels, channels, *(2,) * dim)
+
+    def extra_repr(self) -> str:
+        """Return the sizes and the padding."""
+        return f"{self.in_features}, dim={self.dim}, {self.padding}"

@@ -1,0 +1,122 @@
+"""The constraint that a matrix has orthonormal columns or rows."""
+
+from __future__ import annotations
+
+from typing import Literal, final, get_args
+
+import torch
+from torch import Tensor, nn
+
+from darboux.structure import AdjointOf, Claim, Isometric, IsometryOf, Kind, Lipschitz, Premise
+
+
+@final
+class Orthogonal(nn.Module):
+    """Parametrise a matrix by W = B Q(X), Q(X) = exp(X - Xᵀ) or its Cayley transform.
+
+    B is a fixed orthogonal matrix, a buffer, chosen when the constraint is registered so
+    that X = 0 gives the orthogonal matrix nearest to the weight. Tall matrices keep
+    their first columns (WᵀW = 1), wide ones are transposes of tall ones (W Wᵀ = 1).
+
+    Shapes: W is (out, in), X is (n, n) with n = max(out, in).
+
+    Source: sections 4.1.3 and 6.2.1.
+
+    Args:
+        map: "exp" or "cayley".
+
+    Raises:
+        ValueError: if the map is unknown, or the weight is no matrix.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> from torch.nn.utils import parametrize
+        >>> dense = dx.linear.Dense(3, 5)
+        >>> _ = parametrize.register_parametrization(dense, "weight", Orthogonal())
+        >>> bool(torch.allclose(dense.weight.T @ dense.weight, torch.eye(3), atol=1e-5))
+        True
+    """
+
+    base: Tensor | None
+
+    def __init__(self, map: Retraction = "exp") -> None:
+        super().__init__()
+        if map not in get_args(Retraction):
+            msg = f"Orthogonal: expected map 'exp' or 'cayley'; got {map!r}. Use one of them."
+            raise ValueError(msg)
+        self.map: Retraction = map
+        self.wide = False
+        self.columns = 0
+        self.register_buffer("base", None)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Return the matrix with orthonormal columns or rows."""
+        if self.base is None:
+            msg = (
+                "Orthogonal: expected a registered constraint; got a call before any weight. Use "
+                "parametrize.register_parametrization(map, 'weight', Orthogonal())."
+            )
+            raise ValueError(msg)
+        tall = self.base.to(raw.dtype) @ orthonormal_columns(raw, self.columns, self.map)
+        return tall.T if self.wide else tall
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """Choose B for a weight, and return X = 0.
+
+        Raises:
+            ValueError: if the weight is no matrix.
+        """
+        if weight.ndim != 2:
+            msg = f"Orthogonal: expected a matrix; got shape {tuple(weight.shape)}. Use Dense."
+            raise ValueError(msg)
+        self.wide = weight.shape[0] < weight.shape[1]
+        tall = weight.detach().double()
+        tall = tall.T if self.wide else tall
+        self.columns = tall.shape[1]
+        left, _, right = torch.linalg.svd(tall, full_matrices=True)
+        # The nearest matrix with orthonormal columns, and a basis of the complement.
+        nearest = left[:, : self.columns] @ right
+        self.base = torch.cat([nearest, left[:, self.columns :]], dim=1).to(weight.dtype)
+        return weight.new_zeros(len(tall), len(tall))
+
+    def claim(self, module: nn.Module, premises: tuple[Premise, ...]) -> Claim:
+        """Return that a map with this matrix is isometric, or nonexpansive if it is wide."""
+        reason = f"the weight is B Q(X) with Q(X) orthogonal for every X ({self.map})"
+        if self.wide:
+            return Claim(Lipschitz(1.0), Kind.CONSTRUCTION, reason, premises)
+        isometry = (AdjointOf(module), IsometryOf(module))
+        return Claim(Isometric(), Kind.CONSTRUCTION, reason, isometry)
+
+    def extra_repr(self) -> str:
+        """Return the map."""
+        return f"map={self.map!r}"
+
+
+Retraction = Literal["exp", "cayley"]
+
+
+def orthonormal_columns(raw: Tensor, columns: int, map: Retraction = "exp") -> Tensor:
+    """Return the first columns of exp(S) or of (1 - S/2)⁻¹(1 + S/2), S = X - Xᵀ skew.
+
+    Both are orthogonal for every X, up to rounding; computed in float32 at least.
+
+    Shapes: X is (n, n), the result (n, columns).
+
+    Args:
+        raw: X.
+        columns: how many, at most n.
+        map: "exp" or "cayley".
+
+    Example:
+        >>> import torch
+        >>> q = orthonormal_columns(torch.randn(4, 4, dtype=torch.float64), 2)
+        >>> bool(torch.allclose(q.T @ q, torch.eye(2, dtype=torch.float64)))
+        True
+    """
+    with torch.autocast(raw.device.type, enabled=False):
+        wide = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
+        skew = wide - wide.mT
+        if map == "exp":
+            return torch.linalg.matrix_exp(skew)[:, :columns].to(raw.dtype)
+        eye = torch.eye(len(skew), dtype=skew.dtype, device=skew.device)
+        return torch.linalg.solve(eye - skew / 2, (eye + skew / 2)[:, :columns]).to(raw.dtype)

@@ -1,0 +1,115 @@
+"""A map whose norm is at most a number, whatever its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, final, get_args
+
+import torch
+from torch import Tensor
+
+from darboux.linear._conv import StencilMap
+from darboux.linear._linear_map import LinearMap
+from darboux.linear._rows import row_bound
+from darboux.linear._sizes import finite
+from darboux.linear._spectral import kernel_bound
+from darboux.linear._stencil import Stencil
+from darboux.linear._symmetries import adjoint_symmetry, tied
+from darboux.structure import AdjointOf, Claim, Claims, Equivariant, Kind, Lipschitz, NormAtMost
+
+NormControl = Literal["rows", "spectral"]
+
+
+@final
+class Shrunk(StencilMap):
+    """The map A, shrunk so that ‖A‖₂ <= c holds for all parameters of A.
+
+    "rows" multiplies by a diagonal: with A A* <= diag(T), the row bound of A,
+    D A has D A A* D <= D diag(T) D <= c² where D = diag(min(1, c/√T)); where A has fewer inputs
+    than outputs, the same for A*, that is A D. It takes one product of the kernel with
+    itself. "spectral" divides by one number, A c / max(c, bound(A)): tighter at the start of
+    training, and several times as expensive. Maps that are small enough stay as they are.
+
+    Shapes: those of A.
+
+    Source: section 4.1.2, equation (47); Prach and Lampert 2022 for the diagonal.
+
+    Args:
+        map: A, a dense map or a convolution.
+        norm: c > 0.
+        by: "rows" or "spectral".
+
+    Raises:
+        TypeError: if A is no single stencil.
+        ValueError: if c is not positive, or `by` is unknown.
+
+    Example:
+        >>> import darboux as dx
+        >>> half = Shrunk(dx.linear.Dense(3, 3), norm=0.5)
+        >>> bool(half.norm_bound() <= 0.5)
+        True
+    """
+
+    def __init__(self, map: LinearMap, *, norm: float = 1.0, by: NormControl = "rows") -> None:
+        super().__init__()
+        if not isinstance(map, StencilMap):
+            msg = (
+                f"Shrunk: expected a dense map or a convolution; got {type(map).__name__}. "
+                "Use darboux.linear.Dense or Conv."
+            )
+            raise TypeError(msg)
+        if not finite("norm", norm) > 0:
+            msg = f"Shrunk: expected norm > 0; got {norm}. Use a positive number."
+            raise ValueError(msg)
+        if by not in get_args(NormControl):
+            msg = f"Shrunk: expected by='rows' or 'spectral'; got {by!r}. Use one of them."
+            raise ValueError(msg)
+        self.map = map
+        self.norm = float(norm)
+        self.by: NormControl = by
+        self.in_features, self.out_features = map.in_features, map.out_features
+        self.dim = map.dim
+
+    def stencil(self) -> Stencil:
+        """Return the kernel after shrinking, with its place and padding."""
+        stencil = self.map.stencil()
+        if self.by == "spectral":
+            return stencil.scaled(self._factor(kernel_bound(stencil.weight), stencil.weight))
+        if self.out_features <= self.in_features:
+            return self._shrunk_rows(stencil, self.map.equivariant())
+        symmetry = adjoint_symmetry(self.map.equivariant())
+        return self._shrunk_rows(stencil.adjoint(), symmetry).adjoint()
+
+    def equivariant(self) -> Equivariant | None:
+        """Return what the map commutes with."""
+        return self.map.equivariant()
+
+    def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, shrunk once for many x."""
+        stencil, shift = self.stencil(), None if bias is None else self.shift(bias)
+        return lambda x: stencil.apply(x, shift)
+
+    def shifts(self) -> Tensor | None:
+        """Return the directions in which A x may be shifted: those of A."""
+        return self.map.shifts()
+
+    def claims(self) -> Claims:
+        """Return that the map is Lipschitz with c, for all parameters."""
+        reason = f"the map is shrunk to the norm c = {self.norm:g} by its {self.by} bound"
+        premises = (NormAtMost(self), AdjointOf(self))
+        bound = Claim(Lipschitz(self.norm), Kind.CONSTRUCTION, reason, premises)
+        return Claims((bound, *self.symmetries()))
+
+    def extra_repr(self) -> str:
+        """Return the norm and how it is kept."""
+        return f"norm={self.norm:g}, by={self.by!r}"
+
+    def _shrunk_rows(self, stencil: Stencil, symmetry: Equivariant | None) -> Stencil:
+        rows = tied(row_bound(stencil), symmetry)
+        return stencil.scaled_rows(self._factor(rows.sqrt(), stencil.weight))
+
+    def _factor(self, bound: Tensor, weight: Tensor) -> Tensor:
+        """Return min(1, c/bound), rounded down."""
+        ratio = self.norm / bound.clamp(min=self.norm)
+        margin = 1 - 4 * torch.finfo(weight.dtype).eps
+        return torch.where(ratio < 1, ratio * margin, ratio).to(weight.dtype)

@@ -1,0 +1,74 @@
+"""Checks of the sizes that maps are built with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from darboux.linear._linear_map import LinearMap
+
+
+def positive(name: str, value: int) -> int:
+    """Return a positive integer, or refuse.
+
+    Raises:
+        ValueError: if the number is no positive integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        msg = f"Expected {name} to be a positive integer; got {value!r}. Use 1 or more."
+        raise ValueError(msg)
+    return value
+
+
+def dimension(value: int) -> int:
+    """Return a number of spatial axes from 1 to 3, or refuse.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if value not in (1, 2, 3):
+        msg = f"Expected dim to be 1, 2 or 3 spatial axes; got {value!r}. Use Dense for none."
+        raise ValueError(msg)
+    return value
+
+
+def kernel_size(kernel: int | Sequence[int], dim: int) -> tuple[int, ...]:
+    """Return one positive number of taps per axis, or refuse.
+
+    Raises:
+        ValueError: if there are not `dim` positive integers.
+    """
+    taps = (kernel,) * dim if isinstance(kernel, int) else tuple(kernel)
+    if len(taps) != dim:
+        msg = f"Expected kernel to be one number or {dim} of them; got {kernel!r}. Use {dim}."
+        raise ValueError(msg)
+    return tuple(positive("kernel", k) for k in taps)
+
+
+def finite(name: str, value: float) -> float:
+    """Return a finite number, or refuse.
+
+    Raises:
+        ValueError: if it is infinite or NaN.
+    """
+    if not math.isfinite(value):
+        msg = f"Expected {name} to be finite; got {value!r}. Use a real number."
+        raise ValueError(msg)
+    return float(value)
+
+
+def some(name: str, maps: Sequence[LinearMap]) -> None:
+    """Refuse an empty list of maps, and maps on different numbers of axes.
+
+    Raises:
+        ValueError: if there is none, or `dim` differs.
+    """
+    dims = sorted({map.dim for map in maps})
+    if len(dims) != 1:
+        msg = (
+            f"{name}: expected at least one map, and all with the same number of spatial axes; "
+            f"got {len(maps)} with dim {dims}. Use maps of one dim."
+        )
+        raise ValueError(msg)

@@ -1,0 +1,235 @@
+"""Residual blocks that are discretised partial differential equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+from torch import nn
+
+from darboux.activations import Activation, ReLU, Tanh
+from darboux.compose import Lifted
+from darboux.fields import GradientField, HamiltonianField, SecondOrderField
+from darboux.flow import ContractiveSteps, Flow
+from darboux.integrators import Euler, StormerVerlet, SymplecticEuler
+from darboux.linear import Conv, Lift
+
+Build = Callable[[], Activation]
+
+
+def parabolic_block(
+    features: int,
+    *,
+    depth: int = 3,
+    units: int | None = None,
+    kernel: int = 3,
+    dim: int = 2,
+    activation: Build = ReLU,
+    fraction: float = 0.9,
+) -> Flow:
+    """Return a block like the heat equation, ż = -A*T⁻¹σ(Az + b): nonexpansive.
+
+    Euler steps inside the contractivity radius, so that no input perturbation grows, for any
+    parameters.
+
+    Shapes: z is (batch, features, *space), kept.
+
+    Source: section 2.1.1, equation (16); Ruthotto and Haber 2018, parabolic networks.
+
+    Args:
+        features: channels of z.
+        depth: the number of steps K, each with a field of its own.
+        units: rows of each A; as many as features if left out.
+        kernel: the width of the filters.
+        dim: spatial axes, 1 to 3.
+        activation: a factory of σ, nondecreasing.
+        fraction: of the largest contractive step.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> block = parabolic_block(4, depth=2)
+        >>> block.claims().find(dx.Lipschitz).structure.constant
+        1.0
+    """
+    fields = [
+        GradientField(_conv(features, units, kernel, dim), activation()) for _ in range(depth)
+    ]
+    return Flow(fields, Euler(), steps=ContractiveSteps(fraction=fraction))
+
+
+def hamiltonian_block(
+    features: int,
+    *,
+    depth: int = 3,
+    units: int | None = None,
+    kernel: int = 3,
+    dim: int = 2,
+    activation: Build = Tanh,
+    horizon: float = 1.0,
+) -> Flow:
+    """Return a block that is a Hamiltonian system on halves of the channels: symplectic.
+
+    ż = A1*σ(A1 p + b1), ṗ = -A2*σ(A2 z + b2), Störmer-Verlet steps. It has an inverse in closed
+    form, and no gradient through it can vanish: ‖DΦ‖₂ >= 1.
+
+    Shapes: (z, p) is (batch, features, *space), kept; z and p have features/2 channels.
+
+    Source: section 2.1.2; Chang et al. 2018; Ruthotto and Haber 2018, Hamiltonian networks.
+
+    Args:
+        features: channels of (z, p), an even number.
+        depth: the number of steps K, each with a field of its own.
+        units: rows of each A; as many as its columns if left out.
+        kernel: the width of the filters.
+        dim: spatial axes, 1 to 3.
+        activation: a factory of σ.
+        horizon: T; steps are T/K.
+
+    Raises:
+        ValueError: if the number of features is odd.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> block, z = hamiltonian_block(4, depth=2), torch.rand(1, 4, 5, 5)
+        >>> torch.testing.assert_close(block.inverse(block(z)), z)
+    """
+    if features % 2:
+        msg = (
+            f"hamiltonian_block: expected an even number of features, halves for position and "
+            f"momentum; got {features}. Use {features + 1}."
+        )
+        raise ValueError(msg)
+    half = features // 2
+    fields = [
+        HamiltonianField(
+            _conv(half, units, kernel, dim), _conv(half, units, kernel, dim), activation()
+        )
+        for _ in range(depth)
+    ]
+    return Flow(fields, StormerVerlet(), horizon=horizon)
+
+
+def hyperbolic_block(
+    features: int,
+    *,
+    depth: int = 3,
+    units: int | None = None,
+    kernel: int = 3,
+    dim: int = 2,
+    activation: Build = Tanh,
+    horizon: float = 1.0,
+) -> nn.Module:
+    """Return a block like the wave equation, z̈ = -A*σ(Az + b), that starts at rest.
+
+    Leapfrog steps z_{k+1} = 2z_k - z_{k-1} - h² A*σ(A z_k + b), z_{-1} = z_0: a symplectic Euler
+    step of ż = p, ṗ = -A*σ(Az + b), kick first, from p = 0. Inside, phase space is (z, p);
+    the block gives z back.
+
+    Shapes: z is (batch, features, *space), kept.
+
+    Source: section 2.1.2; Ruthotto and Haber 2018, second-order networks.
+
+    Args:
+        features: channels of z.
+        depth: the number of steps K, each with a field of its own.
+        units: rows of each A; as many as features if left out.
+        kernel: the width of the filters.
+        dim: spatial axes, 1 to 3.
+        activation: a factory of σ.
+        horizon: T; steps are T/K.
+
+    Example:
+        >>> import torch
+        >>> hyperbolic_block(4, depth=2)(torch.rand(1, 4, 5, 5)).shape
+        torch.Size([1, 4, 5, 5])
+    """
+    fields = [
+        SecondOrderField(_conv(features, units, kernel, dim), activation()) for _ in range(depth)
+    ]
+    flow = Flow(fields, SymplecticEuler(first="kick"), horizon=horizon)
+    return Lifted(Lift(features, 2 * features, dim=dim), flow)
+
+
+def _conv(features: int, units: int | None, kernel: int, dim: int) -> Conv:
+    return Conv(features, units or features, kernel=kernel, dim=dim, padding="zeros")
+
+
+Kind = Literal["parabolic", "hyperbolic", "hamiltonian"]
+
+_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
+_NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+_POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+
+_MEAN = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+
+_BLOCKS: dict[str, Callable[..., nn.Module]] = {
+    "parabolic": parabolic_block,
+    "hyperbolic": hyperbolic_block,
+    "hamiltonian": hamiltonian_block,
+}
+
+
+def pde_network(
+    kind: Kind,
+    *,
+    in_channels: int,
+    classes: int,
+    widths: Sequence[int] = (16, 32, 64),
+    depth: int = 3,
+    dim: int = 2,
+) -> nn.Sequential:
+    """Return a classifier: opening, blocks of one kind, connectors that halve the image, mean.
+
+    Opening: 3-wide convolution, normalisation, ReLU. Connectors: 1-wide convolution to the next
+    width, normalisation, ReLU, average pooling. The structure is that of each block; the
+    opening and the connectors have none, and a certificate says so.
+
+    Shapes: (batch, in_channels, *space) -> logits (batch, classes).
+
+    Source: Ruthotto and Haber 2018; sections 2.1.1 and 2.1.2.
+
+    Args:
+        kind: "parabolic", "hyperbolic" or "hamiltonian".
+        in_channels: of the image.
+        classes: the number of logits.
+        widths: channels of each block, even numbers for "hamiltonian".
+        depth: steps in each block.
+        dim: spatial axes, 1 to 3.
+
+    Raises:
+        ValueError: if the kind is unknown or there are no widths.
+
+    Example:
+        >>> import torch
+        >>> net = pde_network("parabolic", in_channels=1, classes=10, widths=(4, 8), depth=2)
+        >>> net(torch.rand(2, 1, 9, 9)).shape
+        torch.Size([2, 10])
+    """
+    if kind not in _BLOCKS or not widths:
+        kinds = ", ".join(get_args(Kind))
+        msg = (
+            f"pde_network: expected one of {kinds} and at least one width; got {kind!r}, {widths}."
+        )
+        raise ValueError(msg)
+    layers = _opening(in_channels, widths[0], dim)
+    for here, there in zip(widths, (*widths[1:], None), strict=True):
+        layers.append(_BLOCKS[kind](here, depth=depth, dim=dim))
+        if there is not None:
+            layers += _connector(here, there, dim)
+    head = [_MEAN[dim](1), nn.Flatten(), nn.Linear(widths[-1], classes)]
+    return nn.Sequential(*layers, *head)
+
+
+def _opening(channels: int, width: int, dim: int) -> list[nn.Module]:
+    return [_CONV[dim](channels, width, 3, padding=1, bias=False), _NORM[dim](width), nn.ReLU()]
+
+
+def _connector(here: int, there: int, dim: int) -> list[nn.Module]:
+    return [
+        _CONV[dim](here, there, 1, bias=False),
+        _NORM[dim](there),
+        nn.ReLU(),
+        _POOL[dim](2, ceil_mode=True),
+    ]

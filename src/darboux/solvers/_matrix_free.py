@@ -1,0 +1,150 @@
+"""The linearised equation by Krylov spaces, for many unknowns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from darboux.solvers._convergence import ConvergenceError, entries, norms
+from darboux.solvers._gmres import gmres
+from darboux.solvers._linearised import Dense, Linearised, Map
+from darboux.solvers._transforms import is_mapped, pullback
+
+_NEWTON = 1e-4  # relative residual of one Newton step: four digits per iteration
+
+_ROUNDING = 8.0
+
+
+@final
+class MatrixFree(Linearised):
+    """I - g'(x) by its products with vectors.
+
+    Args:
+        g: the map, (batch, ...) to the same shape, samples independent.
+        x: where it is linearised, detached.
+        context: who asks, for messages.
+        transposed: whether I - g'(x)ᵀ is meant.
+
+    Example:
+        >>> halved = MatrixFree(lambda x: x / 2, torch.ones(1, 2), context="example")
+        >>> halved.correction(torch.ones(1, 2)).round(decimals=4)
+        tensor([[2., 2.]])
+    """
+
+    def __init__(self, g: Map, x: Tensor, *, context: str, transposed: bool = False) -> None:
+        super().__init__()
+        self.g = g
+        self.x = x
+        self.context = context
+        self.is_transposed = transposed
+        self.gain: Tensor | float = 0.0
+        self._slope = self._products()
+
+    def correction(self, r: Tensor) -> Tensor:
+        """Return M r to a relative residual of 1e-4, or as far as the Krylov spaces lead."""
+        solution = gmres(self._product, self._columns(r.detach()), tol=_NEWTON)
+        self.gain = solution.gain.to(r.dtype)
+        return self._like(solution.x, r)
+
+    def level(self, r: Tensor) -> Tensor:
+        """Return ‖r‖: another equation for each trial would cost more than it saves."""
+        return norms(r)
+
+    def moved(self, r: Tensor) -> Tensor:
+        """Return 0 with the derivatives of M r."""
+        moved: Tensor = _Moved.apply(r, self)
+        return moved
+
+    def solve(self, r: Tensor) -> Tensor:
+        """Return M r to rounding, with its derivatives.
+
+        Inside `torch.func.vmap`, where nothing can depend on values, by the matrix: whoever
+        maps over a basis there makes a matrix of that size anyway.
+
+        Raises:
+            ConvergenceError: if the Krylov spaces do not lead there.
+        """
+        with torch.autocast(r.device.type, enabled=False):
+            if is_mapped():
+                return Dense(self.g, self.x).solve(r, transposed=self.is_transposed)
+            b = self._columns(r.detach())
+            unit = _ROUNDING * entries(r) * torch.finfo(b.dtype).eps
+            x, residual, gain = gmres(self._product, b, tol=min(unit, _NEWTON))
+            size = torch.linalg.vector_norm(b, dim=1) + gain * torch.linalg.vector_norm(x, dim=1)
+            if not bool((residual <= unit * size).all()):
+                raise ConvergenceError(self._message(residual / size))
+            return self._like(x, r) + self.moved(r)
+
+    def transpose(self) -> MatrixFree:
+        """Return the transposed equation."""
+        return MatrixFree(self.g, self.x, context=self.context, transposed=not self.is_transposed)
+
+    def _message(self, relative: Tensor) -> str:
+        lost = torch.where(relative.isfinite(), relative, torch.inf)
+        worst = int(lost.argmax())
+        return (
+            f"{self.context}: expected the derivative of the solution from GMRES; got a relative "
+            f"residual of {float(lost[worst]):.3g} in sample {worst}. Use a smaller step, or "
+            "float64."
+        )
+
+    def _product(self, v: Tensor) -> Tensor:
+        """Return (I - g'(x)) v, or its transpose's, (batch, n)."""
+        return v - self._columns(self._slope(self._like(v, self.x)).detach())
+
+    def _products(self) -> Callable[[Tensor], Tensor]:
+        """Return v -> g'(x)ᵀ v, or v -> g'(x) v as the transpose of that.
+
+        Twice reverse mode: g is evaluated once, and forward mode, inside which this may
+        stand, does not nest.
+        """
+        with torch.no_grad(), torch.autocast(self.x.device.type, enabled=False):
+            if self.is_transposed:
+                return pullback(self.g, self.x)
+            return pullback(self._transposed_product, torch.zeros_like(self.x))
+
+    def _transposed_product(self, v: Tensor) -> Tensor:
+        return pullback(self.g, self.x)(v)
+
+    def _columns(self, v: Tensor) -> Tensor:
+        flat = v.reshape(len(v), -1)
+        return flat if flat.dtype == torch.float64 else flat.float()
+
+    def _like(self, flat: Tensor, x: Tensor) -> Tensor:
+        return flat.to(x.dtype).reshape(x.shape)
+
+
+class _Moved(torch.autograd.Function):
+    """r -> 0, whose derivative is M.
+
+    The value needs no g, which may know tensors of `torch.func` that the forward of an
+    `autograd.Function` must not meet; derivatives are taken outside of it.
+    """
+
+    @staticmethod
+    def forward(r: Tensor, equation: MatrixFree) -> Tensor:
+        del equation
+        return torch.zeros_like(r)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, MatrixFree], output: Tensor) -> None:
+        del output
+        ctx.equation = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *slope: Tensor) -> tuple[Tensor, None]:
+        return ctx.equation.transpose().solve(slope[0]), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return ctx.equation.solve(tangent)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, None], r: Tensor, equation: MatrixFree
+    ) -> tuple[Tensor, int | None]:
+        del info
+        return _Moved.apply(r, equation), in_dims[0]

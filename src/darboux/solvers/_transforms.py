@@ -1,0 +1,121 @@
+"""Which transforms of `torch.func` are at work, and compilers; torch has no public way to ask."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+P = ParamSpec("P")
+
+R = TypeVar("R")
+
+
+def nesting() -> int:
+    """Return how many transforms of `torch.func` surround the call.
+
+    Example:
+        >>> nesting(), torch.func.vmap(lambda x: x * nesting())(torch.ones(1))
+        (0, tensor([1.]))
+    """
+    return len(torch._C._functorch.get_interpreter_stack() or ())
+
+
+def is_mapped() -> bool:
+    """Return whether `torch.func.vmap` surrounds the call: there nothing can depend on values.
+
+    Example:
+        >>> is_mapped()
+        False
+    """
+    vmap = torch._C._functorch.TransformType.Vmap
+    levels = torch._C._functorch.get_interpreter_stack() or ()
+    return any(level.key() == vmap for level in levels)
+
+
+def is_differentiated(x: object) -> bool:
+    """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level.
+
+    Args:
+        x: a tensor; anything else has no derivatives.
+
+    Example:
+        >>> is_differentiated(torch.ones(2, requires_grad=True)), is_differentiated(1.0)
+        (True, False)
+    """
+    return isinstance(x, Tensor) and (
+        (x.requires_grad and torch.is_grad_enabled())
+        or nesting() > 0
+        or forward_ad.unpack_dual(x).tangent is not None
+    )
+
+
+def hidden(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function as `torch.compile` leaves it alone: it runs eagerly.
+
+    Only where someone has loaded the compiler, because loading it takes a second.
+
+    Args:
+        function: anything.
+
+    Example:
+        >>> hidden(abs)(-1)
+        1
+    """
+    if "torch._dynamo" not in sys.modules:
+        return function
+    disabled: Callable[P, R] = torch.compiler.disable(function)
+    return disabled
+
+
+Pull = Callable[[Tensor], Tensor]
+
+
+def pullback(g: Callable[[Tensor], Tensor], x: Tensor) -> Pull:
+    """Return v -> g'(x)ᵀ v, with g evaluated once.
+
+    By `torch.func`, which nests in its other transforms. Checkpoints and offloading hook into
+    what autograd saves, which `torch.func` refuses: there by autograd, and what is saved on the
+    way is kept from those hooks, because nothing of it is left for a backward pass.
+
+    Args:
+        g: the map.
+        x: where, detached.
+
+    Example:
+        >>> pullback(torch.square, torch.tensor([1.0, 2.0]))(torch.ones(2))
+        tensor([2., 4.])
+    """
+    try:
+        pull = torch.func.vjp(g, x)[1]
+    except RuntimeError as error:
+        if "saved tensor hooks" not in str(error):
+            raise
+        return _by_autograd(g, x)
+    return lambda v: pull(v)[0]
+
+
+def _by_autograd(g: Callable[[Tensor], Tensor], x: Tensor) -> Pull:
+    with torch.enable_grad(), _unhooked():
+        start = x.detach().requires_grad_()
+        image = g(start)
+
+    def pull(v: Tensor) -> Tensor:
+        if not image.requires_grad:
+            return torch.zeros_like(x)
+        with torch.enable_grad(), _unhooked():
+            (slope,) = torch.autograd.grad(
+                image, start, v, create_graph=True, allow_unused=True, materialize_grads=True
+            )
+        return slope
+
+    return pull
+
+
+def _unhooked() -> torch.autograd.graph.saved_tensors_hooks:
+    """Return hooks that do nothing: only the innermost ones are called."""
+    return torch.autograd.graph.saved_tensors_hooks(lambda saved: saved, lambda saved: saved)

@@ -1,0 +1,152 @@
+"""What kernels can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from darboux.symmetry._groups import Group
+from darboux.symmetry._kernels.grid import grid_kernels, keeps_grid
+from darboux.symmetry._kernels.steerable import steerable_kernels
+from darboux.symmetry._representations.representation import Representation
+
+_LARGEST_DIM = 3
+
+
+def check_request(
+    name: str, source: Representation, target: Representation, *, kernel: int, dim: int
+) -> None:
+    """Refuse a request for kernels that cannot be.
+
+    Args:
+        name: who asks, for the message.
+        source: the representation that kernels map from.
+        target: the representation that kernels map to.
+        kernel: taps per axis.
+        dim: spatial axes.
+
+    Raises:
+        TypeError: if source or target is no representation, or the groups differ.
+        ValueError: if kernel < 1, or the group does not act on `dim` axes.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic, regular
+        >>> check_request("it", regular(Cyclic(4)), regular(Cyclic(4)), kernel=3, dim=2)
+    """
+    both: tuple[object, ...] = (source, target)
+    for given in both:
+        if not isinstance(given, Representation):
+            msg = f"{name}: expected representations, for instance regular(group); got {given!r}."
+            raise TypeError(msg)
+    if source.group != target.group:
+        msg = (
+            f"{name}: expected representations of one group; got {source.group.describe()} and "
+            f"{target.group.describe()}. Restrict one of them to the other group first."
+        )
+        raise TypeError(msg)
+    if not _whole(kernel) or kernel < 1:
+        msg = f"{name}: expected kernel >= 1 taps per axis; got {kernel!r}. Use, for instance, 3."
+        raise ValueError(msg)
+    _check_dim(name, source, kernel=kernel, dim=dim)
+
+
+def _check_dim(name: str, source: Representation, *, kernel: int, dim: int) -> None:
+    if not _whole(dim) or not 0 <= dim <= _LARGEST_DIM:
+        msg = f"{name}: expected dim among 0, 1, 2, 3 spatial axes; got {dim!r}."
+        raise ValueError(msg)
+    if not dim and kernel != 1:
+        msg = f"{name}: expected kernel 1 where there are no spatial axes; got {kernel}."
+        raise ValueError(msg)
+    group = source.group
+    if dim and group.dim not in (0, dim):
+        msg = (
+            f"{name}: expected dim={group.dim}, the axes that {group.describe()} acts on; got "
+            f"dim={dim}. Use dim={group.dim}, or a group of {dim}-dimensional space."
+        )
+        raise ValueError(msg)
+
+
+def _whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def kernel_basis(
+    source: Representation, target: Representation, *, kernel: int, dim: int
+) -> Tensor:
+    """Return an orthonormal basis of equivariant kernels, k(g t) = ρ₂(g) k(t) ρ₁(g)⁻¹.
+
+    Where every g maps the grid of taps to itself, these are all such kernels. For other groups
+    they are kernels of the plane or space with that property for every g, band-limited as
+    `Rings.default` says, on the taps; the equation then holds on the grid for those g that map
+    it to itself.
+
+    With ρ = Q (⊕ψ) Qᵀ, kernels are Q₂ (blocks of kernels between irreducible parts) Q₁ᵀ.
+
+    Shapes: (count, n₂, n₁, *[kernel]*dim), float64; orthonormal over all axes but the first.
+    The centre is the middle of the taps. The result is shared between calls: do not edit it.
+
+    Source: section 5.1.2.
+
+    Args:
+        source: ρ₁.
+        target: ρ₂, of the same group.
+        kernel: taps per axis.
+        dim: spatial axes; 0, with kernel 1, for features without any.
+
+    Raises:
+        TypeError: if source or target is no representation, or the groups differ.
+        ValueError: if kernel < 1, or the group does not act on `dim` axes.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic, regular
+        >>> ρ = regular(Cyclic(8))
+        >>> kernel_basis(ρ, ρ, kernel=3, dim=2).shape
+        torch.Size([48, 8, 8, 3, 3])
+    """
+    check_request("kernel_basis", source, target, kernel=kernel, dim=dim)
+    return _basis(source, target, kernel, dim)
+
+
+@lru_cache(maxsize=32)  # tens of megabytes each, for large groups
+def _basis(source: Representation, target: Representation, kernel: int, dim: int) -> Tensor:
+    # what is kept must serve autograd, wherever it was asked for first
+    with torch.inference_mode(mode=False), torch.no_grad():
+        flat = _assembled(source, target, kernel, dim)
+        return flat.reshape(len(flat), target.size, source.size, *[kernel] * dim)
+
+
+def _assembled(source: Representation, target: Representation, kernel: int, dim: int) -> Tensor:
+    """Return the basis with all taps on one axis."""
+    blocks = [
+        (rows, columns, _irreducible(source.group, first, second, kernel, dim))
+        for second, rows in _parts(target)
+        for first, columns in _parts(source)
+    ]
+    counts = [len(rows) * len(columns) * len(part) for rows, columns, part in blocks]
+    basis = torch.empty(sum(counts), target.size, source.size, kernel**dim, dtype=torch.float64)
+    for (rows, columns, part), place in zip(blocks, basis.split(counts), strict=True):
+        if len(place):
+            # (pairs, 1, n₂n₁, d₂d₁) times (1, count, d₂d₁, taps), written where it belongs
+            change = torch.einsum("xpi,yqj->xypqij", rows, columns)
+            change = change.flatten(4, 5).flatten(2, 3).flatten(0, 1)[:, None]
+            out = place.view(len(change), len(part), change.shape[2], part.shape[3])
+            torch.matmul(change, part.flatten(1, 2), out=out)
+    return basis
+
+
+def _parts(representation: Representation) -> Iterator[tuple[str, Tensor]]:
+    """Yield each irreducible name and the columns of Q that belong to it, (times, size, d)."""
+    sizes = [representation.group.size(name) for name in representation.content]
+    columns = representation.basis.split(sizes, dim=1)
+    for name in dict.fromkeys(representation.content):
+        own = [part for part, of in zip(columns, representation.content, strict=True) if of == name]
+        yield name, torch.stack(own)
+
+
+@lru_cache(maxsize=4096)
+def _irreducible(group: Group, source: str, target: str, kernel: int, dim: int) -> Tensor:
+    solve = grid_kernels if keeps_grid(group, kernel=kernel, dim=dim) else steerable_kernels
+    return solve(group, source, target, kernel=kernel, dim=dim)

@@ -1,0 +1,129 @@
+"""The pairs of field kinds between two features, and their bases of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._kernels.basis import kernel_basis
+from darboux.symmetry._representations import Representation
+
+
+@final
+@dataclass(frozen=True)
+class Block:
+    """All kernels from fields of one kind to fields of one kind.
+
+    Args:
+        targets: how many fields of the target's kind there are.
+        sources: how many fields of the source's kind there are.
+        basis: (count, n₂, n₁, *kernel), float64.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic
+        >>> scalar = Feature(Cyclic(4), ["trivial"] * 3)
+        >>> blocks(scalar, scalar, kernel=3, dim=2)[0][0].count
+        27
+    """
+
+    targets: int
+    sources: int
+    basis: Tensor
+
+    @property
+    def count(self) -> int:
+        """The number of weights."""
+        return self.targets * self.sources * len(self.basis)
+
+    def expand(self, weight: Tensor, basis: Tensor) -> Tensor:
+        """Return Σ_b w_b k_b for all pairs of fields, (targets·n₂, sources·n₁, taps).
+
+        Args:
+            weight: w, (count,).
+            basis: the basis in the dtype of the weights, (count, n₂·n₁·taps).
+        """
+        n2, n1 = self.basis.shape[1:3]
+        kernels = weight.reshape(self.targets * self.sources, -1) @ basis
+        kernels = kernels.reshape(self.targets, self.sources, n2, n1, -1)
+        return kernels.transpose(1, 2).reshape(self.targets * n2, self.sources * n1, -1)
+
+
+def kinds(feature: Feature) -> dict[Representation, list[int]]:
+    """Return the fields of each kind by their number, in the order of appearance.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic
+        >>> list(kinds(Feature(Cyclic(4), ["trivial", "regular", "trivial"])).values())
+        [[0, 2], [1]]
+    """
+    found: dict[Representation, list[int]] = {}
+    for number, field in enumerate(feature.fields):
+        found.setdefault(field, []).append(number)
+    return found
+
+
+def order(feature: Feature) -> list[int] | None:
+    """Return where each channel stands when fields are sorted by kind, None where they are.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic
+        >>> order(Feature(Cyclic(2), ["trivial", "regular", "trivial"]))
+        [0, 2, 3, 1]
+    """
+    starts = [0, *torch.tensor(feature.sizes).cumsum(0).tolist()]
+    numbers = [number for group in kinds(feature).values() for number in group]
+    if numbers == sorted(numbers):
+        return None
+    channels = [c for n in numbers for c in range(starts[n], starts[n + 1])]
+    return torch.tensor(channels).argsort().tolist()
+
+
+def blocks(
+    source: Feature, target: Feature, *, kernel: int, dim: int
+) -> tuple[tuple[Block, ...], ...]:
+    """Return the blocks, a row for each kind of the target.
+
+    Raises:
+        ValueError: if some kind of field in the target receives nothing.
+
+    Example:
+        >>> from darboux.symmetry import SO2
+        >>> mixed = Feature(SO2(), ["0", "1", "1"])
+        >>> [[block.count for block in row] for row in blocks(mixed, mixed, kernel=1, dim=2)]
+        [[1, 0], [0, 8]]
+    """
+    rows = []
+    for kind, targets in kinds(target).items():
+        row = tuple(
+            Block(len(targets), len(sources), kernel_basis(first, kind, kernel=kernel, dim=dim))
+            for first, sources in kinds(source).items()
+        )
+        if not any(block.count for block in row):
+            raise ValueError(_empty(source, kind, kernel))
+        rows.append(row)
+    return tuple(rows)
+
+
+def _empty(source: Feature, kind: Representation, kernel: int) -> str:
+    return (
+        f"Expected a kernel of size {kernel} from {source.describe()} to {kind.name} of "
+        f"{source.group.describe()}; the only one that commutes with the group is zero, so the "
+        "field would always be zero. Use a larger kernel, or leave the field out."
+    )
+
+
+def sizes(rows: Sequence[Sequence[Block]]) -> list[int]:
+    """Return the number of weights of every block, row by row.
+
+    Example:
+        >>> from darboux.symmetry import SO2
+        >>> mixed = Feature(SO2(), ["0", "1", "1"])
+        >>> sizes(blocks(mixed, mixed, kernel=1, dim=2))
+        [1, 0, 0, 8]
+    """
+    return [block.count for row in rows for block in row]

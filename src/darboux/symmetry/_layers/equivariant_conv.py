@@ -1,0 +1,173 @@
+"""The equivariant convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.linear import Stencil
+from darboux.linear._correlate import check_input
+from darboux.linear._rows import row_bound
+from darboux.linear._sizes import dimension, positive
+from darboux.linear._smallest import smallest_bound
+from darboux.linear._spectral import norm_bound
+from darboux.linear._stencil import Padding
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._layers.equivariant_map import EquivariantMap
+from darboux.symmetry._layers.strided import stride_adjoint, stride_apply
+
+
+@final
+class EquivariantConv(EquivariantMap):
+    """The convolution (A x)(p) = Σ_t k(t) x(p + t) with k(g t) ρ₁(g) = ρ₂(g) k(t).
+
+    Where all of the group maps the grid to itself (C4, D4, octahedral rotations, groups that
+    move no pixels) the weights span *every* equivariant convolution. For other groups kernels
+    are band-limited steerable functions, sampled: the map commutes exactly with those
+    elements that do map the grid to itself, and nearly with the others
+    (`equivariance_error` says how nearly).
+
+    With ``stride=2`` every second point of the output is kept such that the centre of the
+    image stays the centre, for odd and even sizes: n becomes ⌈n/2⌉. Along axes where the
+    parities of size and kernel differ, the mean of two neighbours is taken in the same step.
+    (Plain strides keep the pixels 0, 2, 4, ..., which rotations of an even image do not.)
+
+    Shapes: x is (batch, source.channels, *space), A x is (batch, target.channels, *space) or
+    *⌈space/2⌉.
+
+    Source: sections 5.1.2 and 5.3.3.
+
+    Args:
+        source: how x transforms.
+        target: how A x transforms.
+        kernel: taps per axis; odd unless the stride is 2.
+        dim: spatial axes: those on which the group acts.
+        padding: "circular" or "zeros".
+        stride: 1 or 2.
+
+    Raises:
+        TypeError: if something else than features is given.
+        ValueError: if the groups differ, a field of the target could only be zero, the group
+            does not act on `dim` axes, or the kernel has no centre where it needs one.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> group = dx.symmetry.Cyclic(4)
+        >>> image = dx.symmetry.Feature(group, ["trivial"])
+        >>> feature = dx.symmetry.Feature(group, ["regular"] * 2)
+        >>> conv = dx.symmetry.EquivariantConv(image, feature, kernel=3, dim=2)
+        >>> x = torch.randn(1, 1, 6, 6)
+        >>> torch.testing.assert_close(conv(image.act(1, x)), feature.act(1, conv(x)))
+    """
+
+    def __init__(
+        self,
+        source: Feature,
+        target: Feature,
+        *,
+        kernel: int,
+        dim: int,
+        padding: Padding = "circular",
+        stride: int = 1,
+    ) -> None:
+        positive("kernel", kernel)
+        _check_grid(source, dimension(dim), kernel, stride)
+        # shifts commute where the image is periodic and no pixel is dropped
+        shifts = (1, 1) if padding == "circular" and stride == 1 else None
+        super().__init__(source, target, kernel=kernel, dim=dim, translations=shifts)
+        self.padding: Padding = padding
+        self.stride = stride
+        self.whole()  # refuses an unknown padding
+
+    def whole(self) -> Stencil:
+        """Return the kernel at stride 1, with its place and padding."""
+        origin = tuple(-((k - 1) // 2) for k in self.kernel)
+        return Stencil(self.full_kernel(), origin, self.padding)
+
+    def stencil(self) -> Stencil:
+        """Return the kernel, with its place and padding.
+
+        Raises:
+            TypeError: if the stride is 2: such a map is no single stencil.
+        """
+        if self.stride > 1:
+            msg = f"Expected stride=1; got {self.stride}: a map that drops pixels has no symbol."
+            raise TypeError(msg)
+        return self.whole()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return A x."""
+        return self.affine(x, None)
+
+    def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Return A x + b in one convolution."""
+        shift, stencil = None if bias is None else self.shift(bias), self.whole()
+        if self.stride == 1:
+            return stencil.apply(x, shift)
+        check_input(x, stencil.weight)
+        return stride_apply(x, stencil.weight, self.padding, shift)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Return A* y; with stride 2 on the even image, of twice the size of y."""
+        return self.restore(y, size=[self.stride * n for n in y.shape[2:]])
+
+    def restore(self, y: Tensor, *, size: Sequence[int]) -> Tensor:
+        """Return A* y on an image of a given size."""
+        if self.stride == 1:
+            return self.whole().adjoint().apply(y)
+        return stride_adjoint(y, self.full_kernel(), self.padding, tuple(size))
+
+    def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
+        """Return A* diag(s) y, the scale folded into the kernel."""
+        if self.stride == 1:
+            return self.whole().scaled_rows(scale).adjoint().apply(y)
+        return self.adjoint(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
+
+    def norm_bound(self) -> Tensor:
+        """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable.
+
+        Dropping pixels and taking means of neighbours do not raise the norm.
+        """
+        return norm_bound(self.whole())
+
+    def row_bound(self) -> Tensor:
+        """Return T, equal on the channels of a field, with A A* <= diag(T)."""
+        return self.tie(row_bound(self.whole()))
+
+    def lower_bound(self) -> Tensor:
+        """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x; 0 where pixels are dropped."""
+        bound = smallest_bound(self.whole())
+        return bound if self.stride == 1 else torch.zeros_like(bound)
+
+    def extra_repr(self) -> str:
+        """Return features, kernel, padding and stride."""
+        stride = "" if self.stride == 1 else f", stride={self.stride}"
+        return f"{self.source!r} -> {self.target!r}, kernel={self.kernel}, {self.padding}{stride}"
+
+
+def _check_grid(source: object, dim: int, kernel: int, stride: int) -> None:
+    """Refuse what would break equivariance.
+
+    Raises:
+        ValueError: if the group does not act on the grid, or the centre would move.
+    """
+    group = getattr(source, "group", None)
+    if group is not None and group.dim not in (0, dim):
+        msg = (
+            f"EquivariantConv: expected dim={group.dim}, the space on which {group.describe()} "
+            f"acts; got dim={dim}."
+        )
+        raise ValueError(msg)
+    if stride not in (1, 2):
+        msg = f"EquivariantConv: expected stride 1 or 2; got {stride}. Use two maps of stride 2."
+        raise ValueError(msg)
+    if stride == 1 and kernel % 2 == 0:
+        msg = (
+            f"EquivariantConv: expected an odd kernel with stride 1; got {kernel}. An even one has "
+            "no centre, so the image would shift by half a pixel and rotations would not commute. "
+            "Use an odd kernel, or stride=2."
+        )
+        raise ValueError(msg)

@@ -1,0 +1,184 @@
+"""The abstract equivariant map: weights times a basis of equivariant kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import chain
+from typing import TypeVar, final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.linear import Stencil, StencilMap
+from darboux.structure import Equivariant
+from darboux.symmetry._feature import Feature
+from darboux.symmetry._layers.blocks import blocks, order, sizes
+
+Self = TypeVar("Self", bound="EquivariantMap")
+
+
+class EquivariantMap(StencilMap):
+    """A linear map whose kernel is a combination of the kernels that commute with a group.
+
+    k(t) = Σ_b w_b k_b(t), where the k_b are an orthonormal basis of all kernels with
+    k(g t) ρ₁(g) = ρ₂(g) k(t). So the map is equivariant for all weights w, and a plain
+    convolution otherwise: adjoint, bounds and freezing are those of one kernel. The kernel
+    is summed in the dtype of the weights, under autocast too.
+
+    Source: section 5.1.2.
+    """
+
+    def __init__(
+        self,
+        source: Feature,
+        target: Feature,
+        *,
+        kernel: int,
+        dim: int,
+        translations: tuple[int, int] | None,
+    ) -> None:
+        super().__init__()
+        _check(type(self).__name__, source, target)
+        self.source = source
+        self.target = target
+        self.in_features, self.out_features = source.channels, target.channels
+        self.kernel = (kernel,) * dim
+        self.dim = dim
+        self._blocks = blocks(source, target, kernel=kernel, dim=dim)
+        self._sorted = [order(target), order(source)]
+        for axis, places in enumerate(self._sorted):
+            if places is not None:
+                self.register_buffer(f"order_{axis}", torch.tensor(places), persistent=False)
+        self._exact = [block.basis.flatten(1) for row in self._blocks for block in row]
+        for k, basis in enumerate(self._exact):
+            self.register_buffer(
+                f"basis_{k}", basis.to(torch.get_default_dtype()), persistent=False
+            )
+        self.register_buffer(
+            "invariants", target.invariants().to(torch.get_default_dtype()), persistent=False
+        )
+        self.weight = nn.Parameter(self._start())
+        self._symmetry = _symmetry(source, target, dim=dim, translations=translations)
+
+    def full_kernel(self) -> Tensor:
+        """Return k, (out_features, in_features, *kernel)."""
+        with torch.autocast(self.weight.device.type, enabled=False):
+            parts = self.weight.split(sizes(self._blocks))
+            rows, k = [], 0
+            for row in self._blocks:
+                columns = []
+                for block in row:
+                    columns.append(block.expand(parts[k], getattr(self, f"basis_{k}")))
+                    k += 1
+                rows.append(torch.cat(columns, dim=1) if len(columns) > 1 else columns[0])
+            kernel = torch.cat(rows) if len(rows) > 1 else rows[0]
+            for axis, places in enumerate(self._sorted):
+                if places is not None:
+                    kernel = kernel.index_select(axis, getattr(self, f"order_{axis}"))
+        return kernel.reshape(self.out_features, self.in_features, *self.kernel)
+
+    def shifts(self) -> Tensor:
+        """Return the invariant vectors of the target, (out_features, count)."""
+        invariants: Tensor = self.invariants
+        return invariants
+
+    def tie(self, rows: Tensor) -> Tensor:
+        """Return for every channel the maximum over its field."""
+        return self.target.tie(rows)
+
+    def equivariant(self) -> Equivariant:
+        """Return what A commutes with."""
+        return self._symmetry
+
+    def extra_repr(self) -> str:
+        """Return the features."""
+        return f"{self.source!r} -> {self.target!r}"
+
+    def _start(self) -> Tensor:
+        """Return normal weights that give the kernel's entries the variance of a plain map's.
+
+        A coefficient of variance s² for each of the n orthonormal kernels of a block gives its
+        entries the variance s² n / entries on average.
+        """
+        taps = math.prod(self.kernel)
+        scale = 1 / (1.1 * taps**0.5 * (self.out_features**0.5 + self.in_features**0.5))
+        parts = [
+            torch.randn(block.count) * scale * (block.basis[0].numel() / len(block.basis)) ** 0.5
+            for block in chain.from_iterable(self._blocks)
+            if block.count
+        ]
+        return torch.cat(parts)
+
+    def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own signature
+        """Move and cast, the constants from their float64 values: nothing is rounded twice."""
+        nn.Module._apply(self, fn, recurse)
+        for k, basis in enumerate(self._exact):
+            setattr(self, f"basis_{k}", basis.to(self.weight))
+        self.invariants = self.target.invariants().to(self.weight)
+        return self
+
+
+def _symmetry(
+    source: Feature, target: Feature, *, dim: int, translations: tuple[int, int] | None
+) -> Equivariant:
+    """Return the claim: on images of the grid, where not all of the group maps it to itself."""
+    group = source.group
+    grid = bool(dim and group.dim) and len(group.grid_elements()) != group.order
+    return Equivariant(group, source, target, grid=grid, translations=translations)
+
+
+def _check(name: str, source: object, target: object) -> None:
+    """Refuse features that no map can go between.
+
+    Raises:
+        TypeError: if they are no features.
+        ValueError: if their groups differ.
+    """
+    for feature in (source, target):
+        if not isinstance(feature, Feature):
+            msg = f"{name}: expected features such as Feature(group, ['regular']); got {feature!r}."
+            raise TypeError(msg)
+    assert isinstance(source, Feature)
+    assert isinstance(target, Feature)
+    if source.group != target.group:
+        msg = (
+            f"{name}: expected features of one group; got {source.group.describe()} -> "
+            f"{target.group.describe()}. Restrict the representations to a common subgroup."
+        )
+        raise ValueError(msg)
+
+
+@final
+class EquivariantDense(EquivariantMap):
+    """The dense map A x with A ρ₁(g) = ρ₂(g) A for all g of a group.
+
+    Its weights are coefficients of a basis of all such matrices; by Schur's lemma there are as
+    many as the fields share irreducible parts. Biases are invariant vectors.
+
+    Shapes: x is (batch, source.channels), A x is (batch, target.channels).
+
+    Source: section 5.1.2.
+
+    Args:
+        source: how x transforms.
+        target: how A x transforms.
+
+    Raises:
+        TypeError: if something else than features is given.
+        ValueError: if the groups differ, or a field of the target could only be zero.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> feature = dx.symmetry.Feature(dx.symmetry.Cyclic(4), ["regular"])
+        >>> dense = dx.symmetry.EquivariantDense(feature, feature)
+        >>> dense.weight.shape, dense(torch.ones(2, 4)).shape
+        (torch.Size([4]), torch.Size([2, 4]))
+    """
+
+    def __init__(self, source: Feature, target: Feature) -> None:
+        super().__init__(source, target, kernel=1, dim=0, translations=(1, 1))
+
+    def stencil(self) -> Stencil:
+        """Return the matrix."""
+        return Stencil(self.full_kernel(), (), "zeros")

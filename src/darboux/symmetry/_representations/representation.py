@@ -1,0 +1,123 @@
+"""Orthogonal representations as data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.symmetry._groups import Element, FiniteGroup, Group
+
+_DIGITS = 1e9  # to which matrices are compared
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Representation:
+    """An orthogonal representation ρ(g) = Q (ψ₁(g) ⊕ ... ⊕ ψ_m(g)) Qᵀ by its irreducible parts.
+
+    Two representations are equal where their matrices are. `trivial`, `irreducible`, `regular`,
+    `from_matrices` and the others of this room make them; the constructor trusts its arguments.
+
+    Shapes: Q is (size, size), float64; the columns of part i span what ψ_i acts on.
+
+    Source: section 5.1.2.
+
+    Args:
+        group: the group.
+        name: what tables call it.
+        content: the names of ψ₁, ..., ψ_m.
+        basis: Q.
+        table: the matrices of a finite group, (order, size, size), where they are known more
+            exactly than by the formula, for instance as permutations.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic, regular
+        >>> regular(Cyclic(4)).content
+        ('0', '1', '2')
+    """
+
+    group: Group
+    name: str
+    content: tuple[str, ...]
+    basis: Tensor
+    table: Tensor | None = field(default=None)
+
+    @property
+    def size(self) -> int:
+        """The dimension."""
+        return len(self.basis)
+
+    def matrix(self, g: Element) -> Tensor:
+        """Return ρ(g), (size, size), float64."""
+        if self.table is not None:
+            return self.table[g]
+        parts = [self.group.irrep(name, g) for name in self.content]
+        return self.basis @ torch.block_diag(*parts) @ self.basis.T
+
+    def matrices(self) -> Tensor:
+        """Return the matrices of all elements of a finite group, (order, size, size).
+
+        Raises:
+            TypeError: if the group is not finite.
+        """
+        if not isinstance(self.group, FiniteGroup):
+            msg = f"Expected a finite group; got {self.group.describe()}. Use matrix(g)."
+            raise TypeError(msg)
+        if self.table is not None:
+            return self.table
+        return torch.stack([self.matrix(g) for g in self.group.elements()])
+
+    def invariants(self) -> Tensor:
+        """Return an orthonormal basis of the vectors that no element moves, (size, count)."""
+        trivial = self.group.irreps(0)[0]
+        columns, start = [], 0
+        for name in self.content:
+            width = self.group.size(name)
+            if name == trivial:
+                columns.append(self.basis[:, start])
+            start += width
+        return torch.stack(columns, dim=1) if columns else self.basis[:, :0]
+
+    @cached_property
+    def permutes(self) -> bool:
+        """Whether every matrix is a permutation, so that pointwise activations commute."""
+        return self.signs and all(bool((m > -0.5).all()) for m in self._generating())
+
+    @cached_property
+    def signs(self) -> bool:
+        """Whether every matrix is a permutation up to signs, so that odd activations commute."""
+        return all(bool(((m - m.round()).abs() < 1e-12).all()) for m in self._generating())
+
+    @cached_property
+    def irreducible(self) -> bool:
+        """Whether there is only one part."""
+        return len(self.content) == 1
+
+    def key(self) -> Hashable:
+        """Return what makes two representations equal: the matrices of the generators."""
+        return self._key
+
+    @cached_property
+    def _key(self) -> Hashable:
+        rounded = [(m * _DIGITS).round().to(torch.int64).flatten() for m in self._generating()]
+        return (self.group, self.size, tuple(torch.cat(rounded).tolist()))
+
+    def _generating(self) -> list[Tensor]:
+        return [self.matrix(g) for g in self.group.generators()]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both have the same matrices."""
+        return isinstance(other, Representation) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        """Return a hash of the matrices."""
+        return hash(self.key())
+
+    def __repr__(self) -> str:
+        """Return name, group and size."""
+        return f"Representation({self.name!r} of {self.group.describe()}, size {self.size})"

@@ -1,0 +1,153 @@
+"""Sums and products of representations."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from darboux.symmetry._groups import FiniteGroup, Group
+from darboux.symmetry._representations.decompose import decompose
+from darboux.symmetry._representations.representation import Representation
+from darboux.symmetry._representations.standard import max_degree
+
+_LARGEST = 2**24  # numbers in a table of matrices; beyond it they are computed when needed
+
+
+def direct_sum(*representations: Representation) -> Representation:
+    """Return ρ₁ ⊕ ... ⊕ ρ_m: block diagonal matrices.
+
+    Source: section 5.1.2.
+
+    Args:
+        representations: at least one, all of one group.
+
+    Raises:
+        ValueError: if there is none.
+        TypeError: if the groups differ.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic, irreducible, regular
+        >>> direct_sum(regular(Cyclic(4)), irreducible(Cyclic(4), "1")).size
+        6
+    """
+    if not representations:
+        msg = "direct_sum: expected at least one representation; got none."
+        raise ValueError(msg)
+    group = _common(*representations)
+    content = tuple(name for each in representations for name in each.content)
+    basis = torch.block_diag(*(each.basis for each in representations))
+    table = None
+    if isinstance(group, FiniteGroup) and any(each.table is not None for each in representations):
+        blocks = ([each.matrix(g) for each in representations] for g in group.elements())
+        table = torch.stack([torch.block_diag(*matrices) for matrices in blocks])
+    name = " ⊕ ".join(each.name for each in representations)
+    return Representation(group, name, content, basis, table)
+
+
+def tensor_product(first: Representation, second: Representation) -> Representation:
+    """Return ρ₁ ⊗ ρ₂, decomposed: x ⊗ y -> ρ₁(g) x ⊗ ρ₂(g) y.
+
+    Entry i n₂ + j of a vector is that of x_i y_j. Products of irreducible parts are decomposed
+    one by one, and kept.
+
+    Source: section 5.1.3; Serre 1977, Linear Representations of Finite Groups, section 1.5.
+
+    Args:
+        first: ρ₁, of size n₁.
+        second: ρ₂, of size n₂.
+
+    Raises:
+        TypeError: if the groups differ.
+
+    Example:
+        >>> from darboux.symmetry import SO2, irreducible
+        >>> tensor_product(irreducible(SO2(), "1"), irreducible(SO2(), "2")).content
+        ('1', '3')
+    """
+    group = _common(first, second)
+    content: list[str] = []
+    columns: list[Tensor] = []
+    for left, a in _parts(first):
+        for right, b in _parts(second):
+            names, basis = product_of_irreps(group, left, right)
+            content += names
+            columns.append(torch.kron(a, b) @ basis)
+    name = f"{_grouped(first.name)} ⊗ {_grouped(second.name)}"
+    table = _table(first, second)
+    return Representation(group, name, tuple(content), torch.cat(columns, dim=1), table)
+
+
+@lru_cache(maxsize=256)
+def product_of_irreps(group: Group, first: str, second: str) -> tuple[tuple[str, ...], Tensor]:
+    """Return (content, Q) of ψ₁ ⊗ ψ₂: the coefficients of Clebsch and Gordan.
+
+    Shapes: Q is (d₁ d₂, d₁ d₂), orthogonal, float64; row i d₂ + j belongs to x_i y_j.
+
+    Source: Serre 1977, Linear Representations of Finite Groups, section 1.5.
+
+    Args:
+        group: the group.
+        first: the name of ψ₁.
+        second: the name of ψ₂.
+
+    Raises:
+        ValueError: if a name is unknown.
+
+    Example:
+        >>> from darboux.symmetry import Dihedral
+        >>> product_of_irreps(Dihedral(4), "1", "1")[0]
+        ('0+', '0-', '2+', '2-')
+    """
+    matrices = [
+        torch.kron(group.irrep(first, g).contiguous(), group.irrep(second, g).contiguous())
+        for g in group.generators()
+    ]
+    if isinstance(group, FiniteGroup):
+        return decompose(group, matrices)
+    # degrees of a product add
+    degree = max_degree(group, (first,)) + max_degree(group, (second,))
+    return decompose(group, matrices, degree=degree)
+
+
+def _common(*representations: Representation) -> Group:
+    """Return the group of all.
+
+    Raises:
+        TypeError: if there are two.
+    """
+    group = representations[0].group
+    for other in representations[1:]:
+        if other.group != group:
+            msg = (
+                f"Expected representations of one group; got {group.describe()} and "
+                f"{other.group.describe()}. Use restrict for a common subgroup."
+            )
+            raise TypeError(msg)
+    return group
+
+
+def _parts(representation: Representation) -> list[tuple[str, Tensor]]:
+    """Return the irreducible parts: their names, and the columns of Q."""
+    sizes = [representation.group.size(name) for name in representation.content]
+    columns = representation.basis.split(sizes, dim=1)
+    return [
+        (name, part.contiguous())
+        for name, part in zip(representation.content, columns, strict=True)
+    ]
+
+
+def _table(first: Representation, second: Representation) -> Tensor | None:
+    """Return the products of tables, where both are known and not too large together."""
+    if first.table is None or second.table is None:
+        return None
+    size = first.size * second.size
+    if len(first.table) * size**2 > _LARGEST:
+        return None
+    return torch.einsum("gij,gkl->gikjl", first.table, second.table).reshape(-1, size, size)
+
+
+def _grouped(name: str) -> str:
+    """Return a name in brackets where it is a sum."""
+    return f"({name})" if "⊕" in name else name

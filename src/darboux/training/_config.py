@@ -1,0 +1,177 @@
+"""Everything that decides the result of a denoising run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from darboux.data._patches import check_sigma
+from darboux.training._files import read_json, write_json
+
+_LOSSES = ("mse", "l1", "charbonnier")
+
+_TASK = "denoise"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseConfig:
+    """The settings of a denoising run: a frozen record that goes through JSON unchanged.
+
+    Args:
+        sigma: standard deviation of the noise, for pixels in [0, 1].
+        steps: training steps of each network.
+        batch: patches per step, over all processes.
+        patch: side of the patches in pixels.
+        lr: highest learning rate of the network.
+        twin_lr: highest learning rate of its unconstrained twin.
+        warmup: share of the steps in which the learning rate rises.
+        loss: "mse", "l1", or "charbonnier" (a smooth l1).
+        seed: of the initial weights, the patches and the noise.
+        eval_every: steps between evaluations on the held-out images; each writes a checkpoint.
+        twin: whether the unconstrained twin is trained as well.
+        images: folder of training images; None for scikit-image's photographs.
+        held_out: folder of held-out images; None for scikit-image's photographs.
+        channels: 1 for grey, 3 for colour.
+        features: channels of the feature space.
+        units: channels inside each gradient step.
+        depth: number of gradient steps.
+        shuffle: side of the pixel blocks that become channels.
+        kernel: side of the convolution kernels.
+        threshold: initial thresholds of the clips, for pixels in [0, 1].
+        fraction: step length as a share of the longest contractive one, in (0, 1].
+        metric: "rows" or "norm", how the steps are bounded.
+
+    Raises:
+        ValueError: if a value is impossible; the message names it.
+        TypeError: if a value has the wrong type.
+
+    Example:
+        >>> DenoiseConfig(depth=4) == DenoiseConfig.from_dict(DenoiseConfig(depth=4).to_dict())
+        True
+    """
+
+    sigma: float = 25 / 255
+    steps: int = 600
+    batch: int = 8
+    patch: int = 48
+    lr: float = 7e-3
+    twin_lr: float = 3e-3
+    warmup: float = 0.1
+    loss: str = "mse"
+    seed: int = 0
+    eval_every: int = 100
+    twin: bool = True
+    images: str | None = None
+    held_out: str | None = None
+    channels: int = 1
+    features: int = 32
+    units: int = 48
+    depth: int = 8
+    shuffle: int = 2
+    kernel: int = 3
+    threshold: float = 0.01
+    fraction: float = 0.9
+    metric: str = "rows"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for item in fields(self):
+            _check_type(item.name, str(item.type), getattr(self, item.name))
+        check_sigma(self.sigma)
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise ValueError(f"Expected {name} >= 1; got {getattr(self, name)}.")
+        for name in ("lr", "twin_lr", "threshold"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"Expected {name} > 0; got {getattr(self, name):g}.")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"Expected 0 <= warmup < 1; got {self.warmup:g}.")
+        if self.loss not in _LOSSES:
+            raise ValueError(f"Expected loss to be one of {', '.join(_LOSSES)}; got {self.loss!r}.")
+        if self.metric not in ("rows", "norm"):
+            raise ValueError(f"Expected metric 'rows' or 'norm'; got {self.metric!r}.")
+        if self.channels not in (1, 3):
+            raise ValueError(f"Expected 1 or 3 channels (grey, colour); got {self.channels}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON holds them."""
+        return {"task": _TASK, **asdict(self)}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any], *, where: str = "the config") -> DenoiseConfig:
+        """Return the settings of a JSON object.
+
+        Args:
+            values: what `to_dict` returned.
+            where: named in the error messages.
+
+        Raises:
+            ValueError: if keys are unknown or missing.
+        """
+        names = {"task", *(item.name for item in fields(DenoiseConfig))}
+        if values.get("task") != _TASK:
+            raise ValueError(f"Expected the config of a denoising run; got another in {where}.")
+        if unknown := sorted(set(values) - names):
+            raise ValueError(f"Expected known settings in {where}; got also {', '.join(unknown)}.")
+        if missing := sorted(names - set(values)):
+            raise ValueError(f"Expected all settings in {where}; got no {', '.join(missing)}.")
+        return DenoiseConfig(**{k: v for k, v in values.items() if k != "task"})
+
+    def save(self, path: str | Path) -> None:
+        """Write the settings as JSON."""
+        write_json(Path(path), self.to_dict())
+
+    @staticmethod
+    def load(path: str | Path) -> DenoiseConfig:
+        """Read settings that `save` wrote.
+
+        Raises:
+            ValueError: if the file is no config of a denoising run.
+            FileNotFoundError: if there is no such file.
+        """
+        values = read_json(Path(path))
+        if not isinstance(values, dict):
+            raise ValueError(f"Expected a JSON object of settings; got another value in {path}.")  # noqa: TRY004
+        return DenoiseConfig.from_dict(values, where=str(path))
+
+    def reach(self) -> int:
+        """Return how many pixels away an input can still change an output of the network.
+
+        Each step applies a kernel and its adjoint, at a resolution that is `shuffle` times
+        coarser; a block of pixels adds its own side.
+        """
+        return self.shuffle * (2 * self.depth * (self.kernel // 2) + 1)
+
+    def differences(self, other: DenoiseConfig) -> list[str]:
+        """Return one line per setting that differs: "name: mine, not theirs"."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{k}: {mine[k]!r}, not {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
+
+
+_COUNTS = (
+    "steps",
+    "batch",
+    "patch",
+    "eval_every",
+    "features",
+    "units",
+    "depth",
+    "shuffle",
+    "kernel",
+)
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "float": (float, int),
+    "int": (int,),
+    "str": (str,),
+    "bool": (bool,),
+    "str | None": (str, type(None)),
+}
+
+
+def _check_type(name: str, wanted: str, value: object) -> None:
+    """Refuse a value of another type; a bool is no number here."""
+    if not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "bool"):
+        raise TypeError(f"Expected {name} to be {wanted}; got {value!r}.")

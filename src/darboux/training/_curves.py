@@ -1,0 +1,69 @@
+"""Training curves as a scalable picture that takes the colours of the page around it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_INK = "#010203"  # stands for the text colour of the page; replaced in the finished file
+
+_COLOURS = {"model": "#2f7ed8", "twin": "#e07b39"}
+
+_LABELS = {"model": "nonexpansive", "twin": "unconstrained"}
+
+
+def curves_svg(lines: Sequence[Mapping[str, Any]], *, total_variation: float) -> tuple[str, str]:
+    """Return two inline SVG pictures: the training loss, and the PSNR on held-out images.
+
+    Args:
+        lines: those of ``metrics.jsonl``.
+        total_variation: its PSNR in dB, a horizontal line of the second picture.
+
+    Example:
+        >>> line = {"network": "model", "step": 10, "loss": 0.01, "psnr": 20.0}
+        >>> curves_svg([line], total_variation=18.0)[0].startswith("<svg")
+        True
+    """
+    loss, left = _axes("training loss")
+    _draw(left, lines, "loss")
+    left.set_yscale("log")
+    quality, right = _axes("PSNR on the held-out images (dB)")
+    _draw(right, lines, "psnr")
+    right.axhline(
+        total_variation, label="total variation", color=_INK, alpha=0.6, linestyle="--", linewidth=1
+    )
+    right.legend(frameon=False, labelcolor=_INK, loc="lower right")
+    return _svg(loss), _svg(quality)
+
+
+def _axes(title: str) -> tuple[Figure, Axes]:
+    """Return empty axes on a figure of their own, without pyplot's global state."""
+    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, color=_INK, fontsize=11)
+    axes.set_xlabel("step", color=_INK)
+    axes.tick_params(colors=_INK, which="both")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_INK)
+    return figure, axes
+
+
+def _draw(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str) -> None:
+    """Draw one curve per network."""
+    for network, colour in _COLOURS.items():
+        points = [(line["step"], line[key]) for line in lines if line["network"] == network]
+        if points:
+            steps, values = zip(*points, strict=True)
+            axes.plot(steps, values, ".-", color=colour, label=_LABELS[network], markersize=4)
+
+
+def _svg(figure: Figure) -> str:
+    """Return a figure as an SVG element without size, in the text colour of the page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :].replace(_INK, "currentColor")

@@ -1,0 +1,132 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+
+def psnr(estimate: Tensor, clean: Tensor) -> float:
+    """Return the peak signal-to-noise ratio 10 log₁₀(1 / mean (estimate - clean)²), in dB.
+
+    The peak is 1; nothing is clipped; the mean is taken in float64 over all entries.
+
+    Args:
+        estimate: an image in [0, 1], of any shape.
+        clean: the true image, of the same shape.
+
+    Raises:
+        ValueError: if the shapes differ.
+
+    Example:
+        >>> round(psnr(torch.full((1, 8, 8), 0.1), torch.zeros(1, 8, 8)), 6)
+        20.0
+    """
+    if estimate.shape != clean.shape:
+        raise ValueError(
+            "Expected an estimate of the shape of the clean image; got "
+            f"{tuple(estimate.shape)} and {tuple(clean.shape)}."
+        )
+    error = (estimate.double() - clean.double()).square().mean()
+    return float(-10 * torch.log10(error))
+
+
+def denoise(network: nn.Module, image: Tensor, *, channels: int) -> Tensor:
+    """Return the network's estimate of one image, without gradients.
+
+    A network of one channel takes the channels of a colour image one by one; a grey image
+    goes through a network of three channels as three equal ones, which are then averaged.
+
+    Args:
+        network: images (batch, channels, H, W) to images of the same shape.
+        image: (1, H, W) or (3, H, W).
+        channels: of the network, 1 or 3.
+
+    Example:
+        >>> network = nn.Conv2d(1, 1, 3, padding=1)
+        >>> denoise(network, torch.rand(3, 8, 8), channels=1).shape
+        torch.Size([3, 8, 8])
+    """
+    batch = image[:, None] if channels == 1 else image.expand(channels, -1, -1)[None]
+    with torch.no_grad():
+        result = network(batch.to(next(network.parameters(), image))).to(image)
+    return result.mean(1) if len(image) == 1 else result.reshape(image.shape)
+
+
+def mean_psnr(
+    network: nn.Module,
+    noisy: Mapping[str, Tensor],
+    clean: Mapping[str, Tensor],
+    *,
+    channels: int,
+    accelerator: Accelerator,
+) -> float:
+    """Return the mean PSNR over images, which the processes share among themselves.
+
+    Args:
+        network: the bare network, not the distributed wrapper.
+        noisy: name to noisy image.
+        clean: the same names to clean images.
+        channels: of the network, 1 or 3.
+        accelerator: knows the processes.
+
+    Example:
+        >>> images = {"flat": torch.zeros(1, 8, 8)}
+        >>> noisy = {"flat": torch.full((1, 8, 8), 0.1)}
+        >>> one = Accelerator()
+        >>> round(mean_psnr(nn.Identity(), noisy, images, channels=1, accelerator=one), 4)
+        20.0
+    """
+    values = torch.zeros(len(clean), dtype=torch.float64, device=accelerator.device)
+    network.eval()
+    for number, name in enumerate(clean):
+        if number % accelerator.num_processes == accelerator.process_index:
+            values[number] = psnr(denoise(network, noisy[name], channels=channels), clean[name])
+    total = accelerator.reduce(values, reduction="sum")
+    return float(total.mean())
+
+
+def in_tiles(
+    function: Callable[[Tensor], Tensor], image: Tensor, *, tile: int, halo: int, step: int = 1
+) -> Tensor:
+    """Apply a local map to an image piece by piece, with the same result as at once.
+
+    Every tile sees `halo` more pixels on each side that lies inside the image, and only its
+    own pixels are kept: exact where no output depends on inputs further away than `halo`.
+
+    Args:
+        function: (channels, H, W) to the same shape, for any H and W.
+        image: (channels, H, W).
+        tile: side of the tiles, rounded up to a multiple of `step`.
+        halo: rounded up to a multiple of `step`.
+        step: the map commutes with shifts by so many pixels.
+
+    Returns:
+        function(image), of the shape of the image.
+
+    Example:
+        >>> image = torch.rand(1, 30, 20)
+        >>> mean = torch.nn.AvgPool2d(3, stride=1, padding=1)
+        >>> torch.equal(in_tiles(mean, image, tile=8, halo=1), mean(image))
+        True
+    """
+    tile, halo = (-(-size // step) * step for size in (tile, halo))
+    height, width = image.shape[1:]
+    if max(height, width) <= tile:
+        return function(image)
+    result = torch.empty_like(image)
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            rows, cols = _window(top, tile, halo, height), _window(left, tile, halo, width)
+            piece = function(image[:, slice(*rows), slice(*cols)])
+            inner = piece[:, top - rows[0] :, left - cols[0] :][:, :tile, :tile]
+            result[:, top : top + tile, left : left + tile] = inner
+    return result
+
+
+def _window(start: int, tile: int, halo: int, size: int) -> tuple[int, int]:
+    """Return the first pixel and the end of a tile with its halo, inside the image."""
+    return max(0, start - halo), min(size, start + tile + halo)

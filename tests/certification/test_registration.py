@@ -1,0 +1,84 @@
+"""Attacks of one's own."""
+
+import torch
+from tests.certification.small import flow, quick
+from torch import nn
+
+import darboux as dx
+from darboux.certification import Finding, NotAttackedError, Trial, attack, attack_premise
+from darboux.structure import Averaged, Claim, Claims, Kind, Premise, Structure
+
+
+class Small(Structure):
+    def describe(self):
+        return "|φ| <= 1"
+
+    def after(self, first):
+        return self
+
+
+class Odd(Premise):
+    def statement(self):
+        return "σ(-x) = -σ(x)"
+
+
+class Bounded(nn.Module):
+    def forward(self, x):
+        return torch.sin(x)
+
+    def claims(self):
+        return Claims((Claim(Small(), Kind.CONSTRUCTION, "sine", (Odd(self),)),))
+
+
+def test_without_an_attack_a_row_says_so():
+    rows = quick(Bounded(), torch.randn(2, 4)).rows
+    assert [row.status for row in rows] == ["not attacked"] * 3
+    assert "no attack is registered for Small" in rows[0].note
+    assert "no attack is registered for the premise Odd" in rows[2].note
+
+
+def test_attacks_can_be_registered():
+    class Mine(Small):
+        pass
+
+    class Theirs(Odd):
+        pass
+
+    class Module(Bounded):
+        def claims(self):
+            return [Claim(Mine(), Kind.CONSTRUCTION, "sine", (Theirs(self),))]
+
+    @attack.register(Mine)
+    def _(structure, target):
+        size = float(target.module(target.inputs).abs().max())
+        return Finding(1.0, (Trial("the inputs", len(target.inputs), size, 0.0),))
+
+    @attack_premise.register(Theirs)
+    def _(premise, target):
+        msg = "not today"
+        raise NotAttackedError(msg)
+
+    rows = quick(Module(), torch.randn(2, 4)).rows
+    assert [row.status for row in rows] == ["not refuted", "not refuted", "not attacked"]
+    assert rows[0].tried == "the inputs (2)"
+    assert rows[2].note == "not today"
+
+
+def test_an_attack_that_breaks_down_says_so():
+    class Touchy(nn.Module):
+        def forward(self, x):
+            if x.abs().max() > 3:
+                msg = "too large for me"
+                raise ValueError(msg)
+            return x
+
+    row = quick(Touchy(), torch.zeros(1, 4), claims=[Averaged(0.5)]).rows[0]
+    assert row.status == "not attacked"
+    assert "too large for me" in row.note
+
+
+def test_normal_effort_is_the_default():
+    certificate = dx.certify(flow(), torch.randn(2, 4))
+    assert certificate.holds
+    assert certificate.environment.effort == "normal"
+    assert str(certificate).startswith("Certificate of Flow")

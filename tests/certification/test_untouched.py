@@ -1,0 +1,73 @@
+"""What certify leaves as it is, and what does not change its result."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from tests.certification.small import flow, quick
+from torch import nn
+
+from darboux.structure import Lipschitz
+
+
+def test_module_and_random_state_stay_as_they_are():
+    module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), flow())
+    module(torch.randn(8, 4)).sum().backward()
+    module[1].eval()
+    state = copy.deepcopy(module.state_dict())
+    grads = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+    modes = [part.training for part in module.modules()]
+    example = torch.randn(2, 4)
+    kept, random_state = example.clone(), torch.get_rng_state()
+    quick(module, example)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert torch.equal(example, kept)
+    assert modes == [part.training for part in module.modules()]
+    assert all(p.requires_grad for p in module.parameters())
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    for name, parameter in module.named_parameters():
+        assert (parameter.grad is None) == (name not in grads)
+        assert name not in grads or torch.equal(parameter.grad, grads[name]), name
+    assert not any(part._forward_pre_hooks for part in module.modules())
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode], ids=["no", "inference"])
+def test_surroundings_do_not_matter(context):
+    module, example = flow(), torch.randn(2, 4)
+    plain = quick(module, example)
+    with context():
+        assert quick(module, example).rows == plain.rows
+
+
+def test_autocast_does_not_matter():
+    module, example = flow(), torch.randn(2, 4)
+    plain = quick(module, example)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert quick(module, example).rows == plain.rows
+
+
+def test_same_call_same_certificate():
+    module, example = flow(), torch.randn(2, 4)
+    assert quick(module, example).rows == quick(module, example).rows
+
+
+def test_generator_decides():
+    module, example = flow(), torch.randn(2, 4)
+
+    def rows(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return quick(module, example, generator=generator).rows
+
+    assert rows(1) == rows(1)
+    assert rows(1) != rows(2)
+
+
+def test_old_hooks_can_be_copied():
+    """The old spectral_norm keeps a computed tensor as attribute, which deepcopy refuses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # newer versions deprecate it
+        layer = nn.utils.spectral_norm(nn.Linear(4, 4)).eval()
+    layer(torch.ones(1, 4))
+    assert quick(layer, torch.randn(2, 4), claims=[Lipschitz(5.0)]).holds
