@@ -51,10 +51,8 @@ class Tanh(Activation):
 
 
 def _is_compiled_for_cpu(x: Tensor) -> bool:
-    """Return whether a compiler would evaluate tanh again in the backward pass.
-
-    An exported graph keeps tanh, for which every runtime has a kernel.
-    """
+    """Return whether a compiler would evaluate tanh again in the backward pass."""
+    # An exported graph keeps tanh, for which every runtime has a kernel.
     exporting = getattr(torch.compiler, "is_exporting", None)  # torch >= 2.7
     if not torch.compiler.is_compiling() or (exporting is not None and exporting()):
         return False
@@ -62,10 +60,8 @@ def _is_compiled_for_cpu(x: Tensor) -> bool:
 
 
 def _fused(x: Tensor) -> Tensor:
-    """Return tanh x = e/(e + 2), e = exp(2x) - 1: what the backward pass needs is kept.
-
-    Beyond 20 it is 1 to rounding in float64, and e would overflow.
-    """
+    """Return tanh x = e/(e + 2), e = exp(2x) - 1: what the backward pass needs is kept."""
+    # Beyond 20 it is 1 to rounding in float64, and e would overflow.
     e = torch.expm1(2 * x.clamp(-20, 20))
     return e / (e + 2)
 

@@ -36,42 +36,16 @@ _SERIES = tuple(p / (q * math.factorial(2 * k + 3)) for k, (p, q) in enumerate(_
 
 
 def softplus(x: Tensor, *, beta: float = 1.0) -> Tensor:
-    """Return log(1 + e^(βx))/β, whose slopes stay in [0, 1] in every dtype.
-
-    Shape: any -> the same.
-
-    Args:
-        x: entries.
-        beta: β > 0.
-
-    Example:
-        >>> import torch
-        >>> softplus(torch.tensor([-1000.0, 1000.0]))
-        tensor([   0., 1000.])
-    """
+    """Return log(1 + e^(βx))/β, whose slopes stay in [0, 1] in every dtype."""
     return functional.softplus(x, beta, _THRESHOLD)
 
 
 def negative_dilogarithm(u: Tensor) -> Tensor:
-    """Return -Li2(-e^u), the antiderivative of log(1 + e^u) that vanishes at -∞.
-
-    -Li2(-e^u) - Li2(-e^(-u)) = π²/6 + u²/2 leaves u <= 0, where the Bernoulli series in
-    y = log(1 + e^u) <= log 2 is accurate to rounding. It is a composition of smooth
-    operations, so all its derivatives are exact too.
-
-    Shape: any -> the same.
-
-    Source: Lewin, Polylogarithms and Associated Functions, sections 1.2 and 1.3.
-
-    Args:
-        u: entries, |u| below the root of the largest number of the dtype.
-
-    Example:
-        >>> import math, torch
-        >>> value = negative_dilogarithm(torch.zeros((), dtype=torch.float64))
-        >>> math.isclose(value, math.pi**2 / 12, rel_tol=1e-15)
-        True
-    """
+    """Return -Li2(-e^u), the antiderivative of log(1 + e^u) that vanishes at -∞."""
+    # -Li2(-e^u) - Li2(-e^(-u)) = π²/6 + u²/2 leaves u <= 0, where the Bernoulli series in
+    # y = log(1 + e^u) <= log 2 is accurate to rounding. It is a composition of smooth
+    # operations, so all its derivatives are exact too.
+    # Lewin, Polylogarithms and Associated Functions, sections 1.2 and 1.3.
     positive = u > 0
     # not -|u|, whose derivative at 0 would be 0
     y = torch.log1p(torch.exp(torch.where(positive, -u, u)))

@@ -123,17 +123,7 @@ class AdditiveCoupling(Coupling):
 @final
 @dataclass(frozen=True)
 class AdditiveLaw(CouplingLaw):
-    """The shear y = x + t with slope 1.
-
-    Shapes: x, y and the raw parameters t are (batch, channels, *space).
-
-    Source: section 4.1.1.
-
-    Example:
-        >>> import torch
-        >>> AdditiveLaw().inverse(torch.tensor([[3.0]]), torch.tensor([[1.0]]))
-        (tensor([[2.]]), None)
-    """
+    """The shear y = x + t with slope 1."""
 
     volume_preserving: ClassVar[bool] = True
 

@@ -80,25 +80,10 @@ class AffineCoupling(Coupling):
 @final
 @dataclass(frozen=True, kw_only=True)
 class AffineLaw(CouplingLaw):
-    """y = x e^s + t with s = b tanh(r/b), so that |s| <= b.
+    """y = x e^s + t with s = b tanh(r/b), so that |s| <= b."""
 
-    Raw parameters are (r, t); zeros give the identity.
-
-    Shapes: x and y are (batch, channels, *space), raw parameters (batch, 2 channels, *space).
-
-    Source: section 4.1.1; Dinh et al. 2017, Density estimation using Real NVP.
-
-    Args:
-        bound: b > 0.
-
-    Raises:
-        ValueError: if b is not positive and finite.
-
-    Example:
-        >>> law, raw = AffineLaw(), torch.tensor([[0.0, 1.0]])
-        >>> law.forward(torch.tensor([[2.0]]), raw)
-        (tensor([[3.]]), tensor([[0.]]))
-    """
+    # Raw parameters are (r, t); zeros give the identity.
+    # Dinh et al. 2017, Density estimation using Real NVP.
 
     bound: float = 2.0
 

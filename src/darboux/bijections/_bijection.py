@@ -106,22 +106,7 @@ def undo(
     wanted: Sequence[Tensor],
     context: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, tuple[Tensor | None, ...]]:
-    """Return x, the gradient with respect to x, and those with respect to `wanted`.
-
-    Args:
-        bijection: the layer.
-        y: φ(x), without graph.
-        gradient: of the loss with respect to y.
-        log_det_gradient: with respect to the log-determinants, or None.
-        wanted: what else is to be differentiated.
-        context: that of the forward pass.
-
-    Example:
-        >>> import darboux as dx
-        >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
-        >>> undo(layer, torch.tensor([[1.0, 3.0]]), torch.ones(1, 2), None, ())
-        (tensor([[1., 2.]]), tensor([[2., 1.]]), ())
-    """
+    """Return x, the gradient with respect to x, and those with respect to `wanted`."""
     with torch.no_grad():
         x, pull = bijection.retrace(y.clone(), context)
         return (x, *pull(gradient.clone(), log_det_gradient, wanted))
@@ -135,22 +120,7 @@ def pull_back(
     wanted: Sequence[Tensor],
     context: Tensor | None = None,
 ) -> Pulled:
-    """Return the gradients with respect to x and `wanted`, by one evaluation at x.
-
-    Args:
-        bijection: the layer.
-        x: its input, without graph.
-        gradient: of the loss with respect to φ(x).
-        log_det_gradient: with respect to the log-determinants, or None.
-        wanted: what else is to be differentiated.
-        context: that of the forward pass.
-
-    Example:
-        >>> import darboux as dx
-        >>> layer = dx.bijections.AdditiveCoupling(torch.nn.Identity())
-        >>> pull_back(layer, torch.ones(1, 2), torch.ones(1, 2), None, ())
-        (tensor([[2., 1.]]), ())
-    """
+    """Return the gradients with respect to x and `wanted`, by one evaluation at x."""
     with torch.enable_grad():
         start = x.detach().requires_grad_()
         if log_det_gradient is None:
@@ -163,24 +133,12 @@ def pull_back(
 
 
 def zeros(x: Tensor) -> Tensor:
-    """Return (batch,) zeros: the log-determinants of a map that preserves volume.
-
-    Example:
-        >>> import torch
-        >>> zeros(torch.ones(2, 3))
-        tensor([0., 0.])
-    """
+    """Return (batch,) zeros: the log-determinants of a map that preserves volume."""
     return x.new_zeros(x.shape[0])
 
 
 def points(x: Tensor) -> int:
-    """Return P, the number of points of the image of a sample; 1 for dense features.
-
-    Example:
-        >>> import torch
-        >>> points(torch.ones(2, 3, 4, 5)), points(torch.ones(2, 3))
-        (20, 1)
-    """
+    """Return P, the number of points of the image of a sample; 1 for dense features."""
     return math.prod(x.shape[2:])
 
 
@@ -196,23 +154,7 @@ def bijective(
     premises: tuple[Premise, ...] = (),
     gap: str | None = None,
 ) -> Claims:
-    """Return the claims of a bijection: invertible, its log-determinant, and how stable it is.
-
-    Args:
-        reason: why it can be undone.
-        bounds: bi-Lipschitz bounds, where there are any.
-        kind: how invertibility is known.
-        bounds_kind: how the bounds are known.
-        volume: whether it preserves volume.
-        isometric: whether it preserves distances; bounds are then (1, 1), by construction.
-        log_det: whether the log-determinant is exact.
-        premises: what the claims rest on.
-        gap: why there are no bounds, where there are none.
-
-    Example:
-        >>> [type(c.structure).__name__ for c in bijective("a shear", volume=True)]
-        ['Invertible', 'VolumePreserving', 'LogDeterminant']
-    """
+    """Return the claims of a bijection: invertible, its log-determinant, and how stable it is."""
     found = [Claim(Invertible(), kind, reason, premises)]
     if volume:
         found.append(Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises))

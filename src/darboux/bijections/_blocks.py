@@ -17,20 +17,7 @@ from darboux.structure import Claims
 
 
 def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]:
-    """Return one stride per axis, or refuse.
-
-    Args:
-        name: who asks.
-        stride: one number for all axes, or one for each.
-        dim: how many axes.
-
-    Raises:
-        ValueError: if there are not `dim` positive integers, or all are 1.
-
-    Example:
-        >>> strides("PixelShuffle", 2, 3)
-        (2, 2, 2)
-    """
+    """Return one stride per axis, or refuse."""
     try:
         found = kernel_size(stride, dim)
     except ValueError as error:
@@ -43,22 +30,7 @@ def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]
 
 
 def to_blocks(name: str, x: Tensor, stride: Sequence[int]) -> Tensor:
-    """Return (batch, channels, σ, *space / stride): the pixels of a block, in raster order.
-
-    Args:
-        name: who asks.
-        x: (batch, channels, *space).
-        stride: edges of the blocks, σ pixels in each.
-
-    Raises:
-        ValueError: if the number of axes differs, or a size is not divided by its stride.
-
-    Example:
-        >>> import torch
-        >>> to_blocks("Layer", torch.arange(4.0).reshape(1, 1, 4), (2,))
-        tensor([[[[0., 2.],
-                  [1., 3.]]]])
-    """
+    """Return (batch, channels, σ, *space / stride): the pixels of a block, in raster order."""
     size, dim = x.shape[2:], len(stride)
     if len(size) != dim or any(n % s for n, s in zip(size, stride, strict=True)):
         up = [math.ceil(n / s) * s for n, s in zip(size, stride, strict=False)]
@@ -76,18 +48,7 @@ def to_blocks(name: str, x: Tensor, stride: Sequence[int]) -> Tensor:
 
 
 def from_blocks(blocks: Tensor, stride: Sequence[int]) -> Tensor:
-    """Return the image of `to_blocks`: (batch, channels, *space).
-
-    Args:
-        blocks: (batch, channels, σ, *space / stride).
-        stride: edges of the blocks.
-
-    Example:
-        >>> import torch
-        >>> x = torch.arange(4.0).reshape(1, 1, 4)
-        >>> bool((from_blocks(to_blocks("Layer", x, (2,)), (2,)) == x).all())
-        True
-    """
+    """Return the image of `to_blocks`: (batch, channels, *space)."""
     dim, size = len(stride), blocks.shape[3:]
     split = blocks.reshape(*blocks.shape[:2], *stride, *size)
     pairs = [axis for a in range(dim) for axis in (2 + dim + a, 2 + a)]
@@ -96,20 +57,7 @@ def from_blocks(blocks: Tensor, stride: Sequence[int]) -> Tensor:
 
 
 def check_blocks(name: str, y: Tensor, stride: Sequence[int]) -> None:
-    """Refuse an image whose channels are no blocks.
-
-    Args:
-        name: who asks.
-        y: (batch, channels · σ, *space / stride).
-        stride: edges of the blocks.
-
-    Raises:
-        ValueError: if the number of axes differs, or σ does not divide the channels.
-
-    Example:
-        >>> import torch
-        >>> check_blocks("PixelShuffle", torch.ones(1, 4, 3, 3), (2, 2))
-    """
+    """Refuse an image whose channels are no blocks."""
     pixels = math.prod(stride)
     if y.ndim != len(stride) + 2 or y.shape[1] % pixels:
         msg = (
@@ -120,15 +68,10 @@ def check_blocks(name: str, y: Tensor, stride: Sequence[int]) -> None:
 
 
 class BlockMixing(OrthogonalBijection, ABC):
-    """A downsampling without parameters: the σ pixels of each block become σ channels.
+    """A downsampling without parameters: the σ pixels of each block become σ channels."""
 
-    The pixels of a block are mixed by one orthogonal matrix, the same for all channels;
-    channel c becomes channels σ c, ..., σ c + σ - 1. The inverse is the transpose.
-
-    Shapes: x is (batch, channels, *space), y is (batch, σ · channels, *space / stride).
-
-    Source: section 4.1.3.
-    """
+    # The pixels of a block are mixed by one orthogonal matrix, the same for all channels;
+    # channel c becomes channels σ c, ..., σ c + σ - 1. The inverse is the transpose.
 
     stride: tuple[int, ...]
 

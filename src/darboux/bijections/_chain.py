@@ -192,11 +192,7 @@ def _without_compiler() -> Callable[..., tuple[Stack, Tensor | None]]:
 
 
 def _as_layer(layer: nn.Module) -> nn.Module:
-    """Return a layer of a chain.
-
-    Raises:
-        TypeError: if it is none.
-    """
+    """Return a layer of a chain."""
     if isinstance(layer, (Bijection, Rearrangement)):
         return layer
     convert = getattr(layer, "as_bijection", None)
@@ -210,11 +206,7 @@ def _as_layer(layer: nn.Module) -> nn.Module:
 
 
 def _common_context(links: Sequence[Link]) -> int | None:
-    """Return the size of the context that all conditioned layers share, or None.
-
-    Raises:
-        ValueError: if there are several.
-    """
+    """Return the size of the context that all conditioned layers share, or None."""
     sizes = {link.name: getattr(link.module, "context_features", None) for link in links}
     found = sorted({size for size in sizes.values() if size is not None})
     if len(found) > 1:

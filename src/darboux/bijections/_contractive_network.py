@@ -53,19 +53,7 @@ class Contraction:
 
 
 def contraction_of(network: nn.Module) -> Contraction:
-    """Return what is proved of a network: by its ``contraction()``, else by its claims.
-
-    Args:
-        network: f.
-
-    Raises:
-        ValueError: if no constant below 1 is proved.
-
-    Example:
-        >>> from darboux.activations import Sigmoid
-        >>> contraction_of(Sigmoid()).constant
-        0.25
-    """
+    """Return what is proved of a network: by its ``contraction()``, else by its claims."""
     own = getattr(network, "contraction", None)
     found = _claimed(network) if own is None else own()
     what = "InvertibleResidual: expected a proved Lipschitz constant < 1; got"
@@ -191,21 +179,7 @@ class ContractiveNetwork(nn.Module):
 
 
 def share(name: str, constant: float, activations: Sequence[nn.Module]) -> float:
-    """Return (c/Π s_i)^{1/n}, rounded down: the norm of each of the n maps.
-
-    Args:
-        name: who asks, for messages.
-        constant: c.
-        activations: those between the maps, with slopes of at most s_i.
-
-    Raises:
-        ValueError: if c is not positive, or an activation has no Lipschitz constant.
-
-    Example:
-        >>> from darboux.activations import Sigmoid
-        >>> round(share("example", 1.0, [Sigmoid()]), 6)
-        2.0
-    """
+    """Return (c/Π s_i)^{1/n}, rounded down: the norm of each of the n maps."""
     if not 0 < constant < float("inf"):
         msg = f"{name}: expected constant > 0; got {constant:g}. Use 0.9."
         raise ValueError(msg)

@@ -212,10 +212,8 @@ def _dtype(x: Tensor) -> torch.dtype:
 
 
 def _apart(found: Sequence[Tensor | None], gradient: Tensor) -> tuple[Tensor | None, ...]:
-    """Return gradients without those that share the memory of another, which is overwritten.
-
-    Autograd passes a gradient on as it is where an output is a parameter itself.
-    """
+    """Return gradients without those that share the memory of another, which is overwritten."""
+    # Autograd passes a gradient on as it is where an output is a parameter itself.
     place = gradient.untyped_storage().data_ptr()
     return tuple(
         g.clone() if g is not None and g.untyped_storage().data_ptr() == place else g for g in found
@@ -230,21 +228,7 @@ def _version(x: Tensor) -> int:
 
 
 def context_at(name: str, x: Tensor, context: Tensor | None, features: int) -> Tensor:
-    """Return the context at every point of x, (batch, features, *space).
-
-    Args:
-        name: who asks, for messages.
-        x: (batch, channels, *space).
-        context: (batch, features), or with the space of x as well.
-        features: how many are expected.
-
-    Raises:
-        ValueError: if the context is missing or has another shape.
-
-    Example:
-        >>> context_at("Layer", torch.ones(2, 1, 4), torch.ones(2, 3), 3).shape
-        torch.Size([2, 3, 4])
-    """
+    """Return the context at every point of x, (batch, features, *space)."""
     short = (len(x), features)
     long = (*short, *x.shape[2:])
     shape = None if context is None else tuple(context.shape)
@@ -261,22 +245,5 @@ def context_at(name: str, x: Tensor, context: Tensor | None, features: int) -> T
 
 
 def with_context(name: str, x: Tensor, context: Tensor | None, features: int) -> Tensor:
-    """Return (x, c), the context after the channels of x at every point.
-
-    Shapes: x is (batch, channels, *space), c is (batch, features) or (batch, features, *space).
-
-    Args:
-        name: who asks, for messages.
-        x: features.
-        context: c.
-        features: how many c has.
-
-    Raises:
-        ValueError: if the context is missing or has another shape.
-
-    Example:
-        >>> with_context("Layer", torch.zeros(1, 1, 2), torch.ones(1, 1), 1)
-        tensor([[[0., 0.],
-                 [1., 1.]]])
-    """
+    """Return (x, c), the context after the channels of x at every point."""
     return torch.cat((x, context_at(name, x, context, features)), 1)

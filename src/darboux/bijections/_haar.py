@@ -14,19 +14,7 @@ from darboux.linear._sizes import dimension
 
 
 def haar_signs(name: str, stride: Sequence[int]) -> Tensor:
-    """Return the signs of the Haar matrix of a block: (σ, σ), int8, one filter in each row.
-
-    Args:
-        name: who asks.
-        stride: 1 or 2 per axis.
-
-    Raises:
-        ValueError: if a stride is another one.
-
-    Example:
-        >>> haar_signs("Haar", (2,)).tolist()
-        [[1, 1], [1, -1]]
-    """
+    """Return the signs of the Haar matrix of a block: (σ, σ), int8, one filter in each row."""
     if any(s not in (1, 2) for s in stride):
         msg = (
             f"{name}: expected strides of 1 or 2, as the Haar transform has; got {tuple(stride)}. "

@@ -42,19 +42,9 @@ class Products(Protocol):
 
 
 def products(f: Map, x: Tensor) -> tuple[Tensor, Products]:
-    """Return f(x) and v -> f'(x)ᵀ v, with f evaluated once.
-
-    By autograd; inside the transforms of `torch.func`, forward mode and compilers by
-    `torch.func`, which nests.
-
-    Example:
-        >>> y, product = products(torch.square, torch.tensor([1.0, 2.0]))
-        >>> y, product(torch.ones(2), graph=False)
-        (tensor([1., 4.], grad_fn=<PowBackward0>), tensor([2., 4.]))
-
-    Raises:
-        RuntimeError: inside `torch.inference_mode`.
-    """
+    """Return f(x) and v -> f'(x)ᵀ v, with f evaluated once."""
+    # By autograd; inside the transforms of `torch.func`, forward mode and compilers by
+    # `torch.func`, which nests.
     if is_functional(x):
         pulled: Any = torch.func.vjp(f, x)
         value, pull = pulled
@@ -84,12 +74,7 @@ def products(f: Map, x: Tensor) -> tuple[Tensor, Products]:
 
 
 def is_functional(x: Tensor) -> bool:
-    """Return whether derivatives of x are those of `torch.func`, forward mode or a compiler.
-
-    Example:
-        >>> is_functional(torch.ones(2, requires_grad=True))
-        False
-    """
+    """Return whether derivatives of x are those of `torch.func`, forward mode or a compiler."""
     return (
         torch.compiler.is_compiling()
         or nesting() > 0
@@ -98,13 +83,7 @@ def is_functional(x: Tensor) -> bool:
 
 
 def jacobian(product: Products, value: Tensor) -> Tensor:
-    """Return f'(x) of each sample, (batch, n, n), row by row.
-
-    Example:
-        >>> jacobian(products(torch.square, torch.ones(1, 2))[1], torch.ones(1, 2))
-        tensor([[[2., 0.],
-                 [0., 2.]]], grad_fn=<StackBackward0>)
-    """
+    """Return f'(x) of each sample, (batch, n, n), row by row."""
     n = value[0].numel()
     eye = torch.eye(n, dtype=value.dtype, device=value.device)
     rows = [
@@ -117,22 +96,7 @@ def jacobian(product: Products, value: Tensor) -> Tensor:
 def draw_probes(
     like: Tensor, count: int, distribution: ProbeDistribution, seed: int | None
 ) -> list[Tensor]:
-    """Return random v with E[v vᵀ] = I: Hutchinson's probes of a trace.
-
-    Args:
-        like: their shape, dtype and device.
-        count: how many.
-        distribution: "rademacher", signs, or "normal".
-        seed: of a generator of their own, and then all samples of the batch share the
-            probes, so that none depends on its place; None draws from the default generator.
-
-    Example:
-        >>> [v.abs() for v in draw_probes(torch.ones(1, 2), 1, "rademacher", 0)]
-        [tensor([[1., 1.]])]
-
-    Raises:
-        RuntimeError: for a seed inside a compiled graph.
-    """
+    """Return random v with E[v vᵀ] = I: Hutchinson's probes of a trace."""
     if seed is None:
         normal = [torch.randn_like(like) for _ in range(count)]
     else:
@@ -149,18 +113,10 @@ def draw_probes(
 def log_series(
     product: Products, v: Tensor, weights: Sequence[float], gradient: Sequence[float] | None
 ) -> Tensor:
-    """Return Σ_{k>=1} w_k (-1)^{k+1} vᵀ J^k v/k for each sample, (batch,).
-
-    With `gradient`, derivatives are those of vᵀ N J v with N = Σ_{k>=0} u_k (-1)^k J^k held
-    fixed: in expectation tr((I + J)⁻¹ ∂J), the derivative of log det, at one product with a
-    graph instead of one for each term. Without, they go through all products.
-
-    Args:
-        product: v -> Jᵀ v.
-        v: a probe.
-        weights: w_1, w_2, ...
-        gradient: u_0, u_1, ..., no more than there are weights plus one, or None.
-    """
+    """Return Σ_{k>=1} w_k (-1)^{k+1} vᵀ J^k v/k for each sample, (batch,)."""
+    # With `gradient`, derivatives are those of vᵀ N J v with N = Σ_{k>=0} u_k (-1)^k J^k held
+    # fixed: in expectation tr((I + J)⁻¹ ∂J), the derivative of log det, at one product with a
+    # graph instead of one for each term. Without, they go through all products.
     through = gradient is None
     total = v.new_zeros(len(v))
     u, left = v, v if gradient is None else gradient[0] * v

@@ -134,18 +134,7 @@ class LinearBijection(Bijection, ABC):
 
 
 def matrix_bounds(matrix: Tensor) -> tuple[BiLipschitz | None, str | None]:
-    """Return bounds σ_min(W), σ_max(W) with room for rounding, or why there are none.
-
-    Args:
-        matrix: W, square, in float64.
-
-    Returns:
-        The bounds and None, or None and the reason.
-
-    Example:
-        >>> matrix_bounds(2 * torch.eye(2, dtype=torch.float64))[0].describe()
-        'bi-Lipschitz: 2 ‖x - y‖ <= ‖φ(x) - φ(y)‖ <= 2 ‖x - y‖'
-    """
+    """Return bounds σ_min(W), σ_max(W) with room for rounding, or why there are none."""
     if not bool(matrix.isfinite().all()):
         return None, "the weights are not finite"
     values = torch.linalg.svdvals(matrix)

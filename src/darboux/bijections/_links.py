@@ -14,12 +14,7 @@ from darboux.gradients import Link, LinkPull, LinkPulled, Stack
 
 @final
 class BijectionLink(Link):
-    """A bijection that acts on the top of the stack.
-
-    Args:
-        module: the bijection.
-        name: for messages.
-    """
+    """A bijection that acts on the top of the stack."""
 
     def __init__(self, module: Bijection, name: str) -> None:
         super().__init__(module, name)
@@ -60,12 +55,7 @@ class BijectionLink(Link):
 
 @final
 class RearrangementLink(Link):
-    """A rearrangement of the stack: gradients are rearranged back like values.
-
-    Args:
-        module: the rearrangement.
-        name: for messages.
-    """
+    """A rearrangement of the stack: gradients are rearranged back like values."""
 
     def __init__(self, module: Rearrangement, name: str) -> None:
         super().__init__(module, name)

@@ -45,14 +45,7 @@ class LogDetEstimator(ABC):
 
 
 def check_estimator(name: str, counts: Mapping[str, int], distribution: str, gradient: str) -> None:
-    """Refuse options that make no sense.
-
-    Raises:
-        ValueError: naming the option.
-
-    Example:
-        >>> check_estimator("TruncatedSeries", {"terms": 3}, "normal", "neumann")
-    """
+    """Refuse options that make no sense."""
     for what, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             msg = f"{name}: expected {what} to be an integer >= 1; got {count!r}. Use 1 or more."

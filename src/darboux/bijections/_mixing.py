@@ -10,21 +10,9 @@ from torch import Tensor
 
 
 def mix(matrix: Tensor, x: Tensor) -> Tensor:
-    """Return (M x)(p) = M x(p), a 1x1 convolution.
-
-    One product of matrices for each sample: on a CPU as fast as a convolution or faster, and
-    on a GPU not rounded to fewer digits, as convolutions are by default.
-
-    Shapes: M is (out, in), x is (batch, in, *space), M x is (batch, out, *space).
-
-    Args:
-        matrix: M.
-        x: features, in the dtype of M.
-
-    Example:
-        >>> mix(torch.tensor([[0.0, 2.0]]), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
-        tensor([[[6., 8.]]])
-    """
+    """Return (M x)(p) = M x(p), a 1x1 convolution."""
+    # One product of matrices for each sample: on a CPU as fast as a convolution or faster, and
+    # on a GPU not rounded to fewer digits, as convolutions are by default.
     if x.ndim == 2:
         return x @ matrix.T
     product = torch.bmm(matrix.expand(len(x), -1, -1), x.flatten(2))
@@ -32,30 +20,12 @@ def mix(matrix: Tensor, x: Tensor) -> Tensor:
 
 
 def wide(x: Tensor) -> Tensor:
-    """Return x in float32 at least: constraints and solves lose too much in fewer digits.
-
-    Example:
-        >>> wide(torch.ones(1, dtype=torch.bfloat16)).dtype
-        torch.float32
-    """
+    """Return x in float32 at least: constraints and solves lose too much in fewer digits."""
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
 def check_channels(name: str, x: Tensor, channels: int, *, dim: int | None = None) -> None:
-    """Refuse features with another number of channels or of spatial axes.
-
-    Args:
-        name: who asks.
-        x: the features.
-        channels: how many are expected on axis 1.
-        dim: how many spatial axes are; 0 to 3 if None.
-
-    Raises:
-        ValueError: if the shape is another one.
-
-    Example:
-        >>> check_channels("Layer", torch.ones(1, 3, 4, 4), 3, dim=2)
-    """
+    """Refuse features with another number of channels or of spatial axes."""
     axes = (0, 1, 2, 3) if dim is None else (dim,)
     if x.ndim - 2 not in axes or x.shape[1] != channels:
         count = "0 to 3" if dim is None else f"{dim}"
@@ -67,20 +37,7 @@ def check_channels(name: str, x: Tensor, channels: int, *, dim: int | None = Non
 
 
 def result_dtype(name: str, x: Tensor, weight: Tensor) -> torch.dtype:
-    """Return the dtype of a result: that of both, or the wider one under autocast.
-
-    Args:
-        name: who asks.
-        x: the features.
-        weight: a parameter.
-
-    Raises:
-        TypeError: if they differ without autocast.
-
-    Example:
-        >>> result_dtype("Layer", torch.ones(1), torch.ones(1))
-        torch.float32
-    """
+    """Return the dtype of a result: that of both, or the wider one under autocast."""
     if x.dtype == weight.dtype:
         return x.dtype
     if not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
@@ -93,19 +50,7 @@ def result_dtype(name: str, x: Tensor, weight: Tensor) -> torch.dtype:
 
 
 def check_floor(name: str, floor: float) -> float:
-    """Return a floor between 0 and 1, or refuse.
-
-    Args:
-        name: who asks.
-        floor: the smallest modulus of a diagonal entry.
-
-    Raises:
-        ValueError: if it lies outside (0, 1).
-
-    Example:
-        >>> check_floor("LULinear", 1e-3)
-        0.001
-    """
+    """Return a floor between 0 and 1, or refuse."""
     if not 0 < floor < 1:
         msg = f"{name}: expected 0 < floor < 1; got {floor!r}. Use 1e-3."
         raise ValueError(msg)
@@ -113,69 +58,27 @@ def check_floor(name: str, floor: float) -> float:
 
 
 def above(raw: Tensor, floor: float) -> Tensor:
-    """Return floor + log(1 + e^r) >= floor for every r.
-
-    Args:
-        raw: r.
-        floor: what the result stays above.
-
-    Example:
-        >>> above(torch.tensor([-1e9]), 0.5)
-        tensor([0.5000])
-    """
+    """Return floor + log(1 + e^r) >= floor for every r."""
     return floor + F.softplus(raw)
 
 
 def raw_of(value: Tensor, floor: float) -> Tensor:
-    """Return r with ``above(r, floor)`` equal to a value > floor.
-
-    Args:
-        value: what is to come out.
-        floor: what it lies above.
-
-    Example:
-        >>> above(raw_of(torch.tensor([2.0]), 0.5), 0.5)
-        tensor([2.])
-    """
+    """Return r with ``above(r, floor)`` equal to a value > floor."""
     rest = value - floor
     return rest + torch.log(-torch.expm1(-rest))
 
 
 def raw_of_one(floor: float) -> float:
-    """Return r with ``above(r, floor)`` equal to 1.
-
-    Args:
-        floor: below 1.
-
-    Example:
-        >>> above(torch.tensor([raw_of_one(0.5)]), 0.5)
-        tensor([1.])
-    """
+    """Return r with ``above(r, floor)`` equal to 1."""
     return math.log(math.expm1(1 - floor))
 
 
 def on_diagonal(matrix: Tensor) -> Tensor:
-    """Return where the diagonal of a square matrix is: bool, of its shape.
-
-    Args:
-        matrix: of any dtype.
-
-    Example:
-        >>> on_diagonal(torch.ones(2, 2)).tolist()
-        [[True, False], [False, True]]
-    """
+    """Return where the diagonal of a square matrix is: bool, of its shape."""
     place = torch.arange(len(matrix), device=matrix.device)
     return place == place[:, None]
 
 
 def log_diagonal(matrix: Tensor) -> Tensor:
-    """Return Σ_i log|m_ii|: log|det| of a triangular matrix.
-
-    Args:
-        matrix: square, without zeros on the diagonal.
-
-    Example:
-        >>> log_diagonal(torch.tensor([[1.0, 5.0], [0.0, -1.0]]))
-        tensor(0.)
-    """
+    """Return Σ_i log|m_ii|: log|det| of a triangular matrix."""
     return torch.where(on_diagonal(matrix), matrix.abs(), 1).log().sum()

@@ -19,10 +19,7 @@ from darboux.structure import Claims
 
 
 class OrthogonalBijection(Bijection, ABC):
-    """A fixed orthogonal map without parameters: gradients go back by the inverse.
-
-    Source: section 4.1.3.
-    """
+    """A fixed orthogonal map without parameters: gradients go back by the inverse."""
 
     @abstractmethod
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -55,10 +52,7 @@ class OrthogonalBijection(Bijection, ABC):
 
 
 class OrthogonalMixing(LinearBijection, ABC):
-    """y(p) = Q x(p) with an orthogonal matrix Q: the inverse is its transpose.
-
-    Source: section 4.1.3.
-    """
+    """y(p) = Q x(p) with an orthogonal matrix Q: the inverse is its transpose."""
 
     @abstractmethod
     def matrix(self) -> Tensor:

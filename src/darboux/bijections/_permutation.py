@@ -16,19 +16,7 @@ from darboux.structure import Claims
 
 
 def check_permutation(name: str, indices: Sequence[int]) -> list[int]:
-    """Return the indices as a list, or refuse what is no permutation of 0, ..., n-1.
-
-    Args:
-        name: who asks.
-        indices: the permutation.
-
-    Raises:
-        ValueError: if an index lacks, or comes twice.
-
-    Example:
-        >>> check_permutation("Permutation", (1, 0))
-        [1, 0]
-    """
+    """Return the indices as a list, or refuse what is no permutation of 0, ..., n-1."""
     order = [int(index) for index in indices]
     if not order or sorted(order) != list(range(len(order))):
         msg = (

@@ -14,18 +14,9 @@ from darboux.solvers._transforms import nesting
 
 
 class Piece(NamedTuple):
-    """Where each entry lies. Sizes and places are in units of the interval, [0, 1].
+    """Where each entry lies. Sizes and places are in units of the interval, [0, 1]."""
 
-    The first axis of `sizes`, `size` and `start` tells widths (0) from heights (1).
-
-    Args:
-        sizes: of all bins, (2, bins, ...).
-        steps: 1 where the entry lies above the k-th inner knot, else 0, (bins - 1, ...).
-        number: of the bin, counted from 0, (1, ...).
-        size: of the bin, (2, ...).
-        start: its left and its lower end, (2, ...).
-        slopes: at both ends, (2, ...).
-    """
+    # The first axis of `sizes`, `size` and `start` tells widths (0) from heights (1).
 
     sizes: Tensor
     steps: Tensor
@@ -38,26 +29,10 @@ class Piece(NamedTuple):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Bins:
-    """K bins of [-tail, tail], with widths, heights and slopes that are bounded below.
+    """K bins of [-tail, tail], with widths, heights and slopes that are bounded below."""
 
-    Of 3K - 1 raw parameters, K give the widths and K the heights, by softmax, and K - 1 the
-    slopes at the inner knots, by softplus. Zeros give equal bins and slope 1.
-
-    Args:
-        count: K >= 2.
-        tail: half the length of the interval.
-        min_width: of a bin, as a share of the interval.
-        min_height: of a bin, as a share of the interval.
-        min_slope: at a knot.
-
-    Raises:
-        ValueError: if one of them is out of range.
-
-    Example:
-        >>> Bins(count=2).locate(torch.tensor([0.7]), torch.zeros(5, 1), axis=0).start
-        tensor([[0.5000],
-                [0.5000]])
-    """
+    # Of 3K - 1 raw parameters, K give the widths and K the heights, by softmax, and K - 1 the
+    # slopes at the inner knots, by softplus. Zeros give equal bins and slope 1.
 
     count: int = 8
     tail: float = 3.0
@@ -94,13 +69,7 @@ class Bins:
         return rows.movedim(0, 1).flatten(1, 2)
 
     def locate(self, u: Tensor, rows: Tensor, *, axis: int) -> Piece:
-        """Return the bin of each entry.
-
-        Args:
-            u: numbers in [0, 1], (...).
-            rows: raw parameters, (3K - 1, ...).
-            axis: 0 if u is a place along the widths, 1 along the heights.
-        """
+        """Return the bin of each entry."""
         last = self.count - 1
         sizes = self._sizes(rows[: 2 * self.count].unflatten(0, (2, self.count)))
         steps = _steps(sizes[axis].detach(), u.detach())
@@ -149,15 +118,7 @@ def _steps(sizes: Tensor, u: Tensor) -> Tensor:
 
 
 class Evaluated(NamedTuple):
-    """A spline at each entry.
-
-    Args:
-        value: y, or x for the inverse.
-        log_slope: log(dy/dx), or log(dx/dy).
-        inside: 1 in [-tail, tail], else 0.
-        theta: place in the bin, in [0, 1].
-        piece: the bin.
-    """
+    """A spline at each entry."""
 
     value: Tensor
     log_slope: Tensor
@@ -167,29 +128,11 @@ class Evaluated(NamedTuple):
 
 
 def evaluate(bins: Bins, x: Tensor, rows: Tensor, *, inverse: bool) -> Evaluated:
-    """Return the spline, or its inverse; the identity outside of [-tail, tail].
-
-    In a bin of width w, height h and slopes d₀, d₁, with δ = h/w and q = θ(1 - θ),
-
-        v - v₀ = h (δ θ² + d₀ q) / (δ + (d₀ + d₁ - 2δ) q).
-
-    Entries outside are moved to the border before, so that nothing overflows, also in
-    derivatives.
-
-    Shapes: x is (...), rows are (3K - 1, ...).
-
-    Source: Durkan et al. 2019, neural spline flows; Gregory and Delbourgo 1982.
-
-    Args:
-        bins: K, the interval and the smallest sizes.
-        x: where.
-        rows: raw parameters.
-        inverse: whether x is a value of the spline.
-
-    Example:
-        >>> evaluate(Bins(count=2), torch.tensor([9.0]), torch.ones(5, 1), inverse=False).value
-        tensor([9.])
-    """
+    """Return the spline, or its inverse; the identity outside of [-tail, tail]."""
+    # In a bin of width w, height h and slopes d₀, d₁, with δ = h/w and q = θ(1 - θ),
+    # Entries outside are moved to the border before, so that nothing overflows, also in
+    # derivatives.
+    # Durkan et al. 2019, neural spline flows; Gregory and Delbourgo 1982.
     near = x.clamp(-bins.tail, bins.tail)
     inside = (near == x).to(x.dtype)
     u = near * (0.5 / bins.tail) + 0.5
@@ -210,15 +153,9 @@ def evaluate(bins: Bins, x: Tensor, rows: Tensor, *, inverse: bool) -> Evaluated
 
 
 class Shape:
-    """What the formulas of one bin share, with the letters of the field.
+    """What the formulas of one bin share, with the letters of the field."""
 
-    R = A/D is the share of the height that is reached at θ, S = δ² B/D² the slope.
-
-    Args:
-        theta: θ.
-        ratio: δ.
-        slopes: d₀ and d₁.
-    """
+    # R = A/D is the share of the height that is reached at θ, S = δ² B/D² the slope.
 
     def __init__(self, theta: Tensor, ratio: Tensor, slopes: Tensor) -> None:
         d0, d1 = slopes.unbind(0)

@@ -85,20 +85,7 @@ class Split(Rearrangement):
 
 
 def joined(name: str, stack: Stack, keep: int) -> Stack:
-    """Return the stack with its two uppermost entries concatenated.
-
-    Args:
-        name: of the layer, for messages.
-        stack: with at least two entries.
-        keep: how many channels the top has.
-
-    Raises:
-        ValueError: if the entries do not fit together.
-
-    Example:
-        >>> joined("example", (torch.ones(1, 1), torch.ones(1, 2)), 1)
-        (tensor([[1., 1., 1.]]),)
-    """
+    """Return the stack with its two uppermost entries concatenated."""
     if len(stack) < 2:
         msg = f"{name}: expected a stack of two tensors at least; got {len(stack)}. Split first."
         raise ValueError(msg)
@@ -113,15 +100,7 @@ def joined(name: str, stack: Stack, keep: int) -> Stack:
 
 
 def positive_channels(name: str, keep: int) -> int:
-    """Return a number of channels that stay.
-
-    Raises:
-        ValueError: unless it is positive.
-
-    Example:
-        >>> positive_channels("example", 2)
-        2
-    """
+    """Return a number of channels that stay."""
     if keep < 1:
         msg = f"{name}: expected keep >= 1 channels; got {keep}."
         raise ValueError(msg)

@@ -102,24 +102,11 @@ class SplineCoupling(Coupling):
 @final
 @dataclass(frozen=True, kw_only=True)
 class SplineLaw(CouplingLaw):
-    """A monotone rational-quadratic spline on [-tail, tail], the identity outside.
+    """A monotone rational-quadratic spline on [-tail, tail], the identity outside."""
 
-    Raw parameters are those of `Bins`; zeros give the identity. First derivatives are computed
-    by hand, those of transforms, of compilers and of higher order by PyTorch.
-
-    Shapes: x and y are (batch, channels, *space), raw parameters (batch, (3K - 1) channels,
-    *space).
-
-    Source: Durkan et al. 2019, neural spline flows.
-
-    Args:
-        bins: K and the bounds.
-
-    Example:
-        >>> law = SplineLaw(bins=Bins(count=2))
-        >>> law.forward(torch.tensor([[0.5]]), torch.zeros(1, 5))[0]
-        tensor([[0.5000]])
-    """
+    # Raw parameters are those of `Bins`; zeros give the identity. First derivatives are computed
+    # by hand, those of transforms, of compilers and of higher order by PyTorch.
+    # Durkan et al. 2019, neural spline flows.
 
     bins: Bins
 

@@ -12,19 +12,11 @@ from darboux.bijections._rational_quadratic import Bins, Evaluated, Piece, Shape
 
 @final
 class SplineFunction(torch.autograd.Function):
-    """(x, raw, bins, inverse) -> (y, log|dy/dx|), with derivatives by hand.
+    """(x, raw, bins, inverse) -> (y, log|dy/dx|), with derivatives by hand."""
 
-    Where the backward pass is to be differentiated itself, or has a batch of gradients, PyTorch's
-    derivatives take over.
-
-    Source: Durkan et al. 2019, neural spline flows.
-
-    Example:
-        >>> raw = torch.zeros(1, 5, requires_grad=True)
-        >>> y, _ = SplineFunction.apply(torch.tensor([[1.0]]), raw, Bins(count=2), False)
-        >>> [round(g, 2) for g in torch.autograd.grad(y.sum(), raw)[0][0].tolist()]
-        [-1.11, 1.11, 1.11, -1.11, 0.28]
-    """
+    # Where the backward pass is to be differentiated itself, or has a batch of gradients, PyTorch's
+    # derivatives take over.
+    # Durkan et al. 2019, neural spline flows.
 
     @staticmethod
     def forward(
@@ -96,15 +88,10 @@ def _again(
 
 @final
 class SplineGradients:
-    """Derivatives of y = γ(x, θ) and l = log|∂γ/∂x| at points where the spline was evaluated.
+    """Derivatives of y = γ(x, θ) and l = log|∂γ/∂x| at points where the spline was evaluated."""
 
-    In a bin, with the letters of `Shape`: ∂R/∂θ = S/δ, ∂R/∂δ = (θ² - R(1 - 2q))/D,
-    ∂R/∂d₀ = q(1 - R)/D, ∂R/∂d₁ = -qR/D, and l = 2 log δ + log B - 2 log D.
-
-    Args:
-        bins: of the spline.
-        at: the spline at x, by `evaluate` in either direction.
-    """
+    # In a bin, with the letters of `Shape`: ∂R/∂θ = S/δ, ∂R/∂δ = (θ² - R(1 - 2q))/D,
+    # ∂R/∂d₀ = q(1 - R)/D, ∂R/∂d₁ = -qR/D, and l = 2 log δ + log B - 2 log D.
 
     def __init__(self, bins: Bins, at: Evaluated) -> None:
         self.bins, self.at = bins, at
@@ -125,12 +112,7 @@ class SplineGradients:
         return self._log_slope_by_theta() * self.at.inside * scale / self.width
 
     def pull(self, value: Tensor | None, log_slope: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the gradients with respect to x and to the rows of parameters.
-
-        Args:
-            value: gradient of the loss with respect to y, or None.
-            log_slope: with respect to l, or None.
-        """
+        """Return the gradients with respect to x and to the rows of parameters."""
         at, scale = self.at, 2 * self.bins.tail
         rise = self.height * (0.0 if value is None else value * at.inside * scale)
         weight = None if log_slope is None else log_slope * at.inside
@@ -153,13 +135,7 @@ class SplineGradients:
         return 2 * torch.addcmul(above, shape.bend * odd, self.inverse_below, value=-1)
 
     def _rows(self, rise: Tensor, weight: Tensor | None, left: Tensor) -> Tensor:
-        """Return the gradient of the parameters.
-
-        Args:
-            rise: with respect to R.
-            weight: with respect to l, or None.
-            left: minus that with respect to the left end of the bin.
-        """
+        """Return the gradient of the parameters."""
         ratio, slopes = self._of_value(rise)
         if weight is not None:
             more, others = self._of_log_slope(weight)

@@ -11,15 +11,7 @@ from torch import Tensor
 
 
 def causal_offsets(kernel: Sequence[int]) -> Tensor:
-    """Return the places of the taps before the centre, in raster order: (taps, axes), int64.
-
-    Args:
-        kernel: odd numbers of taps per axis.
-
-    Example:
-        >>> causal_offsets((3, 3)).tolist()
-        [[-1, -1], [-1, 0], [-1, 1], [0, -1]]
-    """
+    """Return the places of the taps before the centre, in raster order: (taps, axes), int64."""
     axes = [torch.arange(-(k // 2), k // 2 + 1) for k in kernel]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
     return points[: len(points) // 2]
@@ -27,21 +19,12 @@ def causal_offsets(kernel: Sequence[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Wavefronts:
-    """Which pixels are found together, and from which earlier ones.
+    """Which pixels are found together, and from which earlier ones."""
 
-    A pixel p belongs to front τ = Σ_a s_a p_a with s_d = 1, s_{a-1} = s_a (k_a + 1)/2: every
-    tap before the centre in raster order then lies on an earlier front, at most M before.
-    Fronts have one slot for each point of the leading axes. All indices are places along
-    one axis, where the one past the end means zero.
-
-    Args:
-        memory: M.
-        slots: R, slots of a front.
-        sources: the pixel in each slot, (fronts, R), P where there is none.
-        neighbours: for each tap and slot the place in the last M fronts, (fronts, taps · R),
-            M R where there is none.
-        places: the place of each pixel among all fronts, (P,).
-    """
+    # A pixel p belongs to front τ = Σ_a s_a p_a with s_d = 1, s_{a-1} = s_a (k_a + 1)/2: every
+    # tap before the centre in raster order then lies on an earlier front, at most M before.
+    # Fronts have one slot for each point of the leading axes. All indices are places along
+    # one axis, where the one past the end means zero.
 
     memory: int
     slots: int
@@ -53,17 +36,7 @@ class Wavefronts:
 def wavefronts(
     size: Sequence[int], kernel: Sequence[int], device: torch.device | None = None
 ) -> Wavefronts:
-    """Return the fronts of an image for a kernel.
-
-    Args:
-        size: of the image, per axis.
-        kernel: odd numbers of taps per axis.
-        device: where the indices shall be.
-
-    Example:
-        >>> wavefronts((2, 3), (3, 3)).sources.tolist()
-        [[0, 6], [1, 6], [2, 3], [6, 4], [6, 5]]
-    """
+    """Return the fronts of an image for a kernel."""
     steps = [1]
     for k in reversed(kernel[1:]):
         steps.insert(0, steps[0] * (k // 2 + 1))
@@ -90,20 +63,9 @@ def wavefronts(
 def causal_solve(
     taps: Tensor, centre: Tensor, y: Tensor, fronts: Wavefronts, *, upper: bool
 ) -> Tensor:
-    """Return x with C x(p) + Σ_t W(t) x(p + t) = y(p), t before 0 in raster order.
-
-    One front after another: Σ_a s_a (n_a - 1) + 1 steps of one matrix product each, where
-    pixel by pixel it would be Π n_a. Differentiable like any composition.
-
-    Shapes: W is (channels, channels, taps), C (channels, channels), y (batch, channels, *space).
-
-    Args:
-        taps: W.
-        centre: C, triangular.
-        y: the right-hand side.
-        fronts: those of the image and the kernel.
-        upper: whether C is upper triangular.
-    """
+    """Return x with C x(p) + Σ_t W(t) x(p + t) = y(p), t before 0 in raster order."""
+    # One front after another: Σ_a s_a (n_a - 1) + 1 steps of one matrix product each, where
+    # pixel by pixel it would be Π n_a. Differentiable like any composition.
     size, channels = y.shape, y.shape[1]
     rest = torch.linalg.solve_triangular(centre, taps.flatten(1), upper=upper)
     eye = torch.eye(channels, dtype=y.dtype, device=y.device)

@@ -13,20 +13,9 @@ from darboux.certification._target import Target
 
 
 def private_copy(module: nn.Module) -> nn.Module:
-    """Return a deep copy whose parameters ask for no gradients.
-
-    Some hooks of torch keep computed tensors as attributes, which refuse to be copied;
-    those are copied by value.
-
-    Raises:
-        TypeError: if the module cannot be copied.
-
-    Example:
-        >>> module = nn.Linear(2, 2)
-        >>> clone = private_copy(module)
-        >>> clone.weight.requires_grad, module.weight.requires_grad
-        (False, True)
-    """
+    """Return a deep copy whose parameters ask for no gradients."""
+    # Some hooks of torch keep computed tensors as attributes, which refuse to be copied;
+    # those are copied by value.
     memo: dict[int, object] = {}
     for part in module.modules():
         for value in vars(part).values():
@@ -44,16 +33,7 @@ def private_copy(module: nn.Module) -> nn.Module:
 
 
 def exact_copy(module: nn.Module, inputs: Tensor) -> nn.Module | None:
-    """Return a float64 copy, or None if the module does not compute in float64.
-
-    Args:
-        module: any module.
-        inputs: an input that it accepts.
-
-    Example:
-        >>> exact_copy(nn.Linear(2, 2), torch.zeros(1, 2)).weight.dtype
-        torch.float64
-    """
+    """Return a float64 copy, or None if the module does not compute in float64."""
     if inputs.device.type == "mps":  # has no float64
         return None
     clone = private_copy(module).double()
@@ -66,31 +46,14 @@ def exact_copy(module: nn.Module, inputs: Tensor) -> nn.Module | None:
 
 
 def coarse_copy(field: nn.Module, target: Target) -> nn.Module | None:
-    """Return a float32 copy of what is attacked in float64, if float32 is what is stored.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> field, x = nn.Linear(2, 2).double(), torch.ones(1, 2, dtype=torch.float64)
-        >>> target = Target(field, x, Effort.named("quick"), torch.Generator())
-        >>> coarse_copy(field, target).weight.dtype
-        torch.float32
-    """
+    """Return a float32 copy of what is attacked in float64, if float32 is what is stored."""
     exact = target.inputs.dtype == torch.float64
     return private_copy(field).float() if exact and target.stored == torch.float32 else None
 
 
 @contextmanager
 def quiet(device: torch.device) -> Iterator[None]:
-    """Restore the random state, and leave autocast and inference mode.
-
-    Example:
-        >>> torch.manual_seed(0) and None
-        >>> with quiet(torch.device("cpu")):
-        ...     _ = torch.rand(3)
-        >>> first = torch.rand(1)
-        >>> bool(first == torch.rand(1, generator=torch.Generator().manual_seed(0)))
-        True
-    """
+    """Restore the random state, and leave autocast and inference mode."""
     devices = [device] if device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=devices),
@@ -103,12 +66,7 @@ def quiet(device: torch.device) -> Iterator[None]:
 
 
 def stored_dtype(module: nn.Module, inputs: Tensor) -> torch.dtype:
-    """Return the least precise floating dtype among parameters, buffers and inputs.
-
-    Example:
-        >>> stored_dtype(nn.Linear(2, 2), torch.zeros(1, 2, dtype=torch.float64))
-        torch.float32
-    """
+    """Return the least precise floating dtype among parameters, buffers and inputs."""
     tensors = [*module.parameters(), *module.buffers()]
     dtypes = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
     return max([*dtypes, inputs.dtype], key=lambda dtype: torch.finfo(dtype).eps)

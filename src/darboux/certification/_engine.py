@@ -23,24 +23,7 @@ from darboux.structure import Claim
 
 
 def claim_row(claim: Claim, target: Target, *, path: str, level: Level, why_not: str = "") -> Row:
-    """Attack one claim and return its row.
-
-    Args:
-        claim: what is promised, with its kind and reason.
-        target: the module and where to look.
-        path: the module's place.
-        level: "claim" or "part".
-        why_not: a reason that makes every attack pointless.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> from darboux.structure import Claim, Kind, Lipschitz
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.Tanh(), torch.ones(1, 4), quick, generator)
-        >>> claim = Claim(Lipschitz(0.5), Kind.MEASURED, "said so")
-        >>> claim_row(claim, target, path="", level="claim").status
-        'refuted'
-    """
+    """Attack one claim and return its row."""
     row = Row(
         path,
         level,
@@ -55,13 +38,7 @@ def claim_row(claim: Claim, target: Target, *, path: str, level: Level, why_not:
 
 
 def premise_row(located: Located, target: Target, *, why_not: str = "") -> Row:
-    """Attack one premise and return its row.
-
-    Args:
-        located: the premise and its place.
-        target: the part of the network that rests on it.
-        why_not: a reason that makes every attack pointless.
-    """
+    """Attack one premise and return its row."""
     premise = located.premise
     row = Row(located.path, "premise", premise.statement(), "not attacked", note=why_not)
     return row if why_not else _attacked(row, target, lambda: attack_premise(premise, target))

@@ -15,25 +15,7 @@ from torch import Tensor, nn
 @final
 @dataclass(frozen=True)
 class Environment:
-    """What someone needs to make the certificate again.
-
-    Args:
-        module: the class of the certified module.
-        fingerprint: SHA-256 of its state_dict.
-        shape: of the example.
-        dtype: of the example.
-        device: of the example.
-        effort: "quick", "normal" or "thorough".
-        seed: of the generator.
-        torch: its version.
-        darboux: its version.
-        date: UTC, ISO 8601.
-
-    Example:
-        >>> made = Environment.of(nn.Linear(2, 2), torch.zeros(1, 2), effort="quick", seed=0)
-        >>> made.module, made.shape, len(made.fingerprint)
-        ('Linear', (1, 2), 64)
-    """
+    """What someone needs to make the certificate again."""
 
     module: str
     fingerprint: str
@@ -64,16 +46,7 @@ class Environment:
 
 
 def fingerprint(module: nn.Module) -> str:
-    """Return SHA-256 of names, dtypes, shapes and bytes of a module's state_dict.
-
-    Example:
-        >>> layer = nn.Linear(2, 2)
-        >>> before = fingerprint(layer)
-        >>> with torch.no_grad():
-        ...     _ = layer.bias.add_(1.0)
-        >>> fingerprint(layer) == before
-        False
-    """
+    """Return SHA-256 of names, dtypes, shapes and bytes of a module's state_dict."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         if not isinstance(value, Tensor):

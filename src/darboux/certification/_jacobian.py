@@ -13,24 +13,12 @@ from darboux.certification._problem import Map, norms, spread, unit
 
 @final
 class Jacobian:
-    """The Jacobian of a map at points x, one per point: v -> Dφ(x) v and u -> Dφ(x)ᵀ u.
+    """The Jacobian of a map at points x, one per point: v -> Dφ(x) v and u -> Dφ(x)ᵀ u."""
 
-    Products with cotangents are reverse-mode derivatives. Products with tangents are tried
-    in three ways, and the first that the map's operations support is kept: the derivative
-    of u -> Dφᵀu, which is linear, so its own transpose at v is Dφ v (the fastest, because
-    nothing is evaluated twice); forward mode, `torch.func.jvp`; and a central difference.
-
-    Shapes: points and tangents (P, *shape), cotangents (P, *out).
-
-    Args:
-        call: the map φ on points.
-        points: x.
-
-    Example:
-        >>> D = Jacobian(torch.square, torch.tensor([[1.0, 2.0]]))
-        >>> D.push(torch.tensor([[1.0, 1.0]]))
-        tensor([[2., 4.]])
-    """
+    # Products with cotangents are reverse-mode derivatives. Products with tangents are tried
+    # in three ways, and the first that the map's operations support is kept: the derivative
+    # of u -> Dφᵀu, which is linear, so its own transpose at v is Dφ v (the fastest, because
+    # nothing is evaluated twice); forward mode, `torch.func.jvp`; and a central difference.
 
     def __init__(self, call: Map, points: Tensor) -> None:
         self.call = call
@@ -120,30 +108,12 @@ _PATIENCE = 4
 def largest_singular(
     jacobian: Operator, start: Tensor, *, iterations: int
 ) -> tuple[Tensor, Tensor]:
-    """Return lower bounds of the largest singular values, and the tangents that show them.
-
-    Power iteration on DᵀD, accelerated: each iteration takes the best vector in the
-    span of the present one, its gradient and the last direction (locally optimal
-    conjugate gradients), one product with D and one with Dᵀ. All points at once. Every
-    value is ‖Dv‖ of a unit vector v that is returned, hence a lower bound at any time.
-
-    Source: Knyazev 2001, Toward the optimal preconditioned eigensolver.
-
-    Args:
-        jacobian: D at P points.
-        start: tangents to begin with, (P, *shape).
-        iterations: at most so many.
-
-    Returns:
-        (values, tangents), (P,) and (P, *shape).
-
-    Example:
-        >>> from darboux.certification._jacobian import Jacobian
-        >>> D = Jacobian(lambda x: x * torch.tensor([1.0, 3.0]), torch.zeros(1, 2))
-        >>> values, _ = largest_singular(D, torch.ones(1, 2), iterations=8)
-        >>> round(float(values), 4)
-        3.0
-    """
+    """Return lower bounds of the largest singular values, and the tangents that show them."""
+    # Power iteration on DᵀD, accelerated: each iteration takes the best vector in the
+    # span of the present one, its gradient and the last direction (locally optimal
+    # conjugate gradients), one product with D and one with Dᵀ. All points at once. Every
+    # value is ‖Dv‖ of a unit vector v that is returned, hence a lower bound at any time.
+    # Knyazev 2001, Toward the optimal preconditioned eigensolver.
     v = unit(start)
     image = jacobian.push(v)
     basis, images = [v], [image]

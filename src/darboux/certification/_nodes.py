@@ -15,22 +15,7 @@ from darboux.structure import Claims, Gap, Premise, claims_of, parts_of
 @final
 @dataclass(frozen=True)
 class Node:
-    """One map of the network.
-
-    Args:
-        path: its dotted name, "" for the whole.
-        native: the map as it is used.
-        exact: its float64 copy, or the same map where there is none.
-        inputs: what the native map receives when the example runs.
-        claims: what the native map promises.
-        premises: what those promises rest on, about submodules of `exact`.
-        children: the maps that it applies one after another.
-
-    Example:
-        >>> node = grow("", nn.Tanh(), nn.Tanh(), torch.zeros(1, 2))
-        >>> node.children, len(node.claims)
-        ((), 1)
-    """
+    """One map of the network."""
 
     path: str
     native: nn.Module
@@ -57,13 +42,7 @@ class Node:
 
 
 def grow(path: str, native: nn.Module, exact: nn.Module, inputs: Tensor) -> Node:
-    """Return the tree of a module, running it on its input to find those of its parts.
-
-    Example:
-        >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-        >>> [child.path for child in grow("", net, net, torch.zeros(1, 2)).below()]
-        ['0', '1']
-    """
+    """Return the tree of a module, running it on its input to find those of its parts."""
     claims = claims_of(native)
     twin = claims if exact is native else claims_of(exact)
     premises = tuple(premise for claim in twin for premise in claim.premises)
@@ -89,16 +68,7 @@ def _paired(native: nn.Module, exact: nn.Module) -> list[tuple[str, nn.Module, n
 
 
 def all_gaps(root: Node) -> tuple[Gap, ...]:
-    """Return the gaps of the whole and of its parts, each place and reason once.
-
-    Example:
-        >>> class Unknown(nn.Module):
-        ...     def forward(self, x):
-        ...         return x
-        >>> net = nn.Sequential(Unknown())
-        >>> [gap.path for gap in all_gaps(grow("", net, net, torch.zeros(1, 2)))]
-        ['0']
-    """
+    """Return the gaps of the whole and of its parts, each place and reason once."""
     found = list(root.claims.gaps)
     for node in root.below():
         found += [gap.under(node.path) for gap in node.claims.gaps]
@@ -108,13 +78,7 @@ def all_gaps(root: Node) -> tuple[Gap, ...]:
 @final
 @dataclass(frozen=True)
 class Located:
-    """A premise with its place.
-
-    Args:
-        path: the dotted name of what the premise is about.
-        premise: the condition.
-        node: the innermost part of the network that rests on it.
-    """
+    """A premise with its place."""
 
     path: str
     premise: Premise
@@ -122,15 +86,7 @@ class Located:
 
 
 def locate(root: Node) -> list[Located]:
-    """Return the premises of the whole and of its parts, each once, parts first.
-
-    Example:
-        >>> import torch
-        >>> from darboux.certification._nodes import grow
-        >>> net = nn.Sequential(nn.ReLU())
-        >>> locate(grow("", net, net, torch.zeros(1, 2)))
-        []
-    """
+    """Return the premises of the whole and of its parts, each once, parts first."""
     found: dict[tuple[object, ...], Located] = {}
     for node in _innermost_first(root):
         for premise in node.premises:
@@ -155,11 +111,9 @@ def _place(node: Node, subject: nn.Module) -> str:
 
 
 def _key(premise: Premise) -> tuple[object, ...]:
-    """Return what makes premises equal: class, values, and what their subject is made of.
-
-    Steps of a flow are made anew whenever they are asked for; two of them are the same if
-    their attributes are.
-    """
+    """Return what makes premises equal: class, values, and what their subject is made of."""
+    # Steps of a flow are made anew whenever they are asked for; two of them are the same if
+    # their attributes are.
     rest = tuple(value for name, value in vars(premise).items() if name != "subject")
     subject = premise.subject
     owned = any(True for _ in subject.children()) and not any(
@@ -178,17 +132,9 @@ def _made_of(module: nn.Module) -> tuple[object, ...]:
 
 
 def record(module: nn.Module, inputs: Tensor) -> dict[int, Tensor]:
-    """Return what every submodule received, by ``id``, when the module ran on its inputs.
-
-    Of several calls the last is kept. The module must be a private copy: hooks are put
-    on it and taken off again.
-
-    Example:
-        >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-        >>> seen = record(net, torch.zeros(1, 2))
-        >>> seen[id(net[1])].shape
-        torch.Size([1, 3])
-    """
+    """Return what every submodule received, by ``id``, when the module ran on its inputs."""
+    # Of several calls the last is kept. The module must be a private copy: hooks are put
+    # on it and taken off again.
     seen: dict[int, Tensor] = {}
 
     def listener(key: int) -> Callable[[nn.Module, tuple[object, ...]], None]:

@@ -29,14 +29,7 @@ _STYLE = (
 
 
 def page(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> str:
-    """Return a certificate as HTML, everything escaped.
-
-    Example:
-        >>> import torch
-        >>> made = Environment.of(torch.nn.Tanh(), torch.zeros(1, 2), effort="quick", seed=0)
-        >>> page([], [], made).startswith('<section class="darboux-certificate">')
-        True
-    """
+    """Return a certificate as HTML, everything escaped."""
     parts = ['<section class="darboux-certificate">', f"<style>{_STYLE}</style>"]
     parts += _head(rows, environment)
     for level, title in _TITLES:

@@ -17,16 +17,7 @@ _CLOSER = 4
 @final
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs x, y with the quotients ‖φ(x) - φ(y)‖ / ‖x - y‖.
-
-    Shapes: x and y are (P, *shape), quotient and rounding (P,).
-
-    Args:
-        x: first points.
-        y: second points.
-        quotient: the quotients; -1 where a value was not finite.
-        rounding: what rounding alone may have added to each quotient.
-    """
+    """Pairs x, y with the quotients ‖φ(x) - φ(y)‖ / ‖x - y‖."""
 
     x: Tensor
     y: Tensor
@@ -63,15 +54,7 @@ class Pairs:
     def trial(
         self, problem: Problem, attack: str, samples: int, *, relative: float, claimed: float
     ) -> Trial:
-        """Return the best pair as a trial; before it refutes, its rounding is looked at.
-
-        Args:
-            problem: the map.
-            attack: the name of the attack.
-            samples: how many pairs it tried.
-            relative: the relative tolerance of the claimed constant.
-            claimed: the constant.
-        """
+        """Return the best pair as a trial; before it refutes, its rounding is looked at."""
         best = self.best(1)
         if float(best.safe[0]) > claimed:
             best = self.best(_CLOSER)._looked_at(problem).best(1)
@@ -88,21 +71,9 @@ class Pairs:
 
 
 def measure(problem: Problem, x: Tensor, y: Tensor) -> Pairs:
-    """Return pairs with their quotients; fewer x than y are used over and over.
-
-    The rounding of a quotient is that of the values, relative to the distance:
-    ε c K √n (‖φx‖ + ‖φy‖ + ‖x‖ + ‖y‖) / ‖x - y‖.
-
-    Example:
-        >>> from darboux.certification._target import Target
-        >>> from darboux.certification._target import Effort
-        >>> target = Target(
-        ...     torch.nn.ReLU(), torch.ones(1, 2), Effort.named("quick"), torch.Generator()
-        ... )
-        >>> pairs = measure(Problem(torch.nn.ReLU(), target), torch.ones(1, 2), torch.zeros(1, 2))
-        >>> float(pairs.quotient)
-        1.0
-    """
+    """Return pairs with their quotients; fewer x than y are used over and over."""
+    # The rounding of a quotient is that of the values, relative to the distance:
+    # ε c K √n (‖φx‖ + ‖φy‖ + ‖x‖ + ‖y‖) / ‖x - y‖.
     a, b = problem(x), problem(y)
     copies = len(y) // len(x)
     x, a = x.repeat(copies, *(1,) * (x.ndim - 1)), a.repeat(copies, *(1,) * (a.ndim - 1))

@@ -28,27 +28,10 @@ _AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
 
 @final
 class Problem:
-    """A map from points to values, sample by sample, with what calling it costs.
+    """A map from points to values, sample by sample, with what calling it costs."""
 
-    A batch is a set of points. Where the samples of a batch influence one another the
-    whole batch is one point, and `mixes` says so.
-
-    Shapes: points are (P, *shape), values (P, *out).
-
-    Args:
-        call: the map on batches.
-        target: where to look and how hard.
-        twin: the same map computed in the other precision. In float32 it searches where a
-            float64 `call` is expensive; what it finds is measured with `call`.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.Tanh(), torch.ones(2, 4), quick, generator)
-        >>> problem = Problem(target.module, target)
-        >>> problem.mixes, problem(problem.points).shape
-        (False, torch.Size([2, 4]))
-    """
+    # A batch is a set of points. Where the samples of a batch influence one another the
+    # whole batch is one point, and `mixes` says so.
 
     def __init__(self, call: Map, target: Target, *, twin: Map | None = None) -> None:
         self.target = target
@@ -71,15 +54,10 @@ class Problem:
             return torch.cat([self.call(part) for part in points.split(self.chunk)])
 
     def observed_rounding(self, points: Tensor) -> Tensor:
-        """Return how much rounding was seen to change the values at points, the most of all.
-
-        The two precisions differ by what float32 rounds; float64 rounds as much less as its
-        unit is smaller. Four times that is allowed. At a single point rounding may happen
-        to be small, so the largest counts.
-
-        Returns:
-            a number for each point, (P,).
-        """
+        """Return how much rounding was seen to change the values at points, the most of all."""
+        # The two precisions differ by what float32 rounds; float64 rounds as much less as its
+        # unit is smaller. Four times that is allowed. At a single point rounding may happen
+        # to be small, so the largest counts.
         if self.twin is None:
             return torch.zeros(len(points)).to(points)
         with torch.no_grad():
@@ -110,14 +88,7 @@ class Problem:
         return min(wanted, room, _AFFINE_POINTS if self.affine else wanted)
 
     def afford(self, wanted: int, *, fraction: float, calls: float = 1.0, least: int = 1) -> int:
-        """Return how many of `wanted` points a fraction of the work pays for.
-
-        Args:
-            wanted: the number that the effort asks for.
-            fraction: the fraction of the work.
-            calls: how many evaluations a point costs.
-            least: a number that is tried at any price.
-        """
+        """Return how many of `wanted` points a fraction of the work pays for."""
         paid = self.target.work * fraction / (self.operations * calls)
         return int(max(least, min(wanted, paid)))
 
@@ -129,33 +100,17 @@ class Problem:
 
 
 def spread(weights: Tensor, like: Tensor) -> Tensor:
-    """Return one weight per point, shaped to multiply points.
-
-    Example:
-        >>> spread(torch.ones(3), torch.zeros(3, 2, 2)).shape
-        torch.Size([3, 1, 1])
-    """
+    """Return one weight per point, shaped to multiply points."""
     return weights.reshape(-1, *(1,) * (like.ndim - 1))
 
 
 def norms(points: Tensor) -> Tensor:
-    """Return the Euclidean norm of each point, (P,).
-
-    Example:
-        >>> norms(torch.ones(3, 2, 2))
-        tensor([2., 2., 2.])
-    """
+    """Return the Euclidean norm of each point, (P,)."""
     return points.reshape(points.shape[0], -1).norm(dim=1)
 
 
 def unit(points: Tensor) -> Tensor:
-    """Return points of norm 1; zeros stay zeros.
-
-    Example:
-        >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
-        tensor([[0.6000, 0.8000],
-                [0.0000, 0.0000]])
-    """
+    """Return points of norm 1; zeros stay zeros."""
     tiny = torch.finfo(points.dtype).tiny
     return points / spread(norms(points).clamp(min=tiny), points)
 
@@ -186,21 +141,9 @@ def _tensors(target: Target) -> tuple[Tensor, ...]:
 def cost(
     call: Callable[[Tensor], Tensor], point: Tensor, *, known: Iterable[Tensor]
 ) -> tuple[float, int]:
-    """Return (operations, bytes kept for derivatives) of one evaluation.
-
-    Only convolutions and products count as operations; what else a map does shows in the
-    bytes. Both depend on shapes alone, so the same effort means the same on any machine.
-
-    Args:
-        call: the map.
-        point: an input.
-        known: parameters and buffers, which are kept once for all points.
-
-    Example:
-        >>> layer = torch.nn.Linear(10, 20)
-        >>> cost(layer, torch.ones(1, 10), known=layer.parameters())
-        (400.0, 40)
-    """
+    """Return (operations, bytes kept for derivatives) of one evaluation."""
+    # Only convolutions and products count as operations; what else a map does shows in the
+    # bytes. Both depend on shapes alone, so the same effort means the same on any machine.
     held, addresses = 0, {tensor.data_ptr() for tensor in known}
 
     def count(tensor: Tensor) -> Tensor:

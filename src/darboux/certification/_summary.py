@@ -43,13 +43,7 @@ class Group:
 
 
 def group(rows: Sequence[Row]) -> list[Group]:
-    """Return rows grouped by statement, kind, reason, status and dtype; refuted ones stay alone.
-
-    Example:
-        >>> rows = [Row(f"{k}", "premise", "adjoint", "not refuted") for k in range(8)]
-        >>> group(rows)[0].title
-        '8 × adjoint'
-    """
+    """Return rows grouped by statement, kind, reason, status and dtype; refuted ones stay alone."""
     found: dict[tuple[object, ...], list[Row]] = {}
     for k, row in enumerate(rows):
         alone = k if row.refuted else None
@@ -60,22 +54,12 @@ def group(rows: Sequence[Row]) -> list[Group]:
 
 
 def number(value: float | None) -> str:
-    """Return a number for people, "-" for none.
-
-    Example:
-        >>> number(0.97123456), number(None), number(3e-16)
-        ('0.971235', '-', '3e-16')
-    """
+    """Return a number for people, "-" for none."""
     return "-" if value is None else f"{value:.6g}"
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """Return the sentence on top.
-
-    Example:
-        >>> verdict([])
-        'HOLDS: nothing was claimed, so nothing was attacked'
-    """
+    """Return the sentence on top."""
     refuted = sum(row.refuted for row in rows)
     missed = sum(row.status == "not attacked" for row in rows)
     if refuted:
@@ -89,12 +73,7 @@ def verdict(rows: Sequence[Row]) -> str:
 
 
 def gap_lines(gaps: Sequence[Gap]) -> list[tuple[str, str]]:
-    """Return (places, reason) with equal reasons together.
-
-    Example:
-        >>> gap_lines([Gap("0", "unknown"), Gap("1", "unknown")])
-        [('0, 1', 'unknown')]
-    """
+    """Return (places, reason) with equal reasons together."""
     found: dict[str, list[str]] = {}
     for gap in gaps:
         found.setdefault(gap.reason, []).append(gap.path or "whole map")
@@ -123,14 +102,7 @@ _TITLES: tuple[tuple[Level, str], ...] = (
 
 
 def table(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> str:
-    """Return a certificate as text, at most `WIDTH` columns wide.
-
-    Example:
-        >>> import torch
-        >>> made = Environment.of(torch.nn.Tanh(), torch.zeros(1, 2), effort="quick", seed=0)
-        >>> print(table([], [], made).splitlines()[0])
-        Certificate of Tanh
-    """
+    """Return a certificate as text, at most `WIDTH` columns wide."""
     lines = [*_head(rows, environment)]
     for level, title in _TITLES:
         members = [row for row in rows if row.level == level]

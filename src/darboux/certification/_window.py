@@ -13,22 +13,9 @@ _LARGEST = {1: 256, 2: 16, 3: 8}
 
 
 def windowed(call: Map, target: Target) -> Target:
-    """Return the target with a window of its inputs, where the map accepts one.
-
-    Only for vector fields and steps of flows: their constants hold at every image size,
-    so a small image may refute them, and costs less.
-
-    Args:
-        call: the map that must accept the window.
-        target: where to look.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2, 48, 48), quick, generator)
-        >>> windowed(target.module, target).inputs.shape
-        torch.Size([1, 2, 16, 16])
-    """
+    """Return the target with a window of its inputs, where the map accepts one."""
+    # Only for vector fields and steps of flows: their constants hold at every image size,
+    # so a small image may refute them, and costs less.
     inputs = target.inputs
     largest = _LARGEST.get(inputs.ndim - 2)
     if largest is None or max(inputs.shape[2:]) <= largest:

@@ -125,11 +125,9 @@ def _turns(patch: int) -> tuple[Tensor, Tensor]:
 
 
 def _mixed(seed: int, number: int) -> int:
-    """Return a 32-bit seed, different for each number of one run, by a bijective hash.
-
-    torch's CPU generator keeps 32 bits of a seed, so a plain sum would make the samples of
-    neighbouring seeds the same ones, shifted.
-    """
+    """Return a 32-bit seed, different for each number of one run, by a bijective hash."""
+    # torch's CPU generator keeps 32 bits of a seed, so a plain sum would make the samples of
+    # neighbouring seeds the same ones, shifted.
     word = _hash(number & _WORD) ^ _hash((seed * 2 + 1) & _WORD)
     return _hash(word)
 

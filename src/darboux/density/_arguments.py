@@ -10,19 +10,7 @@ from darboux.solvers._transforms import nesting
 
 
 def batch_shape_of(expected: torch.Size | None, context: Tensor | None) -> torch.Size:
-    """Return the batch shape of a context, or refuse it.
-
-    Args:
-        expected: the shape of one context, None for a flow without.
-        context: (*batch_shape, *expected), or None.
-
-    Raises:
-        ValueError: if it is missing, unexpected or of another size.
-
-    Example:
-        >>> batch_shape_of(torch.Size([3]), torch.ones(5, 3))
-        torch.Size([5])
-    """
+    """Return the batch shape of a context, or refuse it."""
     if expected is None or context is None:
         if expected is None and context is None:
             return torch.Size()
@@ -44,15 +32,7 @@ def batch_shape_of(expected: torch.Size | None, context: Tensor | None) -> torch
 
 
 def leading_shape(name: str, x: Tensor, event: torch.Size, batch: torch.Size) -> torch.Size:
-    """Return the axes before those of one sample, broadcast against the batch shape.
-
-    Raises:
-        ValueError: if x ends with other axes than an event has, or does not broadcast.
-
-    Example:
-        >>> leading_shape("x", torch.ones(4, 1, 2), torch.Size([2]), torch.Size([3]))
-        torch.Size([4, 3])
-    """
+    """Return the axes before those of one sample, broadcast against the batch shape."""
     lead = x.ndim - len(event)
     if lead < 0 or x.shape[lead:] != event:
         msg = (
@@ -72,14 +52,7 @@ def leading_shape(name: str, x: Tensor, event: torch.Size, batch: torch.Size) ->
 
 
 def require_finite(what: str, x: Tensor) -> None:
-    """Refuse nan and infinite values, where values can be looked at.
-
-    Raises:
-        ValueError: if there are some.
-
-    Example:
-        >>> require_finite("x", torch.ones(2))
-    """
+    """Refuse nan and infinite values, where values can be looked at."""
     if torch.compiler.is_compiling() or nesting() > 0:
         return
     if not bool(x.isfinite().all()):
@@ -92,14 +65,7 @@ def require_finite(what: str, x: Tensor) -> None:
 
 
 def require_within(support: constraints.Constraint, x: Tensor) -> None:
-    """Refuse values where the flow is not defined, where values can be looked at.
-
-    Raises:
-        ValueError: if there are some.
-
-    Example:
-        >>> require_within(constraints.unit_interval, torch.full((2,), 0.5))
-    """
+    """Refuse values where the flow is not defined, where values can be looked at."""
     if support is constraints.real or torch.compiler.is_compiling() or nesting() > 0:
         return
     inside: Tensor = support.check(x)
@@ -112,29 +78,17 @@ def require_within(support: constraints.Constraint, x: Tensor) -> None:
 
 
 def checked_noise(z: object, shape: torch.Size, n: int) -> Tensor:
-    """Return φ(x), or refuse it.
-
-    Raises:
-        ValueError: unless it is one tensor, (n, *shape).
-    """
+    """Return φ(x), or refuse it."""
     return _checked("φ(x)", "the base: give it the shape of φ(x)", z, shape, n)
 
 
 def checked_sample(x: object, shape: torch.Size, n: int) -> Tensor:
-    """Return φ⁻¹(z), or refuse it.
-
-    Raises:
-        ValueError: unless it is one tensor, (n, *shape).
-    """
+    """Return φ⁻¹(z), or refuse it."""
     return _checked("φ⁻¹(z)", "the flow: give shape= to NormalizingFlow", x, shape, n)
 
 
 def checked_log_det(log_det: Tensor, n: int) -> Tensor:
-    """Return log-determinants, or refuse them: a sum over the batch would broadcast unnoticed.
-
-    Raises:
-        ValueError: unless they are (n,).
-    """
+    """Return log-determinants, or refuse them: a sum over the batch would broadcast unnoticed."""
     if log_det.shape != (n,):
         msg = (
             f"NormalizingFlow: expected log-determinants of shape ({n},), one for each sample; "

@@ -17,23 +17,7 @@ Slope = Callable[[Time, Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """The field of (z, log-determinant, kinetic energy, norm of the Jacobian), as one vector.
-
-    Shapes: a state is (batch, entries + extras), the entries of z first.
-
-    Source: section 4.2.3.
-
-    Args:
-        field: (t, z) -> f(t, z), z of shape (batch, *shape).
-        shape: the shape of one z.
-        extras: how many of the integrals go along, 0, 1 or 3.
-        noise: the probe of an estimated trace, None for an exact one.
-
-    Example:
-        >>> system = Augmented(lambda t, z: -z, torch.Size([2]), 1, None)
-        >>> system(0.0, system.pack(torch.ones(1, 2))).detach()
-        tensor([[-1., -1., -2.]])
-    """
+    """The field of (z, log-determinant, kinetic energy, norm of the Jacobian), as one vector."""
 
     field: Slope
     shape: torch.Size
@@ -84,14 +68,7 @@ class Augmented:
 
 
 def bound(field: nn.Module, context: Tensor | None) -> Slope:
-    """Return (t, z) -> f(t, z; c), with what depends on parameters alone computed once.
-
-    Example:
-        >>> import darboux as dx
-        >>> field = dx.density.TimeConditionedField(torch.nn.Linear(2, 1))
-        >>> bound(field, None)(0.0, torch.ones(3, 1)).shape
-        torch.Size([3, 1])
-    """
+    """Return (t, z) -> f(t, z; c), with what depends on parameters alone computed once."""
     f = field.bind() if isinstance(field, VectorField) else field
     if getattr(field, "context_features", None) is None:
         return f
@@ -99,12 +76,7 @@ def bound(field: nn.Module, context: Tensor | None) -> Slope:
 
 
 def wide(x: Tensor) -> Tensor:
-    """Return x in float32 where autocast made it half precision: its weights are float32.
-
-    Example:
-        >>> wide(torch.ones(1)).dtype
-        torch.float32
-    """
+    """Return x in float32 where autocast made it half precision: its weights are float32."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -114,19 +86,7 @@ Found = tuple[Tensor, Tensor, Tensor]
 
 
 def exact_trace(f: Map, z: Tensor) -> Found:
-    """Return f(z), tr Df(z) and ‖Df(z)‖²_F, by one derivative for each entry of a sample.
-
-    Shapes: z and f(z) are (batch, entries), the others (batch,).
-
-    Args:
-        f: acts on every sample alone.
-        z: where.
-
-    Example:
-        >>> a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-        >>> exact_trace(lambda z: z @ a, torch.ones(1, 2))[1:]
-        (tensor([5.]), tensor([30.]))
-    """
+    """Return f(z), tr Df(z) and ‖Df(z)‖²_F, by one derivative for each entry of a sample."""
     value, product = products(f, z)
     basis = torch.eye(z.shape[1], dtype=value.dtype, device=z.device)
     trace = norm = value.new_zeros(len(z))
@@ -137,36 +97,15 @@ def exact_trace(f: Map, z: Tensor) -> Found:
 
 
 def estimated_trace(f: Map, z: Tensor, noise: Tensor) -> Found:
-    """Return f(z), and the estimates vᵀ Df(z) v and ‖Df(z)ᵀ v‖² with one probe v for each sample.
-
-    Both are unbiased if E v vᵀ = I.
-
-    Shapes: z, f(z) and v are (batch, entries), the others (batch,).
-
-    Source: Hutchinson 1990; Grathwohl et al. 2019, FFJORD.
-
-    Args:
-        f: acts on every sample alone.
-        z: where.
-        noise: v.
-
-    Example:
-        >>> a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-        >>> estimated_trace(lambda z: z @ a, torch.ones(1, 2), torch.ones(1, 2))[1]
-        tensor([10.])
-    """
+    """Return f(z), and the estimates vᵀ Df(z) v and ‖Df(z)ᵀ v‖² with one probe v for each sample."""
+    # Both are unbiased if E v vᵀ = I.
+    # Hutchinson 1990; Grathwohl et al. 2019, FFJORD.
     value, product = products(f, z)
     row = product(noise.to(value.dtype), graph=True)
     return value, (row * noise).sum(dim=1), row.square().sum(dim=1)
 
 
 def rademacher(like: Tensor) -> Tensor:
-    """Return independent entries ±1, from PyTorch's global random numbers.
-
-    Their variance in `estimated_trace` is the smallest that independent entries can have.
-
-    Example:
-        >>> rademacher(torch.ones(2, 3)).abs().sum()
-        tensor(6.)
-    """
+    """Return independent entries ±1, from PyTorch's global random numbers."""
+    # Their variance in `estimated_trace` is the smallest that independent entries can have.
     return 2 * torch.randint_like(like, 2) - 1

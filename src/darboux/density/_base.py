@@ -57,14 +57,8 @@ class Base(nn.Module, ABC):
 
 
 def standard_log_prob(z: Tensor) -> Tensor:
-    """Return the log-density of independent standard normal entries, (batch,).
-
-    Half precision is evaluated in float32, because a sum of many squares is not accurate in it.
-
-    Example:
-        >>> standard_log_prob(torch.zeros(1, 2))  # -log 2π
-        tensor([-1.8379])
-    """
+    """Return the log-density of independent standard normal entries, (batch,)."""
+    # Half precision is evaluated in float32, because a sum of many squares is not accurate in it.
     with torch.autocast(z.device.type, enabled=False):
         wide = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
         size = math.prod(z.shape[1:])

@@ -14,14 +14,7 @@ from darboux.integrators import DormandPrince, Integrator, PostActivation, Time
 
 
 def check_field(field: object) -> None:
-    """Refuse what is no module, mixes samples, or is random.
-
-    Raises:
-        TypeError: if it is no module, or a layer mixes samples or draws random numbers.
-
-    Example:
-        >>> check_field(nn.Linear(2, 2))
-    """
+    """Refuse what is no module, mixes samples, or is random."""
     if not isinstance(field, nn.Module):
         msg = (
             f"ContinuousFlow: expected a field that is a module f(t, z); got "
@@ -44,16 +37,7 @@ def check_field(field: object) -> None:
 
 
 def check_integrator(integrator: Integrator) -> Integrator:
-    """Return a method that solves any ODE, as one for z and its log-determinant must.
-
-    Raises:
-        TypeError: if it wants energies, parts or a phase space, or follows no ODE.
-
-    Example:
-        >>> import darboux as dx
-        >>> check_integrator(dx.integrators.Euler()).order
-        1
-    """
+    """Return a method that solves any ODE, as one for z and its log-determinant must."""
 
     def values(t: Time, z: Tensor) -> Tensor:
         del t
@@ -76,15 +60,7 @@ def check_integrator(integrator: Integrator) -> Integrator:
 
 
 def check_steps(steps: int | None, integrator: Integrator) -> int:
-    """Return the number of steps.
-
-    Raises:
-        ValueError: unless it is a whole number >= 1.
-
-    Example:
-        >>> check_steps(None, DormandPrince())
-        1
-    """
+    """Return the number of steps."""
     if steps is None:
         return 1 if isinstance(integrator, DormandPrince) else 8
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
@@ -94,15 +70,7 @@ def check_steps(steps: int | None, integrator: Integrator) -> int:
 
 
 def check_horizon(horizon: float) -> float:
-    """Return T.
-
-    Raises:
-        ValueError: unless it is positive and finite.
-
-    Example:
-        >>> check_horizon(1.0)
-        1.0
-    """
+    """Return T."""
     if not 0 < horizon < math.inf:
         msg = f"ContinuousFlow: expected a finite horizon > 0; got {horizon}. Use 1."
         raise ValueError(msg)
@@ -110,15 +78,7 @@ def check_horizon(horizon: float) -> float:
 
 
 def shape_of(shape: int | Sequence[int]) -> torch.Size:
-    """Return the shape of one sample.
-
-    Raises:
-        ValueError: if it is empty or has sizes < 1.
-
-    Example:
-        >>> shape_of(2)
-        torch.Size([2])
-    """
+    """Return the shape of one sample."""
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if not sizes or min(sizes) < 1:
         msg = f"ContinuousFlow: expected sizes >= 1; got shape {shape}. Use 2 for two features."
@@ -127,14 +87,7 @@ def shape_of(shape: int | Sequence[int]) -> torch.Size:
 
 
 def check_input(x: Tensor, shape: torch.Size) -> None:
-    """Refuse features of another shape.
-
-    Raises:
-        ValueError: unless x is (batch, *shape).
-
-    Example:
-        >>> check_input(torch.ones(3, 2), torch.Size([2]))
-    """
+    """Refuse features of another shape."""
     if x.ndim != 1 + len(shape) or x.shape[1:] != shape:
         msg = (
             f"ContinuousFlow: expected (batch, {', '.join(map(str, shape))}); got "

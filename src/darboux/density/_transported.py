@@ -70,21 +70,7 @@ class DiscretisationError:
 
 @dataclass(frozen=True)
 class Grid:
-    """K steps of equal size from 0 to T, or back from T to 0.
-
-    Source: section 2.2.
-
-    Args:
-        integrator: the method.
-        steps: K.
-        horizon: T.
-
-    Example:
-        >>> import torch
-        >>> from darboux.integrators import Euler
-        >>> Grid(Euler(), 2, 1.0).run(lambda t, z: z, torch.ones(1, 1), back=False)
-        tensor([[2.2500]])
-    """
+    """K steps of equal size from 0 to T, or back from T to 0."""
 
     integrator: Integrator
     steps: int

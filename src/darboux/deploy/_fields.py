@@ -85,14 +85,7 @@ def _(field: ZhangSchaefferField, h: float) -> nn.Module:
 def affine_layers(
     stencil: Stencil, bias: Tensor | None, activation: nn.Module
 ) -> tuple[nn.Module, nn.Module, Tensor | None]:
-    """Return the layers of σ(Az + b) = l τ((Az + b) / l), with 1/l folded in, and l.
-
-    Example:
-        >>> import darboux as dx
-        >>> stencil = dx.linear.Dense(2, 3).stencil()
-        >>> affine_layers(stencil, None, dx.activations.Tanh())[1:]
-        (Tanh(), None)
-    """
+    """Return the layers of σ(Az + b) = l τ((Az + b) / l), with 1/l folded in, and l."""
     sigma, scale = activation_layer(activation)
     if scale is None:
         return layer(stencil, bias), sigma, None
@@ -102,16 +95,7 @@ def affine_layers(
 
 
 def stencil_of_map(linear: nn.Module) -> Stencil:
-    """Return the one stencil of a map.
-
-    Raises:
-        TypeError: if the map is none.
-
-    Example:
-        >>> import darboux as dx
-        >>> stencil_of_map(dx.linear.Dense(2, 3)).weight.shape
-        torch.Size([3, 2])
-    """
+    """Return the one stencil of a map."""
     try:
         return stencil_of(cast("LinearMap", linear))
     except TypeError as error:

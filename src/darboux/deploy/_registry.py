@@ -63,11 +63,9 @@ def _is_ours(module: nn.Module) -> bool:
 
 
 def _without_constraints(module: nn.Module) -> nn.Module:
-    """Replace every parametrised tensor of a private copy by its value.
-
-    `torch.nn.utils.parametrize.remove_parametrizations` would delete the property from
-    the class, which the copy shares with the original, and so break the original.
-    """
+    """Replace every parametrised tensor of a private copy by its value."""
+    # `torch.nn.utils.parametrize.remove_parametrizations` would delete the property from
+    # the class, which the copy shares with the original, and so break the original.
     for part in list(module.modules()):
         names = list(getattr(part, "parametrizations", ()))
         values = {name: getattr(part, name).detach().clone() for name in names}

@@ -38,14 +38,7 @@ from darboux.symmetry._nonlinear import (
 
 @final
 class FrozenMean(nn.Module):
-    """The mean over all pixels.
-
-    Shapes: (batch, channels, *space) -> (batch, channels).
-
-    Example:
-        >>> FrozenMean()(torch.ones(1, 2, 3, 4))
-        tensor([[1., 1.]])
-    """
+    """The mean over all pixels."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mean over the spatial axes."""
@@ -54,18 +47,7 @@ class FrozenMean(nn.Module):
 
 @final
 class ChannelAffine(nn.Module):
-    """A scale and a shift for each channel.
-
-    Shapes: (batch, channels, *space) -> the same.
-
-    Args:
-        weight: the scales, (channels,).
-        bias: the shifts, (channels,).
-
-    Example:
-        >>> ChannelAffine(torch.tensor([2.0]), torch.tensor([1.0]))(torch.ones(1, 1, 2))
-        tensor([[[3., 3.]]])
-    """
+    """A scale and a shift for each channel."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()

@@ -24,19 +24,7 @@ from darboux.symmetry._nonlinear.resample import halve, spread
 
 @final
 class FrozenNormActivation(nn.Module):
-    """Fields shortened by fixed numbers.
-
-    Shapes: (batch, channels, *space) -> the same.
-
-    Args:
-        activation: what is frozen.
-
-    Example:
-        >>> from darboux.symmetry import SO2, Feature
-        >>> activation = NormActivation(Feature(SO2(), ["1"]), bias=-2.5)
-        >>> FrozenNormActivation(activation)(torch.tensor([[3.0, 4.0]]))
-        tensor([[1.5000, 2.0000]])
-    """
+    """Fields shortened by fixed numbers."""
 
     def __init__(self, activation: NormActivation) -> None:
         super().__init__()
@@ -59,19 +47,7 @@ def _shortened(part: Tensor, bias: Tensor) -> Tensor:
 
 @final
 class FrozenGate(nn.Module):
-    """Fields scaled by gates, with a frozen activation for trivial fields.
-
-    Shapes: as those of `darboux.symmetry.GatedActivation`.
-
-    Args:
-        gated: what is frozen.
-
-    Example:
-        >>> from darboux.symmetry import SO2, Feature
-        >>> gated = GatedActivation(Feature(SO2(), ["0", "1"]))
-        >>> FrozenGate(gated)(torch.tensor([[-1.0, 2.0, 4.0, 0.0]]))
-        tensor([[0., 1., 2.]])
-    """
+    """Fields scaled by gates, with a frozen activation for trivial fields."""
 
     def __init__(self, gated: GatedActivation) -> None:
         super().__init__()
@@ -98,19 +74,7 @@ class FrozenGate(nn.Module):
 
 @final
 class ChannelMatrices(nn.Module):
-    """One fixed matrix for all fields of a run, run by run: a grouped 1x1 convolution.
-
-    Shapes: (batch, Σ count · columns, *space) -> (batch, Σ count · rows, *space).
-
-    Args:
-        matrices: one for each run, (rows, columns).
-        counts: how many fields each run has.
-
-    Example:
-        >>> swap = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-        >>> ChannelMatrices([swap], [2])(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
-        tensor([[2., 1., 4., 3.]])
-    """
+    """One fixed matrix for all fields of a run, run by run: a grouped 1x1 convolution."""
 
     def __init__(self, matrices: list[Tensor], counts: list[int]) -> None:
         super().__init__()
@@ -134,18 +98,7 @@ def _fixed(matrices: list[Tensor]) -> nn.ParameterList:
 
 @final
 class FrozenPooling(nn.Module):
-    """One number per field: its largest entry, or its norm.
-
-    Shapes: (batch, channels, *space) -> (batch, fields, *space).
-
-    Args:
-        runs: runs of equal fields as (count, size).
-        how: "max" or "norm".
-
-    Example:
-        >>> FrozenPooling(((1, 2),), how="norm")(torch.tensor([[3.0, 4.0]]))
-        tensor([[5.]])
-    """
+    """One number per field: its largest entry, or its norm."""
 
     def __init__(self, runs: Runs, *, how: str) -> None:
         super().__init__()
@@ -161,18 +114,7 @@ class FrozenPooling(nn.Module):
 
 @final
 class FrozenResample(nn.Module):
-    """Half or twice as many pixels along each axis.
-
-    Shapes: (batch, channels, *space) -> (batch, channels, *⌈space/2⌉) or twice the size.
-
-    Args:
-        padding: "circular" or "zeros".
-        larger: whether to double.
-
-    Example:
-        >>> FrozenResample("circular", larger=True)(torch.ones(1, 1, 2)).shape
-        torch.Size([1, 1, 4])
-    """
+    """Half or twice as many pixels along each axis."""
 
     def __init__(self, padding: Padding, *, larger: bool) -> None:
         super().__init__()
@@ -191,19 +133,7 @@ class FrozenResample(nn.Module):
 
 @final
 class FrozenProducts(nn.Module):
-    """The quadratic map x -> W (x ⊗ x) with fixed W.
-
-    Shapes: as those of `darboux.symmetry.TensorProductActivation`.
-
-    Args:
-        module: what is frozen.
-
-    Example:
-        >>> from darboux.symmetry import SO2, Feature
-        >>> feature = Feature(SO2(), ["0", "0"])
-        >>> FrozenProducts(TensorProductActivation(feature, feature))(torch.zeros(1, 2))
-        tensor([[0., 0.]])
-    """
+    """The quadratic map x -> W (x ⊗ x) with fixed W."""
 
     order: Tensor
 

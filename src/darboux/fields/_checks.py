@@ -8,11 +8,7 @@ from darboux.structure import Premise, SlopesWithin
 
 
 def require_square(name: str, linear: LinearMap) -> None:
-    """Refuse a map whose output is no tangent vector at its input.
-
-    Raises:
-        ValueError: if input and output have different numbers of features.
-    """
+    """Refuse a map whose output is no tangent vector at its input."""
     if linear.in_features != linear.out_features:
         msg = (
             f"{name}: expected a map from features to the same number of features; got "
@@ -23,11 +19,7 @@ def require_square(name: str, linear: LinearMap) -> None:
 
 
 def require_separable(name: str, activation: Activation) -> None:
-    """Refuse an activation that is no function of one real variable.
-
-    Raises:
-        TypeError: if the activation mixes entries.
-    """
+    """Refuse an activation that is no function of one real variable."""
     if not activation.separable:
         kind = type(activation).__name__
         msg = (
@@ -40,11 +32,7 @@ def require_separable(name: str, activation: Activation) -> None:
 
 
 def require_conservative(name: str, activation: Activation) -> None:
-    """Refuse an activation that is no gradient of a potential.
-
-    Raises:
-        TypeError: if it is none.
-    """
+    """Refuse an activation that is no gradient of a potential."""
     if not activation.conservative:
         require_separable(name, activation)
 

@@ -11,11 +11,7 @@ from darboux.fields._field import Time
 
 
 def require_callable(name: str, what: str, arguments: str, energy: object) -> None:
-    """Refuse what cannot be an energy.
-
-    Raises:
-        TypeError: if it cannot be called.
-    """
+    """Refuse what cannot be an energy."""
     if not callable(energy):
         msg = (
             f"{name}: expected {what} to be a module or function of ({arguments}); got "
@@ -25,11 +21,7 @@ def require_callable(name: str, what: str, arguments: str, energy: object) -> No
 
 
 def time_of(t: Time, like: Tensor) -> Tensor:
-    """Return t as energies get it: (batch, 1, ..., 1), one time for every sample.
-
-    Raises:
-        ValueError: if t is a tensor with axes that has not one entry for each sample.
-    """
+    """Return t as energies get it: (batch, 1, ..., 1), one time for every sample."""
     time = torch.as_tensor(t, dtype=like.dtype, device=like.device)
     shape = (like.shape[0], *(1,) * (like.ndim - 1))
     if time.ndim == 0:
@@ -45,12 +37,7 @@ def time_of(t: Time, like: Tensor) -> Tensor:
 
 
 def checked(name: str, energy: object, like: Tensor) -> Tensor:
-    """Return the energies of a batch, or refuse what is none.
-
-    Raises:
-        TypeError: if it is no tensor.
-        ValueError: if it is not of shape (batch,).
-    """
+    """Return the energies of a batch, or refuse what is none."""
     if not isinstance(energy, Tensor):
         msg = (
             f"{name}: expected energies of shape (batch,) = {tuple(like.shape[:1])}; got "
@@ -68,10 +55,8 @@ def checked(name: str, energy: object, like: Tensor) -> Tensor:
 
 
 def slope(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return the derivative of energies (batch,) in the samples x, each of its own sample.
-
-    It is differentiable again, in x and in everything that the energy uses.
-    """
+    """Return the derivative of energies (batch,) in the samples x, each of its own sample."""
+    # It is differentiable again, in x and in everything that the energy uses.
     if torch.compiler.is_compiling():
         return _by_transform(energy, x)
     try:

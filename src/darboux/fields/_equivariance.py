@@ -7,10 +7,8 @@ from darboux.structure import Equivariant
 
 
 def pulled_back(map: Equivariant | None, activation: Activation) -> Equivariant | None:
-    """Return what A*σ(A z + b) commutes with: b is invariant, and A* commutes as A does.
-
-    The outer map may be any diagonal that commutes with σ, too.
-    """
+    """Return what A*σ(A z + b) commutes with: b is invariant, and A* commutes as A does."""
+    # The outer map may be any diagonal that commutes with σ, too.
     if map is None or map.target is None or not activation.commutes(map.target):
         return None
     kept = map.translations if map.translations == (1, 1) else None

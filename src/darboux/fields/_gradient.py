@@ -173,11 +173,9 @@ class GradientField(VectorField):
 
 
 def inverse_rows(rows: Tensor) -> Tensor:
-    """Return T⁻¹ from a row bound T.
-
-    It is used in the dtype of z, so it is rounded down by two units of float32
-    beforehand: then A A* <= T still holds for the rounded diagonal.
-    """
+    """Return T⁻¹ from a row bound T."""
+    # It is used in the dtype of z, so it is rounded down by two units of float32
+    # beforehand: then A A* <= T still holds for the rounded diagonal.
     return (1 - 2 * torch.finfo(torch.float32).eps) / rows
 
 

@@ -11,11 +11,7 @@ Range = tuple[Tensor, Tensor]
 
 
 def require_one_space(name: str, map_p: LinearMap, map_z: LinearMap) -> None:
-    """Refuse two maps of which one cannot act on positions and the other on momenta.
-
-    Raises:
-        ValueError: if they take different numbers of features, or act on different axes.
-    """
+    """Refuse two maps of which one cannot act on positions and the other on momenta."""
     found = [(map.in_features, map.dim) for map in (map_p, map_z)]
     if found[0] != found[1]:
         msg = (
@@ -28,10 +24,8 @@ def require_one_space(name: str, map_p: LinearMap, map_z: LinearMap) -> None:
 
 
 def hessian_range(slopes: tuple[float, float], norm: Tensor) -> Range:
-    """Return (l, u) with l <= A*DA <= u for every diagonal D of slopes, ‖A‖ <= norm.
-
-    A*DA is semidefinite where the slopes have one sign, whatever the kernel of A.
-    """
+    """Return (l, u) with l <= A*DA <= u for every diagonal D of slopes, ‖A‖ <= norm."""
+    # A*DA is semidefinite where the slopes have one sign, whatever the kernel of A.
     square = norm.square()
     return min(slopes[0], 0.0) * square, max(slopes[1], 0.0) * square
 
@@ -43,8 +37,6 @@ def largest(*ranges: Range) -> Tensor:
 
 
 def one_sided(first: Range, second: Range) -> Tensor:
-    """Return ν of [[0, P], [-Q, 0]], P and Q symmetric: its symmetric part is ½ (P - Q).
-
-    ν = ½ ‖P - Q‖ <= ½ max(u_P - l_Q, u_Q - l_P).
-    """
+    """Return ν of [[0, P], [-Q, 0]], P and Q symmetric: its symmetric part is ½ (P - Q)."""
+    # ν = ½ ‖P - Q‖ <= ½ max(u_P - l_Q, u_Q - l_P).
     return 0.5 * torch.maximum(first[1] - second[0], second[1] - first[0])

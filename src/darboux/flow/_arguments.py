@@ -10,18 +10,7 @@ from darboux.integrators import Integrator
 
 
 def as_fields(fields: object) -> list[VectorField]:
-    """Return the fields of a flow as a list.
-
-    Raises:
-        TypeError: if something is no field.
-        ValueError: if there is none.
-
-    Example:
-        >>> as_fields([])
-        Traceback (most recent call last):
-            ...
-        ValueError: Flow: expected at least one field; got an empty list.
-    """
+    """Return the fields of a flow as a list."""
     members = list(fields) if isinstance(fields, Iterable) else [fields]
     if not members:
         msg = "Flow: expected at least one field; got an empty list."
@@ -40,17 +29,7 @@ def _as_field(member: object) -> VectorField:
 
 
 def as_integrator(integrator: object) -> Integrator:
-    """Return the integrator.
-
-    Raises:
-        TypeError: if it is none.
-
-    Example:
-        >>> as_integrator("rk4")
-        Traceback (most recent call last):
-            ...
-        TypeError: Flow: expected an integrator such as Euler(); got 'rk4'.
-    """
+    """Return the integrator."""
     if not isinstance(integrator, Integrator):
         msg = f"Flow: expected an integrator such as Euler(); got {integrator!r}."
         raise TypeError(msg)
@@ -58,22 +37,7 @@ def as_integrator(integrator: object) -> Integrator:
 
 
 def step_rule(fields: int, steps: object, horizon: float | None, *, is_shared: bool) -> StepRule:
-    """Return the step rule that the arguments of a flow stand for, or refuse them.
-
-    Args:
-        fields: how many there are.
-        steps: a number, a rule, or None.
-        horizon: T, or None.
-        is_shared: whether one field serves all steps.
-
-    Raises:
-        TypeError: if `steps` is something else.
-        ValueError: if the numbers contradict each other.
-
-    Example:
-        >>> step_rule(1, 4, 2.0, is_shared=True)
-        UniformSteps(horizon=2.0, count=4)
-    """
+    """Return the step rule that the arguments of a flow stand for, or refuse them."""
     if isinstance(steps, ContractiveSteps):
         return _contractive_rule(fields, steps, horizon, is_shared=is_shared)
     if isinstance(steps, StepRule):

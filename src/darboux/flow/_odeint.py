@@ -103,10 +103,8 @@ def odeint(
 def _solution(
     method: Integrator, field: Field, z: Tensor, times: Times, step_size: float | None
 ) -> Iterator[Tensor]:
-    """Yield the states at t_1, ..., t_n.
-
-    Two-step methods need equal steps: they begin anew where the step changes.
-    """
+    """Yield the states at t_1, ..., t_n."""
+    # Two-step methods need equal steps: they begin anew where the step changes.
     state: Any = None
     before: StepSize | None = None
     for k in range(len(times.values) - 1):

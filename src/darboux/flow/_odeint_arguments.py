@@ -40,29 +40,16 @@ _COMPILED = (
 
 @dataclass(frozen=True)
 class Times:
-    """Strictly monotone times t_0, ..., t_n.
+    """Strictly monotone times t_0, ..., t_n."""
 
-    They are numbers, or 0-dimensional tensors where their values are not known, in a compiled
-    graph, or where derivatives by them may be asked for.
-
-    Args:
-        values: the times.
-
-    Example:
-        >>> times = Times.of(torch.tensor([0.0, 1.0, 3.0]))
-        >>> list(times.steps(1, 0.7))[:2]
-        [(1.0, 0.6666666666666666), (1.6666666666666665, 0.6666666666666666)]
-    """
+    # They are numbers, or 0-dimensional tensors where their values are not known, in a compiled
+    # graph, or where derivatives by them may be asked for.
 
     values: tuple[Time, ...]
 
     @staticmethod
     def of(t: Tensor | Sequence[float]) -> Times:
-        """Return the times of a tensor, or of a list of numbers.
-
-        Raises:
-            ValueError: if they are not on one axis, not finite or not strictly monotone.
-        """
+        """Return the times of a tensor, or of a list of numbers."""
         if not isinstance(t, Tensor):
             values = tuple(float(time) for time in t)
             _check(values)
@@ -80,12 +67,7 @@ class Times:
         return Times(tuple(t.unbind()) if is_differentiated(t) else numbers)
 
     def steps(self, k: int, longest: float | None) -> Iterator[tuple[Time, StepSize]]:
-        """Yield (t, h) of the steps from t_k to t_{k+1}, equal ones of at most a given length.
-
-        Args:
-            k: which interval.
-            longest: the longest step, one step for the interval if None.
-        """
+        """Yield (t, h) of the steps from t_k to t_{k+1}, equal ones of at most a given length."""
         start, duration = self.values[k], self.values[k + 1] - self.values[k]
         count = 1 if longest is None else self._count(duration, longest)
         for j in range(count):
@@ -149,21 +131,7 @@ _METHODS: dict[str, Integrator] = {
 def as_method(
     method: object, *, rtol: float | None = None, atol: float | None = None
 ) -> Integrator:
-    """Return the integrator that a name stands for, or the integrator that is given.
-
-    Args:
-        method: an integrator, or its name.
-        rtol: the relative tolerance of "dopri5"; that of `DormandPrince` if None.
-        atol: the absolute one.
-
-    Raises:
-        TypeError: if it is neither an integrator nor a name.
-        ValueError: if the name is unknown, or the method takes no tolerances.
-
-    Example:
-        >>> as_method("rk4")
-        RungeKutta('Kutta(4)', order=4, stages=4)
-    """
+    """Return the integrator that a name stands for, or the integrator that is given."""
     if not isinstance(method, (Integrator, str)):
         msg = (
             f"odeint: expected a method by name or an integrator; got {type(method).__name__}. "

@@ -9,15 +9,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def halved(x: Tensor) -> Pair:
-    """Return the members of a pair.
-
-    Raises:
-        ValueError: if the channels cannot be halved.
-
-    Example:
-        >>> halved(torch.ones(1, 2))
-        (tensor([[1.]]), tensor([[1.]]))
-    """
+    """Return the members of a pair."""
     if x.ndim < 2 or x.shape[1] % 2:
         msg = (
             f"DoubledFlow: expected pairs (batch, 2 features, *space); got shape "
@@ -29,10 +21,5 @@ def halved(x: Tensor) -> Pair:
 
 
 def paired(pair: Pair) -> Tensor:
-    """Return a pair as one tensor.
-
-    Example:
-        >>> paired((torch.ones(1, 1), torch.zeros(1, 1)))
-        tensor([[1., 0.]])
-    """
+    """Return a pair as one tensor."""
     return torch.cat(pair, dim=1)

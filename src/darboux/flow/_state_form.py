@@ -16,33 +16,17 @@ State = Tensor | tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class StateForm:
-    """How a state y becomes a batch z of independent samples, and back.
+    """How a state y becomes a batch z of independent samples, and back."""
 
-    A tensor (batch, ...) stays what it is. A tensor with one axis or none is one system, a
-    batch of one. A tuple of tensors (batch, ...) becomes (batch, entries).
-
-    Args:
-        shapes: the shapes of the tensors.
-        is_tuple: whether y is a tuple.
-
-    Example:
-        >>> form = StateForm.of((torch.ones(2, 3), torch.zeros(2)))
-        >>> form.pack((torch.ones(2, 3), torch.zeros(2)))
-        tensor([[1., 1., 1., 0.],
-                [1., 1., 1., 0.]])
-    """
+    # A tensor (batch, ...) stays what it is. A tensor with one axis or none is one system, a
+    # batch of one. A tuple of tensors (batch, ...) becomes (batch, entries).
 
     shapes: tuple[torch.Size, ...]
     is_tuple: bool
 
     @staticmethod
     def of(y: State) -> StateForm:
-        """Return the form of a state.
-
-        Raises:
-            TypeError: if it is no tensor of real numbers, nor a tuple of them of one dtype.
-            ValueError: if the tensors of a tuple have different batches.
-        """
+        """Return the form of a state."""
         members = y if isinstance(y, tuple) else (y,)
         for member in members:
             if not isinstance(member, Tensor) or not member.is_floating_point():
@@ -86,10 +70,8 @@ class StateForm:
         return torch.stack([state for state in states if isinstance(state, Tensor)])
 
     def field(self, f: Any) -> Field:
-        """Return (t, z) -> f(t, y) as a batch.
-
-        Fields of this package see z itself, with their methods beside f(t, z).
-        """
+        """Return (t, z) -> f(t, y) as a batch."""
+        # Fields of this package see z itself, with their methods beside f(t, z).
         if isinstance(f, VectorField):
             return f.bind()
         return f if self.is_batch and hasattr(f, "drift") else _Adapted(f, self)

@@ -149,19 +149,7 @@ Back = Callable[..., Any]
 
 
 def step_back(integrator: Integrator) -> Back:
-    """Return the method's ``step_back``, for one-step methods.
-
-    Raises:
-        TypeError: if the method has none, or steps pairs of states.
-
-    Example:
-        >>> import darboux as dx
-        >>> try:
-        ...     step_back(dx.integrators.Euler())
-        ... except TypeError as error:
-        ...     str(error)[:62]
-        'inverse: expected a method that steps back in closed form; got'
-    """
+    """Return the method's ``step_back``, for one-step methods."""
     back: Back | None = getattr(integrator, "step_back", None)
     if integrator.doubled:
         msg = (

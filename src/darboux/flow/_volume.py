@@ -6,14 +6,7 @@ from darboux.structure import Claim, Claims, LogDeterminant, VolumePreserving
 
 
 def with_log_det(claims: Claims) -> Claims:
-    """Return the claims, and that log|det| = 0 is right where volume is preserved.
-
-    Example:
-        >>> from darboux.structure import Kind
-        >>> found = with_log_det(Claims((Claim(VolumePreserving(), Kind.CONSTRUCTION, "a shear"),)))
-        >>> [type(claim.structure).__name__ for claim in found]
-        ['VolumePreserving', 'LogDeterminant']
-    """
+    """Return the claims, and that log|det| = 0 is right where volume is preserved."""
     volume = claims.find(VolumePreserving)
     if volume is None:
         return claims
@@ -22,15 +15,7 @@ def with_log_det(claims: Claims) -> Claims:
 
 
 def require_volume(claims: Claims) -> None:
-    """Refuse log-determinants where volume is not known to be preserved.
-
-    Raises:
-        TypeError: naming what to do.
-
-    Example:
-        >>> from darboux.structure import Kind
-        >>> require_volume(Claims((Claim(VolumePreserving(), Kind.CONSTRUCTION, "a shear"),)))
-    """
+    """Refuse log-determinants where volume is not known to be preserved."""
     if claims.find(VolumePreserving) is None:
         msg = (
             "log-determinant: expected a flow that preserves volume; this one does not claim to, "

@@ -22,14 +22,7 @@ _AS_ROUNDING = 4.0  # times the effect of one rounding may gradients be off, whe
 
 @final
 class Outcome(NamedTuple):
-    """What came of one stretch of links.
-
-    Args:
-        drift: the largest relative error of reconstructed features.
-        error: the relative error of the gradients.
-        borne: the error that is allowed.
-        gradients: the exact ones, with respect to the stack before.
-    """
+    """What came of one stretch of links."""
 
     drift: float
     error: float
@@ -39,19 +32,11 @@ class Outcome(NamedTuple):
 
 @final
 class Calibration:
-    """Compares gradients from undone links with exact ones, and puts checkpoints where needed.
+    """Compares gradients from undone links with exact ones, and puts checkpoints where needed."""
 
-    Rounding of the features matters as much as the gradients react to it, and that differs by
-    orders of magnitude from chain to chain. So a stretch of links is undone for a few samples of
-    the batch, and its gradients are compared with exact ones; it is halved until they agree.
-
-    Args:
-        tape: what the forward pass left behind.
-        tensors: the parameters as they were used.
-        context: the context, or None.
-        weight: the gradient with respect to log|det|, or None.
-        accuracy: the relative error of gradients that is allowed.
-    """
+    # Rounding of the features matters as much as the gradients react to it, and that differs by
+    # orders of magnitude from chain to chain. So a stretch of links is undone for a few samples of
+    # the batch, and its gradients are compared with exact ones; it is halved until they agree.
 
     def __init__(
         self,
@@ -65,12 +50,7 @@ class Calibration:
         self._whole = (tensors, context, weight)
 
     def run(self, stack: Stack, gradients: Stack) -> None:
-        """Measure the stretches between checkpoints, the last one first.
-
-        Args:
-            stack: before the first link, exact.
-            gradients: with respect to the stack after the last link.
-        """
+        """Measure the stretches between checkpoints, the last one first."""
         few = _few(stack[0])
         tensors, context, weight = self._whole
         given = (
@@ -125,10 +105,8 @@ class Calibration:
         return Outcome(drift, error, borne, truth)
 
     def _rounding(self, start: int, stop: int, stack: Stack, gradients: Stack) -> float:
-        """Return by how much exact gradients differ when features change by one rounding.
-
-        Where derivatives jump, those of plain backpropagation are no more certain than that.
-        """
+        """Return by how much exact gradients differ when features change by one rounding."""
+        # Where derivatives jump, those of plain backpropagation are no more certain than that.
         top, *rest = stack
         nudged = top * (1 + torch.finfo(top.dtype).eps)
         sums = self._sums(), self._sums()

@@ -47,27 +47,8 @@ def require_closed(
     *,
     log_det: bool,
 ) -> bool:
-    """Evaluate a link with its graph, and look for leaves that are not its own.
-
-    A backward pass that repeats a layer differentiates with respect to what it knows of.
-
-    Returns:
-        whether there are kinks: operations whose derivative jumps.
-
-    Args:
-        link: the layer.
-        stack: what comes before it.
-        context: the context.
-        parameters: the link's own, as they are used.
-        log_det: whether log-determinants are computed.
-
-    Raises:
-        OpenLayerError: naming the layer, and the shape of the tensor.
-
-    Example:
-        >>> require_closed.__name__
-        'require_closed'
-    """
+    """Evaluate a link with its graph, and look for leaves that are not its own."""
+    # A backward pass that repeats a layer differentiates with respect to what it knows of.
     # only the innermost hooks are called; what is saved must not hold its own node, or nothing
     # of this would ever be freed
     unhooked = torch.autograd.graph.saved_tensors_hooks(torch.Tensor.detach, lambda saved: saved)
@@ -91,17 +72,7 @@ def require_closed(
 
 
 def graph(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Node]:
-    """Return the nodes between outputs and one's own tensors.
-
-    Args:
-        outputs: with their graphs.
-        own: leaves, or tensors at which the search ends.
-
-    Example:
-        >>> a = torch.ones(2, requires_grad=True)
-        >>> [node.name() for node in graph([torch.relu(2 * a)], [a])]
-        ['ReluBackward0', 'MulBackward0', 'torch::autograd::AccumulateGrad']
-    """
+    """Return the nodes between outputs and one's own tensors."""
     ends = {tensor.grad_fn for tensor in own if tensor.grad_fn is not None}
     queue = [o.grad_fn for o in outputs if o.grad_fn is not None and o.grad_fn not in ends]
     seen, found = set(queue), []
@@ -115,17 +86,7 @@ def graph(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Node]:
 
 
 def foreign(nodes: Sequence[Node], own: Sequence[Tensor]) -> list[Tensor]:
-    """Return the leaves of a graph that are not one's own.
-
-    Args:
-        nodes: of the graph.
-        own: tensors.
-
-    Example:
-        >>> a, b = (torch.ones(2, requires_grad=True) for _ in range(2))
-        >>> [len(foreign(graph([a * b], own), own)) for own in ([a], [a, b])]
-        [1, 0]
-    """
+    """Return the leaves of a graph that are not one's own."""
     known = {id(tensor) for tensor in own}
     leaves = [getattr(node, "variable", None) for node in nodes]
     return [leaf for leaf in leaves if leaf is not None and id(leaf) not in known]

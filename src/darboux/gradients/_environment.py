@@ -13,20 +13,7 @@ from torch import Tensor, nn
 
 @final
 class Environment:
-    """The environment of a forward pass: autocast, and the training mode of every module.
-
-    Args:
-        modules: all that take part, parts of modules included.
-        device: where the features live.
-
-    Example:
-        >>> layer = torch.nn.Dropout()
-        >>> then = Environment([layer], torch.device("cpu"))
-        >>> _ = layer.eval()
-        >>> with then.again():
-        ...     layer.training
-        True
-    """
+    """The environment of a forward pass: autocast, and the training mode of every module."""
 
     def __init__(self, modules: Iterable[nn.Module], device: torch.device) -> None:
         self.device = device
@@ -34,11 +21,9 @@ class Environment:
         self.modules = [(module, module.training) for module in modules]
 
     def uncached(self) -> torch.autocast:
-        """Return the same autocast without its cache of weights.
-
-        What is cast where no gradients are recorded would be found there later, by those who
-        need its gradient.
-        """
+        """Return the same autocast without its cache of weights."""
+        # What is cast where no gradients are recorded would be found there later, by those who
+        # need its gradient.
         enabled = self.autocast is not None
         return torch.autocast(
             self.device.type, dtype=self.autocast, enabled=enabled, cache_enabled=False
@@ -61,13 +46,7 @@ class Environment:
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype | None:
-    """Return the dtype of autocast on a device, or None where it is off.
-
-    Example:
-        >>> with torch.autocast("cpu", dtype=torch.bfloat16):
-        ...     autocast_dtype(torch.device("cpu"))
-        torch.bfloat16
-    """
+    """Return the dtype of autocast on a device, or None where it is off."""
     kind = device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
 
@@ -75,15 +54,7 @@ def autocast_dtype(device: torch.device) -> torch.dtype | None:
 @final
 @dataclass(frozen=True, eq=False)
 class RandomState:
-    """The states of the CPU's generator and of a device's.
-
-    Example:
-        >>> state = RandomState.now(torch.device("cpu"))
-        >>> first = torch.rand(2)
-        >>> state.restore()
-        >>> bool((torch.rand(2) == first).all())
-        True
-    """
+    """The states of the CPU's generator and of a device's."""
 
     cpu: Tensor
     device: torch.device

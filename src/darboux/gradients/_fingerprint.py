@@ -29,21 +29,11 @@ class Fingerprint(NamedTuple):
 
 @final
 class Fingerprints:
-    """Takes fingerprints, and compares them.
+    """Takes fingerprints, and compares them."""
 
-    Some entries, always the same random ones, tell how large an error is that has spread.
-    Projections x ↦ ⟨w, x_b⟩ of each sample on fixed signs w = ±1 tell whether there is an error
-    somewhere else: E ⟨w, e⟩² = ‖e‖², whatever e is.
-
-    Example:
-        >>> prints, x = Fingerprints(), torch.randn(8, 1000)
-        >>> 0.5 < prints.drift(prints(x), x + 1e-3 * torch.randn(8, 1000)) / 1e-3 < 2
-        True
-        >>> other = x.clone()
-        >>> other[0, 500] += 100
-        >>> prints.drift(prints(x), other) > 0.1
-        True
-    """
+    # Some entries, always the same random ones, tell how large an error is that has spread.
+    # Projections x ↦ ⟨w, x_b⟩ of each sample on fixed signs w = ±1 tell whether there is an error
+    # somewhere else: E ⟨w, e⟩² = ‖e‖², whatever e is.
 
     def __init__(self) -> None:
         self._signs: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
@@ -61,10 +51,8 @@ class Fingerprints:
         return self._projected(row if row.dtype in (torch.float32, torch.float64) else row.float())
 
     def drift(self, mark: Fingerprint, x: Tensor) -> float:
-        """Return the relative error, the root mean square of the worst sample.
-
-        Zero where the mark is not finite: then nothing can be compared, nor can it drift.
-        """
+        """Return the relative error, the root mean square of the worst sample."""
+        # Zero where the mark is not finite: then nothing can be compared, nor can it drift.
         if not mark.entries.numel():
             return 0.0
         entries, projections = self(x)
@@ -92,10 +80,8 @@ class Fingerprints:
         return blocks.reshape(len(rows), pieces, count // pieces).sum(dim=2)
 
     def _blocks(self, rows: Tensor) -> Tensor:
-        """Return sums over blocks of signed entries.
-
-        Sums of sums: one long one, of a matrix product, would round as much as is to be seen.
-        """
+        """Return sums over blocks of signed entries."""
+        # Sums of sums: one long one, of a matrix product, would round as much as is to be seen.
         signs = self._of(rows)
         if rows.shape[1] % _BLOCK:
             return rows * signs

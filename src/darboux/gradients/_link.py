@@ -52,25 +52,12 @@ class Link(ABC):
 
 
 def added(total: Tensor | None, part: Tensor | None) -> Tensor | None:
-    """Return the sum of two log-determinants, None standing for zero.
-
-    Example:
-        >>> import torch
-        >>> added(None, torch.ones(2)), added(torch.ones(2), None)
-        (tensor([1., 1.]), tensor([1., 1.]))
-    """
+    """Return the sum of two log-determinants, None standing for zero."""
     if total is None or part is None:
         return part if total is None else total
     return total + part
 
 
 def copied(stack: Stack) -> Stack:
-    """Return copies that may be overwritten.
-
-    Example:
-        >>> import torch
-        >>> x = torch.ones(2)
-        >>> copied((x,))[0] is x
-        False
-    """
+    """Return copies that may be overwritten."""
     return tuple(tensor.clone(memory_format=torch.contiguous_format) for tensor in stack)

@@ -15,18 +15,7 @@ from darboux.gradients._tape import Tape
 
 @final
 class Sums:
-    """Gradients of parameters and of the context, added up link by link.
-
-    Args:
-        count: how many parameters there are.
-        reduce: what is kept of a gradient, a linear map; all of it if None.
-
-    Example:
-        >>> sums = Sums(2)
-        >>> sums.add([1], [torch.ones(1)])
-        >>> sums.parameters
-        [None, tensor([1.])]
-    """
+    """Gradients of parameters and of the context, added up link by link."""
 
     def __init__(self, count: int, *, reduce: Callable[[Tensor], Tensor] | None = None) -> None:
         self._reduce = reduce
@@ -51,14 +40,7 @@ class Sums:
 @final
 @dataclass(eq=False)
 class Passes:
-    """Evaluates and differentiates the links of a tape, as they were in the forward pass.
-
-    Args:
-        tape: what the forward pass left behind.
-        tensors: the parameters as they were used.
-        context: the context, as a leaf.
-        weight: the gradient with respect to log|det|, or None.
-    """
+    """Evaluates and differentiates the links of a tape, as they were in the forward pass."""
 
     tape: Tape
     tensors: Sequence[Tensor]
@@ -92,11 +74,7 @@ class Passes:
     def repeat(
         self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums
     ) -> tuple[Stack, Stack]:
-        """Evaluate links again from a stack and differentiate them together.
-
-        Returns:
-            the stack after them, and the gradients with respect to the one before.
-        """
+        """Evaluate links again from a stack and differentiate them together."""
         tape, asked = self.tape, self.weight is not None
         places = sorted({i for k in range(start, stop) for _, i in tape.names[k]})
         with torch.enable_grad():

@@ -87,14 +87,7 @@ def propagate(
 
 
 def check_modes(memory: str, on_drift: str) -> None:
-    """Refuse unknown modes.
-
-    Raises:
-        ValueError: naming those that exist.
-
-    Example:
-        >>> check_modes("constant", "raise")
-    """
+    """Refuse unknown modes."""
     for name, value, allowed in (
         ("memory", memory, get_args(Memory)),
         ("on_drift", on_drift, get_args(OnDrift)),

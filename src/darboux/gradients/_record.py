@@ -16,15 +16,7 @@ from darboux.gradients._link import Link
 
 @final
 class Inventory:
-    """The modules, parameters and buffers of a module, with names.
-
-    Args:
-        module: the whole.
-
-    Example:
-        >>> [name for name, _ in Inventory(nn.Linear(1, 1)).parameters]
-        ['weight', 'bias']
-    """
+    """The modules, parameters and buffers of a module, with names."""
 
     def __init__(self, module: nn.Module) -> None:
         self.modules: list[nn.Module] = []
@@ -44,13 +36,7 @@ class Inventory:
 @final
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What one link found when it was applied.
-
-    Args:
-        mark: the fingerprint of the features before it.
-        random: the generators' states, where it drew numbers.
-        buffers: their values before, for those that it changed.
-    """
+    """What one link found when it was applied."""
 
     mark: Fingerprint | None
     random: RandomState | None
@@ -59,11 +45,7 @@ class Record:
 
 @final
 class Watch:
-    """Watches a link being applied: which buffers it changes, whether it draws numbers.
-
-    Args:
-        device: where the features live.
-    """
+    """Watches a link being applied: which buffers it changes, whether it draws numbers."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -110,20 +92,7 @@ def repeat(
     *arguments: Any,
     **named: Any,
 ) -> Any:
-    """Call a function of a link as it was in the forward pass, leaving no trace.
-
-    Args:
-        link: whose function it is.
-        record: what the link found in the forward pass.
-        replaced: parameters that were put in the place of the module's own.
-        function: what is called.
-        *arguments: of the call.
-        **named: of the call.
-
-    Example:
-        >>> repeat.__name__
-        'repeat'
-    """
+    """Call a function of a link as it was in the forward pass, leaving no trace."""
     if record.random is not None:
         record.random.restore()
     if not record.buffers and not replaced:

@@ -20,20 +20,7 @@ _NOTHING = Record(None, None, {})
 @final
 @dataclass(eq=False, kw_only=True)
 class Tape:
-    """The links of one forward pass, what it found on the way, and what its monitor remembers.
-
-    Args:
-        links: one after another.
-        inventories: what each link's module holds.
-        names: of the parameters of each link that need gradients, and where each of them
-            stands among all.
-        parameters: all that need gradients, each once.
-        environment: autocast and training modes.
-        monitor: of the chain.
-        checkpoints: the links before which the stack is kept.
-        log_det: whether log-determinants are asked for.
-        invert: whether links are undone; otherwise each segment is repeated as a whole.
-    """
+    """The links of one forward pass, what it found on the way, and what its monitor remembers."""
 
     links: Sequence[Link]
     inventories: Sequence[Inventory]
@@ -66,13 +53,8 @@ class Tape:
         return stack, total, kept
 
     def replaced(self, tensors: Sequence[Tensor]) -> list[dict[str, Tensor]]:
-        """Return for each link the parameters that are not its module's own any more.
-
-        `torch.func.functional_call` puts others in their place for the forward pass only.
-
-        Args:
-            tensors: the parameters as they were used.
-        """
+        """Return for each link the parameters that are not its module's own any more."""
+        # `torch.func.functional_call` puts others in their place for the forward pass only.
         own = [p for _, p in (pair for inv in self._now() for pair in inv.parameters)]
         if {id(tensor) for tensor in tensors} <= {id(p) for p in own}:
             return [{} for _ in self.links]

@@ -18,16 +18,7 @@ _REPEATED = 64.0  # units of rounding by which a repeated evaluation may differ
 
 @final
 class Unwinding:
-    """One backward pass.
-
-    Args:
-        tape: what the forward pass left behind.
-        kept: the stacks that it kept, exactly as they were.
-        context: the context, as a leaf.
-        tensors: the parameters as they were used.
-        gradients: with respect to the last stack.
-        weight: with respect to log|det|, or None.
-    """
+    """One backward pass."""
 
     def __init__(
         self,

@@ -23,26 +23,7 @@ _STIFF = (
 
 @dataclass(frozen=True)
 class Search:
-    """What is integrated: how far, and with what care.
-
-    Args:
-        field: (t, z) -> f(t, z), without derivatives.
-        time: where the integration begins.
-        duration: how long it is, signed, not 0.
-        tolerance: what error a step may have.
-        max_steps: how many steps a sample may try.
-        min_step: how short they may become.
-        method: who asks, for messages.
-
-    Example:
-        >>> def decay(t, z):
-        ...     return -z
-        >>> search = Search(decay, 0.0, 1.0, Tolerance(1e-6, 1e-8), 100, 0.0, "example")
-        >>> one = torch.ones(1, 1)
-        >>> places, after = search.run(one, -one)
-        >>> places.shape, after
-        (torch.Size([1, 8]), tensor([[0.3679]]))
-    """
+    """What is integrated: how far, and with what care."""
 
     field: Slope
     time: float
@@ -53,19 +34,9 @@ class Search:
     method: str
 
     def run(self, z: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the accepted steps and z(t + duration).
-
-        The steps are given by their ends as fractions of the duration, (batch, 1 + steps),
-        float64, from 0 to 1; samples that are there earlier rest at 1.
-
-        Args:
-            z: the states, (batch, ...).
-            slope: f(t, z).
-
-        Raises:
-            StiffnessError: if steps become too short or too many.
-            RuntimeError: inside `torch.func.vmap`.
-        """
+        """Return the accepted steps and z(t + duration)."""
+        # The steps are given by their ends as fractions of the duration, (batch, 1 + steps),
+        # float64, from 0 to 1; samples that are there earlier rest at 1.
         at = self.start(z, slope)
         places = [at.place]
         for _ in range(self.max_steps):
@@ -136,21 +107,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Walk:
-    """Where each sample stands.
-
-    Args:
-        z: the states, (batch, ...).
-        slope: f there.
-        place: the fraction of the duration behind them, (batch,), float64.
-        size: the next step, likewise.
-        error: that of the last accepted step, over what is allowed, (batch,).
-        tried: that of the last try.
-
-    Example:
-        >>> one = torch.ones(1)
-        >>> Walk(one, one, 0 * one, one, one, 2 * one).tried
-        tensor([2.])
-    """
+    """Where each sample stands."""
 
     z: Tensor
     slope: Tensor

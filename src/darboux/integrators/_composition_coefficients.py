@@ -166,29 +166,12 @@ _OUTER: dict[int, dict[str, tuple[float, ...]]] = {
 
 
 def scheme_names(order: int) -> tuple[str, ...]:
-    """Return the names of the schemes of an order, the best-conditioned first.
-
-    Example:
-        >>> scheme_names(6)
-        ('kahan-li', 'yoshida')
-    """
+    """Return the names of the schemes of an order, the best-conditioned first."""
     return tuple(_OUTER.get(order, ()))
 
 
 def scheme(order: int, name: str) -> CompositionCoefficients:
-    """Return the coefficients of a scheme, "yoshida", "suzuki", "kahan-li" or "suzuki-umeno".
-
-    Args:
-        order: 4, 6 or 8.
-        name: one of `scheme_names`.
-
-    Raises:
-        ValueError: naming the schemes that there are.
-
-    Example:
-        >>> len(scheme(8, "kahan-li").weights)
-        17
-    """
+    """Return the coefficients of a scheme, "yoshida", "suzuki", "kahan-li" or "suzuki-umeno"."""
     if name not in scheme_names(order):
         known = "; ".join(f"{p}: {', '.join(names)}" for p, names in _OUTER.items())
         msg = (

@@ -24,29 +24,13 @@ _FIRST = 1e-6  # the first step where nothing moves
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What error a step may have: that of an entry is measured against atol + rtol |z|.
-
-    Args:
-        rtol: the part that is relative to the entry.
-        atol: the absolute part.
-
-    Example:
-        >>> z = torch.ones(1, 4)
-        >>> Tolerance(0.1, 0.0).norm(0.05 * z, z, z)
-        tensor([0.5000], dtype=torch.float64)
-    """
+    """What error a step may have: that of an entry is measured against atol + rtol |z|."""
 
     rtol: float
     atol: float
 
     def norm(self, error: Tensor, z: Tensor, after: Tensor) -> Tensor:
-        """Return the root mean square of error/(atol + rtol max(|z|, |z'|)), (batch,), float64.
-
-        Args:
-            error: the error of each entry, (batch, ...).
-            z: the state before the step.
-            after: the state after it.
-        """
+        """Return the root mean square of error/(atol + rtol max(|z|, |z'|)), (batch,), float64."""
         wide = torch.promote_types(z.dtype, torch.float32)
         # relative to less than the rounding of the dtype nothing can be accurate
         rtol = max(self.rtol, 4 * torch.finfo(z.dtype).eps)
@@ -56,26 +40,10 @@ class Tolerance:
 
 
 def next_factor(error: Tensor, before: Tensor, *, held: Tensor) -> Tensor:
-    """Return the next step over the present one, (batch,).
-
-    Accepted: 0.9 e^(-0.17) e_before^(0.04), at most 1 right after a rejection. Rejected:
-    0.9 e^(-0.17), below 1. Both within [0.2, 10].
-
-    Source: Gustafsson 1991; Hairer, Norsett and Wanner, Solving Ordinary Differential Equations
-    I, II.4.
-
-    Args:
-        error: e, the error of the step over what is allowed, (batch,).
-        before: that of the last accepted step.
-        held: whether the step before was rejected.
-
-    Example:
-        >>> one = torch.ones(1)
-        >>> next_factor(0.01 * one, one, held=one > 1)
-        tensor([1.9690])
-        >>> next_factor(torch.nan * one, one, held=one > 1)
-        tensor([0.2000])
-    """
+    """Return the next step over the present one, (batch,)."""
+    # Accepted: 0.9 e^(-0.17) e_before^(0.04), at most 1 right after a rejection. Rejected:
+    # 0.9 e^(-0.17), below 1. Both within [0.2, 10].
+    # Gustafsson 1991; Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
     proportional = _SAFETY * error.nan_to_num(torch.inf, torch.inf).pow(-_PROPORTIONAL)
     accepted = error <= 1
     factor = torch.where(accepted, proportional * before.pow(_INTEGRAL), proportional)
@@ -84,38 +52,17 @@ def next_factor(error: Tensor, before: Tensor, *, held: Tensor) -> Tensor:
 
 
 def quiet(error: Tensor) -> Tensor:
-    """Return the error that the controller remembers, at least 1e-4.
-
-    Example:
-        >>> quiet(torch.tensor([0.0, 0.5]))
-        tensor([1.0000e-04, 5.0000e-01])
-    """
+    """Return the error that the controller remembers, at least 1e-4."""
     return error.clamp(min=_QUIET)
 
 
 def first_step(
     field: Slope, t: Tensor, z: Tensor, slope: Tensor, tolerance: Tolerance, duration: float
 ) -> Tensor:
-    """Return the length of the first step of each sample, (batch,), float64, > 0.
-
-    It makes one explicit Euler step h_0 = 0.01 ‖z‖/‖f‖ to see the second derivative, and
-    asks that h⁵ max(‖f‖, ‖f'‖) = 0.01, in the norm of the tolerance.
-
-    Source: Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
-
-    Args:
-        field: (t, z) -> f(t, z).
-        t: the time of each sample, (batch, 1, ..., 1).
-        z: the states, (batch, ...).
-        slope: f(t, z).
-        tolerance: what error is allowed.
-        duration: how long the integration is, signed; no step is longer.
-
-    Example:
-        >>> one = torch.ones(1, 1)
-        >>> first_step(lambda t, z: -z, 0 * one, one, -one, Tolerance(1e-6, 0.0), 1.0)
-        tensor([0.0251], dtype=torch.float64)
-    """
+    """Return the length of the first step of each sample, (batch,), float64, > 0."""
+    # It makes one explicit Euler step h_0 = 0.01 ‖z‖/‖f‖ to see the second derivative, and
+    # asks that h⁵ max(‖f‖, ‖f'‖) = 0.01, in the norm of the tolerance.
+    # Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
     longest = abs(duration)
     size, speed = tolerance.norm(z, z, z), tolerance.norm(slope, z, z)
     small = (size < 1e-5) | (speed < 1e-5)

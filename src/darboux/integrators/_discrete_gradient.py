@@ -201,18 +201,8 @@ class Increment:
 
 
 def along(field: GradientForm, t: Time, z: Tensor, after: Tensor, gradient: Tensor) -> Increment:
-    """Return the increment of the energy from z to z', of which a gradient ḡ misses little.
-
-    Its discrete gradient is ḡ + (H(z') - H(z) - ⟨ḡ, δ⟩) δ/‖δ‖², δ = z' - z.
-
-    Example:
-        >>> import darboux as dx
-        >>> energy = dx.fields.QuadraticEnergy(dx.linear.Dense(1, 1), floor=1.0)
-        >>> field = dx.fields.PortHamiltonianField(energy, dx.linear.Dense(1, 1))
-        >>> z, after = torch.zeros(1, 1), torch.ones(1, 1)
-        >>> found = along(field, 0.0, z, after, torch.zeros(1, 1)).discrete_gradient()
-        >>> torch.testing.assert_close(found[0], energy(after))
-    """
+    """Return the increment of the energy from z to z', of which a gradient ḡ misses little."""
+    # Its discrete gradient is ḡ + (H(z') - H(z) - ⟨ḡ, δ⟩) δ/‖δ‖², δ = z' - z.
     delta = after - z
     start, end = field.energy(t, torch.cat([z, after])).chunk(2)
     missing = end - start - _inner(gradient, delta)

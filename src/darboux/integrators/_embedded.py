@@ -29,18 +29,7 @@ _ERROR: Terms = tuple(
 
 @dataclass(frozen=True)
 class Embedded:
-    """A step: the result of order 5, the slope there, and its distance from that of order 4.
-
-    Args:
-        after: z', (batch, ...).
-        slope: f(t + h, z'), the first slope of the next step.
-        error: z' minus the result of order 4.
-
-    Example:
-        >>> one = torch.ones(1, 1)
-        >>> Embedded(one, one, 0 * one).error
-        tensor([[0.]])
-    """
+    """A step: the result of order 5, the slope there, and its distance from that of order 4."""
 
     after: Tensor
     slope: Tensor
@@ -48,20 +37,7 @@ class Embedded:
 
 
 def embedded_step(field: Slope, t: Tensor, h: Tensor, z: Tensor, first: Tensor) -> Embedded:
-    """Return one step with its error.
-
-    Args:
-        field: (t, z) -> f(t, z).
-        t: the time of each sample, (batch, 1, ..., 1).
-        h: the step of each sample, (batch, 1, ..., 1).
-        z: the states, (batch, ...).
-        first: f(t, z).
-
-    Example:
-        >>> one = torch.ones(1, 1)
-        >>> embedded_step(lambda t, z: -z, 0 * one, 0.5 * one, one, -one).after
-        tensor([[0.6065]])
-    """
+    """Return one step with its error."""
     slopes = _slopes(field, t, h, z, first)
     after = _combined(z, slopes, _ROWS[-1], h)
     slopes.append(field(t + h, after))
@@ -69,20 +45,7 @@ def embedded_step(field: Slope, t: Tensor, h: Tensor, z: Tensor, first: Tensor) 
 
 
 def plain_step(field: Slope, t: Tensor, h: Tensor, z: Tensor, first: Tensor) -> Tensor:
-    """Return the result of order 5 of one step.
-
-    Args:
-        field: (t, z) -> f(t, z).
-        t: the time of each sample, (batch, 1, ..., 1).
-        h: the step of each sample, (batch, 1, ..., 1).
-        z: the states, (batch, ...).
-        first: f(t, z).
-
-    Example:
-        >>> one = torch.ones(1, 1)
-        >>> plain_step(lambda t, z: -z, 0 * one, 0.5 * one, one, -one)
-        tensor([[0.6065]])
-    """
+    """Return the result of order 5 of one step."""
     return _combined(z, _slopes(field, t, h, z, first), _ROWS[-1], h)
 
 

@@ -120,15 +120,7 @@ def lobatto_iiic_tableau(stages: int) -> Tableau:
 
 
 def collocation(nodes: Sequence[Fraction]) -> Rows:
-    """Return a_ij = ∫_0^(c_i) ℓ_j, the coefficients of the collocation method at given nodes.
-
-    Args:
-        nodes: c, distinct.
-
-    Example:
-        >>> collocation((Fraction(1),))
-        ((Fraction(1, 1),),)
-    """
+    """Return a_ij = ∫_0^(c_i) ℓ_j, the coefficients of the collocation method at given nodes."""
     basis = [integral(lagrange(nodes, j)) for j in range(len(nodes))]
     return tuple(tuple(value(p, node) for p in basis) for node in nodes)
 

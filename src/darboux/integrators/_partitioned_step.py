@@ -20,16 +20,7 @@ _INSTEAD = (
 
 
 def require_phase_space(field: Any, method: object) -> None:
-    """Refuse a field without drift and kick.
-
-    Raises:
-        TypeError: naming what it lacks, and what works.
-
-    Example:
-        >>> class Field:
-        ...     drift = kick = None
-        >>> require_phase_space(Field(), "StormerVerlet()")
-    """
+    """Refuse a field without drift and kick."""
     if not (hasattr(field, "drift") and hasattr(field, "kick")):
         what = "a phase space (z, p)"
         require(field, "drift", "kick", method=method, what=what, instead=_INSTEAD)
@@ -38,39 +29,10 @@ def require_phase_space(field: Any, method: object) -> None:
 def partitioned_step(
     shears: Shears, field: Any, t: Time, h: StepSize, x: Tensor, *, method: object, back: bool
 ) -> Tensor:
-    """Return the state x = (z, p) after one step from t to t + h, or before it.
-
-    To go back, the shears are undone one by one in reverse order. The inverse of an implicit
-    shear is explicit and the other way round, and their number is even: reversed, the first
-    of each pair is again the implicit one.
-
-    Args:
-        shears: the method.
-        field: a field on phase space.
-        t: the time at the beginning of the step, forward and back.
-        h: the step size.
-        x: (batch, 2 features, *space).
-        method: the integrator, for messages.
-        back: whether to undo the step.
-
-    Raises:
-        ValueError: if the channels cannot be halved, or h has axes.
-
-    Example:
-        >>> from darboux.integrators._shears import symplectic_euler
-        >>> class Oscillator:
-        ...     separable = autonomous = True
-        ...
-        ...     def drift(self, t, z, p):
-        ...         return p
-        ...
-        ...     def kick(self, t, z, p):
-        ...         return -z
-        >>> euler = Shears(symplectic_euler("drift", node=1.0, weight=1.0))
-        >>> x = torch.tensor([[1.0, 0.0]])
-        >>> partitioned_step(euler, Oscillator(), 0.0, 0.5, x, method="example", back=False)
-        tensor([[ 1.0000, -0.5000]])
-    """
+    """Return the state x = (z, p) after one step from t to t + h, or before it."""
+    # To go back, the shears are undone one by one in reverse order. The inverse of an implicit
+    # shear is explicit and the other way round, and their number is even: reversed, the first
+    # of each pair is again the implicit one.
     size = step_size(h, x)
     z, p = _halves(x)
     separable, frozen = getattr(field, "separable", False), getattr(field, "autonomous", False)

@@ -12,20 +12,11 @@ _ONE = Fraction(1)
 
 @dataclass(frozen=True)
 class Quadrature:
-    """∫_0^1 f = Σ_i b_i f(c_i), for all polynomials f of degree < s, and then some.
+    """∫_0^1 f = Σ_i b_i f(c_i), for all polynomials f of degree < s, and then some."""
 
-    Nodes that are rational are exact; others are rational numbers that agree with them to
-    200 bits, so that whatever is made of them can be rounded to floats once.
-
-    Source: Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I, II.7.
-
-    Args:
-        nodes: c, ascending, distinct.
-
-    Example:
-        >>> Quadrature((Fraction(0), Fraction(1))).weights
-        (Fraction(1, 2), Fraction(1, 2))
-    """
+    # Nodes that are rational are exact; others are rational numbers that agree with them to
+    # 200 bits, so that whatever is made of them can be rounded to floats once.
+    # Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I, II.7.
 
     nodes: tuple[Fraction, ...]
 
@@ -37,54 +28,22 @@ class Quadrature:
 
 
 def gauss_legendre(stages: int) -> Quadrature:
-    """Return the rule with the roots of P_s: exact for degrees up to 2s - 1.
-
-    Args:
-        stages: s >= 1.
-
-    Example:
-        >>> [float(x) for x in gauss_legendre(2).nodes]
-        [0.2113248654051871, 0.7886751345948129]
-    """
+    """Return the rule with the roots of P_s: exact for degrees up to 2s - 1."""
     return Quadrature(roots(legendre(stages)))
 
 
 def radau_left(stages: int) -> Quadrature:
-    """Return the rule with the node 0, roots of P_s + P_{s-1}: exact up to degree 2s - 2.
-
-    Args:
-        stages: s >= 1.
-
-    Example:
-        >>> [str(x) for x in radau_left(2).nodes]
-        ['0', '2/3']
-    """
+    """Return the rule with the node 0, roots of P_s + P_{s-1}: exact up to degree 2s - 2."""
     return Quadrature(roots(_sum(legendre(stages), legendre(stages - 1), 1)))
 
 
 def radau_right(stages: int) -> Quadrature:
-    """Return the rule with the node 1, roots of P_s - P_{s-1}: exact up to degree 2s - 2.
-
-    Args:
-        stages: s >= 1.
-
-    Example:
-        >>> [str(x) for x in radau_right(2).nodes]
-        ['1/3', '1']
-    """
+    """Return the rule with the node 1, roots of P_s - P_{s-1}: exact up to degree 2s - 2."""
     return Quadrature(roots(_sum(legendre(stages), legendre(stages - 1), -1)))
 
 
 def lobatto(stages: int) -> Quadrature:
-    """Return the rule with the nodes 0 and 1, roots of P_s - P_{s-2}: exact up to 2s - 3.
-
-    Args:
-        stages: s >= 2.
-
-    Example:
-        >>> [str(x) for x in lobatto(3).nodes], [str(x) for x in lobatto(3).weights]
-        (['0', '1/2', '1'], ['1/6', '2/3', '1/6'])
-    """
+    """Return the rule with the nodes 0 and 1, roots of P_s - P_{s-2}: exact up to 2s - 3."""
     return Quadrature(roots(_sum(legendre(stages), legendre(stages - 2), -1)))
 
 
@@ -100,17 +59,8 @@ _STEPS = 12  # of Newton's method, which doubles the digits: from 20 bits, 4 wou
 
 
 def legendre(degree: int) -> Polynomial:
-    """Return the Legendre polynomial of a degree, shifted to [0, 1].
-
-    (k + 1) P_{k+1} = (2k + 1) (2x - 1) P_k - k P_{k-1}.
-
-    Args:
-        degree: k >= 0.
-
-    Example:
-        >>> [int(x) for x in legendre(2)]
-        [1, -6, 6]
-    """
+    """Return the Legendre polynomial of a degree, shifted to [0, 1]."""
+    # (k + 1) P_{k+1} = (2k + 1) (2x - 1) P_k - k P_{k-1}.
     before: Polynomial = (Fraction(0),)
     last: Polynomial = (Fraction(1),)
     for k in range(degree):
@@ -121,26 +71,14 @@ def legendre(degree: int) -> Polynomial:
 
 
 def combine(a: Fraction, p: Polynomial, b: Fraction, q: Polynomial) -> Polynomial:
-    """Return a p + b q.
-
-    Example:
-        >>> one, x = (Fraction(1),), (Fraction(0), Fraction(1))
-        >>> [int(c) for c in combine(Fraction(2), one, Fraction(3), x)]
-        [2, 3]
-    """
+    """Return a p + b q."""
     size = max(len(p), len(q))
     padded = [(*r, *(Fraction(0),) * (size - len(r))) for r in (p, q)]
     return tuple(a * x + b * y for x, y in zip(*padded, strict=True))
 
 
 def multiply(p: Polynomial, q: Polynomial) -> Polynomial:
-    """Return p q.
-
-    Example:
-        >>> x = (Fraction(0), Fraction(1))
-        >>> [int(c) for c in multiply(x, x)]
-        [0, 0, 1]
-    """
+    """Return p q."""
     product = [Fraction(0)] * (len(p) + len(q) - 1)
     for i, x in enumerate(p):
         for j, y in enumerate(q):
@@ -149,12 +87,7 @@ def multiply(p: Polynomial, q: Polynomial) -> Polynomial:
 
 
 def value(p: Polynomial, x: Fraction) -> Fraction:
-    """Return p(x).
-
-    Example:
-        >>> value(legendre(1), Fraction(1))
-        Fraction(1, 1)
-    """
+    """Return p(x)."""
     total = Fraction(0)
     for coefficient in reversed(p):
         total = total * x + coefficient
@@ -162,36 +95,17 @@ def value(p: Polynomial, x: Fraction) -> Fraction:
 
 
 def slope(p: Polynomial) -> Polynomial:
-    """Return p'.
-
-    Example:
-        >>> [int(c) for c in slope(legendre(2))]
-        [-6, 12]
-    """
+    """Return p'."""
     return tuple(k * coefficient for k, coefficient in enumerate(p))[1:] or (Fraction(0),)
 
 
 def integral(p: Polynomial) -> Polynomial:
-    """Return the antiderivative that vanishes at 0.
-
-    Example:
-        >>> value(integral(legendre(1)), Fraction(1))
-        Fraction(0, 1)
-    """
+    """Return the antiderivative that vanishes at 0."""
     return (Fraction(0), *(coefficient / (k + 1) for k, coefficient in enumerate(p)))
 
 
 def lagrange(nodes: Sequence[Fraction], j: int) -> Polynomial:
-    """Return the polynomial that is 1 at node j and 0 at the others.
-
-    Args:
-        nodes: distinct.
-        j: the index.
-
-    Example:
-        >>> [int(c) for c in lagrange((Fraction(0), Fraction(1)), 1)]
-        [0, 1]
-    """
+    """Return the polynomial that is 1 at node j and 0 at the others."""
     product: Polynomial = (Fraction(1),)
     for k, node in enumerate(nodes):
         if k != j:
@@ -201,17 +115,8 @@ def lagrange(nodes: Sequence[Fraction], j: int) -> Polynomial:
 
 
 def roots(p: Polynomial) -> tuple[Fraction, ...]:
-    """Return the roots in ascending order: rational ones exactly, others to 200 bits.
-
-    All must be real, distinct and between -1 and 2. The roots of p' separate those of p.
-
-    Args:
-        p: of degree >= 1.
-
-    Example:
-        >>> [str(x) for x in roots(legendre(1))]
-        ['1/2']
-    """
+    """Return the roots in ascending order: rational ones exactly, others to 200 bits."""
+    # All must be real, distinct and between -1 and 2. The roots of p' separate those of p.
     rough = _separated(p)
     return tuple(_polished(p, x) for x in rough)
 

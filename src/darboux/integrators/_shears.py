@@ -25,25 +25,13 @@ class Shear(NamedTuple):
 
 @dataclass(frozen=True)
 class Shears:
-    """A method for fields on phase space, as the shears of one step.
+    """A method for fields on phase space, as the shears of one step."""
 
-    They come in pairs. Where the field is separable all of them are explicit, and neighbours
-    of one kind are one: they move the same half by what the other half says. Elsewhere the
-    first of each pair is implicit in the half that it moves and the second is explicit, which
-    makes each pair a symplectic Euler method.
-
-    Source: section 2.2.2, equation (22); Hairer, Lubich and Wanner, Geometric Numerical
-    Integration, VI.3.
-
-    Args:
-        pairs: the shears, an even number.
-
-    Example:
-        >>> half = Shear("kick", 0.0, 0.5), Shear("drift", 0.0, 0.5)
-        >>> verlet = Shears((*half, Shear("drift", 1.0, 0.5), Shear("kick", 1.0, 0.5)))
-        >>> [shear.weight for shear in verlet.autonomous]
-        [0.5, 1.0, 0.5]
-    """
+    # They come in pairs. Where the field is separable all of them are explicit, and neighbours
+    # of one kind are one: they move the same half by what the other half says. Elsewhere the
+    # first of each pair is implicit in the half that it moves and the second is explicit, which
+    # makes each pair a symplectic Euler method.
+    # Hairer, Lubich and Wanner, Geometric Numerical Integration, VI.3.
 
     pairs: tuple[Shear, ...]
     separable: tuple[Shear, ...] = field(init=False, repr=False, compare=False)
@@ -67,14 +55,9 @@ class Shears:
         )
 
     def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
-        """Return a Lipschitz constant of one step along a separable field of constant L.
-
-        A shear by w h g, g of constant L, has the norm s(|w h| L), s(x) = (x + √(x² + 4))/2:
-        that of [[1, x], [0, 1]].
-
-        Returns:
-            A float64 tensor, (), differentiable in h and L.
-        """
+        """Return a Lipschitz constant of one step along a separable field of constant L."""
+        # A shear by w h g, g of constant L, has the norm s(|w h| L), s(x) = (x + √(x² + 4))/2:
+        # that of [[1, x], [0, 1]].
         size = torch.as_tensor(h, dtype=torch.float64)
         size = torch.where(size < 0, -size, size)  # not abs: its derivative at 0 is 0
         reach = size * torch.as_tensor(lipschitz, dtype=torch.float64, device=size.device)
@@ -87,25 +70,13 @@ class Shears:
 
 
 def symplectic_euler(first: First, *, node: float, weight: float) -> tuple[Shear, Shear]:
-    """Return the two shears of a symplectic Euler step.
-
-    Example:
-        >>> symplectic_euler("kick", node=0.0, weight=1.0)[1].moves
-        'drift'
-    """
+    """Return the two shears of a symplectic Euler step."""
     second: First = "drift" if first == "kick" else "kick"
     return Shear(first, node, weight), Shear(second, node, weight)
 
 
 def check_first(method: str, first: object) -> None:
-    """Refuse anything but the two names.
-
-    Raises:
-        ValueError: naming them.
-
-    Example:
-        >>> check_first("StormerVerlet", "kick")
-    """
+    """Refuse anything but the two names."""
     if first not in ("drift", "kick"):
         msg = f"{method}: expected first to be 'drift' or 'kick'; got {first!r}. Use one of them."
         raise ValueError(msg)

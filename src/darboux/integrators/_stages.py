@@ -14,27 +14,10 @@ from darboux.integrators._step_size import slope_of
 
 @dataclass(frozen=True)
 class Stages:
-    """One step's equations Z_i = h Σ_j a_ij f(t + c_j h, z + Z_j) for the increments Z.
+    """One step's equations Z_i = h Σ_j a_ij f(t + c_j h, z + Z_j) for the increments Z."""
 
-    Increments instead of stages, because what is small beside z would be lost in z + Z.
-
-    Shapes: z is (batch, ...), Z is (batch, s, ...).
-
-    Source: Hairer and Wanner, Solving Ordinary Differential Equations II, IV.8.
-
-    Args:
-        field: f.
-        t: the time.
-        h: the step size, as `step_size` returns it.
-        z: the state at t.
-        nodes: c.
-        rows: A, s rows.
-
-    Example:
-        >>> equations = Stages(lambda t, z: -z, 0.0, 0.5, torch.ones(1, 1), (1.0,), ((1.0,),))
-        >>> equations.increments(torch.zeros(1, 1, 1))
-        tensor([[[-0.5000]]])
-    """
+    # Increments instead of stages, because what is small beside z would be lost in z + Z.
+    # Hairer and Wanner, Solving Ordinary Differential Equations II, IV.8.
 
     field: Field
     t: Time
@@ -64,28 +47,13 @@ class Stages:
 
 
 def mixed(rows: tuple[tuple[float, ...], ...], values: Tensor) -> Tensor:
-    """Return Σ_j a_ij v_j, (batch, rows, ...), of v, (batch, s, ...).
-
-    Args:
-        rows: a, each row with s numbers.
-        values: v.
-
-    Example:
-        >>> mixed(((1.0, -1.0),), torch.tensor([[3.0, 2.0]]))
-        tensor([[1.]])
-    """
+    """Return Σ_j a_ij v_j, (batch, rows, ...), of v, (batch, s, ...)."""
     matrix = torch.tensor(rows, dtype=values.dtype, device=values.device)
     return torch.tensordot(values, matrix, dims=([1], [1])).movedim(-1, 1)
 
 
 def is_autonomous(field: Any) -> bool:
-    """Return whether a field says that it does not look at t; functions do not say.
-
-    A bound method, or a partial one, is as autonomous as the field that it belongs to.
-
-    Example:
-        >>> is_autonomous(lambda t, z: -z)
-        False
-    """
+    """Return whether a field says that it does not look at t; functions do not say."""
+    # A bound method, or a partial one, is as autonomous as the field that it belongs to.
     owner = getattr(getattr(field, "func", field), "__self__", None)
     return bool(getattr(field, "autonomous", getattr(owner, "autonomous", False)))

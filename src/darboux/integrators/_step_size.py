@@ -9,19 +9,7 @@ from darboux.integrators._integrator import Field, StepSize, Time
 
 
 def step_size(h: StepSize, z: Tensor) -> StepSize:
-    """Return h as a step for z: a number, or a 0-dimensional tensor of its dtype and device.
-
-    Args:
-        h: the step size, of either sign.
-        z: the state that it moves.
-
-    Raises:
-        ValueError: if h is a tensor with axes.
-
-    Example:
-        >>> step_size(torch.tensor(0.5, dtype=torch.float64), torch.ones(2))
-        tensor(0.5000)
-    """
+    """Return h as a step for z: a number, or a 0-dimensional tensor of its dtype and device."""
     if not isinstance(h, Tensor):
         return h
     if h.dim() != 0:
@@ -34,21 +22,7 @@ def step_size(h: StepSize, z: Tensor) -> StepSize:
 
 
 def shifted(z: Tensor, slope: Tensor, h: StepSize, *, weight: float = 1.0) -> Tensor:
-    """Return z + w h k in one fused operation.
-
-    Args:
-        z: the state.
-        slope: k, of the shape of z.
-        h: the step size, as `step_size` returns it.
-        weight: w.
-
-    Raises:
-        ValueError: if the slope has another shape than z.
-
-    Example:
-        >>> shifted(torch.ones(2), torch.ones(2), 0.5, weight=-2.0)
-        tensor([0., 0.])
-    """
+    """Return z + w h k in one fused operation."""
     if slope.shape != z.shape:
         msg = (
             f"Expected a slope of the shape of what it moves, {tuple(z.shape)}; got "
@@ -61,21 +35,7 @@ def shifted(z: Tensor, slope: Tensor, h: StepSize, *, weight: float = 1.0) -> Te
 
 
 def slope_of(field: Field, t: Time, z: Tensor) -> Tensor:
-    """Return f(t, z).
-
-    Args:
-        field: (t, z) -> f(t, z).
-        t: the time.
-        z: the state.
-
-    Raises:
-        ValueError: if it has another shape than z.
-
-    Example:
-        >>> import torch
-        >>> slope_of(lambda t, z: -z, 0.0, torch.ones(2))
-        tensor([-1., -1.])
-    """
+    """Return f(t, z)."""
     slope = field(t, z)
     if slope.shape != z.shape:
         msg = (
@@ -93,20 +53,7 @@ _VMAP = (
 
 
 def holds_anywhere(mask: Tensor, method: str) -> bool:
-    """Return whether an entry is set.
-
-    Args:
-        mask: booleans.
-        method: who asks, for the message.
-
-    Raises:
-        RuntimeError: inside `torch.func.vmap`, where nothing can depend on values.
-
-    Example:
-        >>> import torch
-        >>> holds_anywhere(torch.tensor([False, True]), "example")
-        True
-    """
+    """Return whether an entry is set."""
     try:
         return bool(mask.any())
     except RuntimeError as error:

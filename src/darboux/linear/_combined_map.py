@@ -96,11 +96,7 @@ def combines(combined: CombinedMap) -> bool:
 
 
 def stencil_of(part: LinearMap) -> Stencil:
-    """Return the stencil of a part.
-
-    Raises:
-        TypeError: if it has none.
-    """
+    """Return the stencil of a part."""
     if not isinstance(part, StencilMap):
         msg = (
             f"Expected maps that are stencils; got {type(part).__name__}, which has no symbol. "

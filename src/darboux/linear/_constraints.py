@@ -14,17 +14,7 @@ from darboux.structure import Claim, Kind, Lipschitz, Premise
 
 
 def constrained_claim(module: nn.Module, premises: tuple[Premise, ...]) -> Claim | None:
-    """Return the claim that the last constraint on a map's weight makes, if it makes one.
-
-    Args:
-        module: a map whose kernel is its parameter ``weight``.
-        premises: the premises of its Lipschitz claim.
-
-    Example:
-        >>> import darboux as dx
-        >>> constrained_claim(dx.linear.Dense(2, 2), ()) is None
-        True
-    """
+    """Return the claim that the last constraint on a map's weight makes, if it makes one."""
     if not parametrize.is_parametrized(module, "weight"):
         return None
     constraints = module.get_submodule("parametrizations.weight")

@@ -10,15 +10,7 @@ from torch import Tensor
 def correlate(
     x: Tensor, weight: Tensor, origin: tuple[int, ...], padding: str, bias: Tensor | None
 ) -> Tensor:
-    """Return y(p) = Σ_t W(t) x(p + o + t) + b, of the size of x.
-
-    Args:
-        x: (batch, in, *space).
-        weight: (out, in, *kernel).
-        origin: o, the offset of the first tap, -k < o <= 0 per axis.
-        padding: "circular" or "zeros".
-        bias: anything with `out` entries, or None.
-    """
+    """Return y(p) = Σ_t W(t) x(p + o + t) + b, of the size of x."""
     check_input(x, weight)
     bias = None if bias is None else bias.reshape(-1)
     if not origin:
@@ -48,16 +40,7 @@ def _padded(x: Tensor, left: list[int], right: list[int], padding: str) -> Tenso
 
 
 def check_input(x: Tensor, weight: Tensor) -> None:
-    """Refuse an input that a kernel cannot be applied to.
-
-    Args:
-        x: (batch, in, *space).
-        weight: (out, in, *kernel).
-
-    Raises:
-        ValueError: if the number of axes or of channels differs.
-        TypeError: if the dtype does, without autocast.
-    """
+    """Refuse an input that a kernel cannot be applied to."""
     if x.ndim != weight.ndim:
         msg = (
             f"Expected an input of {weight.ndim} axes (batch, channels, *space); got shape "

@@ -34,11 +34,9 @@ def kernel_offsets(kernel: Sequence[int]) -> Tensor:
 
 
 def phases(points: Tensor, offsets: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Return cos and sin of ξ·δ, ξ = 2π m/n: float64, (points, offsets).
-
-    The product m·δ is reduced modulo the period as an integer, so every entry is
-    rounded once, whatever the size of the kernel.
-    """
+    """Return cos and sin of ξ·δ, ξ = 2π m/n: float64, (points, offsets)."""
+    # The product m·δ is reduced modulo the period as an integer, so every entry is
+    # rounded once, whatever the size of the kernel.
     period = math.lcm(*sizes)
     steps = torch.tensor([period // n for n in sizes], dtype=torch.int64)
     turns = (points * steps) @ offsets.T % period
@@ -47,25 +45,21 @@ def phases(points: Tensor, offsets: Tensor, sizes: Sequence[int]) -> tuple[Tenso
 
 
 def samples_for(kernel: Sequence[int]) -> tuple[int, ...]:
-    """Return how many frequencies per axis determine the supremum of a symbol within 5 %.
-
-    An axis with one tap needs one; else N > 2d points with d = (k-1)/2.
-    """
+    """Return how many frequencies per axis determine the supremum of a symbol within 5 %."""
+    # An axis with one tap needs one; else N > 2d points with d = (k-1)/2.
     active = sum(k > 1 for k in kernel)
     rate = _SAMPLES_PER_DEGREE[max(active, 1)]
     return tuple(math.ceil(rate * (k - 1) / 2) if k > 1 else 1 for k in kernel)
 
 
 def slack(kernel: Sequence[int], samples: Sequence[int]) -> float:
-    """Return Π 1/cos(πd/N), by which a supremum may exceed the maximum over the samples.
-
-    For fixed u, v the function Re(u* A(ξ) v) is, along one axis and up to a shift, of
-    exponential type d = (k-1)/2 and real. If its supremum M is attained at ξ₀, it is at
-    least M cos(d(ξ-ξ₀)) for |ξ-ξ₀| <= π/d (M. Riesz), and the nearest of N > 2d samples is
-    at most π/N away. Axes follow one after another. Half-integer d is no exception, and
-    truncating a convolution to an image (zero padding) or sampling its symbol (circular
-    padding) only lowers the norm.
-    """
+    """Return Π 1/cos(πd/N), by which a supremum may exceed the maximum over the samples."""
+    # For fixed u, v the function Re(u* A(ξ) v) is, along one axis and up to a shift, of
+    # exponential type d = (k-1)/2 and real. If its supremum M is attained at ξ₀, it is at
+    # least M cos(d(ξ-ξ₀)) for |ξ-ξ₀| <= π/d (M. Riesz), and the nearest of N > 2d samples is
+    # at most π/N away. Axes follow one after another. Half-integer d is no exception, and
+    # truncating a convolution to an image (zero padding) or sampling its symbol (circular
+    # padding) only lowers the norm.
     factor = 1.0
     for k, n in zip(kernel, samples, strict=True):
         if k > 1:

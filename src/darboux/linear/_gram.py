@@ -20,18 +20,10 @@ _TABLE = 2**17  # entries of a table of cosines that is kept: 1 MB
 
 @final
 class GramSamples:
-    """G(ξ) = Σ_δ R(δ) e^{iξ·δ} with the autocorrelation R of a kernel, ξ = 2π m/n.
+    """G(ξ) = Σ_δ R(δ) e^{iξ·δ} with the autocorrelation R of a kernel, ξ = 2π m/n."""
 
-    Samples are counted along `half_lattice(samples)`. Matrices are made when asked for,
-    block by block: all of them would fill gigabytes for large kernels in three dimensions.
-
-    Shapes: the kernel is (out, in, *kernel), float64; G is (samples, out, out), real where
-    the kernel has one tap, else complex.
-
-    Args:
-        kernel: W.
-        samples: n per axis.
-    """
+    # Samples are counted along `half_lattice(samples)`. Matrices are made when asked for,
+    # block by block: all of them would fill gigabytes for large kernels in three dimensions.
 
     def __init__(self, kernel: Tensor, samples: Sequence[int]) -> None:
         self.kernel, self.samples = kernel, tuple(samples)
@@ -47,12 +39,7 @@ class GramSamples:
         return len(self._points)
 
     def blocks(self, index: Tensor, dtype: torch.dtype = torch.float64) -> Iterator[Tensor]:
-        """Yield G at some samples, in blocks of bounded memory.
-
-        Args:
-            index: the samples.
-            dtype: precision of the matrices.
-        """
+        """Yield G at some samples, in blocks of bounded memory."""
         even, odd = self._even.to(dtype), self._odd.to(dtype)
         for part in index.split(max(1, _BLOCKS[dtype] // self.size**2)):
             cosine, sine = self._phases(part, dtype)
@@ -100,20 +87,9 @@ def _tables(
 
 
 def autocorrelation(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return R(δ) = Σ_t W(t+δ) W(t)ᵀ for half of all δ, and the weight c of each.
-
-    R(-δ) = R(δ)ᵀ, so offsets with δ₁ >= 0 are enough: sums over all δ are sums of
-    c (R + Rᵀ) terms, with c = 1 for δ₁ > 0 and c = ½ for δ₁ = 0, where both signs occur.
-
-    Shapes: the weight is (out, in, *kernel); R is (out, out, offsets), in the order of
-    `half_offsets`; c is (offsets,).
-
-    Example:
-        >>> import torch
-        >>> r, c = autocorrelation(torch.tensor([[[1.0, 2.0]]]))
-        >>> r, c
-        (tensor([[[5., 2.]]]), tensor([0.5000, 1.0000]))
-    """
+    """Return R(δ) = Σ_t W(t+δ) W(t)ᵀ for half of all δ, and the weight c of each."""
+    # R(-δ) = R(δ)ᵀ, so offsets with δ₁ >= 0 are enough: sums over all δ are sums of
+    # c (R + Rᵀ) terms, with c = 1 for δ₁ > 0 and c = ½ for δ₁ = 0, where both signs occur.
     kernel = layered(weight)
     products = correlations(kernel, kernel)
     count = len(products[0])
@@ -131,29 +107,16 @@ def half_offsets(kernel: tuple[int, ...]) -> Tensor:
 
 
 def layered(weight: Tensor) -> Tensor:
-    """Return a kernel (out, in, k₁, *rest) as (*rest, out, k₁, in), contiguous.
-
-    Its parts t₁ >= d and t₁ < k₁ - d are strided matrices: products need no copies.
-
-    Args:
-        weight: the kernel.
-    """
+    """Return a kernel (out, in, k₁, *rest) as (*rest, out, k₁, in), contiguous."""
+    # Its parts t₁ >= d and t₁ < k₁ - d are strided matrices: products need no copies.
     if weight.ndim == 2:
         return weight[:, None]
     return weight.permute(*range(3, weight.ndim), 0, 2, 1).contiguous()
 
 
 def correlations(left: Tensor, right: Tensor) -> list[Tensor]:
-    """Return Σ_t V(t+δ) W(t)ᵀ for half of all δ, one tensor for every δ₁ = 0, 1, ....
-
-    No temporary is much larger than the kernel: fresh pages cost more than products.
-
-    Shapes: the kernels are as `layered` makes them; each tensor is (offsets, out, out).
-
-    Args:
-        left: V.
-        right: W.
-    """
+    """Return Σ_t V(t+δ) W(t)ᵀ for half of all δ, one tensor for every δ₁ = 0, 1, ...."""
+    # No temporary is much larger than the kernel: fresh pages cost more than products.
     *rest, outer, first, inner = left.shape
     rows, axes = left.numel() // (first * inner), len(rest)
     found = []

@@ -28,20 +28,14 @@ def simple_enough(size: int) -> bool:
 
 
 def largest(samples: GramSamples) -> tuple[float, int, Tensor, Tensor]:
-    """Return β² >= λ_max(G(ξ)) at every sample, the top sample, and eigenpairs there.
-
-    1. A few block power steps in single precision rank the samples.
-    2. Exact eigenvalues (Ritz values, for large matrices) at the best few give β².
-    3. A float64 Cholesky factorisation of β² - G(ξ) proves β² at each sample.
-    4. Samples where it fails get exact eigenvalues, and β² rises to the largest: those
-       that passed with a smaller β² pass all the more, so one round is enough.
-
-    The eigenpairs are all of them in ascending order, but the last one only for large
-    matrices.
-
-    Args:
-        samples: the Gram matrices.
-    """
+    """Return β² >= λ_max(G(ξ)) at every sample, the top sample, and eigenpairs there."""
+    # 1. A few block power steps in single precision rank the samples.
+    # 2. Exact eigenvalues (Ritz values, for large matrices) at the best few give β².
+    # 3. A float64 Cholesky factorisation of β² - G(ξ) proves β² at each sample.
+    # 4. Samples where it fails get exact eigenvalues, and β² rises to the largest: those
+    #    that passed with a smaller β² pass all the more, so one round is enough.
+    # The eigenpairs are all of them in ascending order, but the last one only for large
+    # matrices.
     exact, failed = simple_enough(samples.size), samples.all()
     if exact and len(samples) == 1:
         values, vectors = torch.linalg.eigh(next(samples.blocks(failed))[0])
@@ -144,10 +138,8 @@ def _eigenpairs(samples: GramSamples, sample: int, bound: float) -> tuple[Tensor
 
 
 def _rounding(samples: GramSamples, bound: float) -> float:
-    """Return what rounding may hide in G and in its factorisations.
-
-    Inner products of m terms err by γ_m ‖W‖_F² in the Frobenius norm; a factorisation (or
-    a stable eigenvalue routine) that succeeds is exact for a matrix within c n ε times
-    its trace, and the trace of β² - G is at most n β². 8 allows for complex arithmetic.
-    """
+    """Return what rounding may hide in G and in its factorisations."""
+    # Inner products of m terms err by γ_m ‖W‖_F² in the Frobenius norm; a factorisation (or
+    # a stable eigenvalue routine) that succeeds is exact for a matrix within c n ε times
+    # its trace, and the trace of β² - G is at most n β². 8 allows for complex arithmetic.
     return 8 * _EPS * (samples.rounding_size() + (samples.size + 1) ** 2 * bound)

@@ -14,25 +14,14 @@ from darboux.linear._stencil import Stencil
 
 
 def row_bound(stencil: Stencil) -> Tensor:
-    """Return T_i = Σ_{j,δ} |(A A*)_ij(δ)|, so that A A* <= diag(T).
-
-    A symmetric operator whose rows sum to at most T_i in absolute value is diagonally
-    dominated: T - A A* >= 0 for circular images of every size. A zero-padded map is a
-    circular one on a larger image between an extension by zeros and a restriction, so
-    the bound holds there, too.
-
-    Computed in float64, inflated by what rounding may hide, and kept away from zero so
-    that T⁻¹ stays finite in the dtype of the weight.
-
-    Shapes: (out,), float64.
-
-    Source: Araujo, Havens, Delattre, Allauzen and Hu 2023 for the matrix case.
-
-    Example:
-        >>> import torch
-        >>> row_bound(Stencil(torch.eye(2), (), "zeros")).round(decimals=6)
-        tensor([1., 1.], dtype=torch.float64)
-    """
+    """Return T_i = Σ_{j,δ} |(A A*)_ij(δ)|, so that A A* <= diag(T)."""
+    # A symmetric operator whose rows sum to at most T_i in absolute value is diagonally
+    # dominated: T - A A* >= 0 for circular images of every size. A zero-padded map is a
+    # circular one on a larger image between an extension by zeros and a restriction, so
+    # the bound holds there, too.
+    # Computed in float64, inflated by what rounding may hide, and kept away from zero so
+    # that T⁻¹ stays finite in the dtype of the weight.
+    # Araujo, Havens, Delattre, Allauzen and Hu 2023 for the matrix case.
     weight = stencil.weight
     with torch.autocast(weight.device.type, enabled=False):
         wide = weight.dtype in (torch.float32, torch.float64)
@@ -44,20 +33,8 @@ def row_bound(stencil: Stencil) -> Tensor:
 
 
 def row_bounds(stencils: Sequence[Stencil]) -> Tensor:
-    """Return the row bounds of maps of one shape in one batch: (maps, out), float64.
-
-    The same numbers as `row_bound`, up to rounding, in fewer and larger products.
-
-    Args:
-        stencils: maps with equal kernel shapes, dtypes and devices.
-
-    Example:
-        >>> import torch
-        >>> eyes = [Stencil(c * torch.eye(2), (), "zeros") for c in (1.0, 2.0)]
-        >>> row_bounds(eyes).round(decimals=6)
-        tensor([[1., 1.],
-                [4., 4.]], dtype=torch.float64)
-    """
+    """Return the row bounds of maps of one shape in one batch: (maps, out), float64."""
+    # The same numbers as `row_bound`, up to rounding, in fewer and larger products.
     if len(stencils) == 1 or torch.compiler.is_compiling():  # a compiler fuses by itself
         return torch.stack([row_bound(stencil) for stencil in stencils])
     first = stencils[0]
@@ -81,12 +58,11 @@ def _row_sums(products: Sequence[Tensor]) -> Tensor:
 
 
 class _RowSums(torch.autograd.Function):
-    """The row sums, with a backward pass of few products.
+    """The row sums, with a backward pass of few products."""
 
-    T_i = Σ_{j,δ} s_ij(δ) R_ij(δ) with signs s that are locally constant: T is quadratic in W
-    between its kinks, and every derivative here is differentiable again. The bound is
-    summed in float64; derivatives prove nothing, and stay in the dtype of the kernel.
-    """
+    # T_i = Σ_{j,δ} s_ij(δ) R_ij(δ) with signs s that are locally constant: T is quadratic in W
+    # between its kinks, and every derivative here is differentiable again. The bound is
+    # summed in float64; derivatives prove nothing, and stay in the dtype of the kernel.
 
     generate_vmap_rule = True
 
@@ -151,15 +127,9 @@ def _factors(signs: Sequence[Tensor], slope: Tensor) -> list[Tensor]:
 
 
 def _spread(factors: Sequence[Tensor], kernel: Tensor) -> Tensor:
-    """Return Σ_δ S(δ) W(t-δ) over all offsets, S(-δ) = S(δ)ᵀ: half the derivative of Σ S·R.
-
-    For one δ₁ the rest is a product with a block Toeplitz matrix, which a kernel with
-    mirrored axes turns into a block Hankel matrix: a view of S.
-
-    Args:
-        factors: S for every δ₁ >= 0, (offsets, out, out) each.
-        kernel: W, as `layered` makes it.
-    """
+    """Return Σ_δ S(δ) W(t-δ) over all offsets, S(-δ) = S(δ)ᵀ: half the derivative of Σ S·R."""
+    # For one δ₁ the rest is a product with a block Toeplitz matrix, which a kernel with
+    # mirrored axes turns into a block Hankel matrix: a view of S.
     *rest, _, first, inner = kernel.shape
     axes = list(range(len(rest)))
     parts: list[list[Tensor]] = [[] for _ in range(first)]  # of the result, by t₁
@@ -200,12 +170,10 @@ def _hankel(factor: Tensor, rest: Sequence[int]) -> Tensor:
 
 
 def _rounding(stencil: Stencil) -> float:
-    """Return the relative allowance for rounding.
-
-    Every R_ij(δ) is an inner product of at most m = in·K terms, K taps, so the errors
-    of row i and j sum to at most γ_m K ‖W_i‖‖W_j‖ over δ. As a quadratic form that is below
-    γ_m K out Σ ‖W_i‖² y_i², and ‖W_i‖² = R_ii(0) is part of T_i.
-    """
+    """Return the relative allowance for rounding."""
+    # Every R_ij(δ) is an inner product of at most m = in·K terms, K taps, so the errors
+    # of row i and j sum to at most γ_m K ‖W_i‖‖W_j‖ over δ. As a quadratic form that is below
+    # γ_m K out Σ ‖W_i‖² y_i², and ‖W_i‖² = R_ii(0) is part of T_i.
     taps = 1
     for k in stencil.kernel:
         taps *= k

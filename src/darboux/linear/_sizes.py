@@ -11,11 +11,7 @@ if TYPE_CHECKING:
 
 
 def positive(name: str, value: int) -> int:
-    """Return a positive integer, or refuse.
-
-    Raises:
-        ValueError: if the number is no positive integer.
-    """
+    """Return a positive integer, or refuse."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         msg = f"Expected {name} to be a positive integer; got {value!r}. Use 1 or more."
         raise ValueError(msg)
@@ -23,11 +19,7 @@ def positive(name: str, value: int) -> int:
 
 
 def dimension(value: int) -> int:
-    """Return a number of spatial axes from 1 to 3, or refuse.
-
-    Raises:
-        ValueError: if it is none.
-    """
+    """Return a number of spatial axes from 1 to 3, or refuse."""
     if value not in (1, 2, 3):
         msg = f"Expected dim to be 1, 2 or 3 spatial axes; got {value!r}. Use Dense for none."
         raise ValueError(msg)
@@ -35,11 +27,7 @@ def dimension(value: int) -> int:
 
 
 def kernel_size(kernel: int | Sequence[int], dim: int) -> tuple[int, ...]:
-    """Return one positive number of taps per axis, or refuse.
-
-    Raises:
-        ValueError: if there are not `dim` positive integers.
-    """
+    """Return one positive number of taps per axis, or refuse."""
     taps = (kernel,) * dim if isinstance(kernel, int) else tuple(kernel)
     if len(taps) != dim:
         msg = f"Expected kernel to be one number or {dim} of them; got {kernel!r}. Use {dim}."
@@ -48,11 +36,7 @@ def kernel_size(kernel: int | Sequence[int], dim: int) -> tuple[int, ...]:
 
 
 def finite(name: str, value: float) -> float:
-    """Return a finite number, or refuse.
-
-    Raises:
-        ValueError: if it is infinite or NaN.
-    """
+    """Return a finite number, or refuse."""
     if not math.isfinite(value):
         msg = f"Expected {name} to be finite; got {value!r}. Use a real number."
         raise ValueError(msg)
@@ -60,11 +44,7 @@ def finite(name: str, value: float) -> float:
 
 
 def some(name: str, maps: Sequence[LinearMap]) -> None:
-    """Refuse an empty list of maps, and maps on different numbers of axes.
-
-    Raises:
-        ValueError: if there is none, or `dim` differs.
-    """
+    """Refuse an empty list of maps, and maps on different numbers of axes."""
     dims = sorted({map.dim for map in maps})
     if len(dims) != 1:
         msg = (

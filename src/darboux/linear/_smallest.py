@@ -14,24 +14,12 @@ _POINTS = {1: 128, 2: 32, 3: 12}  # samples per axis
 
 
 def smallest_bound(stencil: Stencil) -> Tensor:
-    """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ on every image: float64, ().
-
-    Without taps beyond the centre it is the smallest singular value of a matrix. For
-    circular maps it is the least over a frequency grid, minus what may happen between
-    the samples: |σ_min(A(ξ)) - σ_min(A(ξ'))| <= ‖A(ξ) - A(ξ')‖ <= Σ_a d_a ‖A‖ |ξ_a - ξ'_a|
-    (Bernstein), d = (k-1)/2 after centring the kernel. Truncation by zero padding may
-    lower it to anything, so nothing is concluded there.
-
-    Args:
-        stencil: A.
-
-    Example:
-        >>> import torch
-        >>> smallest_bound(Stencil(torch.diag(torch.tensor([2.0, 3.0])), (), "zeros")).round(
-        ...     decimals=6
-        ... )
-        tensor(2., dtype=torch.float64)
-    """
+    """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ on every image: float64, ()."""
+    # Without taps beyond the centre it is the smallest singular value of a matrix. For
+    # circular maps it is the least over a frequency grid, minus what may happen between
+    # the samples: |σ_min(A(ξ)) - σ_min(A(ξ'))| <= ‖A(ξ) - A(ξ')‖ <= Σ_a d_a ‖A‖ |ξ_a - ξ'_a|
+    # (Bernstein), d = (k-1)/2 after centring the kernel. Truncation by zero padding may
+    # lower it to anything, so nothing is concluded there.
     outer, inner = stencil.weight.shape[:2]
     pointwise = all(k == 1 for k in stencil.kernel)
     if outer < inner or (stencil.padding == "zeros" and not pointwise):

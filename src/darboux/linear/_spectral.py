@@ -20,52 +20,22 @@ _REFUSAL = (
 
 
 def norm_bound(stencil: Stencil) -> Tensor:
-    """Return a number >= ‖A‖₂ on every image size, circular or zero-padded: float64, ().
-
-    Where the taps sit does not matter; see `kernel_bound`.
-
-    Args:
-        stencil: A.
-
-    Raises:
-        ValueError: if the kernel is not finite.
-
-    Example:
-        >>> import torch
-        >>> norm_bound(Stencil(torch.diag(torch.tensor([1.0, 3.0])), (), "zeros")).round(decimals=6)
-        tensor(3., dtype=torch.float64)
-    """
+    """Return a number >= ‖A‖₂ on every image size, circular or zero-padded: float64, ()."""
+    # Where the taps sit does not matter; see `kernel_bound`.
     return kernel_bound(stencil.weight)
 
 
 def kernel_bound(weight: Tensor) -> Tensor:
-    """Return a number >= the norm of a convolution with this kernel: float64, ().
-
-    The supremum over all frequencies of the symbol's largest singular value is at most
-    its maximum over N > 2d samples per axis times Π 1/cos(πd/N), d = (k-1)/2; N is chosen
-    so that bound and supremum differ by less than 5 %, and by less than 1 % without
-    spatial axes.
-
-    First and second derivatives are those of the largest singular value at the top
-    sample, up to the factor of the bound; nothing is differentiated through an iteration.
-    Where that value is double, there is no second derivative: entries come out above 1e200,
-    infinite or NaN. A dense skew-symmetric matrix is always such a case. Above 256 channels
-    (the smaller number counts) there are first derivatives only.
-
-    Shapes: (out, in, *kernel) with up to three spatial axes.
-
-    Args:
-        weight: W, of any real dtype.
-
-    Raises:
-        ValueError: if the kernel is not finite.
-        NotImplementedError: from a second derivative of a kernel with more than 256 channels.
-
-    Example:
-        >>> import torch
-        >>> bool(2.0 <= kernel_bound(torch.tensor([[[-1.0, 1.0]]])) <= 2.1)
-        True
-    """
+    """Return a number >= the norm of a convolution with this kernel: float64, ()."""
+    # The supremum over all frequencies of the symbol's largest singular value is at most
+    # its maximum over N > 2d samples per axis times Π 1/cos(πd/N), d = (k-1)/2; N is chosen
+    # so that bound and supremum differ by less than 5 %, and by less than 1 % without
+    # spatial axes.
+    # First and second derivatives are those of the largest singular value at the top
+    # sample, up to the factor of the bound; nothing is differentiated through an iteration.
+    # Where that value is double, there is no second derivative: entries come out above 1e200,
+    # infinite or NaN. A dense skew-symmetric matrix is always such a case. Above 256 channels
+    # (the smaller number counts) there are first derivatives only.
     with torch.autocast(weight.device.type, enabled=False):
         # detach, not no_grad: forward-mode derivatives would pass through the latter.
         bound, waves, u, resolvent = _norm_bound(
@@ -85,20 +55,10 @@ def _wide(weight: Tensor) -> bool:
 
 
 def _eigenvalue(kernel: Tensor, waves: Tensor, u: Tensor, resolvent: Tensor) -> Tensor:
-    """Return λ(W) = ‖A* u‖² + (G u)* R (G u), G = A A*, with fixed u and R: ().
-
-    At the kernel where u is the top eigenvector of G and R = Σ_j v_j v_j* / (λ - λ_j) over
-    the others, this has the value and the first two derivatives of the eigenvalue, for
-    R u = 0. Complex numbers are pairs of real ones, A = C + iS the matrix (C, -S; S, C).
-
-    Shapes: b = 1 for one tap, else 2.
-
-    Args:
-        kernel: W with out <= in.
-        waves: cosines and sines at the top sample, (taps, b²).
-        u: u, (b out,).
-        resolvent: R, (b out, b out), or empty for the first derivative only.
-    """
+    """Return λ(W) = ‖A* u‖² + (G u)* R (G u), G = A A*, with fixed u and R: ()."""
+    # At the kernel where u is the top eigenvector of G and R = Σ_j v_j v_j* / (λ - λ_j) over
+    # the others, this has the value and the first two derivatives of the eigenvalue, for
+    # R u = 0. Complex numbers are pairs of real ones, A = C + iS the matrix (C, -S; S, C).
     blocks = 1 if waves.shape[-1] == 1 else 2
     outer, inner = kernel.shape[:2]
     taps = kernel.reshape(outer * inner, -1)
@@ -146,15 +106,9 @@ def _norm_bound(weight: Tensor, samples: list[int]) -> tuple[Tensor, ...]:
 
 
 def _resolvent(values: Tensor, basis: Tensor) -> Tensor:
-    """Return Σ_j v_j v_j* / (λ - λ_j) over all eigenvalues but the top one, λ.
-
-    Gaps that rounding can have made count as zero, and 1/0 as a number whose product with
-    zero is zero: it shows in second derivatives only.
-
-    Args:
-        values: λ_j, ascending.
-        basis: v_j as columns, real and imaginary parts one above the other, (b n, n).
-    """
+    """Return Σ_j v_j v_j* / (λ - λ_j) over all eigenvalues but the top one, λ."""
+    # Gaps that rounding can have made count as zero, and 1/0 as a number whose product with
+    # zero is zero: it shows in second derivatives only.
     gaps = values[-1] - values[:-1]
     unit = 8 * len(values) * torch.finfo(torch.float64).eps * values[-1]
     inverse = torch.where(gaps > unit, 1 / gaps, 1e300)

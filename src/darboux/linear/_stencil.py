@@ -137,11 +137,7 @@ class Stencil:
 
 
 def aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
-    """Return the same maps with kernels zero-padded to one common support.
-
-    Raises:
-        TypeError: if the paddings differ.
-    """
+    """Return the same maps with kernels zero-padded to one common support."""
     if len({stencil.padding for stencil in stencils if stencil.dim}) > 1:
         msg = (
             "Expected maps with equal padding; got 'circular' and 'zeros', whose combination is "

@@ -31,12 +31,10 @@ _PLAIN = (
 @claims_of.register(nn.ConvTranspose2d)
 @claims_of.register(nn.ConvTranspose3d)
 def _(module: nn.Module) -> Claims:
-    """Bound what the layer computes with its present weight.
-
-    A stride keeps some outputs only, and a dilation stretches the frequencies: neither
-    raises the supremum of the symbol. Groups are diagonal blocks, so the largest counts. A
-    transposed convolution is the adjoint of a strided one, seen through a window.
-    """
+    """Bound what the layer computes with its present weight."""
+    # A stride keeps some outputs only, and a dilation stretches the frequencies: neither
+    # raises the supremum of the symbol. Groups are diagonal blocks, so the largest counts. A
+    # transposed convolution is the adjoint of a strided one, seen through a window.
     reason = _unknown(module)
     if reason is not None:
         return Claims(gaps=(Gap("", reason),))
@@ -78,10 +76,8 @@ def _wraps_once(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> bool:
 
 
 def _weight(module: nn.Module) -> Tensor:
-    """Return the weight that the next call uses.
-
-    The old `torch.nn.utils.spectral_norm` writes it in a hook just before the call.
-    """
+    """Return the weight that the next call uses."""
+    # The old `torch.nn.utils.spectral_norm` writes it in a hook just before the call.
     with torch.no_grad():
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, SpectralNorm) and hook.name == "weight":

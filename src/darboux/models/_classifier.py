@@ -27,30 +27,7 @@ def staged(
     memory: Memory,
     activation: Build,
 ) -> nn.Sequential:
-    """Return lift, chain and head of a classifier whose stages are invertible.
-
-    Args:
-        name: of the classifier, for messages.
-        block: (channels, number) -> the bijections of one block.
-        in_channels: of the image.
-        classes: the number of logits.
-        channels: of the first stage.
-        depth: blocks of each stage.
-        shuffle: the factor by which the lift lowers the resolution.
-        dim: spatial axes.
-        memory: of the chain.
-        activation: before the mean.
-
-    Raises:
-        ValueError: if there are no stages, or too few channels.
-
-    Example:
-        >>> import torch, darboux as dx
-        >>> dx.models.coupling_classifier(1, 3, channels=4, depth=(1, 1))(
-        ...     torch.rand(2, 1, 9, 9)
-        ... ).shape
-        torch.Size([2, 3])
-    """
+    """Return lift, chain and head of a classifier whose stages are invertible."""
     check_depth(name, depth, dim)
     layers: list[nn.Module] = []
     width = channels
@@ -74,26 +51,13 @@ def staged(
 
 
 def head(channels: int, classes: int, *, dim: int, activation: Build) -> nn.Sequential:
-    """Return normalisation, activation, mean over all points, affine map.
-
-    Example:
-        >>> import torch
-        >>> head(4, 3, dim=1, activation=nn.ReLU)(torch.rand(2, 4, 7)).shape
-        torch.Size([2, 3])
-    """
+    """Return normalisation, activation, mean over all points, affine map."""
     ready = [*normalizations("batch", channels, dim=dim), activation(), MEAN[dim](1)]
     return nn.Sequential(*ready, nn.Flatten(), nn.Linear(channels, classes))
 
 
 def check_depth(name: str, depth: Sequence[int], dim: int) -> None:
-    """Check that there are stages with blocks, in a known number of axes.
-
-    Raises:
-        ValueError: if not.
-
-    Example:
-        >>> check_depth("example", (2, 2), 2)
-    """
+    """Check that there are stages with blocks, in a known number of axes."""
     if not depth or min(depth) < 1 or dim not in (1, 2, 3):
         msg = (
             f"{name}: expected a positive number of blocks for each stage, and dim 1, 2 or 3; got "

@@ -85,11 +85,7 @@ def equivariant_nonexpansive_denoiser(
 
 
 def _refuse_mixing(units: Feature) -> None:
-    """Refuse units with which clips do not commute.
-
-    Raises:
-        ValueError: naming the first such field.
-    """
+    """Refuse units with which clips do not commute."""
     for field in units.fields:
         if not field.permutes and not field.signs:
             msg = (

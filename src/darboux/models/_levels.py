@@ -10,13 +10,7 @@ Split = float | Sequence[float] | None
 
 @dataclass(frozen=True)
 class Level:
-    """One level: its channels, how many of them go down, and its blocks.
-
-    Args:
-        channels: of the images of this level.
-        down: how many of them go to the next, coarser level; 0 at the coarsest.
-        blocks: on the way down, and as many on the way up.
-    """
+    """One level: its channels, how many of them go down, and its blocks."""
 
     channels: int
     down: int
@@ -26,26 +20,9 @@ class Level:
 def levels_of(
     name: str, *, channels: int, depth: Sequence[int], split: Split, dim: int
 ) -> list[Level]:
-    """Return the levels, finest first.
-
-    A level of c channels keeps a fraction of them as its skip connection; each of the others
-    becomes 2^dim channels of half the resolution.
-
-    Args:
-        name: of the network, for messages.
-        channels: of the finest level.
-        depth: blocks of each level.
-        split: the fraction that is kept, for all levels or for each; None doubles the channels
-            at each level, and keeps their number where dim = 1.
-        dim: spatial axes.
-
-    Raises:
-        ValueError: if the numbers do not fit together.
-
-    Example:
-        >>> levels_of("example", channels=8, depth=(2, 1), split=None, dim=3)
-        [Level(channels=8, down=2, blocks=2), Level(channels=16, down=0, blocks=1)]
-    """
+    """Return the levels, finest first."""
+    # A level of c channels keeps a fraction of them as its skip connection; each of the others
+    # becomes 2^dim channels of half the resolution.
     if dim not in (1, 2, 3):
         msg = f"{name}: expected spatial_dims to be 1, 2 or 3; got {dim!r}."
         raise ValueError(msg)

@@ -49,20 +49,7 @@ def dense_network(
     activation: Build = nn.ReLU,
     zero: bool = True,
 ) -> nn.Sequential:
-    """Return affine maps with activations in between.
-
-    Args:
-        inputs: features of the argument.
-        outputs: features of the value.
-        hidden: features of each hidden layer.
-        activation: a factory of the activation.
-        zero: whether the last map begins at zero, so that a coupling begins at the identity.
-
-    Example:
-        >>> import torch
-        >>> dense_network(2, 3, hidden=(4,))(torch.ones(1, 2))
-        tensor([[0., 0., 0.]], grad_fn=<AddmmBackward0>)
-    """
+    """Return affine maps with activations in between."""
     widths = [inputs, *hidden]
     layers: list[nn.Module] = []
     for here, there in pairwise(widths):
@@ -82,24 +69,7 @@ def convolutional_network(
     dropout: float = 0.0,
     zero: bool = True,
 ) -> nn.Sequential:
-    """Return convolutions, each but the last with normalisation, activation and dropout.
-
-    Args:
-        inputs: channels of the argument.
-        outputs: channels of the value.
-        hidden: channels of each hidden layer.
-        dim: spatial axes, 1 to 3.
-        kernels: the odd widths of the filters, one for each convolution; 3 if left out.
-        activation: a factory of the activation.
-        normalization: "instance", "batch" or None.
-        dropout: the probability with which hidden entries are left out in training.
-        zero: whether the last convolution begins at zero.
-
-    Example:
-        >>> import torch
-        >>> convolutional_network(2, 4, hidden=(8,))(torch.ones(1, 2, 5, 6)).shape
-        torch.Size([1, 4, 5, 6])
-    """
+    """Return convolutions, each but the last with normalisation, activation and dropout."""
     widths = [inputs, *hidden]
     sizes = [3] * (len(hidden) + 1) if kernels is None else list(kernels)
     layers: list[nn.Module] = []
@@ -113,15 +83,7 @@ def convolutional_network(
 
 
 def normalizations(kind: Normalization | None, channels: int, *, dim: int) -> list[nn.Module]:
-    """Return a list with the normalisation, empty for None.
-
-    Raises:
-        ValueError: if the kind is unknown.
-
-    Example:
-        >>> [type(m).__name__ for m in normalizations("batch", 4, dim=1)]
-        ['BatchNorm1d']
-    """
+    """Return a list with the normalisation, empty for None."""
     if kind is None:
         return []
     if kind not in _NORM:
@@ -151,27 +113,7 @@ def coupling_of(
     context_features: int | None,
     **options: Any,
 ) -> Bijection:
-    """Return a coupling of halves.
-
-    Args:
-        name: who asks, for messages.
-        law: "spline", "affine" or "additive".
-        channels: of both halves together.
-        network: (inputs, outputs) -> the conditioner.
-        swap: whether the first half is moved.
-        context_features: of the context, or None.
-        **options: of the coupling.
-
-    Raises:
-        ValueError: if the law is unknown, or there are not two channels.
-
-    Example:
-        >>> def network(inputs, outputs):
-        ...     return nn.Linear(inputs, outputs)
-        >>> layer = coupling_of("example", "affine", 3, network, swap=False, context_features=None)
-        >>> layer.network
-        Linear(in_features=1, out_features=4, bias=True)
-    """
+    """Return a coupling of halves."""
     if law not in get_args(Law):
         known = ", ".join(repr(one) for one in get_args(Law))
         msg = f"{name}: expected law to be one of {known}; got {law!r}."
@@ -201,18 +143,10 @@ def coupling_of(
 
 @final
 class Wide(nn.Module):
-    """The identity, which under autocast turns half precision into float32.
+    """The identity, which under autocast turns half precision into float32."""
 
-    What a chain adds up step after step, and takes off again, needs more digits than the
-    sub-networks that autocast lets run in few.
-
-    Example:
-        >>> Wide()(torch.ones(1, dtype=torch.bfloat16)).dtype
-        torch.bfloat16
-        >>> with torch.autocast("cpu"):
-        ...     Wide()(torch.ones(1, dtype=torch.bfloat16)).dtype
-        torch.float32
-    """
+    # What a chain adds up step after step, and takes off again, needs more digits than the
+    # sub-networks that autocast lets run in few.
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, in float32 at least where autocast is on."""
@@ -225,28 +159,9 @@ def _half(x: Tensor) -> bool:
 
 @final
 class MoreFields(nn.Module):
-    """The isometry x -> (x, 0) into a feature that begins with the fields of x.
+    """The isometry x -> (x, 0) into a feature that begins with the fields of x."""
 
-    A small kernel takes scalars to low frequencies only; fields of higher ones begin at zero.
-
-    Shapes: (batch, source.channels, *space) -> (batch, target.channels, *space).
-
-    Source: section 5.1.2.
-
-    Args:
-        source: the type of x.
-        target: the type of the result; its first fields are those of the source.
-
-    Raises:
-        ValueError: if they are not.
-
-    Example:
-        >>> import torch, darboux as dx
-        >>> group = dx.symmetry.SO2()
-        >>> few, more = (dx.symmetry.Feature(group, names) for names in ([0], [0, 3]))
-        >>> MoreFields(few, more)(torch.ones(1, 1))
-        tensor([[1., 0., 0.]])
-    """
+    # A small kernel takes scalars to low frequencies only; fields of higher ones begin at zero.
 
     def __init__(self, source: Feature, target: Feature) -> None:
         super().__init__()

@@ -11,25 +11,7 @@ from torch import Tensor, nn
 
 @final
 class PadToMultiple(nn.Module):
-    """Continue images at the far end by their last value, to the next multiple of a number.
-
-    Shapes: (batch, channels, *space) -> (batch, channels, *⌈space / multiple⌉ · multiple).
-
-    Args:
-        channels: what the network expects.
-        dim: spatial axes.
-        multiple: what divides the padded sizes.
-        least: the least number of blocks of `multiple` pixels, over all axes.
-        name: of the network, for messages.
-
-    Raises:
-        ValueError: when called, if the image does not fit.
-
-    Example:
-        >>> import torch
-        >>> PadToMultiple(1, dim=1, multiple=4, name="example")(torch.tensor([[[1.0, 2.0]]]))
-        tensor([[[1., 2., 2., 2.]]])
-    """
+    """Continue images at the far end by their last value, to the next multiple of a number."""
 
     def __init__(
         self, channels: int, *, dim: int, multiple: int, name: str, least: int = 1
@@ -64,13 +46,7 @@ class PadToMultiple(nn.Module):
 
 
 def padded(x: Tensor, multiple: int) -> Tensor:
-    """Return the images continued by their last values.
-
-    Example:
-        >>> import torch
-        >>> padded(torch.ones(1, 1, 3, 4), 4).shape
-        torch.Size([1, 1, 4, 4])
-    """
+    """Return the images continued by their last values."""
     pads: list[int] = []
     for n in x.shape[2:]:
         pads = [0, -n % multiple, *pads]
@@ -78,13 +54,7 @@ def padded(x: Tensor, multiple: int) -> Tensor:
 
 
 def cropped(y: Tensor, space: Sequence[int]) -> Tensor:
-    """Return the beginning of the images, of the given size.
-
-    Example:
-        >>> import torch
-        >>> cropped(torch.ones(1, 1, 4, 4), (3, 4)).shape
-        torch.Size([1, 1, 3, 4])
-    """
+    """Return the beginning of the images, of the given size."""
     for axis, n in enumerate(space, start=2):
         y = y.narrow(axis, 0, n)
     return y

@@ -60,26 +60,12 @@ class _State:
 
 
 def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
-    """Iterate x <- y - ΔY γ, y = g(x), with the combination that makes the residual smallest.
-
-    ΔY and ΔR are the last differences of g(x) and of the residuals r = g(x) - x, and γ
-    minimises ‖r - ΔR γ‖. An accelerated iterate whose residual is not smaller than that of the
-    iterate before is rejected: the sample goes on with the plain iterate, forgets its
-    differences, and pauses the acceleration, twice as long each time. So what contracts converges.
-
-    Source: Anderson 1965; Walker and Ni 2011, Anderson acceleration for fixed-point iterations.
-
-    Args:
-        g: the map, of detached tensors.
-        x: the first iterate, (batch, ...).
-        target: when it has converged.
-        depth: the number of differences that are kept.
-
-    Example:
-        >>> target = Target(1e-6, 50, "example", torch.ones(1))
-        >>> anderson(lambda x: 0.9 * x.cos(), torch.ones(1, 1), target).x
-        tensor([[0.6926]])
-    """
+    """Iterate x <- y - ΔY γ, y = g(x), with the combination that makes the residual smallest."""
+    # ΔY and ΔR are the last differences of g(x) and of the residuals r = g(x) - x, and γ minimises
+    # ‖r - ΔR γ‖. An accelerated iterate whose residual is not smaller than that of the iterate
+    # before is rejected: the sample goes on with the plain iterate, forgets its differences, and
+    # pauses the acceleration, twice as long each time. So what contracts converges.
+    # Anderson 1965; Walker and Ni 2011, Anderson acceleration for fixed-point iterations.
     batch = len(x)
     unknown = norms(x).new_full((batch,), torch.inf)
     active = torch.ones(batch, dtype=torch.bool, device=x.device)

@@ -26,29 +26,11 @@ _GROWTH = (1.02, 1.5, 100.0)  # least, first and largest factor between two weig
 def continuation(
     g: Map, start: Tensor, progress: Progress, target: Target, linearise: Linearise
 ) -> Progress:
-    """Follow the solution of x = x_0 + λ (g(x) - x_0) from λ near 0, where it is x_0, to 1.
-
-    For the stages of an implicit method that begins with zero increments this is the step
-    size, raised from near 0 to h. Each sample goes at a pace of its own: λ grows by a factor q,
-    which becomes q^(3/2) after an advance, and √q after one that failed.
-
-    Source: Deuflhard 2004, Newton Methods for Nonlinear Problems, chapter 5.
-
-    Args:
-        g: the map.
-        start: x_0, detached.
-        progress: which samples need no more work.
-        target: when a sample has converged.
-        linearise: g, x -> the linearised equation.
-
-    Example:
-        >>> from darboux.solvers._linearised import Dense
-        >>> x, infinite = torch.full((1, 1), 1e3), torch.full((1,), torch.inf)
-        >>> none = Progress(x, torch.tensor([False]), infinite, infinite, 0)
-        >>> target = Target(1e-6, 50, "example", torch.ones(1))
-        >>> continuation(lambda x: x - 1e4 * x.atan(), x, none, target, Dense).solved
-        tensor([True])
-    """
+    """Follow the solution of x = x_0 + λ (g(x) - x_0) from λ near 0, where it is x_0, to 1."""
+    # For the stages of an implicit method that begins with zero increments this is the step
+    # size, raised from near 0 to h. Each sample goes at a pace of its own: λ grows by a factor q,
+    # which becomes q^(3/2) after an advance, and √q after one that failed.
+    # Deuflhard 2004, Newton Methods for Nonlinear Problems, chapter 5.
     x, given, goal = start, progress.solved, torch.ones_like(progress.error)
     weight = _first_weight(linearise(g, start), goal)
     factor = torch.full_like(goal, _GROWTH[1])

@@ -61,21 +61,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where an iteration stands.
-
-    Args:
-        x: the iterates, (batch, ...).
-        solved: which samples have converged, (batch,).
-        error: the last estimate of the error of each sample, (batch,).
-        size: what it is measured against, (batch,).
-        iterations: how many there were.
-
-    Example:
-        >>> target = Target(1e-6, 50, "example", torch.ones(1))
-        >>> rest = torch.zeros(1)
-        >>> Progress(torch.ones(1, 1), torch.tensor([True]), rest, rest, 3).check(target, "newton")
-        tensor([[1.]])
-    """
+    """Where an iteration stands."""
 
     x: Tensor
     solved: Tensor
@@ -84,11 +70,7 @@ class Progress:
     iterations: int
 
     def check(self, target: Target, method: str) -> Tensor:
-        """Return x if all samples have converged.
-
-        Raises:
-            ConvergenceError: naming the worst sample.
-        """
+        """Return x if all samples have converged."""
         if every(self.solved):
             return self.x
         raise ConvergenceError(_message(self, target, method))
@@ -114,46 +96,22 @@ def _advice(method: str) -> str:
 
 
 def entries(x: Tensor) -> int:
-    """Return the number of entries of one sample.
-
-    Example:
-        >>> entries(torch.ones(2, 3, 4))
-        12
-    """
+    """Return the number of entries of one sample."""
     return x[0].numel()
 
 
 def norms(x: Tensor) -> Tensor:
-    """Return the Euclidean norm of each sample, (batch,).
-
-    Example:
-        >>> norms(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
-        tensor([5., 0.])
-    """
+    """Return the Euclidean norm of each sample, (batch,)."""
     return torch.linalg.vector_norm(x.reshape(len(x), -1), dim=1)
 
 
 def choose(mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return x where the mask of samples is set, y elsewhere.
-
-    Example:
-        >>> choose(torch.tensor([True, False]), torch.ones(2, 1), torch.zeros(2, 1))
-        tensor([[1.],
-                [0.]])
-    """
+    """Return x where the mask of samples is set, y elsewhere."""
     return torch.where(mask.reshape(-1, *(1,) * (x.ndim - 1)), x, y)
 
 
 def every(mask: Tensor) -> bool:
-    """Return whether all samples are set.
-
-    Raises:
-        RuntimeError: inside `torch.func.vmap`, where nothing can depend on values.
-
-    Example:
-        >>> every(torch.tensor([True, False]))
-        False
-    """
+    """Return whether all samples are set."""
     try:
         return bool(mask.all())
     except RuntimeError as error:

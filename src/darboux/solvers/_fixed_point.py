@@ -13,23 +13,10 @@ Map = Callable[[Tensor], Tensor]
 
 
 def fixed_point(g: Map, x: Tensor, target: Target, *, rate: float) -> Progress:
-    """Iterate x <- g(x) until each sample has converged or contracts too slowly.
-
-    The residual ‖g(x) - x‖ falls by the contraction rate ρ in each iteration, and the error
-    of g(x) is at most ρ/(1 - ρ) times as large. A sample that is given up keeps the iterate
-    with the smallest residual.
-
-    Args:
-        g: the map, of detached tensors.
-        x: the first iterate, (batch, ...).
-        target: when it has converged.
-        rate: give a sample up once its residual falls more slowly than by this factor.
-
-    Example:
-        >>> target = Target(1e-6, 50, "example", torch.ones(1))
-        >>> fixed_point(lambda x: x.cos() / 4, torch.ones(1, 1), target, rate=0.5).x
-        tensor([[0.2427]])
-    """
+    """Iterate x <- g(x) until each sample has converged or contracts too slowly."""
+    # The residual ‖g(x) - x‖ falls by the contraction rate ρ in each iteration, and the error
+    # of g(x) is at most ρ/(1 - ρ) times as large. A sample that is given up keeps the iterate
+    # with the smallest residual.
     best, active = x, torch.ones(len(x), dtype=torch.bool, device=x.device)
     solved = ~active
     error = size = norms(x).new_full((len(x),), torch.inf)

@@ -26,25 +26,9 @@ class Solution(NamedTuple):
 def gmres(
     product: Product, b: Tensor, *, tol: float, restart: int = RESTART, cycles: int = CYCLES
 ) -> Solution:
-    """Minimise ‖b - A x‖ over growing Krylov spaces, until it is at most tol ‖b‖.
-
-    Restarted; samples that have converged rest. Nothing is raised: look at the residuals.
-
-    Source: Saad and Schultz 1986.
-
-    Args:
-        product: v -> A v on (batch, n), each sample with its own A.
-        b: (batch, n).
-        tol: relative to ‖b‖.
-        restart: the largest dimension of a Krylov space.
-        cycles: how often to start again.
-
-    Example:
-        >>> diagonal = torch.tensor([[1.0, 2.0], [4.0, 5.0]])
-        >>> gmres(lambda v: diagonal * v, torch.ones(2, 2), tol=1e-6).x
-        tensor([[1.0000, 0.5000],
-                [0.2500, 0.2000]])
-    """
+    """Minimise ‖b - A x‖ over growing Krylov spaces, until it is at most tol ‖b‖."""
+    # Restarted; samples that have converged rest. Nothing is raised: look at the residuals.
+    # Saad and Schultz 1986.
     x, r = torch.zeros_like(b), b
     limit = tol * _norm(b)
     gain = torch.ones_like(limit)
@@ -65,12 +49,10 @@ def gmres(
 
 
 def _cycle(product: Product, r: Tensor, limit: Tensor, restart: int) -> tuple[Tensor, Tensor]:
-    """Return the correction of one Krylov space, (batch, n), and max ‖A v‖ over its basis.
-
-    With the Hessenberg matrix H of Arnoldi's process the least residual is ‖r‖ |γ_0| / ‖γ‖,
-    where γ is the left null vector of H: γ_0 = 1, γ_{k+1} = -Σ_j γ_j h_jk / h_{k+1,k}.
-    Samples that rest get a basis vector 0 and a column of the identity, which changes nothing.
-    """
+    """Return the correction of one Krylov space, (batch, n), and max ‖A v‖ over its basis."""
+    # With the Hessenberg matrix H of Arnoldi's process the least residual is ‖r‖ |γ_0| / ‖γ‖,
+    # where γ is the left null vector of H: γ_0 = 1, γ_{k+1} = -Σ_j γ_j h_jk / h_{k+1,k}.
+    # Samples that rest get a basis vector 0 and a column of the identity, which changes nothing.
     beta = _norm(r)
     basis = _divided(r, beta).unsqueeze(1)  # (batch, k, n)
     gamma = torch.ones_like(beta).unsqueeze(1)

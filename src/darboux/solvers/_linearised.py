@@ -16,10 +16,9 @@ Map = Callable[[Tensor], Tensor]
 
 
 class Linearised(ABC):
-    """The inverse M = (I - g'(x))⁻¹ with x, and everything else that g knows, held fixed.
+    """The inverse M = (I - g'(x))⁻¹ with x, and everything else that g knows, held fixed."""
 
-    Source: the implicit function theorem.
-    """
+    # the implicit function theorem.
 
     gain: Tensor | float  # ‖g'(x)‖ of each sample, or what is known of it
 
@@ -82,20 +81,9 @@ class Dense(Linearised):
 
 
 def jacobian(g: Map, x: Tensor) -> Tensor:
-    """Return g'(x) of each sample, (batch, n, n), detached.
-
-    Samples do not see each other, so one direction serves all of them at once. Reverse mode:
-    g is evaluated once, and the call may stand inside forward mode, which does not nest.
-
-    Args:
-        g: the map.
-        x: where, (batch, ...).
-
-    Example:
-        >>> jacobian(lambda x: x.square(), torch.tensor([[1.0, 2.0]]))
-        tensor([[[2., 0.],
-                 [0., 4.]]])
-    """
+    """Return g'(x) of each sample, (batch, n, n), detached."""
+    # Samples do not see each other, so one direction serves all of them at once. Reverse mode:
+    # g is evaluated once, and the call may stand inside forward mode, which does not nest.
     n = entries(x)
     basis = torch.eye(n, dtype=x.dtype, device=x.device).reshape(n, 1, *x.shape[1:])
     pull = pullback(g, x)

@@ -20,19 +20,7 @@ _ROUNDING = 8.0
 
 @final
 class MatrixFree(Linearised):
-    """I - g'(x) by its products with vectors.
-
-    Args:
-        g: the map, (batch, ...) to the same shape, samples independent.
-        x: where it is linearised, detached.
-        context: who asks, for messages.
-        transposed: whether I - g'(x)ᵀ is meant.
-
-    Example:
-        >>> halved = MatrixFree(lambda x: x / 2, torch.ones(1, 2), context="example")
-        >>> halved.correction(torch.ones(1, 2)).round(decimals=4)
-        tensor([[2., 2.]])
-    """
+    """I - g'(x) by its products with vectors."""
 
     def __init__(self, g: Map, x: Tensor, *, context: str, transposed: bool = False) -> None:
         super().__init__()
@@ -59,14 +47,9 @@ class MatrixFree(Linearised):
         return moved
 
     def solve(self, r: Tensor) -> Tensor:
-        """Return M r to rounding, with its derivatives.
-
-        Inside `torch.func.vmap`, where nothing can depend on values, by the matrix: whoever
-        maps over a basis there makes a matrix of that size anyway.
-
-        Raises:
-            ConvergenceError: if the Krylov spaces do not lead there.
-        """
+        """Return M r to rounding, with its derivatives."""
+        # Inside `torch.func.vmap`, where nothing can depend on values, by the matrix: whoever
+        # maps over a basis there makes a matrix of that size anyway.
         with torch.autocast(r.device.type, enabled=False):
             if is_mapped():
                 return Dense(self.g, self.x).solve(r, transposed=self.is_transposed)
@@ -96,11 +79,9 @@ class MatrixFree(Linearised):
         return v - self._columns(self._slope(self._like(v, self.x)).detach())
 
     def _products(self) -> Callable[[Tensor], Tensor]:
-        """Return v -> g'(x)ᵀ v, or v -> g'(x) v as the transpose of that.
-
-        Twice reverse mode: g is evaluated once, and forward mode, inside which this may
-        stand, does not nest.
-        """
+        """Return v -> g'(x)ᵀ v, or v -> g'(x) v as the transpose of that."""
+        # Twice reverse mode: g is evaluated once, and forward mode, inside which this may
+        # stand, does not nest.
         with torch.no_grad(), torch.autocast(self.x.device.type, enabled=False):
             if self.is_transposed:
                 return pullback(self.g, self.x)
@@ -118,11 +99,10 @@ class MatrixFree(Linearised):
 
 
 class _Moved(torch.autograd.Function):
-    """r -> 0, whose derivative is M.
+    """r -> 0, whose derivative is M."""
 
-    The value needs no g, which may know tensors of `torch.func` that the forward of an
-    `autograd.Function` must not meet; derivatives are taken outside of it.
-    """
+    # The value needs no g, which may know tensors of `torch.func` that the forward of an
+    # `autograd.Function` must not meet; derivatives are taken outside of it.
 
     @staticmethod
     def forward(r: Tensor, equation: MatrixFree) -> Tensor:

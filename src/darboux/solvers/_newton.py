@@ -18,28 +18,10 @@ _DECREASE = 0.25  # of the level, as a fraction of what the linear model promise
 
 
 def newton(g: Map, start: Progress, target: Target, linearise: Linearise) -> Progress:
-    """Iterate x <- x + λ M (g(x) - x), M = (I - g'(x))⁻¹, for the samples not yet solved.
-
-    The correction M (g(x) - x) estimates the error of x, whatever the scales of g; λ is the
-    first of 1, 1/2, 1/4, ... that lowers the level of the residual.
-
-    Source: Deuflhard 2004, Newton Methods for Nonlinear Problems, section 3.1.
-
-    Args:
-        g: the map, of detached tensors.
-        start: where to begin.
-        target: when a sample has converged.
-        linearise: x -> the linearised equation there.
-
-    Example:
-        >>> from darboux.solvers._linearised import Dense
-        >>> target = Target(1e-6, 50, "example", torch.ones(1))
-        >>> none = torch.tensor([False])
-        >>> infinite = torch.full((1,), torch.inf)
-        >>> start = Progress(torch.ones(1, 1), none, infinite, infinite, 0)
-        >>> newton(lambda x: 2 / x, start, target, lambda x: Dense(lambda x: 2 / x, x)).x
-        tensor([[1.4142]])
-    """
+    """Iterate x <- x + λ M (g(x) - x), M = (I - g'(x))⁻¹, for the samples not yet solved."""
+    # The correction M (g(x) - x) estimates the error of x, whatever the scales of g; λ is the
+    # first of 1, 1/2, 1/4, ... that lowers the level of the residual.
+    # Deuflhard 2004, Newton Methods for Nonlinear Problems, section 3.1.
     x, solved, size = start.x, start.solved, start.size
     error = torch.full_like(start.error, torch.inf)
     y = g(x)

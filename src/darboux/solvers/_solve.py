@@ -138,15 +138,12 @@ def _linearised(g: Map, x: Tensor, *, context: str) -> Linearised:
 
 
 def _with_derivatives(g: Map, root: Tensor, context: str) -> Tensor:
-    """Return the root x* with the derivatives of x(θ), the solution of x = g(x, θ).
-
-    Let M = (I - g'(x*))⁻¹ be fixed and Φ(x) = x + M (g(x) - x). Then Φ(x(θ)) = x(θ), and
-    Φ' = I - M (I - g'(x)) vanishes at x*, so it is O(dθ) where x - x* is. Hence
-    Φ(x) - x(θ) = Φ'·(x - x(θ)) + O(|x - x(θ)|²): the constant x* is off by O(dθ), Φ(x*) by
-    O(dθ²), and Φ(Φ(x*)) by O(dθ³). Two steps give two orders of derivatives.
-
-    g(x) - x counts from its present value, which is rounding, so that the value stays x*.
-    """
+    """Return the root x* with the derivatives of x(θ), the solution of x = g(x, θ)."""
+    # Let M = (I - g'(x*))⁻¹ be fixed and Φ(x) = x + M (g(x) - x). Then Φ(x(θ)) = x(θ), and
+    # Φ' = I - M (I - g'(x)) vanishes at x*, so it is O(dθ) where x - x* is. Hence
+    # Φ(x) - x(θ) = Φ'·(x - x(θ)) + O(|x - x(θ)|²): the constant x* is off by O(dθ), Φ(x*) by
+    # O(dθ²), and Φ(Φ(x*)) by O(dθ³). Two steps give two orders of derivatives.
+    # g(x) - x counts from its present value, which is rounding, so that the value stays x*.
     with torch.no_grad():
         # An outer forward mode applies the rule of an autograd.Function where the inner level
         # does not exist, although g may know tensors of it: only a matrix serves there.

@@ -16,37 +16,19 @@ R = TypeVar("R")
 
 
 def nesting() -> int:
-    """Return how many transforms of `torch.func` surround the call.
-
-    Example:
-        >>> nesting(), torch.func.vmap(lambda x: x * nesting())(torch.ones(1))
-        (0, tensor([1.]))
-    """
+    """Return how many transforms of `torch.func` surround the call."""
     return len(torch._C._functorch.get_interpreter_stack() or ())
 
 
 def is_mapped() -> bool:
-    """Return whether `torch.func.vmap` surrounds the call: there nothing can depend on values.
-
-    Example:
-        >>> is_mapped()
-        False
-    """
+    """Return whether `torch.func.vmap` surrounds the call: there nothing can depend on values."""
     vmap = torch._C._functorch.TransformType.Vmap
     levels = torch._C._functorch.get_interpreter_stack() or ()
     return any(level.key() == vmap for level in levels)
 
 
 def is_differentiated(x: object) -> bool:
-    """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level.
-
-    Args:
-        x: a tensor; anything else has no derivatives.
-
-    Example:
-        >>> is_differentiated(torch.ones(2, requires_grad=True)), is_differentiated(1.0)
-        (True, False)
-    """
+    """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level."""
     return isinstance(x, Tensor) and (
         (x.requires_grad and torch.is_grad_enabled())
         or nesting() > 0
@@ -55,17 +37,8 @@ def is_differentiated(x: object) -> bool:
 
 
 def hidden(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function as `torch.compile` leaves it alone: it runs eagerly.
-
-    Only where someone has loaded the compiler, because loading it takes a second.
-
-    Args:
-        function: anything.
-
-    Example:
-        >>> hidden(abs)(-1)
-        1
-    """
+    """Return the function as `torch.compile` leaves it alone: it runs eagerly."""
+    # Only where someone has loaded the compiler, because loading it takes a second.
     if "torch._dynamo" not in sys.modules:
         return function
     disabled: Callable[P, R] = torch.compiler.disable(function)
@@ -76,20 +49,10 @@ Pull = Callable[[Tensor], Tensor]
 
 
 def pullback(g: Callable[[Tensor], Tensor], x: Tensor) -> Pull:
-    """Return v -> g'(x)ᵀ v, with g evaluated once.
-
-    By `torch.func`, which nests in its other transforms. Checkpoints and offloading hook into
-    what autograd saves, which `torch.func` refuses: there by autograd, and what is saved on the
-    way is kept from those hooks, because nothing of it is left for a backward pass.
-
-    Args:
-        g: the map.
-        x: where, detached.
-
-    Example:
-        >>> pullback(torch.square, torch.tensor([1.0, 2.0]))(torch.ones(2))
-        tensor([2., 4.])
-    """
+    """Return v -> g'(x)ᵀ v, with g evaluated once."""
+    # By `torch.func`, which nests in its other transforms. Checkpoints and offloading hook into
+    # what autograd saves, which `torch.func` refuses: there by autograd, and what is saved on the
+    # way is kept from those hooks, because nothing of it is left for a backward pass.
     try:
         pull = torch.func.vjp(g, x)[1]
     except RuntimeError as error:

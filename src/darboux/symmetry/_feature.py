@@ -178,11 +178,7 @@ class Feature(Law):
 
 
 def _check_arguments(group: object, fields: object) -> None:
-    """Refuse what is no group, or a single field.
-
-    Raises:
-        TypeError: if it is none, or one.
-    """
+    """Refuse what is no group, or a single field."""
     if not isinstance(group, Group):
         msg = f"Feature: expected a group such as Cyclic(4); got {group!r}."
         raise TypeError(msg)

@@ -50,15 +50,7 @@ def mackey_kernels(group: FiniteGroup, first: Representation, second: Representa
 
 
 def _on_double_coset(g: int, spread: Tensor, left: Tensor, right: Tensor, order: int) -> Tensor:
-    """Return the kernels that vanish outside of H₂ g H₁.
-
-    Args:
-        g: an element.
-        spread: h₂ g h₁, (|H₂|, |H₁|).
-        left: the matrices ρ₂(h₂).
-        right: the matrices ρ₁(h₁).
-        order: of the group.
-    """
+    """Return the kernels that vanish outside of H₂ g H₁."""
     second, first = (spread == g).nonzero(as_tuple=True)  # h₂ g h₁ = g: h₁⁻¹ = g⁻¹ h₂ g
     allowed = intertwiners(list(right[first].mT), list(left[second]))
     kernels = torch.zeros(len(allowed), order, left.shape[1], right.shape[1], dtype=torch.float64)

@@ -80,42 +80,18 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors under ``prefix/name``.
-
-    Example:
-        >>> import torch
-        >>> list(prefixed("model", {"w": torch.ones(1)}))
-        ['model/w']
-    """
+    """Return the tensors under ``prefix/name``."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors that stand under ``prefix/``, without it: undoes `prefixed`.
-
-    Example:
-        >>> import torch
-        >>> list(under("model", {"model/w": torch.ones(1), "rng/cpu": torch.ones(1)}))
-        ['w']
-    """
+    """Return the tensors that stand under ``prefix/``, without it: undoes `prefixed`."""
     start = f"{prefix}/"
     return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split an optimiser's state into tensors "parameter/key" and a JSON description.
-
-    Args:
-        optimizer: any optimiser whose state is tensors and plain values.
-
-    Example:
-        >>> weight = torch.nn.Parameter(torch.ones(2))
-        >>> adam = torch.optim.Adam([weight])
-        >>> weight.sum().backward()
-        >>> adam.step()
-        >>> sorted(pack_optimizer(adam)[0])
-        ['0/exp_avg', '0/exp_avg_sq', '0/step']
-    """
+    """Split an optimiser's state into tensors "parameter/key" and a JSON description."""
     state = optimizer.state_dict()
     entries = {f"{n}/{k}": v for n, values in state["state"].items() for k, v in values.items()}
     tensors = {name: value for name, value in entries.items() if isinstance(value, Tensor)}
@@ -126,20 +102,7 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
 def unpack_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
 ) -> None:
-    """Load what `pack_optimizer` returned.
-
-    Args:
-        optimizer: an optimiser of the same kind, for parameters of the same shapes.
-        tensors: the tensors.
-        about: the description.
-
-    Raises:
-        ValueError: if the parameter groups differ.
-
-    Example:
-        >>> adam = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))])
-        >>> unpack_optimizer(adam, *pack_optimizer(adam))
-    """
+    """Load what `pack_optimizer` returned."""
     state: dict[int, dict[str, Any]] = {}
     for name, value in (*tensors.items(), *about["values"].items()):
         number, _, key = name.partition("/")

@@ -17,17 +17,7 @@ _LABELS = {"model": "nonexpansive", "twin": "unconstrained"}
 
 
 def curves_svg(lines: Sequence[Mapping[str, Any]], *, total_variation: float) -> tuple[str, str]:
-    """Return two inline SVG pictures: the training loss, and the PSNR on held-out images.
-
-    Args:
-        lines: those of ``metrics.jsonl``.
-        total_variation: its PSNR in dB, a horizontal line of the second picture.
-
-    Example:
-        >>> line = {"network": "model", "step": 10, "loss": 0.01, "psnr": 20.0}
-        >>> curves_svg([line], total_variation=18.0)[0].startswith("<svg")
-        True
-    """
+    """Return two inline SVG pictures: the training loss, and the PSNR on held-out images."""
     loss, left = _axes("training loss")
     _draw(left, lines, "loss")
     left.set_yscale("log")

@@ -64,22 +64,7 @@ def mean_psnr(
     channels: int,
     accelerator: Accelerator,
 ) -> float:
-    """Return the mean PSNR over images, which the processes share among themselves.
-
-    Args:
-        network: the bare network, not the distributed wrapper.
-        noisy: name to noisy image.
-        clean: the same names to clean images.
-        channels: of the network, 1 or 3.
-        accelerator: knows the processes.
-
-    Example:
-        >>> images = {"flat": torch.zeros(1, 8, 8)}
-        >>> noisy = {"flat": torch.full((1, 8, 8), 0.1)}
-        >>> one = Accelerator()
-        >>> round(mean_psnr(nn.Identity(), noisy, images, channels=1, accelerator=one), 4)
-        20.0
-    """
+    """Return the mean PSNR over images, which the processes share among themselves."""
     values = torch.zeros(len(clean), dtype=torch.float64, device=accelerator.device)
     network.eval()
     for number, name in enumerate(clean):
@@ -92,27 +77,9 @@ def mean_psnr(
 def in_tiles(
     function: Callable[[Tensor], Tensor], image: Tensor, *, tile: int, halo: int, step: int = 1
 ) -> Tensor:
-    """Apply a local map to an image piece by piece, with the same result as at once.
-
-    Every tile sees `halo` more pixels on each side that lies inside the image, and only its
-    own pixels are kept: exact where no output depends on inputs further away than `halo`.
-
-    Args:
-        function: (channels, H, W) to the same shape, for any H and W.
-        image: (channels, H, W).
-        tile: side of the tiles, rounded up to a multiple of `step`.
-        halo: rounded up to a multiple of `step`.
-        step: the map commutes with shifts by so many pixels.
-
-    Returns:
-        function(image), of the shape of the image.
-
-    Example:
-        >>> image = torch.rand(1, 30, 20)
-        >>> mean = torch.nn.AvgPool2d(3, stride=1, padding=1)
-        >>> torch.equal(in_tiles(mean, image, tile=8, halo=1), mean(image))
-        True
-    """
+    """Apply a local map to an image piece by piece, with the same result as at once."""
+    # Every tile sees `halo` more pixels on each side that lies inside the image, and only its
+    # own pixels are kept: exact where no output depends on inputs further away than `halo`.
     tile, halo = (-(-size // step) * step for size in (tile, halo))
     height, width = image.shape[1:]
     if max(height, width) <= tile:

@@ -10,24 +10,7 @@ from typing import Any
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file atomically: another name in the same folder, fsync, rename.
-
-    Args:
-        path: the file.
-        content: all of it.
-
-    Raises:
-        OSError: if the disk is full or the folder cannot be written; what stood under
-            `path` before is untouched.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "a.bin"
-        >>> write_bytes(file, b"1")
-        >>> write_bytes(file, b"22")
-        >>> file.read_bytes()
-        b'22'
-    """
+    """Replace a file atomically: another name in the same folder, fsync, rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _write_through(temporary, content)
@@ -39,48 +22,17 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Replace a text file atomically, in UTF-8; see `write_bytes`.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "a.txt"
-        >>> write_text(file, "ν̄")
-        >>> file.read_text(encoding="utf-8")
-        'ν̄'
-    """
+    """Replace a text file atomically, in UTF-8; see `write_bytes`."""
     write_bytes(path, content.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file atomically; see `write_bytes`.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "a.json"
-        >>> write_json(file, {"a": 1})
-        >>> read_json(file)
-        {'a': 1}
-    """
+    """Replace a JSON file atomically; see `write_bytes`."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: the file.
-
-    Raises:
-        ValueError: if it holds no JSON; the file is named.
-        FileNotFoundError: if it does not exist.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "a.json"
-        >>> write_text(file, '{"a": [1, 2]}')
-        >>> read_json(file)
-        {'a': [1, 2]}
-    """
+    """Read a JSON file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -14,18 +14,7 @@ _NOISE_SEED = 25_000_000  # of the first held-out image; fixed, whatever the see
 
 
 def training_images(config: DenoiseConfig) -> dict[str, Tensor]:
-    """Return the images to learn from: a folder's, or scikit-image's photographs.
-
-    Args:
-        config: the settings.
-
-    Raises:
-        ValueError: if an image is corrupt, or smaller than the patches.
-
-    Example:
-        >>> len(training_images(DenoiseConfig()))
-        12
-    """
+    """Return the images to learn from: a folder's, or scikit-image's photographs."""
     colour = config.channels == 3
     if config.images is None:
         return photographs("training", colour=colour)
@@ -33,15 +22,7 @@ def training_images(config: DenoiseConfig) -> dict[str, Tensor]:
 
 
 def held_out_images(config: DenoiseConfig) -> dict[str, Tensor]:
-    """Return the images that judge the result: a folder's, or scikit-image's held-out ones.
-
-    Args:
-        config: the settings.
-
-    Example:
-        >>> sorted(held_out_images(DenoiseConfig()))
-        ['astronaut.png', 'camera.png', 'chelsea.png', 'coffee.png']
-    """
+    """Return the images that judge the result: a folder's, or scikit-image's held-out ones."""
     colour = config.channels == 3
     if config.held_out is None:
         return photographs("held-out", colour=colour)
@@ -49,40 +30,14 @@ def held_out_images(config: DenoiseConfig) -> dict[str, Tensor]:
 
 
 def make_patches(config: DenoiseConfig, images: Mapping[str, Tensor]) -> Patches:
-    """Return the batches of a run.
-
-    Args:
-        config: the settings.
-        images: name to training image.
-
-    Raises:
-        ValueError: if an image is smaller than the patches.
-
-    Example:
-        >>> config = DenoiseConfig(patch=8, batch=2)
-        >>> import torch
-        >>> make_patches(config, {"a": torch.rand(1, 9, 9)}).batch_at(0)[0].shape
-        torch.Size([2, 1, 8, 8])
-    """
+    """Return the batches of a run."""
     return Patches(
         images, patch=config.patch, batch=config.batch, sigma=config.sigma, seed=config.seed
     )
 
 
 def noisy_images(images: Mapping[str, Tensor], *, sigma: float) -> dict[str, Tensor]:
-    """Return the images with noise that is the same in every run.
-
-    Args:
-        images: name to clean image.
-        sigma: standard deviation of the noise.
-
-    Example:
-        >>> import torch
-        >>> images = {"flat": torch.zeros(1, 4, 4)}
-        >>> a, b = noisy_images(images, sigma=0.1), noisy_images(images, sigma=0.1)
-        >>> torch.equal(a["flat"], b["flat"])
-        True
-    """
+    """Return the images with noise that is the same in every run."""
     return {
         name: noisy(image, sigma=sigma, seed=_NOISE_SEED + number)
         for number, (name, image) in enumerate(images.items())
@@ -90,17 +45,7 @@ def noisy_images(images: Mapping[str, Tensor], *, sigma: float) -> dict[str, Ten
 
 
 def fingerprint(images: Mapping[str, Tensor]) -> str:
-    """Return a hash of the names and pixels, to notice that a folder has changed.
-
-    Args:
-        images: name to image.
-
-    Example:
-        >>> import torch
-        >>> a = {"a": torch.zeros(1, 2, 2)}
-        >>> fingerprint(a) == fingerprint({"a": torch.ones(1, 2, 2)})
-        False
-    """
+    """Return a hash of the names and pixels, to notice that a folder has changed."""
     digest = hashlib.sha256()
     for name, image in images.items():
         digest.update(f"{name} {tuple(image.shape)}".encode())

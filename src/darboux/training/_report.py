@@ -34,20 +34,7 @@ _SIDE = 128
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the page shows.
-
-    Args:
-        config: the settings.
-        metrics: what ``metrics.json`` holds.
-        lines: those of ``metrics.jsonl``.
-        comparison: the held-out images by every method.
-        certificate: of the nonexpansive network.
-        contrast: the same attacks on its twin, if there is one.
-
-    Example:
-        >>> Report.__doc__.splitlines()[0]
-        'Everything that the page shows.'
-    """
+    """Everything that the page shows."""
 
     config: DenoiseConfig
     metrics: Mapping[str, Any]
@@ -144,18 +131,7 @@ class Report:
 
 
 def busiest_corner(image: Tensor, *, side: int) -> tuple[int, int]:
-    """Return the corner (top, left) of the square crop with the largest squared gradient.
-
-    Args:
-        image: (channels, H, W).
-        side: of the crop; a smaller image is shown whole.
-
-    Example:
-        >>> image = torch.zeros(1, 40, 40)
-        >>> image[:, 20:, 30:] = torch.rand(1, 20, 10)
-        >>> all(corner > 8 for corner in busiest_corner(image, side=16))
-        True
-    """
+    """Return the corner (top, left) of the square crop with the largest squared gradient."""
     side = min(side, *image.shape[1:])
     down = functional.pad(image.diff(dim=1).square(), (0, 0, 0, 1))
     right = functional.pad(image.diff(dim=2).square(), (0, 1))

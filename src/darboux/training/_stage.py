@@ -23,25 +23,7 @@ from darboux.training._trainer import OneCycle, Trainer, loss_named
 
 @dataclass(frozen=True)
 class Stage:
-    """What the training of a network needs, besides its name.
-
-    Args:
-        config: the settings of the run.
-        folder: its files.
-        images: the training images.
-        held_out: the held-out images.
-        accelerator: the devices and processes.
-        listener: hears of the progress.
-
-    Example:
-        >>> import tempfile
-        >>> from darboux.training._listener import Silent
-        >>> config = DenoiseConfig(steps=2, eval_every=2, batch=1, patch=8, features=8, units=8)
-        >>> images, folder = {"a": torch.rand(1, 16, 16)}, RunFolder(tempfile.mkdtemp())
-        >>> stage = Stage(config, folder, images, images, Accelerator(), Silent())
-        >>> type(stage.train("model")[1])
-        <class 'float'>
-    """
+    """What the training of a network needs, besides its name."""
 
     config: DenoiseConfig
     folder: RunFolder
@@ -51,17 +33,7 @@ class Stage:
     listener: Listener
 
     def train(self, name: str) -> tuple[nn.Module, float]:
-        """Train a network to its end, or load it where that has been done.
-
-        Args:
-            name: "model" or "twin".
-
-        Returns:
-            The network in evaluation mode, and the seconds that its training took.
-
-        Raises:
-            ValueError: if a file of the run is damaged, or belongs to another run.
-        """
+        """Train a network to its end, or load it where that has been done."""
         network = build_network(name, self.config)
         if self.folder.weights(name).is_file():
             about = self.folder.load_weights(name, network)

@@ -17,19 +17,7 @@ Images = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same held-out images, clean and treated by each method.
-
-    Args:
-        clean: name to clean image.
-        treated: method ("noisy", "model", "tv", "unconstrained") to name to image.
-
-    Example:
-        >>> import torch
-        >>> clean = {"flat": torch.zeros(1, 4, 4)}
-        >>> both = Comparison(clean, {"noisy": {"flat": torch.full((1, 4, 4), 0.1)}})
-        >>> round(both.mean("noisy"), 3)
-        20.0
-    """
+    """The same held-out images, clean and treated by each method."""
 
     clean: Images
     treated: Mapping[str, Images]
@@ -50,31 +38,13 @@ class Comparison:
 def compare(
     clean: Images, noisy: Images, methods: Mapping[str, Callable[[Tensor], Tensor]]
 ) -> Comparison:
-    """Treat the same noisy images by several methods.
-
-    Args:
-        clean: name to clean image.
-        noisy: the same names to noisy images.
-        methods: name to denoiser of one image (channels, H, W).
-
-    Example:
-        >>> import torch
-        >>> clean = {"flat": torch.zeros(1, 4, 4)}
-        >>> noisy = {"flat": torch.full((1, 4, 4), 0.1)}
-        >>> sorted(compare(clean, noisy, {"half": lambda x: x / 2}).treated)
-        ['half', 'noisy']
-    """
+    """Treat the same noisy images by several methods."""
     treated = {method: {n: f(x) for n, x in noisy.items()} for method, f in methods.items()}
     return Comparison(clean, {"noisy": noisy, **treated})
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what the numbers of a run depend on.
-
-    Example:
-        >>> "torch" in versions()
-        True
-    """
+    """Return the versions of what the numbers of a run depend on."""
     found = {"python": platform.python_version()}
     for package in ("darboux", "torch", "numpy", "accelerate", "scikit-image"):
         try:

@@ -222,17 +222,8 @@ class OneCycle:
 
 
 def make_accelerator() -> Accelerator:
-    """Return the accelerator of this process, as torchrun or accelerate launch started it.
-
-    Accelerate joins processes without a GPU only when it is told that they have none.
-
-    Raises:
-        ValueError: if several processes were started, but they do not know of each other.
-
-    Example:
-        >>> make_accelerator().num_processes
-        1
-    """
+    """Return the accelerator of this process, as torchrun or accelerate launch started it."""
+    # Accelerate joins processes without a GPU only when it is told that they have none.
     accelerator = Accelerator(cpu=not _has_device())
     wanted = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != wanted:

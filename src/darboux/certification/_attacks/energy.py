@@ -83,11 +83,9 @@ def _resolution(energy: Energy, points: Tensor) -> Tensor:
 
 
 def _climb(problem: Problem, energy: Energy, points: Tensor) -> Tensor:
-    """Return points after ascent of (V(φ(z)) - V(z)) / ‖φ(z) - z‖².
-
-    Inside the step limit that quotient is at most -(1/h - L/2), beyond it positive
-    somewhere; the division makes points near equilibria count as much as others.
-    """
+    """Return points after ascent of (V(φ(z)) - V(z)) / ‖φ(z) - z‖²."""
+    # Inside the step limit that quotient is at most -(1/h - L/2), beyond it positive
+    # somewhere; the division makes points near equilibria count as much as others.
     points = points[: problem.chunk]
     steps = problem.afford(
         problem.target.effort.ascent, fraction=0.3, calls=4.0 * len(points), least=4

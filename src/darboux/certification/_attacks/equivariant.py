@@ -30,25 +30,7 @@ def _(structure: Equivariant, target: Target) -> Finding:
 def compare(
     structure: Equivariant, target: Target, call: Map, *, twin: Map | None = None
 ) -> Finding:
-    """Look for g and x with φ(π(g) x) != π'(g) φ(x), where φ is `call`.
-
-    Args:
-        structure: the group and the types.
-        target: where to look and how hard.
-        call: the map on batches.
-        twin: the same map computed in the other precision, if there is one.
-
-    Raises:
-        NotAttackedError: if the inputs or values cannot have the declared types.
-
-    Example:
-        >>> import darboux as dx
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.Tanh(), torch.ones(1, 1, 4, 4), quick, generator)
-        >>> compare(dx.Equivariant(dx.symmetry.Cyclic(4)), target, target.module).refuted
-        False
-    """
+    """Look for g and x with φ(π(g) x) != π'(g) φ(x), where φ is `call`."""
     problem = Problem(call, target, twin=twin)
     points = target.inputs
     if not problem.mixes:
@@ -105,11 +87,7 @@ class _Case:
 
 
 def _laws(structure: Equivariant, points: Tensor, call: Map) -> tuple[Law, Law]:
-    """Return the laws, scalars where the structure names none.
-
-    Raises:
-        NotAttackedError: if inputs or values are not of these types.
-    """
+    """Return the laws, scalars where the structure names none."""
     values = call(points[:1]) if len(points) else call(points)
     source = structure.source or structure.group.scalars(points.shape[1])
     target = structure.target or structure.group.scalars(values.shape[1])

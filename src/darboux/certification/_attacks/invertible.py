@@ -32,11 +32,9 @@ def _(structure: Invertible, target: Target) -> Finding:
 
 
 def _round_trip(name: str, start: Tensor, middle: Tensor, back: Map, target: Target) -> Trial:
-    """Return the worst relative error; it may be as large as rounding of the middle point.
-
-    The way back multiplies rounding by its Lipschitz constant, which is measured at the
-    same points: ‖back(m + δ) - back(m)‖ / ‖δ‖ for a small δ.
-    """
+    """Return the worst relative error; it may be as large as rounding of the middle point."""
+    # The way back multiplies rounding by its Lipschitz constant, which is measured at the
+    # same points: ‖back(m + δ) - back(m)‖ / ‖δ‖ for a small δ.
     end = _in_parts(back, middle)
     size = norms(start).clamp(min=torch.finfo(start.dtype).tiny)
     rounding = target.rounding(start[0].numel())

@@ -22,29 +22,11 @@ _DISTANCES = (1e-5, 1e-2, 1.0)
 
 
 def jacobian_power(problem: Problem, ascended: Pairs) -> tuple[Pairs, int]:
-    """Return pairs along the largest singular vectors found, and the number of base points.
-
-    Base points are the inputs, the inputs scaled, noise, and where ascended pairs lie. A
-    few iterations tell the promising ones; these are moved at random, at many scales,
-    and tried again; the best get the long iteration. What counts in the end is a
-    difference quotient, so a wrong derivative cannot refute anything.
-
-    Args:
-        problem: the map.
-        ascended: pairs that gradient ascent found.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> from darboux.certification._target import Target
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> stretch = lambda x: x * torch.tensor([1.0, 3.0])
-        >>> target = Target(torch.nn.Identity(), torch.ones(1, 2), quick, generator)
-        >>> problem = Problem(stretch, target)
-        >>> x = target.randn(4, 2)
-        >>> pairs, _ = jacobian_power(problem, measure(problem, x, x + 1))
-        >>> bool(pairs.quotient.max() > 2.99)
-        True
-    """
+    """Return pairs along the largest singular vectors found, and the number of base points."""
+    # Base points are the inputs, the inputs scaled, noise, and where ascended pairs lie. A
+    # few iterations tell the promising ones; these are moved at random, at many scales,
+    # and tried again; the best get the long iteration. What counts in the end is a
+    # difference quotient, so a wrong derivative cannot refute anything.
     effort = problem.target.effort
     wanted = problem.places(effort.points)
     count = problem.afford(wanted, fraction=0.2, calls=_CALLS * _GLANCE)
@@ -119,11 +101,9 @@ def _bases(problem: Problem, ascended: Pairs, count: int) -> tuple[Tensor, Tenso
 
 
 def _promising(problem: Problem, count: int) -> Tensor:
-    """Return base points, half of them the steepest of many along random directions.
-
-    The region where a piecewise linear map is steepest may be small; one difference
-    quotient per point is the cheapest way to come across it.
-    """
+    """Return base points, half of them the steepest of many along random directions."""
+    # The region where a piecewise linear map is steepest may be small; one difference
+    # quotient per point is the cheapest way to come across it.
     wanted = problem.places(_SCREENED * count)
     many = problem.afford(wanted, fraction=0.05, calls=2.0, least=count)
     points = random_points(problem, many, farthest=_FARTHEST)

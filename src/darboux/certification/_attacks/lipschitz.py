@@ -22,24 +22,9 @@ from darboux.structure import Averaged, BiLipschitz, Isometric, LinearGrowth, Li
 def attack_constant(
     call: Map, target: Target, *, claimed: float, twin: Map | None = None
 ) -> Finding:
-    """Try to pull two points further apart than a Lipschitz constant allows.
-
-    Three attacks that share nothing but their base points; each ends in pairs whose
-    difference quotient is computed from values alone.
-
-    Args:
-        call: the map on batches.
-        target: where to look and how hard.
-        claimed: the constant.
-        twin: the same map computed in the other precision, if there is one.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 4), quick, generator)
-        >>> attack_constant(lambda x: 3 * x, target, claimed=2.0).refuted
-        True
-    """
+    """Try to pull two points further apart than a Lipschitz constant allows."""
+    # Three attacks that share nothing but their base points; each ends in pairs whose
+    # difference quotient is computed from values alone.
     problem = Problem(call, target, twin=twin)
     relative = target.tolerance(problem.size)
     pairs = random_pairs(problem)
@@ -66,17 +51,7 @@ def _(structure: Lipschitz, target: Target) -> Finding:
 
 
 def in_other_precision(target: Target) -> Map | None:
-    """Return the twin as a map on points of the target's dtype, or None.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator()
-        >>> import torch
-        >>> fine, coarse = torch.nn.Linear(2, 2).double(), torch.nn.Linear(2, 2)
-        >>> x = torch.ones(1, 2, dtype=torch.float64)
-        >>> in_other_precision(Target(fine, x, quick, generator, twin=coarse))(x).dtype
-        torch.float64
-    """
+    """Return the twin as a map on points of the target's dtype, or None."""
     twin, dtype = target.twin, target.inputs.dtype
     if twin is None:
         return None

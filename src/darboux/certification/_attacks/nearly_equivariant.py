@@ -33,11 +33,9 @@ _SHRINK = 0.75
 
 @attack.register
 def _(structure: NearlyEquivariant, target: Target) -> Finding:
-    """Compare φ(π(g) f) with π'(g) φ(f) at the centre, f a plane wave v e^{iξ·p}.
-
-    π(g) f = ρ(g) v e^{iMξ·p} is known without interpolation. First random ξ, g and v, then for
-    the worst ones the v that is worst of all, and ξ and g moved at random as long as that helps.
-    """
+    """Compare φ(π(g) f) with π'(g) φ(f) at the centre, f a plane wave v e^{iξ·p}."""
+    # π(g) f = ρ(g) v e^{iMξ·p} is known without interpolation. First random ξ, g and v, then for
+    # the worst ones the v that is worst of all, and ξ and g moved at random as long as that helps.
     search = _Search(structure, target)
     random, samples = search.random()
     found, more = search.refined(samples)

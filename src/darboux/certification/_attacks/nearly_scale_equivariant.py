@@ -23,10 +23,8 @@ _SHRINK = 0.75
 
 @attack.register
 def _(structure: NearlyScaleEquivariant, target: Target) -> Finding:
-    """Compare the response of scale k to a longer wave with that of scale k - 1 to a wave.
-
-    Random frequencies first; then the worst one is moved as long as that helps.
-    """
+    """Compare the response of scale k to a longer wave with that of scale k - 1 to a wave."""
+    # Random frequencies first; then the worst one is moved as long as that helps.
     search = _Search(structure, target)
     count = search.waves.pays_for(2 * _RANDOM, fraction=0.1) // 2
     frequencies = search.frequencies(count)

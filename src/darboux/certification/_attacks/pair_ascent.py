@@ -10,29 +10,11 @@ from darboux.certification._problem import Problem, norms, spread, unit
 
 
 def pair_ascent(problem: Problem, seeds: Pairs) -> tuple[Pairs, int]:
-    """Return pairs after ascent of ‖φ(x+d) - φ(x)‖² / ‖d‖², and the number of ascents.
-
-    The distance of a pair stays what it was, so a quotient averages the Jacobian over
-    that distance and sees beyond the kinks at which derivatives stop. The direction
-    of d turns towards the gradient (with a full turn this is power iteration), x moves
-    along its own. Every pair has its own step, longer after success, shorter after none.
-
-    Args:
-        problem: the map.
-        seeds: pairs to start from, best first.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> from darboux.certification._target import Target
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> stretch = lambda x: x * torch.tensor([1.0, 3.0])
-        >>> target = Target(torch.nn.Identity(), torch.ones(1, 2), quick, generator)
-        >>> problem = Problem(stretch, target)
-        >>> x = target.randn(4, 2)
-        >>> pairs, _ = pair_ascent(problem, measure(problem, x, x + 1))
-        >>> bool(pairs.quotient.max() > 2.9)
-        True
-    """
+    """Return pairs after ascent of ‖φ(x+d) - φ(x)‖² / ‖d‖², and the number of ascents."""
+    # The distance of a pair stays what it was, so a quotient averages the Jacobian over
+    # that distance and sees beyond the kinks at which derivatives stop. The direction
+    # of d turns towards the gradient (with a full turn this is power iteration), x moves
+    # along its own. Every pair has its own step, longer after success, shorter after none.
     effort = problem.target.effort
     cost = 6.0  # two points, each forward and backward
     count = problem.afford(problem.places(effort.starts), fraction=0.4, calls=cost * 8, least=1)

@@ -13,42 +13,14 @@ _PER_ROUND = 8
 
 
 def sample_points(problem: Problem, *, cost: float) -> Tensor:
-    """Return as many base points as the effort pays for.
-
-    Args:
-        problem: the map.
-        cost: evaluations per point.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> from darboux.certification._target import Target
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
-        >>> len(sample_points(Problem(target.module, target), cost=1.0))
-        16
-    """
+    """Return as many base points as the effort pays for."""
     wanted = problem.places(problem.target.effort.points)
     return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))
 
 
 def worst(attack: str, measured: Tensor, tolerance: Tensor | float, points: Tensor) -> Trial:
-    """Return the sample that lies furthest beyond its tolerance as a trial.
-
-    Samples that are not finite are left out.
-
-    Args:
-        attack: the name of the attack.
-        measured: values, (P,), larger is worse.
-        tolerance: what rounding may add to each, (P,), or to all.
-        points: the samples, (P, *shape).
-
-    Raises:
-        NotAttackedError: if no sample has a finite value.
-
-    Example:
-        >>> worst("noise", torch.tensor([1.0, 2.0]), 0.5, torch.zeros(2, 3)).measured
-        2.0
-    """
+    """Return the sample that lies furthest beyond its tolerance as a trial."""
+    # Samples that are not finite are left out.
     slack = tolerance if isinstance(tolerance, Tensor) else torch.full_like(measured, tolerance)
     usable = measured.isfinite() & slack.isfinite()
     if not bool(usable.any()):
@@ -78,21 +50,7 @@ def halves(points: Tensor, *, axis: int) -> tuple[Tensor, Tensor]:
 
 
 def random_points(problem: Problem, count: int, *, farthest: float = 3.0) -> Tensor:
-    """Return base points: the inputs, the inputs scaled, and noise at many scales.
-
-    Args:
-        problem: the map.
-        count: the number of points.
-        farthest: scales run from 1e-3 to 10^farthest times that of the inputs.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> from darboux.certification._target import Target
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
-        >>> random_points(Problem(target.module, target), 5).shape
-        torch.Size([5, 2])
-    """
+    """Return base points: the inputs, the inputs scaled, and noise at many scales."""
     target, known = problem.target, problem.points
     chosen = known[torch.arange(count, device=known.device) % len(known)].clone()
     fresh = target.randn(count, *problem.shape) * target.scale
@@ -107,17 +65,7 @@ def random_points(problem: Problem, count: int, *, farthest: float = 3.0) -> Ten
 
 
 def random_pairs(problem: Problem) -> Pairs:
-    """Return random pairs, at distances from 1e-3 to 1e3 times the scale of the inputs.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> from darboux.certification._target import Target
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.ReLU(), torch.ones(1, 2), quick, generator)
-        >>> pairs = random_pairs(Problem(target.module, target))
-        >>> bool((pairs.quotient <= 1 + 1e-6).all())
-        True
-    """
+    """Return random pairs, at distances from 1e-3 to 1e3 times the scale of the inputs."""
     target = problem.target
     count = problem.afford(problem.places(target.effort.pairs), fraction=0.1, calls=2, least=4)
     x = random_points(problem, count)

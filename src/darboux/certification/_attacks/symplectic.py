@@ -27,11 +27,9 @@ def _(structure: ConformalSymplectic, target: Target) -> Finding:
 
 
 def _attack_form(target: Target, *, factor: float) -> Finding:
-    """Look for u, v with ω(Dφ u, Dφ v) != c ω(u, v), ω(u, v) = uᵀJv.
-
-    The defect M = DᵀJD - cJ is a matrix that must vanish; ‖Mv‖ for a unit v is the
-    largest |ω(Du, Dv) - c ω(u, v)| over unit u. v starts at random and follows MᵀM.
-    """
+    """Look for u, v with ω(Dφ u, Dφ v) != c ω(u, v), ω(u, v) = uᵀJv."""
+    # The defect M = DᵀJD - cJ is a matrix that must vanish; ‖Mv‖ for a unit v is the
+    # largest |ω(Du, Dv) - c ω(u, v)| over unit u. v starts at random and follows MᵀM.
     problem = Problem(target.module, target)
     points = sample_points(problem, cost=6.0 * _ITERATIONS)[: problem.chunk]
     axis = 2 if problem.mixes else 1

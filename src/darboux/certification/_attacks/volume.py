@@ -50,18 +50,7 @@ class Determinants:
 
 
 def dense_determinants(target: Target) -> Determinants:
-    """Return the determinants of dense Jacobians at a few points.
-
-    Raises:
-        NotAttackedError: if a Jacobian is too large, or not square.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.Identity(), torch.ones(2, 3), quick, generator)
-        >>> float(dense_determinants(target).log_det.abs().max())
-        0.0
-    """
+    """Return the determinants of dense Jacobians at a few points."""
     problem = Problem(target.module, target)
     n = problem.size
     if n > _LARGEST:
@@ -78,21 +67,7 @@ def dense_determinants(target: Target) -> Determinants:
 
 
 def dense_jacobian(call: Map, point: Tensor, *, chunk: int = 256) -> Tensor:
-    """Return the Jacobian at one point, (n, n), column by column.
-
-    Args:
-        call: the map on batches.
-        point: one point, without batch axis.
-        chunk: how many columns are computed at a time.
-
-    Raises:
-        NotAttackedError: if the map has another number of outputs than inputs.
-
-    Example:
-        >>> dense_jacobian(lambda x: 2 * x, torch.zeros(2))
-        tensor([[2., 0.],
-                [0., 2.]])
-    """
+    """Return the Jacobian at one point, (n, n), column by column."""
     n = point.numel()
     basis = torch.eye(n, dtype=point.dtype, device=point.device).reshape(n, *point.shape)
     columns = [

@@ -18,25 +18,10 @@ _PAIRS = 16
 
 @final
 class Waves:
-    """A linear map that commutes with translations, seen through complex plane waves.
+    """A linear map that commutes with translations, seen through complex plane waves."""
 
-    A real map is applied to real and imaginary part; only the value at the centre pixel is
-    looked at, far from the border, so that how the image is continued does not count.
-
-    Args:
-        target: the map, and the example whose size the window has.
-
-    Raises:
-        NotAttackedError: if the map is no such map, or reaches the border of the window.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(torch.nn.Identity(), torch.ones(1, 2, 5, 5), quick, generator)
-        >>> Waves(target).symbols(torch.zeros(1, 2)).real
-        tensor([[[1., 0.],
-                 [0., 1.]]], dtype=torch.float64)
-    """
+    # A real map is applied to real and imaginary part; only the value at the centre pixel is
+    # looked at, far from the border, so that how the image is continued does not count.
 
     def __init__(self, target: Target) -> None:
         if target.inputs.ndim < 3:
@@ -59,12 +44,7 @@ class Waves:
         return value.flatten(2)[..., self.middle]
 
     def respond(self, frequencies: Tensor, vectors: Tensor) -> Tensor:
-        """Return φ(v e^{iξ·p}) at p = 0, (P, out), complex128.
-
-        Args:
-            frequencies: ξ, (P, dim).
-            vectors: v, (P, in), complex.
-        """
+        """Return φ(v e^{iξ·p}) at p = 0, (P, out), complex128."""
         wave = torch.exp(1j * (frequencies.double() @ self.points.T))
         image = (vectors.to(wave)[:, :, None] * wave[:, None]).unflatten(2, self.space)
         parts = torch.cat([image.real, image.imag]).to(self.target.inputs)

@@ -30,10 +30,8 @@ Constant = Callable[[], Tensor | float | None]
 
 @attack_premise.register
 def _(premise: CocoerciveField, target: Target) -> Finding:
-    """⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² is the same as: id - 2ν̄ f is nonexpansive. Attack that.
-
-    ‖Δz - 2ν̄ Δf‖² = ‖Δz‖² - 4ν̄ (⟨Δf, Δz⟩ - ν̄ ‖Δf‖²) with -4ν̄ > 0.
-    """
+    """⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² is the same as: id - 2ν̄ f is nonexpansive. Attack that."""
+    # ‖Δz - 2ν̄ Δf‖² = ‖Δz‖² - 4ν̄ (⟨Δf, Δz⟩ - ν̄ ‖Δf‖²) with -4ν̄ > 0.
     rate = constant(premise.subject, "cocoercivity")
     if not rate < 0:
         msg = f"cocoercivity() must be negative; got {rate:g}"
@@ -56,19 +54,8 @@ def _(premise: LipschitzField, target: Target) -> Finding:
 
 
 def in_both_precisions(field: nn.Module, target: Target) -> tuple[Map, Map | None]:
-    """Return a field at the time of the step that uses it, and the same in float32.
-
-    The second is None where attacks do not run in float64 beside float32 parameters.
-
-    Example:
-        >>> import torch, darboux as dx
-        >>> from darboux.certification._target import Effort
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> target = Target(field, torch.ones(1, 4), Effort.named("quick"), torch.Generator())
-        >>> flow, twin = in_both_precisions(field, target)
-        >>> flow(torch.ones(1, 4)).shape, twin
-        (torch.Size([1, 4]), None)
-    """
+    """Return a field at the time of the step that uses it, and the same in float32."""
+    # The second is None where attacks do not run in float64 beside float32 parameters.
     time = float(getattr(target.module, "time", 0.0))
     other = coarse_copy(field, target)
     if other is None:
@@ -77,17 +64,7 @@ def in_both_precisions(field: nn.Module, target: Target) -> tuple[Map, Map | Non
 
 
 def constant(field: nn.Module, name: str) -> float:
-    """Return a constant of a field, read anew, as a number.
-
-    Raises:
-        NotAttackedError: if the field reports none.
-
-    Example:
-        >>> constant(nn.Identity(), "lipschitz")
-        Traceback (most recent call last):
-            ...
-        darboux.certification._finding.NotAttackedError: Identity reports no lipschitz()
-    """
+    """Return a constant of a field, read anew, as a number."""
     report: Constant | None = getattr(field, name, None)
     value = None if report is None else report()
     if value is None:
@@ -128,11 +105,9 @@ def _pairs(problem: Problem, points: Tensor) -> Trial:
 
 
 def _eigenvalue(problem: Problem, points: Tensor) -> Trial:
-    """Return the largest Rayleigh quotient of Df that power iteration with a shift finds.
-
-    With s >= ‖Df‖ the matrix (Df + Df*)/2 + s has its largest eigenvalue in modulus where
-    that of the symmetric part is largest.
-    """
+    """Return the largest Rayleigh quotient of Df that power iteration with a shift finds."""
+    # With s >= ‖Df‖ the matrix (Df + Df*)/2 + s has its largest eigenvalue in modulus where
+    # that of the symmetric part is largest.
     points = points[: problem.chunk]
     jacobian = Jacobian(problem.call, points)
     v = unit(problem.target.randn(*points.shape))
@@ -181,10 +156,8 @@ def _number(step: nn.Module, name: str) -> float:
 
 
 def _walked(step: nn.Module, target: Target, h: float) -> tuple[float, float] | None:
-    """Return (h + what forward differs from a step of size h, tolerance), or None.
-
-    The step is taken once by the module and once by its integrator with the reported h.
-    """
+    """Return (h + what forward differs from a step of size h, tolerance), or None."""
+    # The step is taken once by the module and once by its integrator with the reported h.
     field, integrator = getattr(step, "field", None), getattr(step, "integrator", None)
     if field is None or integrator is None:
         return None

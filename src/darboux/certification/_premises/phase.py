@@ -85,38 +85,14 @@ def _(premise: AutonomousField, target: Target) -> Finding:
 
 
 def places(field: Any, target: Target) -> tuple[Problem, Tensor]:
-    """Return a field at the step's time as a problem, and points to try.
-
-    Example:
-        >>> import darboux as dx
-        >>> from darboux.certification._target import Effort
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> target = Target(field, torch.ones(1, 4), Effort.named("quick"), generator)
-        >>> places(field, target)[1].shape[1:]
-        torch.Size([4])
-    """
+    """Return a field at the step's time as a problem, and points to try."""
     flow, twin = in_both_precisions(field, target)
     problem = Problem(flow, windowed(flow, target), twin=twin)
     return problem, sample_points(problem, cost=6.0)[:16].detach()
 
 
 def difference(name: str, left: Tensor, right: Tensor, problem: Problem, points: Tensor) -> Trial:
-    """Return how far two values differ, relative to their size, as a trial.
-
-    Raises:
-        NotAttackedError: if the two have different shapes.
-
-    Example:
-        >>> import darboux as dx
-        >>> from darboux.certification._target import Effort
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> target = Target(field, torch.ones(1, 4), Effort.named("quick"), generator)
-        >>> problem, points = places(field, target)
-        >>> difference("same", points, points, problem, points).measured
-        0.0
-    """
+    """Return how far two values differ, relative to their size, as a trial."""
     if left.shape != right.shape:
         msg = f"{name}: shapes {tuple(left.shape)} and {tuple(right.shape)} differ"
         raise NotAttackedError(msg)
@@ -140,19 +116,7 @@ def _time(target: Target) -> float:
 
 
 def energy_gradient(field: nn.Module, target: Target, points: Tensor) -> Tensor:
-    """Return ∇H of the field's own ``energy`` at points, by automatic differentiation.
-
-    Raises:
-        NotAttackedError: if the field has no energy.
-
-    Example:
-        >>> import darboux as dx
-        >>> from darboux.certification._target import Effort
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> target = Target(field, torch.ones(1, 4), Effort.named("quick"), torch.Generator())
-        >>> energy_gradient(field, target, torch.ones(3, 4)).shape
-        torch.Size([3, 4])
-    """
+    """Return ∇H of the field's own ``energy`` at points, by automatic differentiation."""
     energy: Callable[[float, Tensor], Tensor] | None = getattr(field, "energy", None)
     if energy is None:
         msg = f"{type(field).__name__} has no method energy(t, z)"

@@ -59,25 +59,8 @@ def linear(subject: object) -> Linear:
 
 
 def probes(map: Linear, target: Target, *, batch: int = 2) -> list[Tensor]:
-    """Return random inputs (batch, in_features, *space) at every size that the map accepts.
-
-    The first has the example's own image size (cut to a moderate one).
-
-    Raises:
-        NotAttackedError: if the map accepts none of the sizes.
-
-    Example:
-        >>> from darboux.certification._target import Effort
-        >>> class Double(torch.nn.Module):
-        ...     in_features, out_features, dim = 3, 3, 1
-        ...
-        ...     def forward(self, x):
-        ...         return 2 * x
-        >>> quick, generator = Effort.named("quick"), torch.Generator().manual_seed(0)
-        >>> target = Target(Double(), torch.ones(1, 3, 10), quick, generator)
-        >>> [x.shape[-1] for x in probes(target.module, target)]
-        [10, 8, 7, 5, 12]
-    """
+    """Return random inputs (batch, in_features, *space) at every size that the map accepts."""
+    # The first has the example's own image size (cut to a moderate one).
     fitting, reason = [], "no size was tried"
     for space in _spaces(map.dim, target):
         x = target.randn(batch, map.in_features, *space)
@@ -122,15 +105,8 @@ class _Linear:
 def strongest(
     call: Callable[[Tensor], Tensor], *, start: Tensor, iterations: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the largest stretch of a linear map found by power iteration, and its vector.
-
-    Uses the derivative of `call` for the transpose, never an ``adjoint`` that may be wrong.
-
-    Example:
-        >>> value, _ = strongest(lambda x: 2 * x, start=torch.ones(1, 3), iterations=4)
-        >>> round(float(value), 5)
-        2.0
-    """
+    """Return the largest stretch of a linear map found by power iteration, and its vector."""
+    # Uses the derivative of `call` for the transpose, never an ``adjoint`` that may be wrong.
     values, vectors = largest_singular(_Linear(call, start), start, iterations=iterations)
     k = int(values.argmax())
     return values[k], vectors[k]

@@ -14,11 +14,9 @@ _ZOOMS = 12
 
 @attack_premise.register
 def _(premise: SlopesWithin, target: Target) -> Finding:
-    """Look for difference quotients outside [lower, upper], and for entries that mix.
-
-    An elementwise function is a function of one variable per channel, so all channels
-    are searched at once: pairs at all scales, then again and again around the worst.
-    """
+    """Look for difference quotients outside [lower, upper], and for entries that mix."""
+    # An elementwise function is a function of one variable per channel, so all channels
+    # are searched at once: pairs at all scales, then again and again around the worst.
     call = _by_channel(premise.subject, target)
     high = _search(call, target, sign=1.0)
     low = _search(call, target, sign=-1.0)

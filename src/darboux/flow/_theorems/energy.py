@@ -22,23 +22,7 @@ if TYPE_CHECKING:
 
 
 def energy(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
-    """Return what is known about the energy of the field along a step.
-
-    Args:
-        step: the step.
-        contractive: what `contraction` found, since its bounds need not be found twice.
-
-    Source: sections 2.1.1 and 2.2.2.
-
-    Example:
-        >>> import darboux as dx
-        >>> from darboux.flow._theorems import contraction
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=1))
-        >>> step = flow.chain()[0][1]
-        >>> [claim.structure for claim in energy(step, contraction(step))]
-        [Dissipative()]
-    """
+    """Return what is known about the energy of the field along a step."""
     return _discrete_gradient(step) or _descent(step, contractive)
 
 
@@ -64,11 +48,9 @@ def _autonomous(step: Step) -> AutonomousField:
 
 
 def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
-    """Return that a gradient field's own potential does not rise.
-
-    Descent lemma: V(z') <= V(z) - h (1 - h/limit) ‖f‖² for Euler with h <= limit.
-    Convexity: V(z) >= V(z') + ⟨∇V(z'), z - z'⟩ = V(z') + h ‖∇V(z')‖² for implicit Euler.
-    """
+    """Return that a gradient field's own potential does not rise."""
+    # Descent lemma: V(z') <= V(z) - h (1 - h/limit) ‖f‖² for Euler with h <= limit.
+    # Convexity: V(z) >= V(z') + ⟨∇V(z'), z - z'⟩ = V(z') + h ‖∇V(z')‖² for implicit Euler.
     a = _single_stage(step.integrator)
     explicit = a == 0 and len(contractive) > 0
     implicit = a == 1 and step.field.cocoercivity() is not None

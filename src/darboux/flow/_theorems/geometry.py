@@ -26,17 +26,7 @@ if TYPE_CHECKING:
 
 
 def symplecticity(step: Step) -> list[Claim]:
-    """Return that a symplectic method steps a canonical field f = J∇H by a symplectic map.
-
-    Source: sections 2.1.2 and 2.2.2, equation (22).
-
-    Example:
-        >>> import darboux as dx
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=1)
-        >>> symplecticity(flow.chain()[0][1])
-        []
-    """
+    """Return that a symplectic method steps a canonical field f = J∇H by a symplectic map."""
     if not (step.integrator.symplectic and step.field.canonical):
         return []
     premises: tuple[Premise, ...] = (CanonicalField(step.field),)
@@ -47,17 +37,7 @@ def symplecticity(step: Step) -> list[Claim]:
 
 
 def volume(step: Step) -> list[Claim]:
-    """Return that a composition of shears, or of divergence-free parts, has determinant 1.
-
-    Source: sections 2.2.3 and 2.4.2.
-
-    Example:
-        >>> import darboux as dx
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=1)
-        >>> volume(flow.chain()[0][1])
-        []
-    """
+    """Return that a composition of shears, or of divergence-free parts, has determinant 1."""
     field = step.field
     if not step.integrator.by_parts:
         return []
@@ -73,17 +53,7 @@ def volume(step: Step) -> list[Claim]:
 
 
 def inverse(step: Step) -> list[Claim]:
-    """Return that shears and flows of parts are undone one by one, in reverse order.
-
-    Source: sections 2.2.3 and 4.1.
-
-    Example:
-        >>> import darboux as dx
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=1)
-        >>> inverse(flow.chain()[0][1])
-        []
-    """
+    """Return that shears and flows of parts are undone one by one, in reverse order."""
     field, integrator = step.field, step.integrator
     if integrator.doubled or not integrator.by_parts or lacks(integrator, "step_back"):
         return []
@@ -99,20 +69,10 @@ def inverse(step: Step) -> list[Claim]:
 
 
 def reversibility(step: Step) -> list[Claim]:
-    """Return ρφρφ = id for symmetric methods and fields with f(ρz) = -ρf(z).
-
-    A method commutes with the linear map ρ, so ρΦ_hρ is the step of -f, Φ_{-h}; a symmetric
-    method has Φ_{-h} = Φ_h⁻¹.
-
-    Source: section 2.2.2; Hairer, Lubich and Wanner, Geometric Numerical Integration, V.1.
-
-    Example:
-        >>> import darboux as dx
-        >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=1)
-        >>> reversibility(flow.chain()[0][1])
-        []
-    """
+    """Return ρφρφ = id for symmetric methods and fields with f(ρz) = -ρf(z)."""
+    # A method commutes with the linear map ρ, so ρΦ_hρ is the step of -f, Φ_{-h}; a symmetric
+    # method has Φ_{-h} = Φ_h⁻¹.
+    # Hairer, Lubich and Wanner, Geometric Numerical Integration, V.1.
     field, integrator = step.field, step.integrator
     if not (integrator.symmetric and field.reversible and field.autonomous) or integrator.doubled:
         return []
@@ -122,24 +82,11 @@ def reversibility(step: Step) -> list[Claim]:
 
 
 def equivariance(step: Step) -> list[Claim]:
-    """Return that the step commutes with a group where its field does.
-
-    Runge-Kutta methods, shears that treat both halves of phase space alike, and discrete
-    gradients made of inner products commute with every orthogonal map π that f commutes with:
-    their formulas hold for π z as they do for z. Methods that treat coordinates one by one
-    (Itoh-Abe, splittings into parts) do not.
-
-    Source: section 5, equation (50).
-
-    Example:
-        >>> import darboux as dx
-        >>> scalars = dx.symmetry.Feature(dx.symmetry.Cyclic(4), ["trivial"] * 2)
-        >>> conv = dx.symmetry.EquivariantConv(scalars, scalars, kernel=3, dim=2)
-        >>> field = dx.fields.GradientField(conv, dx.activations.ReLU())
-        >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=1))
-        >>> [type(claim.structure).__name__ for claim in equivariance(flow.chain()[0][1])]
-        ['Equivariant']
-    """
+    """Return that the step commutes with a group where its field does."""
+    # Runge-Kutta methods, shears that treat both halves of phase space alike, and discrete
+    # gradients made of inner products commute with every orthogonal map π that f commutes with:
+    # their formulas hold for π z as they do for z. Methods that treat coordinates one by one
+    # (Itoh-Abe, splittings into parts) do not.
     integrator, found = step.integrator, step.field.equivariant()
     if found is None or found.source is None or not integrator.equivariant:
         return []

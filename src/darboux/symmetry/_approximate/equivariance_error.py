@@ -66,16 +66,7 @@ def equivariance_error(
 
 
 def commutator(stencil: Stencil, source: Feature, target: Feature, g: Element) -> ExponentialSum:
-    """Return Â(Mξ) ρ(g) - ρ'(g) Â(ξ) as a sum of plane waves: Mξ·t = ξ·Mᵀt.
-
-    Example:
-        >>> from darboux.linear import Conv
-        >>> from darboux.symmetry import Cyclic, Feature
-        >>> stencil = stencil_of(Conv(1, 1, kernel=3, dim=2))
-        >>> scalar = Feature(Cyclic(8), ["trivial"])
-        >>> len(commutator(stencil, scalar, scalar, 1).points)  # the centre is in both
-        17
-    """
+    """Return Â(Mξ) ρ(g) - ρ'(g) Â(ξ) as a sum of plane waves: Mξ·t = ξ·Mᵀt."""
     symbol = symbol_sum(stencil)
     moved = symbol.points @ point_action(source, g, stencil.dim)  # rows are (Mᵀt)ᵀ
     first = ExponentialSum(moved, symbol.matrices @ source.matrix(g))

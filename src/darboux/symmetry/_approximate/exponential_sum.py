@@ -13,24 +13,8 @@ from darboux.symmetry._approximate.largest import Bracket, largest_singular_valu
 
 
 def ball_samples(dim: int, n: int) -> Tensor:
-    """Return cos ψ · d for n equispaced values of ψ and of every polar angle of d.
-
-    One of every pair ±ξ is kept, and the outermost come first; all lie in the closed ball.
-
-    Args:
-        dim: 1, 2 or 3.
-        n: samples per full turn, a multiple of four.
-
-    Returns:
-        (points, dim), float64.
-
-    Raises:
-        ValueError: if dim is none of these.
-
-    Example:
-        >>> ball_samples(1, 4).flatten().tolist()
-        [1.0, 0.0]
-    """
+    """Return cos ψ · d for n equispaced values of ψ and of every polar angle of d."""
+    # One of every pair ±ξ is kept, and the outermost come first; all lie in the closed ball.
     turn = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
     radius = turn[: n // 4 + 1].cos()
     radius[-1] = 0.0
@@ -156,27 +140,12 @@ class ExponentialSum:
 
 
 def with_slack(sampled: float, rest: float, ratio: float) -> float:
-    """Return (sampled + rest)/cos(π ratio) + rest: a supremum from samples along one angle.
-
-    Args:
-        sampled: the largest of n samples.
-        rest: how far the function is from a trigonometric polynomial of degree N.
-        ratio: N/n < 1/2.
-
-    Example:
-        >>> with_slack(1.0, 0.0, 0.0)
-        1.0
-    """
+    """Return (sampled + rest)/cos(π ratio) + rest: a supremum from samples along one angle."""
     return (sampled + rest) / math.cos(math.pi * ratio) + rest
 
 
 def rate_for(axes: int) -> int:
-    """Return how many samples per degree determine a supremum over some angles within 6 %.
-
-    Example:
-        >>> rate_for(2)
-        14
-    """
+    """Return how many samples per degree determine a supremum over some angles within 6 %."""
     return _RATE[min(4, axes)]
 
 

@@ -30,20 +30,8 @@ _FIRST = 8  # matrices whose singular values are computed before the others are 
 
 
 def largest_singular_value(points: Tensor, matrices: Tensor, frequencies: Tensor) -> float:
-    """Return max_j ‖Σ_s C_s e^{iξ_j·s}‖₂.
-
-    Most frequencies are ruled out by ‖D‖₂ <= ‖D‖_F and ‖D‖₂² <= ‖D*D‖_F.
-
-    Args:
-        points: s, (count, dim).
-        matrices: C_s, (count, out, in).
-        frequencies: ξ_j, (J, dim).
-
-    Example:
-        >>> one = torch.ones(1, 1, dtype=torch.float64)
-        >>> largest_singular_value(one, 2 * one[None], one)
-        2.0
-    """
+    """Return max_j ‖Σ_s C_s e^{iξ_j·s}‖₂."""
+    # Most frequencies are ruled out by ‖D‖₂ <= ‖D‖_F and ‖D‖₂² <= ‖D*D‖_F.
     best = 0.0
     size = matrices[0].numel()
     for part in frequencies.split(max(1, _ENTRIES // max(size, len(points)))):
@@ -52,13 +40,7 @@ def largest_singular_value(points: Tensor, matrices: Tensor, frequencies: Tensor
 
 
 def evaluate(points: Tensor, matrices: Tensor, frequencies: Tensor) -> Tensor:
-    """Return D(ξ_j) = Σ_s C_s e^{iξ_j·s}, (J, out, in), complex128.
-
-    Example:
-        >>> one = torch.ones(1, 1, dtype=torch.float64)
-        >>> evaluate(one, one[None], 0 * one).item()
-        (1+0j)
-    """
+    """Return D(ξ_j) = Σ_s C_s e^{iξ_j·s}, (J, out, in), complex128."""
     angle = frequencies @ points.T
     flat = matrices.flatten(1)
     real, imaginary = angle.cos() @ flat, angle.sin() @ flat

@@ -62,11 +62,7 @@ def near_claim(
 def _types(
     convolution: Stencil | StencilMap, source: Feature | None, target: Feature | None
 ) -> tuple[Feature, Feature]:
-    """Return the types, asked from the map where they are not given.
-
-    Raises:
-        TypeError: if it does not know them.
-    """
+    """Return the types, asked from the map where they are not given."""
     if source is not None and target is not None:
         return source, target
     ask = getattr(convolution, "equivariant", None)

@@ -16,17 +16,7 @@ from darboux.symmetry._groups import Element
 
 
 def stencil_of(what: Stencil | StencilMap) -> Stencil:
-    """Return the kernel of a map, in float64, without derivatives.
-
-    Raises:
-        TypeError: if it is neither a stencil nor a map that has one.
-        ValueError: if it is dense.
-
-    Example:
-        >>> from darboux.linear import Conv
-        >>> stencil_of(Conv(1, 1, kernel=3, dim=2)).weight.dtype
-        torch.float64
-    """
+    """Return the kernel of a map, in float64, without derivatives."""
     stencil: object = what.stencil() if isinstance(what, StencilMap) else what
     if not isinstance(stencil, Stencil):
         msg = (
@@ -41,43 +31,20 @@ def stencil_of(what: Stencil | StencilMap) -> Stencil:
 
 
 def symbol_sum(stencil: Stencil) -> ExponentialSum:
-    """Return Â(ξ) = Σ_t K(t) e^{iξ·t}: A maps v e^{iξ·p} to Â(ξ) v e^{iξ·p}.
-
-    Example:
-        >>> from darboux.linear import Conv
-        >>> symbol_sum(stencil_of(Conv(1, 2, kernel=3, dim=2))).matrices.shape
-        torch.Size([9, 2, 1])
-    """
+    """Return Â(ξ) = Σ_t K(t) e^{iξ·t}: A maps v e^{iξ·p} to Â(ξ) v e^{iξ·p}."""
     offsets = kernel_offsets(stencil.kernel) + torch.tensor(stencil.origin)
     return ExponentialSum(offsets.double(), stencil.weight.flatten(2).movedim(2, 0))
 
 
 def point_action(feature: Feature, g: Element, dim: int) -> Tensor:
-    """Return the matrix by which g moves the points of the plane, (dim, dim).
-
-    A group that acts on features only moves none.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic, Feature
-        >>> point_action(Feature(Cyclic(4), ["trivial"]), 2, 2).tolist()
-        [[-1.0, 0.0], [0.0, -1.0]]
-    """
+    """Return the matrix by which g moves the points of the plane, (dim, dim)."""
+    # A group that acts on features only moves none.
     group = feature.group
     return group.action(g) if group.dim else torch.eye(dim, dtype=torch.float64)
 
 
 def check_types(stencil: Stencil, source: Feature, target: Feature) -> None:
-    """Refuse features that are not those of a map.
-
-    Raises:
-        ValueError: if channels, axes or groups do not fit.
-
-    Example:
-        >>> from darboux.linear import Conv
-        >>> from darboux.symmetry import Cyclic, Feature
-        >>> one = Feature(Cyclic(4), ["trivial"])
-        >>> check_types(stencil_of(Conv(1, 1, kernel=3, dim=2)), one, one)
-    """
+    """Refuse features that are not those of a map."""
     if source.group != target.group:
         msg = (
             f"Expected source and target of one group; got {source.group.describe()} and "
@@ -100,15 +67,7 @@ def check_types(stencil: Stencil, source: Feature, target: Feature) -> None:
 
 
 def check_band(band: float) -> float:
-    """Return the band, or refuse one that is none.
-
-    Raises:
-        ValueError: if it is not positive and finite.
-
-    Example:
-        >>> check_band(1.0)
-        1.0
-    """
+    """Return the band, or refuse one that is none."""
     if not (isinstance(band, (int, float)) and math.isfinite(band) and band > 0):
         msg = (
             f"Expected a band > 0, the largest frequency in radians per pixel; got {band!r}. Use, "

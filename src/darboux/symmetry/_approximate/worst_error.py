@@ -105,10 +105,8 @@ def _planar(
 def _commuting(
     stencil: Stencil, source: Feature, target: Feature
 ) -> tuple[tuple[Element, ...], float]:
-    """Return the elements of the grid with which A commutes, and how well it does.
-
-    The supremum of a sum of plane waves is at most the sum of the norms of its matrices.
-    """
+    """Return the elements of the grid with which A commutes, and how well it does."""
+    # The supremum of a sum of plane waves is at most the sum of the norms of its matrices.
     limit = _EXACT * symbol_sum(stencil).triangle()
     found = {
         g: commutator(stencil, source, target, g).triangle() for g in source.group.grid_elements()
@@ -132,11 +130,9 @@ def _representatives(group: FiniteGroup, exact: tuple[int, ...]) -> Iterator[int
 
 
 def _angles(group: Group, n: int, *, symmetric: bool) -> Iterator[Element]:
-    """Yield the elements at n equispaced angles, those left out that symmetry makes superfluous.
-
-    Rotations by β, -β and β + π/2 have one error where quarter turns commute; a reflection that
-    commutes, too, adds no other.
-    """
+    """Yield the elements at n equispaced angles, those left out that symmetry makes superfluous."""
+    # Rotations by β, -β and β + π/2 have one error where quarter turns commute; a reflection that
+    # commutes, too, adds no other.
     last = n // 8 if symmetric else n // 2
     for k in range(last + 1):
         angle = 2 * math.pi * k / n

@@ -122,34 +122,17 @@ _EQUAL_CHARACTERS = 1e-3  # characters are rounded sums of roots of unity
 
 @lru_cache(maxsize=32)
 def irrep_tables(group: FiniteGroup) -> dict[str, Tensor]:
-    """Return all real irreducible representations of a finite group, by name.
-
-    The regular representation commutes with every A[g, h] = a(g⁻¹h). Where a(g) = a(g⁻¹) is
-    random A is symmetric, and each of its eigenspaces is irreducible with probability one. The
-    projection onto it is of the same form, P[g, h] = p(g⁻¹h), and the iteration
-    p <- 3 p∗p - 2 p∗p∗p makes it one to rounding. A real character χ is irreducible exactly if
-    the means of χ(g)² and χ(g²) add to 2: (1, 1), (2, 0) and (4, -2) for the three types. Those
-    that are distinct are kept, and are all of them when Σ d²/e = |G|, e the mean of χ(g)².
-
-    Names are the dimensions, with letters from the second one on: "1" (the trivial one), "1b",
-    "2", ... Equal dimensions are sorted by character.
-
-    Shapes: each table is (order, d, d), float64.
-
-    Source: Dixon 1970, Computing irreducible representations of groups; Serre 1977, Linear
-    Representations of Finite Groups, section 13.2 (the three types).
-
-    Args:
-        group: the group; its elements are enumerated with the identity first.
-
-    Raises:
-        ArithmeticError: if the eigenvalues are not clear, which rounding makes very unlikely.
-
-    Example:
-        >>> from darboux.symmetry import Dihedral
-        >>> {name: len(table[0]) for name, table in irrep_tables(Dihedral(3)).items()}
-        {'1': 1, '1b': 1, '2': 2}
-    """
+    """Return all real irreducible representations of a finite group, by name."""
+    # The regular representation commutes with every A[g, h] = a(g⁻¹h). Where a(g) = a(g⁻¹) is
+    # random A is symmetric, and each of its eigenspaces is irreducible with probability one. The
+    # projection onto it is of the same form, P[g, h] = p(g⁻¹h), and the iteration
+    # p <- 3 p∗p - 2 p∗p∗p makes it one to rounding. A real character χ is irreducible exactly if
+    # the means of χ(g)² and χ(g²) add to 2: (1, 1), (2, 0) and (4, -2) for the three types. Those
+    # that are distinct are kept, and are all of them when Σ d²/e = |G|, e the mean of χ(g)².
+    # Names are the dimensions, with letters from the second one on: "1" (the trivial one), "1b",
+    # "2", ... Equal dimensions are sorted by character.
+    # Dixon 1970, Computing irreducible representations of groups; Serre 1977, Linear
+    # Representations of Finite Groups, section 13.2 (the three types).
     products = group.products()
     inverse = (products == 0).nonzero()[:, 1]
     quotients = products[inverse]  # entry (g, h) is g⁻¹h
@@ -216,11 +199,9 @@ def _table(p: Tensor, products: Tensor, quotients: Tensor) -> Tensor:
 
 
 def _columns(p: Tensor, quotients: Tensor) -> tuple[Tensor, Tensor]:
-    """Return columns of P that span its image, and C of their products: a pivoted Cholesky.
-
-    The first column of which a good part is new comes next: so the choice depends on P alone,
-    not on how eigenvectors were chosen.
-    """
+    """Return columns of P that span its image, and C of their products: a pivoted Cholesky."""
+    # The first column of which a good part is new comes next: so the choice depends on P alone,
+    # not on how eigenvectors were chosen.
     order = len(p)
     rank = round(float(p[0]) * order)
     rest, factor = p[:1].expand(order), p.new_zeros(order, 0)

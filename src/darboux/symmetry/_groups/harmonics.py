@@ -61,11 +61,7 @@ def _profile(degree: int, m: int, pole: Tensor) -> Tensor:
 
 
 def _check(degree: int, points: Tensor) -> None:
-    """Refuse degrees and points that have no harmonics.
-
-    Raises:
-        ValueError: if the degree is negative, or the points are no unit vectors of space.
-    """
+    """Refuse degrees and points that have no harmonics."""
     if degree < 0:
         msg = f"spherical_harmonics: expected a degree >= 0; got {degree}."
         raise ValueError(msg)

@@ -49,37 +49,18 @@ def closure(
 
 
 def integer_product(a: IntegerMatrix, b: IntegerMatrix) -> IntegerMatrix:
-    """Return the product of two integer matrices, by rows.
-
-    Example:
-        >>> integer_product(((0, -1), (1, 0)), ((0, -1), (1, 0)))
-        ((-1, 0), (0, -1))
-    """
+    """Return the product of two integer matrices, by rows."""
     columns = tuple(zip(*b, strict=True))
     return tuple(tuple(sum(map(int.__mul__, row, column)) for column in columns) for row in a)
 
 
 def even_and_odd(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the representations that -I leaves ("g") or negates ("u").
-
-    Example:
-        >>> even_and_odd(("A", "E"))
-        ('Ag', 'Eg', 'Au', 'Eu')
-    """
+    """Return the names of the representations that -I leaves ("g") or negates ("u")."""
     return tuple(f"{name}{parity}" for parity in "gu" for name in names)
 
 
 def with_inversion(table: Tensor, *, parity: str) -> Tensor:
-    """Return a table over rotations R continued to -R: by ψ(-R) = ψ(R) or -ψ(R).
-
-    Args:
-        table: ψ, (order, d, d).
-        parity: "g" (even) or "u" (odd).
-
-    Example:
-        >>> with_inversion(torch.ones(1, 1, 1), parity="u").flatten().tolist()
-        [1.0, -1.0]
-    """
+    """Return a table over rotations R continued to -R: by ψ(-R) = ψ(R) or -ψ(R)."""
     return torch.cat([table, table if parity == "g" else -table]) + 0.0  # no negative zeros
 
 

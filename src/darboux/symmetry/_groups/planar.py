@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
 
 def rotations(steps: Tensor, frequency: int, n: int) -> Tensor:
-    """Return rotations by 2π·frequency·steps/n, (len(steps), 2, 2), exact at quarter turns.
-
-    Example:
-        >>> rotations(torch.tensor([1]), 1, 4).tolist()
-        [[[0.0, -1.0], [1.0, 0.0]]]
-    """
+    """Return rotations by 2π·frequency·steps/n, (len(steps), 2, 2), exact at quarter turns."""
     return torch.stack([_rotation(int(step) * frequency % n, n) for step in steps])
 
 
@@ -35,12 +30,7 @@ def _rotation(step: int, n: int) -> Tensor:
 
 
 def turn(angle: float) -> Tensor:
-    """Return the rotation by an angle in radians, exact where it is a quarter turn in rounding.
-
-    Example:
-        >>> turn(math.pi).tolist()
-        [[-1.0, 0.0], [0.0, -1.0]]
-    """
+    """Return the rotation by an angle in radians, exact where it is a quarter turn in rounding."""
     quarters = angle / (math.pi / 2)
     if abs(quarters - round(quarters)) < 1e-12:
         return _rotation(round(quarters) % 4, 4)
@@ -49,37 +39,19 @@ def turn(angle: float) -> Tensor:
 
 
 def mirror() -> Tensor:
-    """Return the reflection (x, y) -> (x, -y).
-
-    Example:
-        >>> mirror().tolist()
-        [[1.0, 0.0], [0.0, -1.0]]
-    """
+    """Return the reflection (x, y) -> (x, -y)."""
     return torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
 
 
 def positive_order(name: str, n: object) -> None:
-    """Refuse a number of rotations that is no positive integer.
-
-    Raises:
-        ValueError: if it is none.
-
-    Example:
-        >>> positive_order("Cyclic", 4)
-    """
+    """Refuse a number of rotations that is no positive integer."""
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         msg = f"{name}: expected a number of rotations n >= 1; got {n!r}. Use, for instance, 4."
         raise ValueError(msg)
 
 
 def unknown_irrep(group: Group, name: object) -> ValueError:
-    """Return the error about a name that no irreducible representation has.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> print(unknown_irrep(Cyclic(2), "5"))
-        C2: expected an irreducible representation among '0', '1'; got '5'.
-    """
+    """Return the error about a name that no irreducible representation has."""
     known = ", ".join(repr(known) for known in group.irreps(3))
     more = ", ..." if group.order is None or len(group.irreps(4)) > len(group.irreps(3)) else ""
     msg = (

@@ -19,10 +19,7 @@ _ROUNDING = 1e-9
 
 
 class MatrixGroup(Group):
-    """A group of orthogonal matrices; an element is its own action on space, (3, 3), float64.
-
-    Source: section 5.1.
-    """
+    """A group of orthogonal matrices; an element is its own action on space, (3, 3), float64."""
 
     dim = 3
 
@@ -40,19 +37,7 @@ class MatrixGroup(Group):
 
 
 def orthogonal(matrix: Tensor, *, what: str) -> Tensor:
-    """Return an orthogonal matrix of space in float64, or refuse one that is none.
-
-    Args:
-        matrix: (3, 3).
-        what: what was expected, for the message.
-
-    Raises:
-        ValueError: if it has another shape, or is not orthogonal.
-
-    Example:
-        >>> orthogonal(torch.eye(3), what="a rotation").dtype
-        torch.float64
-    """
+    """Return an orthogonal matrix of space in float64, or refuse one that is none."""
     found = torch.as_tensor(matrix, dtype=torch.float64)
     eye = torch.eye(3, dtype=torch.float64)
     if found.shape != (3, 3) or not bool(((found @ found.T - eye).abs() < _ROUNDING).all()):

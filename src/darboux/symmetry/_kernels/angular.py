@@ -14,36 +14,16 @@ _NEAR = 1e-11  # eigenvalues of means are 1 to rounding, or further from it
 
 
 def fixed_vectors(matrices: Tensor) -> Tensor:
-    """Return an orthonormal basis of {x : M x = x for all M}, (count, n).
-
-    They are the eigenvectors of the symmetric part of the mean of M for the eigenvalue 1, since
-    xᵀM x <= |x|² with equality only where M x = x.
-
-    Args:
-        matrices: orthogonal M, (matrices, n, n), at least one, float64.
-
-    Example:
-        >>> swap = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]], dtype=torch.float64)
-        >>> fixed_vectors(swap).abs().round(decimals=4)
-        tensor([[0.7071, 0.7071]], dtype=torch.float64)
-    """
+    """Return an orthonormal basis of {x : M x = x for all M}, (count, n)."""
+    # They are the eigenvectors of the symmetric part of the mean of M for the eigenvalue 1, since
+    # xᵀM x <= |x|² with equality only where M x = x.
     mean = matrices.mean(dim=0)
     values, vectors = torch.linalg.eigh((mean + mean.T) / 2)
     return vectors[:, values > 1 - _NEAR * len(mean)].T
 
 
 def commuting_maps(first: Tensor, second: Tensor) -> Tensor:
-    """Return an orthonormal basis of {A : B A = A M for all pairs}, (count, n₂, n₁).
-
-    Args:
-        first: orthogonal M, (pairs, n₁, n₁).
-        second: orthogonal B, (pairs, n₂, n₂).
-
-    Example:
-        >>> turn = torch.tensor([[[0.0, -1.0], [1.0, 0.0]]], dtype=torch.float64)
-        >>> commuting_maps(turn, turn).shape
-        torch.Size([2, 2, 2])
-    """
+    """Return an orthonormal basis of {A : B A = A M for all pairs}, (count, n₂, n₁)."""
     n1, n2 = first.shape[1], second.shape[1]
     # vec(B A Mᵀ) = (B ⊗ M) vec(A), rows of A one after another
     moved = torch.einsum("gij,gkl->gikjl", second, first).reshape(-1, n2 * n1, n2 * n1)
@@ -51,26 +31,9 @@ def commuting_maps(first: Tensor, second: Tensor) -> Tensor:
 
 
 def solved_angular(group: Group, source: str, target: str, *, frequency: int) -> Tensor:
-    """Return the kernels ψ₁ -> ψ₂ of one frequency, as coefficients of harmonics.
-
-    With harmonics Y(g t) = D(g) Y(t), k(t) = Σ_j A_j Y_j(t) is equivariant if and only if
-    A (ψ₁(g) ⊗ D(g)) = ψ₂(g) A for generators g, where A maps pairs (i, j) to ψ₂.
-
-    Shapes: (count, d₂, d₁, harmonics).
-
-    Source: section 5.1.2.
-
-    Args:
-        group: any group that acts on the plane or on space.
-        source: the name of ψ₁.
-        target: the name of ψ₂.
-        frequency: of the harmonics, their degree in space.
-
-    Example:
-        >>> from darboux.symmetry import SO2
-        >>> solved_angular(SO2(), "0", "1", frequency=1).shape
-        torch.Size([2, 2, 1, 2])
-    """
+    """Return the kernels ψ₁ -> ψ₂ of one frequency, as coefficients of harmonics."""
+    # With harmonics Y(g t) = D(g) Y(t), k(t) = Σ_j A_j Y_j(t) is equivariant if and only if
+    # A (ψ₁(g) ⊗ D(g)) = ψ₂(g) A for generators g, where A maps pairs (i, j) to ψ₂.
     first, second = _generating(group, source), _generating(group, target)
     turned = _turned(group, frequency)
     pairs = torch.einsum("gij,gkl->gikjl", first, turned)

@@ -19,23 +19,7 @@ _LARGEST_DIM = 3
 def check_request(
     name: str, source: Representation, target: Representation, *, kernel: int, dim: int
 ) -> None:
-    """Refuse a request for kernels that cannot be.
-
-    Args:
-        name: who asks, for the message.
-        source: the representation that kernels map from.
-        target: the representation that kernels map to.
-        kernel: taps per axis.
-        dim: spatial axes.
-
-    Raises:
-        TypeError: if source or target is no representation, or the groups differ.
-        ValueError: if kernel < 1, or the group does not act on `dim` axes.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic, regular
-        >>> check_request("it", regular(Cyclic(4)), regular(Cyclic(4)), kernel=3, dim=2)
-    """
+    """Refuse a request for kernels that cannot be."""
     both: tuple[object, ...] = (source, target)
     for given in both:
         if not isinstance(given, Representation):

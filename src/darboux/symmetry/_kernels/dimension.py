@@ -117,27 +117,14 @@ def _by_content(source: Representation, target: Representation) -> int:
 
 
 def characters(representation: Representation) -> Tensor:
-    """Return tr ρ(g) for all elements of a finite group, (order,).
-
-    Example:
-        >>> from darboux.symmetry import Cyclic, regular
-        >>> characters(regular(Cyclic(3))).tolist()
-        [3.0, 0.0, 0.0]
-    """
+    """Return tr ρ(g) for all elements of a finite group, (order,)."""
     return representation.matrices().diagonal(dim1=1, dim2=2).sum(dim=1)
 
 
 def harmonic_characters(group: FiniteGroup, frequency: int) -> Tensor:
-    """Return the trace of g on harmonics of a frequency f, for all g, (order,).
-
-    In the plane, 2 cos fθ for the rotation by θ, 0 for reflections, and 1 where f = 0. In space,
-    1 + 2 Σ_{k<=f} cos kθ for the rotation by θ, and (-1)^f times that for its negative.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> harmonic_characters(Cyclic(2), 1).tolist()
-        [2.0, -2.0]
-    """
+    """Return the trace of g on harmonics of a frequency f, for all g, (order,)."""
+    # In the plane, 2 cos fθ for the rotation by θ, 0 for reflections, and 1 where f = 0. In space,
+    # 1 + 2 Σ_{k<=f} cos kθ for the rotation by θ, and (-1)^f times that for its negative.
     actions = torch.stack([group.action(g) for g in group.elements()])
     signs = torch.linalg.det(actions).sign()
     trace = actions.diagonal(dim1=1, dim2=2).sum(dim=1)
@@ -152,19 +139,10 @@ def harmonic_characters(group: FiniteGroup, frequency: int) -> Tensor:
 
 
 def count_between(group: Group, source: str, target: str, frequency: int) -> int:
-    """Return the multiplicity of 1 in ψ₂ ⊗ ψ₁ ⊗ harmonics, of SO(2), O(2), SO(3) or O(3).
-
-    The integral of the product of their characters. In the plane it counts the weights
-    a ± b ± f = 0; in space the degrees must form a triangle. The reflections of O(2) add
-    products of signs, -I in O(3) asks for equal parities.
-
-    Raises:
-        TypeError: for another group.
-
-    Example:
-        >>> count_between(SO3(), "1", "1", 2)
-        1
-    """
+    """Return the multiplicity of 1 in ψ₂ ⊗ ψ₁ ⊗ harmonics, of SO(2), O(2), SO(3) or O(3)."""
+    # The integral of the product of their characters. In the plane it counts the weights
+    # a ± b ± f = 0; in space the degrees must form a triangle. The reflections of O(2) add
+    # products of signs, -I in O(3) asks for equal parities.
     if isinstance(group, SO2):
         return _weights(int(source), int(target), frequency)
     if isinstance(group, O2):

@@ -15,47 +15,21 @@ from darboux.symmetry._kernels.rings import tap_permutations
 
 
 def moves_taps(group: Group, *, kernel: int, dim: int) -> bool:
-    """Return whether an element may move a tap: not the only one, nor if none acts on points.
-
-    Example:
-        >>> from darboux.symmetry import SO2
-        >>> [moves_taps(SO2(), kernel=kernel, dim=2) for kernel in (1, 3)]
-        [False, True]
-    """
+    """Return whether an element may move a tap: not the only one, nor if none acts on points."""
     return bool(group.dim) and kernel**dim > 1
 
 
 def keeps_grid(group: Group, *, kernel: int, dim: int) -> bool:
-    """Return whether every element maps the taps to themselves.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> [keeps_grid(Cyclic(n), kernel=3, dim=2) for n in (4, 8)]
-        [True, False]
-    """
+    """Return whether every element maps the taps to themselves."""
     return not moves_taps(group, kernel=kernel, dim=dim) or (
         isinstance(group, FiniteGroup) and len(group.grid_elements()) == group.order
     )
 
 
 def grid_kernels(group: Group, source: str, target: str, *, kernel: int, dim: int) -> Tensor:
-    """Return an orthonormal basis of all kernels ψ₁ -> ψ₂, (count, d₂, d₁, kernel^dim).
-
-    One tap t of each orbit is free within {M : ψ₂(h) M = M ψ₁(h) for h t = t}; the others
-    follow, k(g t) = ψ₂(g) k(t) ψ₁(g)ᵀ.
-
-    Args:
-        group: one whose elements map the taps to themselves.
-        source: the name of ψ₁.
-        target: the name of ψ₂.
-        kernel: taps per axis.
-        dim: spatial axes.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> grid_kernels(Cyclic(4), "0", "0", kernel=3, dim=2).shape
-        torch.Size([3, 1, 1, 9])
-    """
+    """Return an orthonormal basis of all kernels ψ₁ -> ψ₂, (count, d₂, d₁, kernel^dim)."""
+    # One tap t of each orbit is free within {M : ψ₂(h) M = M ψ₁(h) for h t = t}; the others
+    # follow, k(g t) = ψ₂(g) k(t) ψ₁(g)ᵀ.
     if not moves_taps(group, kernel=kernel, dim=dim):
         return _one_by_one(group, source, target, count=kernel**dim)
     assert isinstance(group, FiniteGroup)

@@ -11,19 +11,9 @@ from darboux.symmetry._groups.so3 import SO3
 
 
 def harmonics_at(points: Tensor, frequency: int) -> Tensor:
-    """Return harmonics in the directions of points, (harmonics, points).
-
-    cos fφ and sin fφ in the plane (1 where f = 0), the 2f + 1 spherical harmonics of degree f
-    in space.
-
-    Args:
-        points: (points, dim), none of them the origin, float64.
-        frequency: f.
-
-    Example:
-        >>> harmonics_at(torch.tensor([[2.0, 0.0]], dtype=torch.float64), 3).tolist()
-        [[1.0], [0.0]]
-    """
+    """Return harmonics in the directions of points, (harmonics, points)."""
+    # cos fφ and sin fφ in the plane (1 where f = 0), the 2f + 1 spherical harmonics of degree f
+    # in space.
     directions = points / points.norm(dim=1, keepdim=True)
     if points.shape[1] == 3:
         return spherical_harmonics(frequency, directions).T
@@ -32,17 +22,7 @@ def harmonics_at(points: Tensor, frequency: int) -> Tensor:
 
 
 def harmonic_matrix(action: Tensor, frequency: int) -> Tensor:
-    """Return D with Y(A t) = D Y(t), for an orthogonal matrix A of the plane or of space.
-
-    Args:
-        action: A, (dim, dim), float64.
-        frequency: f.
-
-    Example:
-        >>> reflection = torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
-        >>> harmonic_matrix(reflection, 2).tolist()
-        [[1.0, 0.0], [0.0, -1.0]]
-    """
+    """Return D with Y(A t) = D Y(t), for an orthogonal matrix A of the plane or of space."""
     if not frequency:
         return torch.ones(1, 1, dtype=torch.float64)
     reflects = float(torch.linalg.det(action)) < 0

@@ -16,39 +16,17 @@ _MIRROR = mirror()
 
 
 def is_planar(group: Group) -> bool:
-    """Return whether the closed form covers a group: C_N, D_N, SO(2), O(2).
-
-    Example:
-        >>> is_planar(Cyclic(5))
-        True
-    """
+    """Return whether the closed form covers a group: C_N, D_N, SO(2), O(2)."""
     return isinstance(group, (Cyclic, Dihedral, SO2, O2))
 
 
 def planar_angular(group: Group, source: str, target: str, *, frequency: int) -> Tensor:
-    """Return the kernels ψ_m -> ψ_n on the circle of one frequency f, in closed form.
-
-    With R(φ) the rotation by φ and M the reflection (x, y) -> (x, -y), kernels of rotations
-    between the planes of ψ_m and ψ_n are R(sφ) K, K one of 1, R(π/2), with s = n - m, and
-    R(sφ) K M with s = n + m; for C_N both modulo N. With reflections, K = 1 alone. A number in
-    place of a plane is one of its coordinates: the first, or the second where M is -1. Since
-    R(sφ) = cos sφ + R(π/2) sin sφ, kernels are told by two matrices each, K and ±R(π/2) K.
-
-    Shapes: (count, d₂, d₁, 2), the coefficients of cos fφ and sin fφ; (count, d₂, d₁, 1) where
-    f = 0.
-
-    Source: section 5.1.2.
-
-    Args:
-        group: C_N, D_N, SO(2) or O(2).
-        source: the name of ψ_m.
-        target: the name of ψ_n.
-        frequency: f = |s|.
-
-    Example:
-        >>> planar_angular(O2(), "0+", "1", frequency=1).tolist()  # (cos φ, sin φ)
-        [[[[1.0, 0.0]], [[0.0, 1.0]]]]
-    """
+    """Return the kernels ψ_m -> ψ_n on the circle of one frequency f, in closed form."""
+    # With R(φ) the rotation by φ and M the reflection (x, y) -> (x, -y), kernels of rotations
+    # between the planes of ψ_m and ψ_n are R(sφ) K, K one of 1, R(π/2), with s = n - m, and
+    # R(sφ) K M with s = n + m; for C_N both modulo N. With reflections, K = 1 alone. A number in
+    # place of a plane is one of its coordinates: the first, or the second where M is -1. Since
+    # R(sφ) = cos sφ + R(π/2) sin sφ, kernels are told by two matrices each, K and ±R(π/2) K.
     (m, columns), (n, rows) = _coordinates(group, source), _coordinates(group, target)
     sizes = (rows.shape[1], columns.shape[1])
     found = []

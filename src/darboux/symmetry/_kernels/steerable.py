@@ -19,27 +19,10 @@ _DEPENDENT = 1e-3  # of the largest singular value; independent functions are at
 def steerable_kernels(
     group: Group, source: str, target: str, *, kernel: int, dim: int, rings: Rings | None = None
 ) -> Tensor:
-    """Return an orthonormal basis of sampled steerable kernels, (count, d₂, d₁, kernel^dim).
-
-    k(t) = Σ radial profile × angular part, k(g t) = ψ₂(g) k(t) ψ₁(g)ᵀ for all t of the plane or
-    space and all g. Of functions that depend on each other on the grid, as many are left out.
-    The basis is the orthonormal one that is nearest to the functions.
-
-    Source: section 5.1.2.
-
-    Args:
-        group: the group.
-        source: the name of ψ₁.
-        target: the name of ψ₂.
-        kernel: taps per axis.
-        dim: 2 or 3.
-        rings: the radial profiles and the largest frequencies; by default `Rings.default`.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> steerable_kernels(Cyclic(8), "0", "0", kernel=3, dim=2).shape
-        torch.Size([2, 1, 1, 9])
-    """
+    """Return an orthonormal basis of sampled steerable kernels, (count, d₂, d₁, kernel^dim)."""
+    # k(t) = Σ radial profile × angular part, k(g t) = ψ₂(g) k(t) ψ₁(g)ᵀ for all t of the plane or
+    # space and all g. Of functions that depend on each other on the grid, as many are left out.
+    # The basis is the orthonormal one that is nearest to the functions.
     rings = Rings.default(kernel) if rings is None else rings
     solve = planar_angular if is_planar(group) else solved_angular
     parts = []
@@ -63,15 +46,9 @@ def _functions(rings: Rings, kernel: int, dim: int) -> tuple[Tensor, ...]:
 
 
 def orthonormal(functions: Tensor) -> Tensor:
-    """Return the orthonormal basis nearest to independent functions, (count, *shape).
-
-    Of F = U S Vᵀ, functions of equal size in its rows, that is U Vᵀ = (F Fᵀ)^(-1/2) F; where
-    singular values vanish, the other rows of Vᵀ.
-
-    Example:
-        >>> orthonormal(torch.tensor([[2.0, 0.0], [0.0, 3.0]], dtype=torch.float64)).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
-    """
+    """Return the orthonormal basis nearest to independent functions, (count, *shape)."""
+    # Of F = U S Vᵀ, functions of equal size in its rows, that is U Vᵀ = (F Fᵀ)^(-1/2) F; where
+    # singular values vanish, the other rows of Vᵀ.
     rows = functions.flatten(1)
     sizes = rows.norm(dim=1, keepdim=True)
     seen = sizes[:, 0] > _DEPENDENT

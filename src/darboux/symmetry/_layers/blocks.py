@@ -17,19 +17,7 @@ from darboux.symmetry._representations import Representation
 @final
 @dataclass(frozen=True)
 class Block:
-    """All kernels from fields of one kind to fields of one kind.
-
-    Args:
-        targets: how many fields of the target's kind there are.
-        sources: how many fields of the source's kind there are.
-        basis: (count, n₂, n₁, *kernel), float64.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> scalar = Feature(Cyclic(4), ["trivial"] * 3)
-        >>> blocks(scalar, scalar, kernel=3, dim=2)[0][0].count
-        27
-    """
+    """All kernels from fields of one kind to fields of one kind."""
 
     targets: int
     sources: int
@@ -41,12 +29,7 @@ class Block:
         return self.targets * self.sources * len(self.basis)
 
     def expand(self, weight: Tensor, basis: Tensor) -> Tensor:
-        """Return Σ_b w_b k_b for all pairs of fields, (targets·n₂, sources·n₁, taps).
-
-        Args:
-            weight: w, (count,).
-            basis: the basis in the dtype of the weights, (count, n₂·n₁·taps).
-        """
+        """Return Σ_b w_b k_b for all pairs of fields, (targets·n₂, sources·n₁, taps)."""
         n2, n1 = self.basis.shape[1:3]
         kernels = weight.reshape(self.targets * self.sources, -1) @ basis
         kernels = kernels.reshape(self.targets, self.sources, n2, n1, -1)
@@ -54,13 +37,7 @@ class Block:
 
 
 def kinds(feature: Feature) -> dict[Representation, list[int]]:
-    """Return the fields of each kind by their number, in the order of appearance.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> list(kinds(Feature(Cyclic(4), ["trivial", "regular", "trivial"])).values())
-        [[0, 2], [1]]
-    """
+    """Return the fields of each kind by their number, in the order of appearance."""
     found: dict[Representation, list[int]] = {}
     for number, field in enumerate(feature.fields):
         found.setdefault(field, []).append(number)
@@ -86,17 +63,7 @@ def order(feature: Feature) -> list[int] | None:
 def blocks(
     source: Feature, target: Feature, *, kernel: int, dim: int
 ) -> tuple[tuple[Block, ...], ...]:
-    """Return the blocks, a row for each kind of the target.
-
-    Raises:
-        ValueError: if some kind of field in the target receives nothing.
-
-    Example:
-        >>> from darboux.symmetry import SO2
-        >>> mixed = Feature(SO2(), ["0", "1", "1"])
-        >>> [[block.count for block in row] for row in blocks(mixed, mixed, kernel=1, dim=2)]
-        [[1, 0], [0, 8]]
-    """
+    """Return the blocks, a row for each kind of the target."""
     rows = []
     for kind, targets in kinds(target).items():
         row = tuple(
@@ -118,12 +85,5 @@ def _empty(source: Feature, kind: Representation, kernel: int) -> str:
 
 
 def sizes(rows: Sequence[Sequence[Block]]) -> list[int]:
-    """Return the number of weights of every block, row by row.
-
-    Example:
-        >>> from darboux.symmetry import SO2
-        >>> mixed = Feature(SO2(), ["0", "1", "1"])
-        >>> sizes(blocks(mixed, mixed, kernel=1, dim=2))
-        [1, 0, 0, 8]
-    """
+    """Return the number of weights of every block, row by row."""
     return [block.count for row in rows for block in row]

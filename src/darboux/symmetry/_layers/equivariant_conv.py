@@ -149,11 +149,7 @@ class EquivariantConv(EquivariantMap):
 
 
 def _check_grid(source: object, dim: int, kernel: int, stride: int) -> None:
-    """Refuse what would break equivariance.
-
-    Raises:
-        ValueError: if the group does not act on the grid, or the centre would move.
-    """
+    """Refuse what would break equivariance."""
     group = getattr(source, "group", None)
     if group is not None and group.dim not in (0, dim):
         msg = (

@@ -129,12 +129,7 @@ def _symmetry(
 
 
 def _check(name: str, source: object, target: object) -> None:
-    """Refuse features that no map can go between.
-
-    Raises:
-        TypeError: if they are no features.
-        ValueError: if their groups differ.
-    """
+    """Refuse features that no map can go between."""
     for feature in (source, target):
         if not isinstance(feature, Feature):
             msg = f"{name}: expected features such as Feature(group, ['regular']); got {feature!r}."

@@ -12,19 +12,9 @@ _TRANSPOSED = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 
 
 def matched(weight: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Return a kernel of the parity of the size along every axis.
-
-    The points that are kept lie at 0, 2, ..., n-1 for odd n, and between the pixels 2k and
-    2k + 1 for even n. A kernel of the other parity is averaged over two neighbours.
-
-    Args:
-        weight: (out, in, *kernel).
-        size: n for each axis.
-
-    Example:
-        >>> matched(torch.ones(1, 1, 3), (8,))
-        tensor([[[0.5000, 1.0000, 1.0000, 0.5000]]])
-    """
+    """Return a kernel of the parity of the size along every axis."""
+    # The points that are kept lie at 0, 2, ..., n-1 for odd n, and between the pixels 2k and
+    # 2k + 1 for even n. A kernel of the other parity is averaged over two neighbours.
     for axis, n in enumerate(size, start=2):
         if (weight.shape[axis] - n) % 2:
             pads = [0, 0] * (weight.ndim - 1 - axis)
@@ -33,18 +23,7 @@ def matched(weight: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def stride_apply(x: Tensor, weight: Tensor, padding: str, bias: Tensor | None = None) -> Tensor:
-    """Return the convolution at every second point, (batch, out, *⌈n/2⌉).
-
-    Args:
-        x: (batch, in, *space).
-        weight: (out, in, *kernel), as for stride 1.
-        padding: "circular" or "zeros".
-        bias: anything with `out` entries, or None.
-
-    Example:
-        >>> stride_apply(torch.ones(1, 1, 5), torch.ones(1, 1, 3), "zeros")
-        tensor([[[2., 3., 2.]]])
-    """
+    """Return the convolution at every second point, (batch, out, *⌈n/2⌉)."""
     kernel = matched(weight, tuple(x.shape[2:]))
     bias = None if bias is None else bias.reshape(-1)
     before = [(k - 1) // 2 for k in kernel.shape[2:]]
@@ -63,21 +42,7 @@ def stride_apply(x: Tensor, weight: Tensor, padding: str, bias: Tensor | None = 
 
 
 def stride_adjoint(y: Tensor, weight: Tensor, padding: str, size: tuple[int, ...]) -> Tensor:
-    """Return the adjoint on images of a given size.
-
-    Args:
-        y: (batch, out, *⌈size/2⌉).
-        weight: (out, in, *kernel), as for stride 1.
-        padding: "circular" or "zeros".
-        size: of the result.
-
-    Raises:
-        ValueError: if no image of that size is taken to one like y.
-
-    Example:
-        >>> stride_adjoint(torch.ones(1, 1, 3), torch.ones(1, 1, 3), "zeros", (5,))
-        tensor([[[1., 2., 1., 2., 1.]]])
-    """
+    """Return the adjoint on images of a given size."""
     if y.ndim != weight.ndim or tuple((n + 1) // 2 for n in size) != tuple(y.shape[2:]):
         msg = (
             f"Expected an image of half the size {tuple(size)}, rounded up; got shape "

@@ -12,22 +12,12 @@ Runs = tuple[tuple[int, int], ...]  # (how many fields, channels of each), in or
 
 
 def size_runs(sizes: Sequence[int]) -> Runs:
-    """Return runs of equal neighbouring sizes as (count, size).
-
-    Example:
-        >>> size_runs([1, 1, 2, 2, 2])
-        ((2, 1), (3, 2))
-    """
+    """Return runs of equal neighbouring sizes as (count, size)."""
     return tuple((len(list(run)), size) for size, run in groupby(sizes))
 
 
 def split_fields(x: Tensor, runs: Runs) -> list[Tensor]:
-    """Return a view (batch, count, size, *space) of each run.
-
-    Example:
-        >>> [tuple(part.shape) for part in split_fields(torch.zeros(4, 8, 5), ((2, 1), (3, 2)))]
-        [(4, 2, 1, 5), (4, 3, 2, 5)]
-    """
+    """Return a view (batch, count, size, *space) of each run."""
     if len(runs) == 1:  # the derivative of a split copies
         return [x.unflatten(1, runs[0])]
     parts = x.split([count * size for count, size in runs], dim=1)
@@ -35,35 +25,19 @@ def split_fields(x: Tensor, runs: Runs) -> list[Tensor]:
 
 
 def join_fields(parts: Sequence[Tensor]) -> Tensor:
-    """Return the channels (batch, channels, *space) of runs (batch, count, size, *space).
-
-    Example:
-        >>> join_fields([torch.zeros(4, 2, 1, 5), torch.zeros(4, 3, 2, 5)]).shape
-        torch.Size([4, 8, 5])
-    """
+    """Return the channels (batch, channels, *space) of runs (batch, count, size, *space)."""
     return joined([part.flatten(1, 2) for part in parts])
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:
-    """Return tensors side by side along the channels; a single one as it is.
-
-    Example:
-        >>> joined([torch.zeros(4, 2), torch.zeros(4, 3)]).shape
-        torch.Size([4, 5])
-    """
+    """Return tensors side by side along the channels; a single one as it is."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
 def inner(x: Tensor, y: Tensor, runs: Runs, *, dtype: torch.dtype) -> Tensor:
-    """Return ⟨x_f, y_f⟩ of each field, (batch, fields, *space), outside of differentiation.
-
-    A reduction along a short axis costs several passes over memory; adding up slices costs
-    one.
-
-    Example:
-        >>> inner(torch.ones(1, 4), torch.ones(1, 4), ((1, 3), (1, 1)), dtype=torch.float32)
-        tensor([[3., 1.]])
-    """
+    """Return ⟨x_f, y_f⟩ of each field, (batch, fields, *space), outside of differentiation."""
+    # A reduction along a short axis costs several passes over memory; adding up slices costs
+    # one.
     if x.dtype != dtype:
         x, y = x.to(dtype), y.to(dtype)
     counts = [count for count, _ in runs]
@@ -77,12 +51,7 @@ def inner(x: Tensor, y: Tensor, runs: Runs, *, dtype: torch.dtype) -> Tensor:
 
 
 def norms(part: Tensor) -> Tensor:
-    """Return the norm of each field of a run, with the derivative zero at zero.
-
-    Example:
-        >>> norms(torch.tensor([[[3.0, 4.0]]]))
-        tensor([[5.]])
-    """
+    """Return the norm of each field of a run, with the derivative zero at zero."""
     # scaled, so that squares neither overflow nor vanish
     size = part.detach().abs().amax(2, keepdim=True)
     safe = torch.where(size > 0, size, torch.ones_like(size))
@@ -93,10 +62,5 @@ def norms(part: Tensor) -> Tensor:
 
 
 def working(dtype: torch.dtype) -> torch.dtype:
-    """Return the number format in which norms are computed: at least single precision.
-
-    Example:
-        >>> working(torch.bfloat16)
-        torch.float32
-    """
+    """Return the number format in which norms are computed: at least single precision."""
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype

@@ -13,35 +13,13 @@ from darboux.symmetry._feature import Feature
 def equivariant_claim(
     source: Feature, target: Feature, reason: str, *, on_grid: bool = False
 ) -> Claim:
-    """Return the claim that a map commutes with the actions on source and target.
-
-    Args:
-        source: the type of x.
-        target: the type of φ(x).
-        reason: why.
-        on_grid: whether only elements that map the grid of pixels to itself are meant.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> feature = Feature(Cyclic(4), ["regular"])
-        >>> equivariant_claim(feature, feature, "permutations").kind.name
-        'CONSTRUCTION'
-    """
+    """Return the claim that a map commutes with the actions on source and target."""
     promise = Equivariant(source.group, source, target, grid=on_grid, translations=(1, 1))
     return Claim(promise, Kind.CONSTRUCTION, reason)
 
 
 def one_function(name: str, activation: object) -> None:
-    """Refuse an activation that mixes entries, or acts differently on different channels.
-
-    Raises:
-        TypeError: if it is no activation.
-        ValueError: if it is no single function of one real variable.
-
-    Example:
-        >>> from darboux.activations import ReLU
-        >>> one_function("Pointwise", ReLU())
-    """
+    """Refuse an activation that mixes entries, or acts differently on different channels."""
     if not isinstance(activation, Activation):
         msg = f"{name}: expected an activation such as ReLU(); got {activation!r}."
         raise TypeError(msg)
@@ -61,24 +39,13 @@ def one_function(name: str, activation: object) -> None:
 
 
 def exact(constant: Tensor) -> Tensor:
-    """Return a buffer with the bits of a float64 constant: ``.to(dtype)`` casts no integers.
-
-    So ``module.float().double()`` computes with the constant itself, not with what single
-    precision left of it; it moves between devices like any buffer, and is no state.
-
-    Example:
-        >>> exact(torch.ones(2, dtype=torch.float64)).dtype
-        torch.int64
-    """
+    """Return a buffer with the bits of a float64 constant: ``.to(dtype)`` casts no integers."""
+    # So ``module.float().double()`` computes with the constant itself, not with what single
+    # precision left of it; it moves between devices like any buffer, and is no state.
     bits = constant.detach().to(torch.float64).contiguous().view(torch.int64)
     return nn.Buffer(bits, persistent=False)
 
 
 def value(bits: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the constant of `exact`, rounded to a number format.
-
-    Example:
-        >>> value(exact(torch.full((1,), 0.1, dtype=torch.float64)), torch.float64).item()
-        0.1
-    """
+    """Return the constant of `exact`, rounded to a number format."""
     return bits.view(torch.float64).to(dtype)

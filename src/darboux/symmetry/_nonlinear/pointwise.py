@@ -67,11 +67,7 @@ class Pointwise(nn.Module):
 
 
 def _refuse_mixing(feature: Feature, activation: Activation) -> None:
-    """Refuse fields with which the activation does not commute.
-
-    Raises:
-        ValueError: naming the first such field.
-    """
+    """Refuse fields with which the activation does not commute."""
     for k, field in enumerate(feature.fields):
         if field.permutes or (field.signs and activation.odd):
             continue

@@ -88,11 +88,7 @@ def _largest(part: Tensor) -> Tensor:
 
 
 def _refuse(feature: Feature, how: How) -> None:
-    """Refuse fields that cannot be pooled in this way.
-
-    Raises:
-        ValueError: naming the first such field, and why.
-    """
+    """Refuse fields that cannot be pooled in this way."""
     for k, field in enumerate(feature.fields):
         which = f"got field {k}, {field.name} of {feature.group.describe()}"
         if how == "max" and not field.permutes:

@@ -18,10 +18,9 @@ from darboux.symmetry._feature import Feature
 
 
 class Resample(LinearMap):
-    """A map between images of two sizes that acts on every channel alike.
+    """A map between images of two sizes that acts on every channel alike."""
 
-    Source: section 5.1.3; Zhang 2019, Making convolutional networks shift-invariant again.
-    """
+    # Zhang 2019, Making convolutional networks shift-invariant again.
 
     unit: Tensor
 
@@ -54,21 +53,15 @@ class Resample(LinearMap):
         return self.norm_bound().square().expand(self.out_features)
 
     def symbol(self, n: int) -> NoReturn:
-        """Refuse: a map that changes the grid has no symbol.
-
-        Raises:
-            TypeError: always.
-        """
+        """Refuse: a map that changes the grid has no symbol."""
         del n
         name = type(self).__name__
         msg = f"Expected a map that keeps the grid; got {name}, which has no symbol."
         raise TypeError(msg)
 
     def equivariant(self) -> Equivariant:
-        """Return that the map commutes with what maps the grid to itself.
-
-        Nothing is said about shifts, which depends on the size of the image.
-        """
+        """Return that the map commutes with what maps the grid to itself."""
+        # Nothing is said about shifts, which depends on the size of the image.
         return Equivariant(self.feature.group, self.feature, self.feature, grid=True)
 
     def symmetries(self) -> tuple[Claim, ...]:
@@ -112,15 +105,9 @@ class Resample(LinearMap):
 
 
 def halve(x: Tensor, axis: int, padding: Padding) -> Tensor:
-    """Return every second pixel after a blur, symmetric about the centre of the axis.
-
-    For even n the pixels lie between pairs, and the taps are [1, 3, 3, 1]/8; for odd n they are
-    0, 2, ..., n - 1, with the taps [1, 2, 1]/4.
-
-    Example:
-        >>> halve(torch.arange(6.0), 0, "circular"), halve(torch.arange(5.0), 0, "zeros")
-        (tensor([1.2500, 2.5000, 3.7500]), tensor([0.2500, 2.0000, 2.7500]))
-    """
+    """Return every second pixel after a blur, symmetric about the centre of the axis."""
+    # For even n the pixels lie between pairs, and the taps are [1, 3, 3, 1]/8; for odd n they are
+    # 0, 2, ..., n - 1, with the taps [1, 2, 1]/4.
     x = x.movedim(axis, -1)
     n = x.shape[-1]
     around = functional.pad(x, (1, 1))
@@ -136,12 +123,7 @@ def halve(x: Tensor, axis: int, padding: Padding) -> Tensor:
 
 
 def spread(y: Tensor, axis: int, n: int, padding: Padding) -> Tensor:
-    """Return the adjoint of `halve` on an axis of n pixels.
-
-    Example:
-        >>> spread(torch.ones(2), 0, 4, "circular")
-        tensor([0.5000, 0.5000, 0.5000, 0.5000])
-    """
+    """Return the adjoint of `halve` on an axis of n pixels."""
     y = y.movedim(axis, -1)
     before, after = functional.pad(y, (1, 0)), functional.pad(y, (0, 1))
     if n % 2:  # (y_0, 2 y_0, y_0 + y_1, ..., y_last) of n + 2 pixels

@@ -46,14 +46,7 @@ def band_limited(group: Group, degree: int) -> list[Representation]:
 
 
 def planar(group: Group) -> None:
-    """Refuse groups without samples.
-
-    Raises:
-        TypeError: for groups other than SO2, O2, Cyclic and Dihedral.
-
-    Example:
-        >>> planar(SO2())
-    """
+    """Refuse groups without samples."""
     if not isinstance(group, (SO2, O2, Cyclic, Dihedral)):
         msg = (
             "Expected SO2(), O2(), Cyclic(n) or Dihedral(n), which have equispaced samples; got "
@@ -63,39 +56,15 @@ def planar(group: Group) -> None:
 
 
 def frequency(name: str) -> int:
-    """Return the frequency of an irreducible representation by its name.
-
-    Example:
-        >>> frequency("0-"), frequency("3")
-        (0, 3)
-    """
+    """Return the frequency of an irreducible representation by its name."""
     return int(name.rstrip("+-"))
 
 
 def synthesis(field: Representation, samples: int) -> Tensor:
-    """Return F with FᵀF = I, whose rows give the values of a field at equispaced elements.
-
-    A part i has the value √(d_i/M) ⟨e_i, ψ_i(h)⁻¹ v_i⟩ at the element h, so g v has the value
-    of v at g⁻¹h: elements among the M samples permute the values. Unit vectors e_i of equal
-    parts are orthogonal. Functions that the mirror image leaves are sampled on rotations alone.
-
-    Shapes: (M, size), float64; M is `samples`, or twice that with reflections.
-
-    Args:
-        field: what functions of frequency up to K it holds.
-        samples: the number of rotations, at least 2K + 1.
-
-    Raises:
-        ValueError: if there are too few samples, or the field is no such function.
-
-    Example:
-        >>> from darboux.symmetry import irreducible
-        >>> synthesis(irreducible(SO2(), "1"), 4).round(decimals=3).abs()
-        tensor([[0.7070, 0.0000],
-                [0.0000, 0.7070],
-                [0.7070, 0.0000],
-                [0.0000, 0.7070]], dtype=torch.float64)
-    """
+    """Return F with FᵀF = I, whose rows give the values of a field at equispaced elements."""
+    # A part i has the value √(d_i/M) ⟨e_i, ψ_i(h)⁻¹ v_i⟩ at the element h, so g v has the value
+    # of v at g⁻¹h: elements among the M samples permute the values. Unit vectors e_i of equal
+    # parts are orthogonal. Functions that the mirror image leaves are sampled on rotations alone.
     _check(field, samples)
     counts = Counter(field.content)
     group = field.group
@@ -113,16 +82,7 @@ def synthesis(field: Representation, samples: int) -> Tensor:
 
 
 def restricted(feature: Feature, samples: int) -> Feature:
-    """Return the feature of the elements that permute the samples: the common subgroup.
-
-    Args:
-        feature: the feature of the whole group.
-        samples: the number of rotations.
-
-    Example:
-        >>> restricted(Feature(SO2(), band_limited(SO2(), 1)), 8).group
-        C8
-    """
+    """Return the feature of the elements that permute the samples: the common subgroup."""
     group = feature.group
     order = math.gcd(group.n, samples) if isinstance(group, (Cyclic, Dihedral)) else samples
     mirrored = isinstance(group, (O2, Dihedral))
@@ -160,11 +120,7 @@ def _most(group: Group, name: str) -> int:
 
 
 def _check(field: Representation, samples: int) -> None:
-    """Refuse fields that are no band-limited functions, and too few samples.
-
-    Raises:
-        ValueError: with the reason.
-    """
+    """Refuse fields that are no band-limited functions, and too few samples."""
     group = field.group
     planar(group)
     for name, count in Counter(field.content).items():

@@ -16,16 +16,8 @@ Dims = tuple[int | None, ...]
 
 
 def shrink(x: Tensor, bias: Tensor, runs: Runs) -> Tensor:
-    """Return max(‖x_f‖ + b_f, 0) x_f/‖x_f‖ for every field f, zero at zero.
-
-    Only x and one number per field are kept for the backward pass.
-
-    Shapes: x is (batch, channels, *space), b is (fields,), at most 0.
-
-    Example:
-        >>> shrink(torch.tensor([[3.0, 4.0]]), torch.tensor([-2.5]), ((1, 2),))
-        tensor([[1.5000, 2.0000]])
-    """
+    """Return max(‖x_f‖ + b_f, 0) x_f/‖x_f‖ for every field f, zero at zero."""
+    # Only x and one number per field are kept for the backward pass.
     dtype = working(x.dtype)
     # c = b/‖x‖ and c²/b² neither overflow nor become 0/0 for b of at least this size
     least = torch.finfo(dtype).tiny ** 0.25
@@ -46,10 +38,8 @@ def _formula(x: Tensor, bias: Tensor, runs: Runs) -> Shrunk:
 
 
 def _pull(x: Tensor, bias: Tensor, v: Tensor, runs: Runs) -> Shrunk:
-    """Return J v, and ⟨x, v⟩/‖x‖ = ∂⟨y, v⟩/∂b, by differentiable operations.
-
-    J = 1 + c - c x xᵀ/‖x‖² is symmetric, and 0 where c = -1.
-    """
+    """Return J v, and ⟨x, v⟩/‖x‖ = ∂⟨y, v⟩/∂b, by differentiable operations."""
+    # J = 1 + c - c x xᵀ/‖x‖² is symmetric, and 0 where c = -1.
     cut = _formula(x, bias, runs)[1]
     inverse = functional.threshold(cut, -1, 0) / bias
     products = _joined([part.to(bias.dtype).sum(2) for part in split_fields(x * v, runs)])

@@ -13,23 +13,8 @@ from darboux.symmetry._groups import Element, FiniteGroup, Group
 
 
 def locate_elements(group: Group, subgroup: Group, elements: Sequence[Element]) -> list[Element]:
-    """Return which elements of a group move points as given elements of a subgroup do.
-
-    Groups that move no points are compared by their faithful matrices.
-
-    Args:
-        group: the larger group.
-        subgroup: the smaller one.
-        elements: elements of the smaller one.
-
-    Raises:
-        ValueError: if one of them is not found: then it is no subgroup.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic, Dihedral
-        >>> locate_elements(Dihedral(4), Cyclic(2), (0, 1))
-        [0, 2]
-    """
+    """Return which elements of a group move points as given elements of a subgroup do."""
+    # Groups that move no points are compared by their faithful matrices.
     size, own = len(_matrix(group, group.generators()[0])), len(_matrix(subgroup, elements[0]))
     if (group.dim, size) != (subgroup.dim, own):
         msg = (
@@ -42,11 +27,7 @@ def locate_elements(group: Group, subgroup: Group, elements: Sequence[Element]) 
 
 
 def _located(group: Group, subgroup: Group, element: Element) -> Element:
-    """Return the element of the larger group with the matrix of one of the smaller.
-
-    Raises:
-        ValueError: if there is none.
-    """
+    """Return the element of the larger group with the matrix of one of the smaller."""
     try:
         return group.locate(_matrix(subgroup, element))
     except ValueError as error:
@@ -64,21 +45,7 @@ def _matrix(group: Group, element: Element) -> Tensor:
 
 
 def subgroup_elements(group: FiniteGroup, subgroup: Group | Sequence[int]) -> tuple[int, ...]:
-    """Return a subgroup as elements of the larger group, in its own order.
-
-    Args:
-        group: the larger group.
-        subgroup: a finite group, or elements of the larger one.
-
-    Raises:
-        ValueError: if it is none, or elements are given that are not closed under products.
-        TypeError: if one of the two is not finite.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> subgroup_elements(Cyclic(6), Cyclic(3)), subgroup_elements(Cyclic(6), [0, 3])
-        ((0, 2, 4), (0, 3))
-    """
+    """Return a subgroup as elements of the larger group, in its own order."""
     whole: Group = group
     for each in (whole, subgroup):
         if isinstance(each, Group) and not isinstance(each, FiniteGroup):
@@ -106,18 +73,7 @@ def _closed(group: FiniteGroup, members: Sequence[int]) -> bool:
 @final
 @dataclass(frozen=True)
 class Cosets:
-    """The cosets g H: every g is the product of a representative r of its coset and an h of H.
-
-    Args:
-        representatives: the smallest element of each coset, in increasing order.
-        coset: which coset g belongs to, (order,).
-        remainder: which element of H, by its place in the list, is h = r⁻¹g, (order,).
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> cosets(Cyclic(4), (0, 2)).representatives
-        (0, 1)
-    """
+    """The cosets g H: every g is the product of a representative r of its coset and an h of H."""
 
     representatives: tuple[int, ...]
     coset: Tensor
@@ -125,17 +81,7 @@ class Cosets:
 
 
 def cosets(group: FiniteGroup, members: Sequence[int]) -> Cosets:
-    """Return the cosets of a subgroup.
-
-    Args:
-        group: the group.
-        members: the elements of the subgroup.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> cosets(Cyclic(4), (0, 2)).coset.tolist()
-        [0, 1, 0, 1]
-    """
+    """Return the cosets of a subgroup."""
     spread = group.products()[:, list(members)]  # entry (g, k) is g h_k
     smallest = spread.amin(dim=1)
     representatives, coset = smallest.unique(return_inverse=True)

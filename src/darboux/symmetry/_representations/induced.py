@@ -105,11 +105,7 @@ def _check_group(
     members: tuple[int, ...],
     representation: Representation,
 ) -> None:
-    """Refuse a representation of something else than the subgroup.
-
-    Raises:
-        ValueError: if the groups differ, or the order of elements does.
-    """
+    """Refuse a representation of something else than the subgroup."""
     own = representation.group
     listed = own == subgroup or (
         not isinstance(subgroup, Group)

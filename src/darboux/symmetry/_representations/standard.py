@@ -117,11 +117,7 @@ def from_matrices(
 
 
 def _check_products(group: FiniteGroup, table: Tensor, name: str) -> None:
-    """Refuse matrices that are no homomorphism.
-
-    Raises:
-        ValueError: naming two elements whose product they miss.
-    """
+    """Refuse matrices that are no homomorphism."""
     for a in group.elements():
         off = (table[a] @ table - table[group.products()[a]]).abs().amax(dim=(1, 2))
         if float(off.max()) > _ROUNDING:
@@ -199,13 +195,7 @@ def restrict(representation: Representation, subgroup: Group) -> Representation:
 
 
 def max_degree(group: Group, content: tuple[str, ...]) -> int:
-    """Return the smallest degree up to which a continuous group lists all of some names.
-
-    Example:
-        >>> from darboux.symmetry import SO2
-        >>> max_degree(SO2(), ("0", "4", "1"))
-        4
-    """
+    """Return the smallest degree up to which a continuous group lists all of some names."""
     degree = 0
     while not set(content) <= set(group.irreps(degree)):
         degree += 1

@@ -81,25 +81,8 @@ def tensor_product(first: Representation, second: Representation) -> Representat
 
 @lru_cache(maxsize=256)
 def product_of_irreps(group: Group, first: str, second: str) -> tuple[tuple[str, ...], Tensor]:
-    """Return (content, Q) of ψ₁ ⊗ ψ₂: the coefficients of Clebsch and Gordan.
-
-    Shapes: Q is (d₁ d₂, d₁ d₂), orthogonal, float64; row i d₂ + j belongs to x_i y_j.
-
-    Source: Serre 1977, Linear Representations of Finite Groups, section 1.5.
-
-    Args:
-        group: the group.
-        first: the name of ψ₁.
-        second: the name of ψ₂.
-
-    Raises:
-        ValueError: if a name is unknown.
-
-    Example:
-        >>> from darboux.symmetry import Dihedral
-        >>> product_of_irreps(Dihedral(4), "1", "1")[0]
-        ('0+', '0-', '2+', '2-')
-    """
+    """Return (content, Q) of ψ₁ ⊗ ψ₂: the coefficients of Clebsch and Gordan."""
+    # Serre 1977, Linear Representations of Finite Groups, section 1.5.
     matrices = [
         torch.kron(group.irrep(first, g).contiguous(), group.irrep(second, g).contiguous())
         for g in group.generators()
@@ -112,11 +95,7 @@ def product_of_irreps(group: Group, first: str, second: str) -> tuple[tuple[str,
 
 
 def _common(*representations: Representation) -> Group:
-    """Return the group of all.
-
-    Raises:
-        TypeError: if there are two.
-    """
+    """Return the group of all."""
     group = representations[0].group
     for other in representations[1:]:
         if other.group != group:

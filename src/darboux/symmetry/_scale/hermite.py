@@ -11,28 +11,12 @@ from torch import Tensor
 
 @lru_cache(maxsize=256)
 def hermite_kernels(degree: int, steps: tuple[float, ...], kernel: int, dim: int) -> Tensor:
-    """Return ψ_n(t/s_k)/s_k^dim at the taps t, for all n_1 + ... + n_dim <= degree.
-
-    ψ_n(x) = Π_a h_{n_a}(x_a) with the orthonormal Hermite functions
-    h_n(x) = H_n(x) e^{-x²/2}/√(2ⁿ n! √π): the same function at all scales, and ∫ ψ_n(t/s)/s^dim dt
-    the same number. Sampling keeps that as far as neither the pixels are too coarse for s nor
-    the kernel too small.
-
-    Source: Sosnovik, Szmaja and Smeulders 2020, section 4; Press et al. 2007, section 4.6.
-
-    Args:
-        degree: the largest degree.
-        steps: s_k in pixels.
-        kernel: taps per axis, odd.
-        dim: spatial axes.
-
-    Returns:
-        (functions, scales, *[kernel]*dim), float64.
-
-    Example:
-        >>> hermite_kernels(1, (1.0, 2.0), 5, 2).shape
-        torch.Size([3, 2, 5, 5])
-    """
+    """Return ψ_n(t/s_k)/s_k^dim at the taps t, for all n_1 + ... + n_dim <= degree."""
+    # ψ_n(x) = Π_a h_{n_a}(x_a) with the orthonormal Hermite functions h_n(x) = H_n(x)
+    # e^{-x²/2}/√(2ⁿ n! √π): the same function at all scales, and ∫ ψ_n(t/s)/s^dim dt the same
+    # number. Sampling keeps that as far as neither the pixels are too coarse for s nor the kernel
+    # too small.
+    # Sosnovik, Szmaja and Smeulders 2020, section 4; Press et al. 2007, section 4.6.
     taps = torch.arange(kernel, dtype=torch.float64) - (kernel - 1) // 2
     at_scales = [
         _product_functions(_functions(degree, taps / step) / step, degree, dim) for step in steps

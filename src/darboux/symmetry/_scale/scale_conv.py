@@ -136,11 +136,7 @@ class ScaleConv(StencilMap):
 
 
 def _smallest(scalings: Scalings, kernel: int) -> float:
-    """Return s_0, so that the kernel just holds the largest scale.
-
-    Raises:
-        ValueError: if s_0 would be too small for the pixels.
-    """
+    """Return s_0, so that the kernel just holds the largest scale."""
     found = (kernel - 1) / 2 / _REACH / scalings.factor ** (scalings.count - 1)
     if found < _SMALLEST:
         least = 2 * math.ceil(_REACH * _SMALLEST * scalings.factor ** (scalings.count - 1)) + 1

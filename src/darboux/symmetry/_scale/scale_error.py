@@ -78,12 +78,7 @@ def near_scale_claim(convolution: ScaleConv, *, band: float = math.pi / 2) -> Cl
 
 
 def _commutator(convolution: object) -> ExponentialSum:
-    """Return Â(ξ/s) S - S Â(ξ), rows of the first scale and columns that leave dropped.
-
-    Raises:
-        TypeError: if the map is no ScaleConv.
-        ValueError: if there is one scale only.
-    """
+    """Return Â(ξ/s) S - S Â(ξ), rows of the first scale and columns that leave dropped."""
     if not isinstance(convolution, ScaleConv):
         msg = f"scale_error: expected a ScaleConv; got {type(convolution).__name__}."
         raise TypeError(msg)

@@ -39,10 +39,8 @@ def with_features(example: Example, z: Tensor) -> tuple[object, ...]:
 
 
 def rounding_size(module: nn.Module, example: Example) -> int:
-    """Return n for `tolerance`: entries of one sample and of all parameters.
-
-    No output entry is a longer sum than that, unless parameters are used again.
-    """
+    """Return n for `tolerance`: entries of one sample and of all parameters."""
+    # No output entry is a longer sum than that, unless parameters are used again.
     parameters = sum(parameter.numel() for parameter in module.parameters())
     return features(example)[0].numel() + parameters
 

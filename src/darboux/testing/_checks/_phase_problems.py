@@ -17,15 +17,7 @@ Solution = Callable[[float], Tensor]
 
 @dataclass(frozen=True)
 class PhaseProblem:
-    """A field on phase space with one position and momentum or more, and a solution x(t).
-
-    Args:
-        drift: (t, z, p) -> ż.
-        kick: (t, z, p) -> ṗ.
-        solution: t -> x(t) = (z, p), (1, 2 features).
-        separable: whether drift does not look at z, nor kick at p.
-        autonomous: whether neither looks at t.
-    """
+    """A field on phase space with one position and momentum or more, and a solution x(t)."""
 
     drift: Slope
     kick: Slope

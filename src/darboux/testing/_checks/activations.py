@@ -161,11 +161,9 @@ def _check_gradient(activation: Activation, x: Tensor) -> None:
 
 
 def _check_integral(activation: Activation, shape: tuple[int, ...]) -> None:
-    """Compare γ(y) - γ(x) with the integral of σ over many short cells [x, y].
-
-    Three Gauss-Legendre nodes for each cell; where σ has a kink, the quadrature is off by at
-    most (upper - lower) cell²/4.
-    """
+    """Compare γ(y) - γ(x) with the integral of σ over many short cells [x, y]."""
+    # Three Gauss-Legendre nodes for each cell; where σ has a kink, the quadrature is off by at
+    # most (upper - lower) cell²/4.
     near = torch.arange(-45.0, 45.0, CELL, dtype=torch.float64)
     far = torch.tensor([-1e4, -1e3, -1e2, 1e2, 1e3, 1e4], dtype=torch.float64)
     axes = (1,) * (len(shape) - 2)

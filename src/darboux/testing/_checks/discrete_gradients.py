@@ -163,13 +163,7 @@ def check_energy_drift(
 
 
 def march(method: Any, field: Any, z: Tensor, *, steps: int, horizon: float) -> Tensor:
-    """Return z(horizon) from z(0) in equal steps.
-
-    Example:
-        >>> import darboux as dx
-        >>> march(dx.integrators.Euler(), lambda t, z: 0 * z, torch.ones(1), steps=3, horizon=1.0)
-        tensor([1.])
-    """
+    """Return z(horizon) from z(0) in equal steps."""
     h = horizon / steps
     for k in range(steps):
         z = method.step(field, k * h, h, z)
