@@ -22,7 +22,7 @@ def plain(kernel):
 
 def ours(fields, nonlinearity, kernel):
     feature = FIELDS[fields]()
-    conv = EquivariantConv(feature, feature, kernel=kernel, dim=2, padding="zeros")
+    conv = EquivariantConv(feature, feature, kernel_size=kernel, dim=2, padding_mode="zeros")
     pointwise = nonlinearity == "relu"
     last = Pointwise(feature, dx.activations.ReLU()) if pointwise else NormActivation(feature)
     return nn.Sequential(dx.compose.Affine(conv), last)

@@ -17,7 +17,7 @@ LIMITS = {"rows": 1.15, "norm": 1.40}
 def _network(metric: str) -> dx.Flow:
     fields = [
         dx.fields.GradientField(
-            dx.linear.Conv(FEATURES, UNITS, kernel=3, dim=2, padding="zeros"),
+            dx.linear.Conv(FEATURES, UNITS, kernel_size=3, dim=2, padding_mode="zeros"),
             dx.activations.ReLU(),
             metric=metric,
         )
@@ -42,7 +42,7 @@ class Fixed(dx.fields.VectorField):
 def _fixed(flow: dx.Flow) -> nn.Sequential:
     """Return the flow with constant scales and constant steps, sharing its parameters."""
     flows = []
-    for _, step in flow.chain():
+    for _, step in flow.maps():
         scale = step.field.scale()
         scale = torch.ones(UNITS) if scale is None else scale.detach().float()
         field = Fixed(step.field, scale)

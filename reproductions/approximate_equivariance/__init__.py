@@ -109,8 +109,10 @@ def _networks(seed: int, *, last: float) -> dict[str, dict[float, float]]:
     angles = [k * _STEP for k in range(round(last / _STEP) + 1)]
     found = {}
     for name in GROUPS:
-        net = network(name, kernel=5, seed=seed)
-        found[name] = {a: network_error(net, math.radians(a), width=2.0, kernel=5) for a in angles}
+        net = network(name, kernel_size=5, seed=seed)
+        found[name] = {
+            a: network_error(net, math.radians(a), width=2.0, kernel_size=5) for a in angles
+        }
     return found
 
 
@@ -119,9 +121,9 @@ def _widths(seed: int, *, kernels: tuple[int, ...]) -> dict[str, dict[float, flo
     found = {}
     for name in GROUPS:
         for size in kernels if name == "SO(2)" else (5,):
-            net = network(name, kernel=size, seed=seed)
+            net = network(name, kernel_size=size, seed=seed)
             found[f"{name}, {size} × {size}"] = {
-                width: network_error(net, math.pi / 8, width=width, kernel=size)
+                width: network_error(net, math.pi / 8, width=width, kernel_size=size)
                 for width in _WIDTHS
             }
     return found

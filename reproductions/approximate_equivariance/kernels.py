@@ -86,21 +86,21 @@ class Kernel:
 
 
 @lru_cache(maxsize=64)
-def _conv(kernel: Kernel) -> EquivariantConv:
+def _conv(kernel_size: Kernel) -> EquivariantConv:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(kernel.seed)
-        feature = kernel.feature()
-        return EquivariantConv(feature, feature, kernel=kernel.size, dim=2).double()
+        torch.manual_seed(kernel_size.seed)
+        feature = kernel_size.feature()
+        return EquivariantConv(feature, feature, kernel_size=kernel_size.size, dim=2).double()
 
 
 @lru_cache(maxsize=256)
-def _gain(kernel: Kernel, band: float) -> float:
-    return symbol_sum(stencil_of(_conv(kernel))).supremum(band=band).lower
+def _gain(kernel_size: Kernel, band: float) -> float:
+    return symbol_sum(stencil_of(_conv(kernel_size))).supremum(band=band).lower
 
 
 def _centre(conv: EquivariantConv, xi: Tensor, v: Tensor) -> Tensor:
     """Return what the convolution makes of v e^{iξ·p} at p = 0."""
-    half = conv.kernel[0] // 2
+    half = conv.kernel_size[0] // 2
     axis = torch.arange(-half, half + 1, dtype=torch.float64)
     wave = torch.exp(1j * (xi @ torch.cartesian_prod(axis, axis).T))
     image = (v[:, :, None] * wave[:, None]).unflatten(2, (2 * half + 1,) * 2)

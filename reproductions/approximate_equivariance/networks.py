@@ -22,14 +22,14 @@ _SPREAD = 4.0  # pixels, about which blobs lie from the centre
 _POINTS = 12
 
 
-def network(name: str, *, kernel: int, seed: int = 0) -> nn.Sequential:
+def network(name: str, *, kernel_size: int, seed: int = 0) -> nn.Sequential:
     """Return scalars -> fields -> fields -> scalars, with nonlinearities between.
 
     Regular fields of C_N take ReLU; frequencies 0, 1 and 2 of SO(2) take `NormActivation`.
 
     Args:
         name: of the group, among `GROUPS`.
-        kernel: taps per axis.
+        kernel_size: taps per axis.
         seed: of the weights.
 
     Example:
@@ -49,12 +49,12 @@ def network(name: str, *, kernel: int, seed: int = 0) -> nn.Sequential:
         types = [scalar, *[hidden] * (_LAYERS - 1), scalar]
         layers: list[nn.Module] = []
         for source, target in pairwise(types):
-            conv = EquivariantConv(source, target, kernel=kernel, dim=2)
+            conv = EquivariantConv(source, target, kernel_size=kernel_size, dim=2)
             layers += [conv, sigma] if target is hidden else [conv]
         return nn.Sequential(*layers).double()
 
 
-def network_error(net: nn.Module, angle: float, *, width: float, kernel: int) -> float:
+def network_error(net: nn.Module, angle: float, *, width: float, kernel_size: int) -> float:
     """Return ‖N(f(R⁻¹·)) - N(f)(R⁻¹·)‖ / ‖N(f)‖, root mean squares over points of the plane.
 
     f is a sum of Gaussians of one width, so that it is known at rotated pixels. N commutes with
@@ -65,7 +65,7 @@ def network_error(net: nn.Module, angle: float, *, width: float, kernel: int) ->
         net: N, scalars to scalars.
         angle: of the rotation R, in radians.
         width: of the Gaussians in pixels; frequencies beyond 2/width are below e⁻².
-        kernel: taps per axis of each of its layers.
+        kernel_size: taps per axis of each of its layers.
 
     Example:
         >>> import math
@@ -76,14 +76,16 @@ def network_error(net: nn.Module, angle: float, *, width: float, kernel: int) ->
     generator = torch.Generator().manual_seed(5)
     points = _SPREAD * torch.randn(_POINTS, 2, generator=generator, dtype=torch.float64)
     rotation = turn(angle)
-    turned = _values(net, points, rotation, width, kernel)
-    plain = _values(net, points @ rotation, torch.eye(2, dtype=torch.float64), width, kernel)
+    turned = _values(net, points, rotation, width, kernel_size)
+    plain = _values(net, points @ rotation, torch.eye(2, dtype=torch.float64), width, kernel_size)
     return float((turned - plain).norm() / plain.norm())
 
 
-def _values(net: nn.Module, points: Tensor, rotation: Tensor, width: float, kernel: int) -> Tensor:
+def _values(
+    net: nn.Module, points: Tensor, rotation: Tensor, width: float, kernel_size: int
+) -> Tensor:
     """Return N(f(R⁻¹·)) at points of the plane, (points,)."""
-    half = _LAYERS * (kernel // 2)
+    half = _LAYERS * (kernel_size // 2)
     axis = torch.arange(-half, half + 1, dtype=torch.float64)
     window = torch.cartesian_prod(axis, axis)
     places = points[:, None] + window  # (points, pixels, 2)

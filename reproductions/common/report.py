@@ -6,9 +6,8 @@ import base64
 from html import escape
 from pathlib import Path
 
-from reproductions.common.result import Result, Statement
-
 from darboux.training._report_template import STYLE
+from reproductions.common.result import Result, Statement
 
 _STYLE = """
 figure { margin: 1.4rem 0; }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
+from darboux.training._files import write_json, write_text
 from reproductions.common.folder import NUMBERS, REPORT, written
 from reproductions.common.report import to_html
 from reproductions.common.result import Result
 from reproductions.common.table import experiment_named
-
-from darboux.training._files import write_json, write_text
 
 
 def reproduce(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reproductions.common.result import Result
-
 from reproductions import (
     approximate_equivariance,
     deep_hamiltonian,
@@ -20,6 +18,7 @@ from reproductions import (
     stability,
     volume_segmentation,
 )
+from reproductions.common.result import Result
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         plain = {name: plain_layers(size.layers, name=name) for name in _PLAIN}
     data, points = trained.held_out, trained.held_out.lifted(FEATURES)
     samples = points[:: len(points) // _SAMPLES][:_SAMPLES]
-    found = sensitivity([layer for _, layer in trained.deep.flow.chain()], samples)
+    found = sensitivity([layer for _, layer in trained.deep.flow.maps()], samples)
     others = {name: sensitivity(layers, samples) for name, layers in plain.items()}
     return Result(
         title=f"A Hamiltonian network of {size.layers} layers",

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.catalogue.activations import CASES
 
 from darboux.testing import LIFECYCLE
 from darboux.testing._checks.activations import check_antiderivative, check_claims, check_slopes
+from tests.catalogue.activations import CASES
 
 SEPARABLE = [name for name, build in CASES.items() if build().separable]
 

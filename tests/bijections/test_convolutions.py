@@ -47,7 +47,7 @@ def randomised(layer, scale):
 )
 @pytest.mark.parametrize("scale", [0.01, 100.0])
 def test_periodic_bounds_hold_for_all_parameters_and_sizes(kernel, size, scale):
-    layer = randomised(PeriodicConv(2, kernel=kernel, dim=len(kernel), norm=0.8), scale)
+    layer = randomised(PeriodicConv(2, kernel_size=kernel, dim=len(kernel), norm=0.8), scale)
     matrix = dense(layer, (2, *size))
     values = torch.linalg.svdvals(matrix)
     claim = layer.claims().find(BiLipschitz)
@@ -61,7 +61,7 @@ def test_periodic_bounds_hold_for_all_parameters_and_sizes(kernel, size, scale):
 
 
 def test_periodic_kernels_within_the_bound_stay_as_they_are():
-    layer = PeriodicConv(1, kernel=3, dim=1).double()
+    layer = PeriodicConv(1, kernel_size=3, dim=1).double()
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[[0.1, 0.2, 0.3]]], dtype=torch.float64))
     y = layer(torch.tensor([[[1.0, 0, 0, 0, 0]]], dtype=torch.float64))
@@ -70,7 +70,7 @@ def test_periodic_kernels_within_the_bound_stay_as_they_are():
 
 
 def test_periodic_undo_bounds_the_kernel_once():
-    layer, x = PeriodicConv(2, kernel=3, dim=1), torch.randn(2, 2, 5)
+    layer, x = PeriodicConv(2, kernel_size=3, dim=1), torch.randn(2, 2, 5)
     calls = []
     layer.constraint.register_forward_hook(lambda *_: calls.append(1))
     undo(layer, x, x, torch.ones(2), list(layer.parameters()))
@@ -78,7 +78,7 @@ def test_periodic_undo_bounds_the_kernel_once():
 
 
 def test_emerging_factors_are_triangular_with_a_positive_diagonal():
-    layer = randomised(EmergingConv(2, kernel=3, dim=2, floor=0.1), 0.3)
+    layer = randomised(EmergingConv(2, kernel_size=3, dim=2, floor=0.1), 0.3)
     first, second = (dense(s.apply, (2, 3, 4)) for s in layer._factors(layer.operator()))
     for factor in (first, second):
         assert torch.equal(factor, factor.tril())
@@ -91,7 +91,7 @@ def test_emerging_factors_are_triangular_with_a_positive_diagonal():
 
 @pytest.mark.parametrize(("kernel", "size"), EMERGING)
 def test_emerging_inverse_is_that_of_the_matrix(kernel, size):
-    layer = randomised(EmergingConv(2, kernel=kernel, dim=len(kernel)), 0.1)
+    layer = randomised(EmergingConv(2, kernel_size=kernel, dim=len(kernel)), 0.1)
     matrix = dense(layer, (2, *size))
     eye = torch.eye(len(matrix), dtype=torch.float64)
     assert_close(dense(layer.inverse, (2, *size)) @ matrix, eye, c=64)
@@ -101,7 +101,7 @@ def test_emerging_inverse_is_that_of_the_matrix(kernel, size):
 
 @pytest.mark.parametrize(("kernel", "size"), EMERGING)
 def test_emerging_bounds_hold(kernel, size):
-    layer = randomised(EmergingConv(2, kernel=kernel, dim=len(kernel)), 0.01)
+    layer = randomised(EmergingConv(2, kernel_size=kernel, dim=len(kernel)), 0.01)
     values = torch.linalg.svdvals(dense(layer, (2, *size)))
     claims = layer.claims()
     bounds = claims.find(BiLipschitz).structure
@@ -111,7 +111,7 @@ def test_emerging_bounds_hold(kernel, size):
 
 
 def test_emerging_says_where_its_inverse_is_not_known_to_be_stable():
-    layer = randomised(EmergingConv(2, kernel=3, dim=2), 2.0)
+    layer = randomised(EmergingConv(2, kernel_size=3, dim=2), 2.0)
     claims = layer.claims()
     assert claims.find(BiLipschitz).structure.lower == 0
     assert "no lower bound" in claims.gaps[0].reason
@@ -134,7 +134,10 @@ def test_fronts_are_few_and_hold_every_pixel_once(kernel, size, fronts):
 
 @pytest.mark.parametrize(
     "layer",
-    [PeriodicConv(2, kernel=3, dim=1).double(), EmergingConv(2, kernel=3, dim=1).double()],
+    [
+        PeriodicConv(2, kernel_size=3, dim=1).double(),
+        EmergingConv(2, kernel_size=3, dim=1).double(),
+    ],
     ids=["periodic", "emerging"],
 )
 def test_inverses_are_differentiable(layer):
@@ -164,14 +167,20 @@ class Swapped(torch.nn.Module):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: PeriodicConv(2, kernel=3, dim=2, norm=1.0), "expected 0 < norm < 1; got 1.0"),
-        (lambda: PeriodicConv(2, kernel=0, dim=2), "kernel to be a positive integer"),
-        (lambda: PeriodicConv(2, kernel=(3, 3), dim=1), "kernel to be one number or 1 of them"),
-        (lambda: PeriodicConv(2, kernel=3, dim=4), "dim to be 1, 2 or 3"),
-        (lambda: EmergingConv(2, kernel=4, dim=2), r"odd kernel sizes, not all 1; got \(4, 4\)"),
-        (lambda: EmergingConv(2, kernel=(3, 2), dim=2), "odd kernel sizes"),
-        (lambda: EmergingConv(2, kernel=1, dim=2), "or LULinear for a kernel of one tap"),
-        (lambda: EmergingConv(2, kernel=3, dim=2, floor=2.0), "expected 0 < floor < 1"),
+        (lambda: PeriodicConv(2, kernel_size=3, dim=2, norm=1.0), "expected 0 < norm < 1; got 1.0"),
+        (lambda: PeriodicConv(2, kernel_size=0, dim=2), "kernel to be a positive integer"),
+        (
+            lambda: PeriodicConv(2, kernel_size=(3, 3), dim=1),
+            "kernel to be one number or 1 of them",
+        ),
+        (lambda: PeriodicConv(2, kernel_size=3, dim=4), "dim to be 1, 2 or 3"),
+        (
+            lambda: EmergingConv(2, kernel_size=4, dim=2),
+            r"odd kernel sizes, not all 1; got \(4, 4\)",
+        ),
+        (lambda: EmergingConv(2, kernel_size=(3, 2), dim=2), "odd kernel sizes"),
+        (lambda: EmergingConv(2, kernel_size=1, dim=2), "or LULinear for a kernel of one tap"),
+        (lambda: EmergingConv(2, kernel_size=3, dim=2, floor=2.0), "expected 0 < floor < 1"),
     ],
 )
 def test_refuses_what_makes_no_convolution(build, words):

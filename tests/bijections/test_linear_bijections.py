@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from tests.catalogue.linear_bijections import CASES, SHAPES
 
 from darboux.bijections import (
     ActNorm,
@@ -17,6 +16,7 @@ from darboux.bijections import (
 from darboux.structure import BiLipschitz, Isometric, Kind, LogDeterminant
 from darboux.testing import assert_close
 from darboux.testing._checks.bijections import check_round_trip, check_undo
+from tests.catalogue.linear_bijections import CASES, SHAPES
 
 EYE = torch.eye(4, dtype=torch.float64)
 

@@ -6,12 +6,12 @@ import warnings
 
 import pytest
 import torch
-from tests.bijections.nets import additive, convolutional, gradients, hamiltonian, mixed, relative
 from torch import nn
 
 import darboux as dx
 from darboux.bijections import Chain
 from darboux.gradients import DriftError, DriftWarning
+from tests.bijections.nets import additive, convolutional, gradients, hamiltonian, mixed, relative
 
 MODES = ["checkpoint", "constant"]
 DEPTHS, SCALES = [10, 50, 200], [1.0, 2.0, 3.0]

@@ -5,12 +5,12 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from tests.bijections.nets import additive, convolutional, gradients, mixed, network, relative
 from torch import nn
 
 import darboux as dx
 from darboux.bijections import AdditiveCoupling, Chain
 from darboux.gradients import OpenLayerError
+from tests.bijections.nets import additive, convolutional, gradients, mixed, network, relative
 
 MODES = ["checkpoint", "constant"]
 

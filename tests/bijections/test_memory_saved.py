@@ -5,10 +5,10 @@ import weakref
 
 import pytest
 import torch
-from tests.bijections.nets import additive, convolutional, mixed
 from torch import nn
 
 from darboux.bijections import AdditiveCoupling, Chain
+from tests.bijections.nets import additive, convolutional, mixed
 
 
 def saved(chain, x, *, log_det=False):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.bijections.nets import additive, gradients, mixed, relative, scalar
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+
+from tests.bijections.nets import additive, gradients, mixed, relative, scalar
 
 MODES = ["checkpoint", "constant"]
 

@@ -64,8 +64,8 @@ NETWORKS = {
         4, [8, 8], constant=0.9, activation=lambda: LeakyReLU(slope=-3.0)
     ),
     "conv1d": lambda: ContractiveNetwork(4, [6], constant=0.9, dim=1),
-    "conv2d": lambda: ContractiveNetwork(4, [6], constant=0.9, dim=2, padding="circular"),
-    "conv3d": lambda: ContractiveNetwork(4, [5], constant=0.9, dim=3, kernel=2),
+    "conv2d": lambda: ContractiveNetwork(4, [6], constant=0.9, dim=2, padding_mode="circular"),
+    "conv3d": lambda: ContractiveNetwork(4, [5], constant=0.9, dim=3, kernel_size=2),
 }
 SPACE = {"conv1d": (9,), "conv2d": (5, 4), "conv3d": (3, 3, 3)}
 

@@ -54,11 +54,11 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     ),
     "empty": lambda: Chain([]),
     "flow": lambda: _hamiltonian().as_bijection(),
-    "flow-step": lambda: _hamiltonian().as_bijection().chain()[0][1],
+    "flow-step": lambda: _hamiltonian().as_bijection().maps()[0][1],
     "flow-in-chain": lambda: Chain([*_couplings(), _hamiltonian()]),
     "leapfrog": lambda: Flow(_residual(), LeapfrogMidpoint(), steps=3).doubled().as_bijection(),
     "leapfrog-step": lambda: (
-        Flow(_residual(), LeapfrogMidpoint(), steps=3).doubled().as_bijection().chain()[1][1]
+        Flow(_residual(), LeapfrogMidpoint(), steps=3).doubled().as_bijection().maps()[1][1]
     ),
     "reversible-heun": lambda: (
         Flow(_residual(), ReversibleHeun(), steps=3).doubled().as_bijection()

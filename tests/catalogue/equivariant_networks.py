@@ -118,8 +118,10 @@ def network(
     # some irreducible representations cannot be reached from scalars
     scalar = all(field == feature.fields[0] for field in feature.fields)
     image = Feature(group, ["trivial", "trivial"]) if scalar else feature
-    lifting = EquivariantConv(image, before, kernel=kernel, dim=dim, padding=padding, stride=stride)
-    last = EquivariantConv(after, _reached(after), kernel=3, dim=dim, padding=padding)
+    lifting = EquivariantConv(
+        image, before, kernel_size=kernel, dim=dim, padding_mode=padding, stride=stride
+    )
+    last = EquivariantConv(after, _reached(after), kernel_size=3, dim=dim, padding_mode=padding)
     return nn.Sequential(Affine(lifting), nonlinearity, Affine(last))
 
 

@@ -18,7 +18,7 @@ from darboux.linear import Conv, Dense, FiniteDifference, LinearMap, Nonnegative
 
 
 def _stacked() -> GradientField:
-    maps = Stacked(Conv(2, 3, kernel=3, dim=2), FiniteDifference(2, dim=2))
+    maps = Stacked(Conv(2, 3, kernel_size=3, dim=2), FiniteDifference(2, dim=2))
     return GradientField(maps, Tanh())
 
 
@@ -30,24 +30,26 @@ def _nonnegative() -> ZhangSchaefferField:
 
 CASES: dict[str, Callable[[], VectorField]] = {
     "residual-dense-tanh": lambda: ResidualField(Dense(4, 4), Tanh()),
-    "residual-conv1d-leaky": lambda: ResidualField(Conv(3, 3, kernel=3, dim=1), LeakyReLU()),
+    "residual-conv1d-leaky": lambda: ResidualField(Conv(3, 3, kernel_size=3, dim=1), LeakyReLU()),
     "antisymmetric-dense-tanh": lambda: AntisymmetricField(Dense(4, 4), Tanh()),
     "antisymmetric-conv2d-damped": lambda: AntisymmetricField(
-        Conv(2, 2, kernel=3, dim=2), ReLU(), damping=0.3
+        Conv(2, 2, kernel_size=3, dim=2), ReLU(), damping=0.3
     ),
     "antisymmetric-linear-damped": lambda: AntisymmetricField(Dense(4, 4), Identity(), damping=0.5),
     "gradient-rows-dense-relu": lambda: GradientField(Dense(4, 6), ReLU()),
     "gradient-rows-conv2d-clip": lambda: GradientField(
-        Conv(2, 5, kernel=3, dim=2, padding="zeros"), Clip(5, dim=2, threshold=0.3)
+        Conv(2, 5, kernel_size=3, dim=2, padding_mode="zeros"), Clip(5, dim=2, threshold=0.3)
     ),
-    "gradient-rows-conv3d-softplus": lambda: GradientField(Conv(1, 2, kernel=3, dim=3), Softplus()),
+    "gradient-rows-conv3d-softplus": lambda: GradientField(
+        Conv(1, 2, kernel_size=3, dim=3), Softplus()
+    ),
     "gradient-rows-stacked": _stacked,
     "gradient-norm-dense-sigmoid": lambda: GradientField(Dense(4, 6), Sigmoid(), metric="norm"),
     "gradient-norm-conv1d-leaky": lambda: GradientField(
-        Conv(2, 4, kernel=5, dim=1), LeakyReLU(slope=0.2), metric="norm"
+        Conv(2, 4, kernel_size=5, dim=1), LeakyReLU(slope=0.2), metric="norm"
     ),
     "gradient-norm-dense-identity": lambda: GradientField(Dense(4, 4), Identity(), metric="norm"),
-    "gradient-even-kernel": lambda: GradientField(Conv(2, 3, kernel=2, dim=2), ReLU()),
+    "gradient-even-kernel": lambda: GradientField(Conv(2, 3, kernel_size=2, dim=2), ReLU()),
     "zhang-schaeffer-dense": lambda: ZhangSchaefferField(Dense(4, 6), ReLU(), Dense(6, 4)),
     "zhang-schaeffer-nonnegative": _nonnegative,
     "zhang-schaeffer-symmetric": lambda: ZhangSchaefferField.symmetric(Dense(4, 6), ReLU()),

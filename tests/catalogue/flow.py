@@ -27,7 +27,9 @@ def _gradient(metric: str = "rows") -> GradientField:
 
 
 def _convolutional() -> GradientField:
-    return GradientField(Conv(4, 5, kernel=3, dim=2, padding="zeros"), Clip(5, threshold=0.3))
+    return GradientField(
+        Conv(4, 5, kernel_size=3, dim=2, padding_mode="zeros"), Clip(5, threshold=0.3)
+    )
 
 
 CASES: dict[str, Callable[[], nn.Module]] = {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.catalogue.passive import CASES as PASSIVE
-from tests.catalogue.phase_fields import CASES as PHASE
 from torch import nn
 
 from darboux.activations import LeakyReLU, ReLU, Tanh
@@ -37,6 +35,8 @@ from darboux.integrators import (
     SymplecticEuler,
 )
 from darboux.linear import Conv, Dense, Lift
+from tests.catalogue.passive import CASES as PASSIVE
+from tests.catalogue.phase_fields import CASES as PHASE
 
 
 def _hamiltonian(*, momentum_bias: bool = True) -> HamiltonianField:
@@ -67,7 +67,7 @@ EXPLICIT: dict[str, Callable[[], nn.Module]] = {
         _hamiltonian(momentum_bias=False), StormerVerlet(first="drift"), steps=3
     ),
     "verlet-conv": lambda: Flow(
-        SecondOrderField(Conv(2, 3, kernel=3, dim=2, padding="zeros"), Tanh()),
+        SecondOrderField(Conv(2, 3, kernel_size=3, dim=2, padding_mode="zeros"), Tanh()),
         StormerVerlet(),
         steps=2,
     ),

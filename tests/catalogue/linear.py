@@ -45,7 +45,8 @@ def _zero_row() -> LinearMap:
 def _zero_product() -> Composed:
     # Without borders the two differences would cancel the constant; with them nothing does.
     return Composed(
-        FiniteDifference(2, dim=1, padding="zeros"), Conv(2, 2, kernel=2, dim=1, padding="zeros")
+        FiniteDifference(2, dim=1, padding_mode="zeros"),
+        Conv(2, 2, kernel_size=2, dim=1, padding_mode="zeros"),
     )
 
 
@@ -59,52 +60,54 @@ _CASES: dict[str, Build] = {
     "dense-shrunk-wide": lambda: Shrunk(Dense(7, 4), norm=0.5),
     "dense-shrunk-tall": lambda: Shrunk(Dense(3, 5), norm=0.5),
     "dense-shrunk-spectral": lambda: Shrunk(Dense(4, 6), norm=0.5, by="spectral"),
-    "conv-shrunk": lambda: Shrunk(Conv(2, 3, kernel=3, dim=2), norm=0.5),
+    "conv-shrunk": lambda: Shrunk(Conv(2, 3, kernel_size=3, dim=2), norm=0.5),
     "dense-orthogonal-exp": lambda: _constrained(lambda: Dense(3, 5), Orthogonal),
     "dense-orthogonal-cayley": lambda: _constrained(
         lambda: Dense(5, 3), lambda: Orthogonal("cayley")
     ),
     "dense-nonnegative": lambda: _constrained(lambda: Dense(4, 3), Nonnegative),
-    "conv1d-circular": lambda: Conv(2, 3, kernel=5, dim=1),
-    "conv1d-zeros": lambda: Conv(3, 2, kernel=3, dim=1, padding="zeros"),
-    "conv1d-long-kernel": lambda: Conv(1, 2, kernel=9, dim=1),
+    "conv1d-circular": lambda: Conv(2, 3, kernel_size=5, dim=1),
+    "conv1d-zeros": lambda: Conv(3, 2, kernel_size=3, dim=1, padding_mode="zeros"),
+    "conv1d-long-kernel": lambda: Conv(1, 2, kernel_size=9, dim=1),
     "conv1d-spectral": lambda: _constrained(
-        lambda: Conv(2, 2, kernel=3, dim=1), lambda: Spectral(norm=0.7)
+        lambda: Conv(2, 2, kernel_size=3, dim=1), lambda: Spectral(norm=0.7)
     ),
-    "conv1d-skew": lambda: _constrained(lambda: Conv(2, 2, kernel=3, dim=1), Skew),
-    "conv2d-circular": lambda: Conv(2, 3, kernel=3, dim=2),
-    "conv2d-zeros": lambda: Conv(2, 3, kernel=3, dim=2, padding="zeros"),
-    "conv2d-even": lambda: Conv(2, 2, kernel=2, dim=2),
-    "conv2d-even-zeros": lambda: Conv(2, 2, kernel=4, dim=2, padding="zeros"),
-    "conv2d-oblong": lambda: Conv(2, 1, kernel=(1, 4), dim=2),
-    "conv2d-pointwise": lambda: Conv(3, 4, kernel=1, dim=2, padding="zeros"),
-    "conv3d-circular": lambda: Conv(1, 2, kernel=3, dim=3),
-    "conv3d-mixed-zeros": lambda: Conv(2, 1, kernel=(2, 1, 3), dim=3, padding="zeros"),
-    "transposed-conv2d": lambda: Transposed(Conv(2, 3, kernel=2, dim=2)),
+    "conv1d-skew": lambda: _constrained(lambda: Conv(2, 2, kernel_size=3, dim=1), Skew),
+    "conv2d-circular": lambda: Conv(2, 3, kernel_size=3, dim=2),
+    "conv2d-zeros": lambda: Conv(2, 3, kernel_size=3, dim=2, padding_mode="zeros"),
+    "conv2d-even": lambda: Conv(2, 2, kernel_size=2, dim=2),
+    "conv2d-even-zeros": lambda: Conv(2, 2, kernel_size=4, dim=2, padding_mode="zeros"),
+    "conv2d-oblong": lambda: Conv(2, 1, kernel_size=(1, 4), dim=2),
+    "conv2d-pointwise": lambda: Conv(3, 4, kernel_size=1, dim=2, padding_mode="zeros"),
+    "conv3d-circular": lambda: Conv(1, 2, kernel_size=3, dim=3),
+    "conv3d-mixed-zeros": lambda: Conv(2, 1, kernel_size=(2, 1, 3), dim=3, padding_mode="zeros"),
+    "transposed-conv2d": lambda: Transposed(Conv(2, 3, kernel_size=2, dim=2)),
     "transposed-product": lambda: Transposed(_zero_product()),
     "difference1d": lambda: FiniteDifference(2, dim=1),
-    "difference2d-zeros": lambda: FiniteDifference(1, dim=2, padding="zeros"),
+    "difference2d-zeros": lambda: FiniteDifference(1, dim=2, padding_mode="zeros"),
     "difference3d": lambda: FiniteDifference(1, dim=3),
     "skew-dense": lambda: SkewPart(Dense(4, 4), damping=0.5),
-    "skew-conv2d": lambda: SkewPart(Conv(2, 2, kernel=3, dim=2)),
+    "skew-conv2d": lambda: SkewPart(Conv(2, 2, kernel_size=3, dim=2)),
     "skew-conv2d-even-zeros": lambda: SkewPart(
-        Conv(2, 2, kernel=2, dim=2, padding="zeros"), damping=0.1
+        Conv(2, 2, kernel_size=2, dim=2, padding_mode="zeros"), damping=0.1
     ),
     "skew-product": lambda: SkewPart(_zero_product(), damping=0.1),
-    "scaled-conv1d": lambda: Scaled(Conv(2, 3, kernel=3, dim=1), factor=-2.0),
+    "scaled-conv1d": lambda: Scaled(Conv(2, 3, kernel_size=3, dim=1), factor=-2.0),
     "scaled-product": lambda: Scaled(_zero_product(), factor=0.5),
     "composed-dense": lambda: Composed(Dense(3, 4), Dense(5, 3)),
     "composed-circular": lambda: Composed(
-        Conv(3, 2, kernel=2, dim=2), Conv(2, 3, kernel=(3, 1), dim=2)
+        Conv(3, 2, kernel_size=2, dim=2), Conv(2, 3, kernel_size=(3, 1), dim=2)
     ),
     "composed-zeros": _zero_product,
-    "composed-one": lambda: Composed(Conv(2, 2, kernel=3, dim=1, padding="zeros")),
+    "composed-one": lambda: Composed(Conv(2, 2, kernel_size=3, dim=1, padding_mode="zeros")),
     "composed-with-lift": lambda: Composed(
-        Conv(8, 4, kernel=3, dim=2), Lift(2, 8, dim=2, shuffle=2)
+        Conv(8, 4, kernel_size=3, dim=2), Lift(2, 8, dim=2, shuffle=2)
     ),
-    "stacked-circular": lambda: Stacked(Conv(2, 3, kernel=3, dim=2), FiniteDifference(2, dim=2)),
+    "stacked-circular": lambda: Stacked(
+        Conv(2, 3, kernel_size=3, dim=2), FiniteDifference(2, dim=2)
+    ),
     "stacked-mixed": lambda: Stacked(
-        Conv(2, 1, kernel=3, dim=1, padding="zeros"), Conv(2, 3, kernel=2, dim=1)
+        Conv(2, 1, kernel_size=3, dim=1, padding_mode="zeros"), Conv(2, 3, kernel_size=2, dim=1)
     ),
     "lift-dense": lambda: Lift(2, 5, dim=0),
     "lift-zeros": lambda: Lift(1, 3, dim=1),

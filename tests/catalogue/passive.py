@@ -81,10 +81,10 @@ def _quadratic(
 
 def _image() -> PortHamiltonianField:
     return PortHamiltonianField(
-        NetworkEnergy(Conv(2, 3, kernel=3, dim=2)),
-        Conv(2, 2, kernel=3, dim=2, padding="zeros"),
-        damping=Conv(2, 1, kernel=(3, 2), dim=2),
-        port=Conv(1, 2, kernel=3, dim=2, padding="zeros"),
+        NetworkEnergy(Conv(2, 3, kernel_size=3, dim=2)),
+        Conv(2, 2, kernel_size=3, dim=2, padding_mode="zeros"),
+        damping=Conv(2, 1, kernel_size=(3, 2), dim=2),
+        port=Conv(1, 2, kernel_size=3, dim=2, padding_mode="zeros"),
         signal=Wave(1, dim=2),
     )
 
@@ -104,13 +104,13 @@ PASSIVE: dict[str, Callable[[], VectorField]] = {
         NetworkEnergy(Dense(4, 6)), Dense(4, 4), damping=Dense(4, 4)
     ),
     "port-conv1d": lambda: PortHamiltonianField(
-        QuadraticEnergy(Conv(3, 2, kernel=3, dim=1)), Conv(3, 3, kernel=5, dim=1)
+        QuadraticEnergy(Conv(3, 2, kernel_size=3, dim=1)), Conv(3, 3, kernel_size=5, dim=1)
     ),
     "port-conv2d-driven": _image,
     "port-conv3d-damped": lambda: PortHamiltonianField(
-        NetworkEnergy(Conv(2, 2, kernel=1, dim=3)),
-        Conv(2, 2, kernel=3, dim=3),
-        damping=Conv(2, 1, kernel=1, dim=3),
+        NetworkEnergy(Conv(2, 2, kernel_size=1, dim=3)),
+        Conv(2, 2, kernel_size=3, dim=3),
+        damping=Conv(2, 1, kernel_size=1, dim=3),
     ),
     "interconnection": lambda: Interconnection(_quadratic(), _quadratic()),
     "interconnection-damped": lambda: Interconnection(_quadratic(), _quadratic(damped=True)),
@@ -123,10 +123,10 @@ PASSIVE: dict[str, Callable[[], VectorField]] = {
 DIVERGENCE_FREE: dict[str, Callable[[], VectorField]] = {
     "shear-dense": lambda: ShearField(Dense(4, 6), Tanh()),
     "shear-dense-thresholds": lambda: ShearField(Dense(3, 2), Clip(2, dim=0, threshold=0.4)),
-    "shear-conv1d": lambda: ShearField(Conv(3, 2, kernel=3, dim=1), Tanh()),
-    "shear-conv2d-even": lambda: ShearField(Conv(2, 3, kernel=(2, 3), dim=2), LeakyReLU()),
+    "shear-conv1d": lambda: ShearField(Conv(3, 2, kernel_size=3, dim=1), Tanh()),
+    "shear-conv2d-even": lambda: ShearField(Conv(2, 3, kernel_size=(2, 3), dim=2), LeakyReLU()),
     "shear-conv3d-one-tap": lambda: ShearField(
-        Conv(2, 2, kernel=1, dim=3, padding="zeros"), Tanh()
+        Conv(2, 2, kernel_size=1, dim=3, padding_mode="zeros"), Tanh()
     ),
     "divergence-free-plane": lambda: DivergenceFreeField(_potential(2), features=2),
     "divergence-free": lambda: DivergenceFreeField(_potential(4), features=4),

@@ -107,12 +107,15 @@ def _two_sided() -> HamiltonianField:
 
 
 def _stacked() -> HamiltonianField:
-    potential = Stacked(Conv(2, 3, kernel=3, dim=2), FiniteDifference(2, dim=2))
-    return HamiltonianField(Conv(2, 4, kernel=3, dim=2), potential, Sigmoid())
+    potential = Stacked(Conv(2, 3, kernel_size=3, dim=2), FiniteDifference(2, dim=2))
+    return HamiltonianField(Conv(2, 4, kernel_size=3, dim=2), potential, Sigmoid())
 
 
 def _composed() -> SecondOrderField:
-    one, two = Conv(3, 2, kernel=3, dim=1, padding="zeros"), Conv(2, 3, kernel=3, dim=1)
+    one, two = (
+        Conv(3, 2, kernel_size=3, dim=1, padding_mode="zeros"),
+        Conv(2, 3, kernel_size=3, dim=1),
+    )
     return SecondOrderField(Composed(one, two), LeakyReLU())
 
 
@@ -122,29 +125,31 @@ CASES: dict[str, Callable[[], PhaseSpaceField]] = {
     "hamiltonian-3-identity": lambda: HamiltonianField(Dense(3, 3), Dense(3, 3), Identity()),
     "hamiltonian-4-relu": lambda: HamiltonianField(Dense(4, 2), Dense(4, 6), ReLU()),
     "hamiltonian-conv1d": lambda: HamiltonianField(
-        Conv(2, 3, kernel=5, dim=1), Conv(2, 4, kernel=2, dim=1), Tanh()
+        Conv(2, 3, kernel_size=5, dim=1), Conv(2, 4, kernel_size=2, dim=1), Tanh()
     ),
     "hamiltonian-conv2d-zeros-clip": lambda: HamiltonianField(
-        Conv(2, 3, kernel=3, dim=2, padding="zeros"),
-        Conv(2, 3, kernel=3, dim=2, padding="zeros"),
+        Conv(2, 3, kernel_size=3, dim=2, padding_mode="zeros"),
+        Conv(2, 3, kernel_size=3, dim=2, padding_mode="zeros"),
         Clip(3, dim=2, threshold=0.3),
         momentum_bias=False,
     ),
     "hamiltonian-conv3d": lambda: HamiltonianField(
-        Conv(1, 2, kernel=3, dim=3), Conv(1, 2, kernel=3, dim=3), Softplus()
+        Conv(1, 2, kernel_size=3, dim=3), Conv(1, 2, kernel_size=3, dim=3), Softplus()
     ),
     "hamiltonian-stacked": _stacked,
     "second-order-1-tanh": lambda: SecondOrderField(Dense(1, 4), Tanh()),
     "second-order-3-relu": lambda: SecondOrderField(Dense(3, 5), ReLU()),
     "second-order-conv1d-composed": _composed,
-    "second-order-conv2d": lambda: SecondOrderField(Conv(2, 3, kernel=2, dim=2), Tanh()),
-    "second-order-conv3d": lambda: SecondOrderField(Conv(1, 2, kernel=3, dim=3), Sigmoid()),
+    "second-order-conv2d": lambda: SecondOrderField(Conv(2, 3, kernel_size=2, dim=2), Tanh()),
+    "second-order-conv3d": lambda: SecondOrderField(Conv(1, 2, kernel_size=3, dim=3), Sigmoid()),
     "coupled-1-sigmoid": lambda: CoupledField(Dense(1, 1), Sigmoid()),
     "coupled-3-reversible": lambda: CoupledField(Dense(3, 3), Tanh(), momentum_bias=False),
     "coupled-4-group-sort": lambda: CoupledField(Dense(4, 4), GroupSort()),
-    "coupled-conv1d": lambda: CoupledField(Conv(3, 3, kernel=3, dim=1, padding="zeros"), Tanh()),
-    "coupled-conv2d": lambda: CoupledField(Conv(2, 2, kernel=3, dim=2), LeakyReLU()),
-    "coupled-conv3d": lambda: CoupledField(Conv(1, 1, kernel=3, dim=3), Clip(threshold=0.5)),
+    "coupled-conv1d": lambda: CoupledField(
+        Conv(3, 3, kernel_size=3, dim=1, padding_mode="zeros"), Tanh()
+    ),
+    "coupled-conv2d": lambda: CoupledField(Conv(2, 2, kernel_size=3, dim=2), LeakyReLU()),
+    "coupled-conv3d": lambda: CoupledField(Conv(1, 1, kernel_size=3, dim=3), Clip(threshold=0.5)),
     "learned-1-network": lambda: _network(1, 0),
     "learned-2-driven": lambda: LearnedHamiltonianField(DrivenEnergy(2)),
     "learned-4-network": lambda: _network(4, 0),
@@ -154,7 +159,7 @@ CASES: dict[str, Callable[[], PhaseSpaceField]] = {
     "separable-1-driven": lambda: _driven(1),
     "separable-3": lambda: _learned(Dense(3, 5), Tanh()),
     "separable-conv1d-driven": lambda: _driven(2, 1),
-    "separable-conv2d": lambda: _learned(Conv(2, 3, kernel=3, dim=2), Softplus()),
+    "separable-conv2d": lambda: _learned(Conv(2, 3, kernel_size=3, dim=2), Softplus()),
     "extended-1-driven": lambda: ExtendedPhaseSpace(_driven(1)),
     "extended-2-driven": lambda: ExtendedPhaseSpace(LearnedHamiltonianField(DrivenEnergy(2))),
     "extended-2-autonomous": lambda: ExtendedPhaseSpace(_two_sided()),

@@ -61,7 +61,7 @@ CASES: dict[str, Callable[[], nn.Module]] = {
             ContractiveNetwork(2, [4], dim=1), log_det=ExactLogDet()
         ),
         "residual-conv2d": lambda: InvertibleResidual(
-            ContractiveNetwork(1, [3, 3], dim=2, padding="circular", activation=LipSwish),
+            ContractiveNetwork(1, [3, 3], dim=2, padding_mode="circular", activation=LipSwish),
             log_det=ExactLogDet(),
         ),
         "residual-conv2d-conditioned": lambda: InvertibleResidual(

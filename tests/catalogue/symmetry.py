@@ -84,7 +84,9 @@ def _conv(
     source: Feature, target: Feature, *, kernel: int = 3, zeros: bool = False, stride: int = 1
 ) -> EquivariantConv:
     padding: Padding = "zeros" if zeros else "circular"
-    return EquivariantConv(source, target, kernel=kernel, dim=2, padding=padding, stride=stride)
+    return EquivariantConv(
+        source, target, kernel_size=kernel, dim=2, padding_mode=padding, stride=stride
+    )
 
 
 _MAPS: dict[str, Callable[[], LinearMap]] = {
@@ -101,13 +103,15 @@ _MAPS: dict[str, Callable[[], LinearMap]] = {
     "conv-so2": lambda: _conv(_so2(), _so2(), kernel=5, zeros=True),
     "conv-o2": lambda: _conv(_o2(), _o2()),
     "dense-s3": lambda: EquivariantDense(_permuted(), _permuted()),
-    "conv-s3": lambda: EquivariantConv(_permuted(), _permuted(), kernel=3, dim=2),
-    "conv-octahedral": lambda: EquivariantConv(_cube(), _cube(), kernel=3, dim=3),
-    "conv-so3": lambda: EquivariantConv(_space(), _space(), kernel=3, dim=3, padding="zeros"),
-    "conv-octahedral-stride": lambda: EquivariantConv(
-        _cube(), _cube(), kernel=3, dim=3, padding="zeros", stride=2
+    "conv-s3": lambda: EquivariantConv(_permuted(), _permuted(), kernel_size=3, dim=2),
+    "conv-octahedral": lambda: EquivariantConv(_cube(), _cube(), kernel_size=3, dim=3),
+    "conv-so3": lambda: EquivariantConv(
+        _space(), _space(), kernel_size=3, dim=3, padding_mode="zeros"
     ),
-    "downsample-zeros": lambda: Downsample(_c4(), dim=2, padding="zeros"),
+    "conv-octahedral-stride": lambda: EquivariantConv(
+        _cube(), _cube(), kernel_size=3, dim=3, padding_mode="zeros", stride=2
+    ),
+    "downsample-zeros": lambda: Downsample(_c4(), dim=2, padding_mode="zeros"),
     "downsample-circular": lambda: Downsample(_c4(), dim=2),
     "lift-c4": lambda: FeatureLift(2, _c4(), dim=2),
     "scaled-conv": lambda: Scaled(_conv(_c4(), _c4()), factor=-0.5),
@@ -147,8 +151,8 @@ LAYERS: dict[str, Build] = {name: _seeded(build) for name, build in _LAYERS.item
 
 # Nearly equivariant ones: `darboux.symmetry._scale` and `darboux.symmetry._sphere`.
 _NEARLY: dict[str, Build] = {
-    "scale-lifting": lambda: ScaleConv(1, 2, scales=2, kernel=9, lifting=True),
-    "scale-inner": lambda: ScaleConv(2, 1, scales=2, kernel=9, lifting=False, extent=2),
+    "scale-lifting": lambda: ScaleConv(1, 2, scales=2, kernel_size=9, lifting=True),
+    "scale-inner": lambda: ScaleConv(2, 1, scales=2, kernel_size=9, lifting=False, extent=2),
     "scale-pooling": lambda: ScalePooling(2),
     "spherical-conv": lambda: SphericalConv(2, 3, degree=3),
     "sphere-activation": lambda: SphereActivation(ReLU(), degree=3),

@@ -10,6 +10,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor, nn
+
+from darboux.activations import Activation, ReLU
+from darboux.compose import Lifted
+from darboux.fields import GradientField, ZhangSchaefferField
+from darboux.flow import ContractiveSteps, Flow, StepRule
+from darboux.integrators import Euler, Integrator
+from darboux.linear import Conv, Dense, Lift, LinearMap, SkewPart
+from darboux.structure import (
+    AdjointOf,
+    Averaged,
+    CocoerciveField,
+    GradientOfEnergy,
+    IsometryOf,
+    Lipschitz,
+    LipschitzField,
+    Nonnegative,
+    NormAtMost,
+    RowsAtMost,
+    SlopesWithin,
+    StepWithin,
+    Structure,
+)
 from tests.certification.broken import (
     BadRule,
     Claiming,
@@ -34,29 +57,6 @@ from tests.certification.broken import (
     WrongEnergy,
     ZeroPaddedAdjoint,
 )
-from torch import Tensor, nn
-
-from darboux.activations import Activation, ReLU
-from darboux.compose import Lifted
-from darboux.fields import GradientField, ZhangSchaefferField
-from darboux.flow import ContractiveSteps, Flow, StepRule
-from darboux.integrators import Euler, Integrator
-from darboux.linear import Conv, Dense, Lift, LinearMap, SkewPart
-from darboux.structure import (
-    AdjointOf,
-    Averaged,
-    CocoerciveField,
-    GradientOfEnergy,
-    IsometryOf,
-    Lipschitz,
-    LipschitzField,
-    Nonnegative,
-    NormAtMost,
-    RowsAtMost,
-    SlopesWithin,
-    StepWithin,
-    Structure,
-)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ IMAGE = (2, 4, 8, 8)
 
 
 def conv(**options: str) -> Conv:
-    return Conv(4, 6, kernel=3, dim=2, **options)
+    return Conv(4, 6, kernel_size=3, dim=2, **options)
 
 
 def network(
@@ -143,7 +143,7 @@ def _lift(make: Callable[[Lift], nn.Module]) -> nn.Module:
 
 
 def _skew() -> Fault:
-    broken = SymmetricPart(SkewPart(Conv(4, 4, kernel=3, dim=2)))
+    broken = SymmetricPart(SkewPart(Conv(4, 4, kernel_size=3, dim=2)))
     flow = Flow([GradientField(broken, ReLU())], Euler(), steps=STEPS)
     return planted(flow, AdjointOf)
 

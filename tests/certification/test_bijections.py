@@ -106,7 +106,7 @@ def test_a_chain_without_bounds_says_which_layer():
 
 def test_structures_compose():
     found = Claims(tuple(Claim(s, Kind.BOUND, "") for s in (Invertible(), LogDeterminant())))
-    whole = dx.structure.chain([("a", found), ("b", found)])
+    whole = dx.structure.composition([("a", found), ("b", found)])
     assert {claim.structure for claim in whole} == {Invertible(), LogDeterminant()}
     with pytest.raises(ValueError, match="0 <= μ <= L"):
         BiLipschitz(2.0, 1.0)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue import activations, fields, flow, linear
 from torch import nn
 
 from darboux.certification import certify
@@ -16,6 +15,7 @@ from darboux.structure import (
     RowsAtMost,
     SlopesWithin,
 )
+from tests.catalogue import activations, fields, flow, linear
 
 
 def quick(module, example):

@@ -6,13 +6,13 @@ import re
 
 import pytest
 import torch
-from tests.certification.faults import make
 from torch import nn
 
 from darboux.certification import Certificate, certify
 from darboux.certification._environment import fingerprint
 from darboux.certification._finding import Row
 from darboux.structure import Gap, Lipschitz
+from tests.certification.faults import make
 
 
 @pytest.fixture(scope="module")

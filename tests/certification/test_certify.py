@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tests.certification.small import Returns, flow, quick
 from torch import nn
 
 import darboux as dx
@@ -10,6 +9,7 @@ from darboux.certification import certify
 from darboux.fields import GradientField
 from darboux.linear import Dense
 from darboux.structure import Kind, Lipschitz
+from tests.certification.small import Returns, flow, quick
 
 
 def test_users_reach_the_function():

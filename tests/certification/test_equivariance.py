@@ -34,7 +34,7 @@ class Shifted(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv = EquivariantConv(REGULAR, REGULAR, kernel=3, dim=2)
+        self.conv = EquivariantConv(REGULAR, REGULAR, kernel_size=3, dim=2)
         self.bias = nn.Parameter(torch.randn(4, 1, 1))
 
     def forward(self, x):
@@ -64,17 +64,19 @@ BROKEN = {
     "a bias that varies within a field": (Shifted(), own(REGULAR), (4, 6, 6)),
     "ReLU on a frequency": (nn.ReLU(), own(Feature(C4, [1])), (2, 6, 6)),
     "channels in another order": (
-        nn.Sequential(EquivariantConv(REGULAR, REGULAR, kernel=3, dim=2), nn.ChannelShuffle(2)),
+        nn.Sequential(
+            EquivariantConv(REGULAR, REGULAR, kernel_size=3, dim=2), nn.ChannelShuffle(2)
+        ),
         own(REGULAR),
         (4, 6, 6),
     ),
     "shifts with zero padding": (
-        EquivariantConv(REGULAR, REGULAR, kernel=3, dim=2, padding="zeros"),
+        EquivariantConv(REGULAR, REGULAR, kernel_size=3, dim=2, padding_mode="zeros"),
         own(REGULAR, translations=(1, 1)),
         (4, 6, 6),
     ),
     "more symmetry than there is": (
-        EquivariantConv(Feature(C4, ["trivial"]), Feature(C4, ["trivial"]), kernel=5, dim=2),
+        EquivariantConv(Feature(C4, ["trivial"]), Feature(C4, ["trivial"]), kernel_size=5, dim=2),
         Equivariant(Dihedral(4)),
         (1, 6, 6),
     ),
@@ -143,7 +145,7 @@ def test_a_group_of_space_cannot_be_tried_on_pictures():
 
 def test_the_certificate_says_which_elements_were_tried():
     feature = Feature(Cyclic(8), ["regular"])
-    field = dx.fields.GradientField(EquivariantConv(feature, feature, kernel=3, dim=2), ReLU())
+    field = dx.fields.GradientField(EquivariantConv(feature, feature, kernel_size=3, dim=2), ReLU())
     flow = dx.Flow(field, dx.integrators.Euler(), steps=1)
     found = dx.certify(flow, torch.randn(1, 8, 6, 6), effort="quick")
     rows = [row for row in found.rows if isinstance(row.structure, Equivariant)]

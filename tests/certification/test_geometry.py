@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.catalogue.geometric_flows import CASES, example_shape
-from tests.certification.geometric_faults import FAULTS, Phase
 
 import darboux as dx
 from darboux.certification import certify
+from tests.catalogue.geometric_flows import CASES, example_shape
+from tests.certification.geometric_faults import FAULTS, Phase
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -30,7 +30,7 @@ def field(seed, *, dense):
     dim = space(seed, dense=dense)
     padding = ("circular", "zeros")[seed % 4 == 1]
     kernel = (3, 2, 5)[seed % 3]
-    map = Dense(4, 5) if dense else Conv(4, 5, kernel=kernel, dim=dim, padding=padding)
+    map = Dense(4, 5) if dense else Conv(4, 5, kernel_size=kernel, dim=dim, padding_mode=padding)
     activation = ACTIVATIONS[seed % 6]
     sigma = Clip(5, dim=dim) if activation is Clip else activation()
     made = GradientField(map, sigma, metric=metric(seed))
@@ -47,7 +47,7 @@ def flow(seed, *, dense):
 
 
 def conv():
-    return Conv(4, 4, kernel=3, dim=2)
+    return Conv(4, 4, kernel_size=3, dim=2)
 
 
 def shape(seed, *, dense):

@@ -31,8 +31,8 @@ def target(module, channels, *, size=9, dim=2, dtype=torch.float64, effort="norm
 def build(group, source, image, *, kernel=5, equivariant=True):
     source, image = Feature(group, source), Feature(group, image)
     if equivariant:
-        return EquivariantConv(source, image, kernel=kernel, dim=2), source, image
-    return Conv(source.channels, image.channels, kernel=kernel, dim=2), source, image
+        return EquivariantConv(source, image, kernel_size=kernel, dim=2), source, image
+    return Conv(source.channels, image.channels, kernel_size=kernel, dim=2), source, image
 
 
 CASES = {
@@ -83,7 +83,7 @@ def test_chain_of_two():
 
 
 def test_volume():
-    conv, scalar = Conv(1, 1, kernel=3, dim=3), Feature(Cyclic(1), ["trivial"])
+    conv, scalar = Conv(1, 1, kernel_size=3, dim=3), Feature(Cyclic(1), ["trivial"])
     structure = NearlyEquivariant(Cyclic(1), scalar, scalar, error=1.0)
     with pytest.raises(NotAttackedError, match="C1 does not act on a space of 3 dimensions"):
         attack(structure, target(conv, 1, dim=3, size=6))

@@ -2,9 +2,9 @@ import copy
 
 import pytest
 import torch
-from tests.certification.faults import FAULTS, make
 
 from darboux.certification import certify
+from tests.certification.faults import FAULTS, make
 
 HIDDEN = [name for name in FAULTS if make(name).hides]
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.certification.small import Returns, net, quick
 from torch import nn
 
 from darboux.certification import certify
 from darboux.structure import Lipschitz, Structure
+from tests.certification.small import Returns, net, quick
 
 
 @pytest.mark.parametrize(

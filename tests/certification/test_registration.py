@@ -1,12 +1,12 @@
 """Attacks of one's own."""
 
 import torch
-from tests.certification.small import flow, quick
 from torch import nn
 
 import darboux as dx
 from darboux.certification import Finding, NotAttackedError, Trial, attack, attack_premise
 from darboux.structure import Averaged, Claim, Claims, Kind, Premise, Structure
+from tests.certification.small import flow, quick
 
 
 class Small(Structure):

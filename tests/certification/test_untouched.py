@@ -5,10 +5,10 @@ import warnings
 
 import pytest
 import torch
-from tests.certification.small import flow, quick
 from torch import nn
 
 from darboux.structure import Lipschitz
+from tests.certification.small import flow, quick
 
 
 def test_module_and_random_state_stay_as_they_are():

@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from reproductions.common.table import Experiment
 
 from reproductions import EXPERIMENTS, Result, Statement
+from reproductions.common.table import Experiment
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from darboux.structure import Kind, claims_of
 
 def _flow(features=8):
     field = dx.fields.GradientField(
-        dx.linear.Conv(features, 12, kernel=3, dim=2, padding="zeros"), dx.activations.ReLU()
+        dx.linear.Conv(features, 12, kernel_size=3, dim=2, padding_mode="zeros"),
+        dx.activations.ReLU(),
     )
     return dx.Flow([field], dx.integrators.Euler(), steps=dx.ContractiveSteps(fraction=0.5))
 

@@ -6,7 +6,7 @@ import inspect
 import pytest
 from torch import nn
 
-from darboux.structure import parts_of
+from darboux.structure import maps_of
 
 ROOMS = {
     "activations": (["activations"], "Activation"),
@@ -85,7 +85,7 @@ def kinds_of(thing):
     things = [thing]
     if isinstance(thing, nn.Module):
         things += [part for module in thing.modules() for part in (module, *vars(module).values())]
-        things += [part for _, part in parts_of(thing)]
+        things += [part for _, part in maps_of(thing)]
     return {base for thing in things for base in type(thing).__mro__}
 
 

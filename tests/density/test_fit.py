@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from tests.density.maps import Shifted, SinhArcsinh
 
 from darboux.bijections import Chain, LULinear
 from darboux.density import DiagonalNormal, NormalizingFlow, StandardNormal, fit
+from tests.density.maps import Shifted, SinhArcsinh
 
 
 def normal_flow():

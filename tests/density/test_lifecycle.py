@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.catalogue.densities import BASES, BIJECTIONS, CONTEXTS, FLOWS, SHAPES
-from tests.density.maps import LogDensity
 
 from darboux.density import FlowDistribution
 from darboux.testing import LIFECYCLE
 from darboux.testing._checks.bijections import check_round_trip, check_undo
+from tests.catalogue.densities import BASES, BIJECTIONS, CONTEXTS, FLOWS, SHAPES
+from tests.density.maps import LogDensity
 
 EXACT = ["logit", "continuous-symmetric"]  # the others come back up to discretisation
 # implicit methods iterate until they converge, which depends on values

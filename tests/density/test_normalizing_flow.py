@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from tests.density.maps import Shifted, SinhArcsinh
 from torch.distributions import AffineTransform, Independent, Normal, TransformedDistribution
 
 from darboux.bijections import Chain, LULinear, PixelShuffle
 from darboux.density import DiagonalNormal, LogitTransform, NormalizingFlow, StandardNormal
+from tests.density.maps import Shifted, SinhArcsinh
 
 
 def skewed(features):

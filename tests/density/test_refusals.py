@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.density.maps import Shifted
 from torch import nn
 from torch.distributions import Normal
 
 from darboux.bijections import Chain, LULinear
 from darboux.density import DiagonalNormal, NormalizingFlow, StandardNormal
+from tests.density.maps import Shifted
 
 
 def flow(*, conditioned=False):

@@ -5,14 +5,14 @@ import io
 import numpy as np
 import pytest
 import torch
-from tests.catalogue.flow import CASES, example_shape
-from tests.catalogue.geometric_flows import EXPLICIT as GEOMETRIC
-from tests.catalogue.geometric_flows import IMPLICIT
-from tests.catalogue.geometric_flows import example_shape as geometric_shape
 from torch import nn
 from torch.nn.utils import parametrize
 
 import darboux as dx
+from tests.catalogue.flow import CASES, example_shape
+from tests.catalogue.geometric_flows import EXPLICIT as GEOMETRIC
+from tests.catalogue.geometric_flows import IMPLICIT
+from tests.catalogue.geometric_flows import example_shape as geometric_shape
 
 
 def _denoiser():
@@ -78,7 +78,7 @@ def test_what_has_no_plain_layers_is_refused(name):
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4])
 @pytest.mark.parametrize("padding", ["circular", "zeros"])
 def test_convolutions_of_all_kinds(dim, kernel, padding):
-    conv = dx.linear.Conv(2, 3, kernel=kernel, dim=dim, padding=padding)
+    conv = dx.linear.Conv(2, 3, kernel_size=kernel, dim=dim, padding_mode=padding)
     x = torch.randn(2, 2, *(6, 5, 7)[:dim])
     _frozen_close(dx.freeze(conv), conv, x)
     field = dx.fields.GradientField(conv, dx.activations.Tanh())
@@ -151,8 +151,8 @@ def test_unknown_field_is_refused():
 
 
 def test_products_of_zero_padded_maps_are_refused():
-    a = dx.linear.Conv(2, 2, kernel=3, dim=1, padding="zeros")
-    b = dx.linear.Conv(2, 2, kernel=3, dim=1, padding="zeros")
+    a = dx.linear.Conv(2, 2, kernel_size=3, dim=1, padding_mode="zeros")
+    b = dx.linear.Conv(2, 2, kernel_size=3, dim=1, padding_mode="zeros")
     field = dx.fields.GradientField(dx.linear.Composed(a, b), dx.activations.ReLU())
     flow = dx.Flow([field], dx.integrators.Euler(), steps=dx.ContractiveSteps())
     with pytest.raises(

@@ -52,9 +52,9 @@ CASES = {
     "pool-space": (lambda: SpacePooling(MIXED), MIXED),
     "field-norm": (_field_norm, REGULAR),
     "down": (lambda: Downsample(MIXED, dim=2), MIXED),
-    "down-zeros": (lambda: Downsample(MIXED, dim=2, padding="zeros"), MIXED),
+    "down-zeros": (lambda: Downsample(MIXED, dim=2, padding_mode="zeros"), MIXED),
     "up": (lambda: Upsample(MIXED, dim=2), MIXED),
-    "up-zeros": (lambda: Upsample(MIXED, dim=2, padding="zeros"), MIXED),
+    "up-zeros": (lambda: Upsample(MIXED, dim=2, padding_mode="zeros"), MIXED),
 }
 RESAMPLED = ["down", "down-zeros", "up", "up-zeros", "pool-space"]
 

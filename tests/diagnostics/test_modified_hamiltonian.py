@@ -103,7 +103,7 @@ def test_the_oscillator_has_a_closed_form():
 
 
 def test_pictures_and_derivatives():
-    conv = dx.linear.Conv(1, 2, kernel=3, dim=2)
+    conv = dx.linear.Conv(1, 2, kernel_size=3, dim=2)
     field = dx.fields.SecondOrderField(conv, dx.activations.Tanh()).double()
     h = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
     x = torch.randn(2, 2, 4, 4, dtype=torch.float64, requires_grad=True)

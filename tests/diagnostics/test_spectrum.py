@@ -36,7 +36,9 @@ def test_each_sample_has_its_own(dtype):
 
 
 def test_fields_of_the_library_and_pictures():
-    field = dx.fields.GradientField(dx.linear.Conv(2, 3, kernel=3, dim=2), dx.activations.Tanh())
+    field = dx.fields.GradientField(
+        dx.linear.Conv(2, 3, kernel_size=3, dim=2), dx.activations.Tanh()
+    )
     z = torch.randn(2, 2, 4, 3)
     found = spectrum(field, z)
     assert found.shape == (2, 24)

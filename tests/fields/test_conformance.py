@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests.catalogue.fields import CASES, features_of
 
-from darboux.testing._checks.fields import check_bind, check_constants, check_energy, check_shape
+from darboux.testing._checks.fields import check_constants, check_energy, check_prepare, check_shape
+from tests.catalogue.fields import CASES, features_of
 
 WITH_ENERGY = [name for name, build in CASES.items() if hasattr(build(), "energy")]
 
@@ -36,4 +36,4 @@ def test_energy(name):
 @pytest.mark.parametrize("name", CASES)
 def test_bind(name):
     field = CASES[name]()
-    check_bind(field, _states(field, torch.float32))
+    check_prepare(field, _states(field, torch.float32))

@@ -5,7 +5,6 @@ from itertools import combinations
 
 import pytest
 import torch
-from tests.catalogue.passive import DIVERGENCE_FREE, features_of
 
 import darboux as dx
 from darboux.activations import GroupSort, Tanh
@@ -13,10 +12,11 @@ from darboux.fields import DivergenceFreeField, ShearField
 from darboux.integrators import Splitting
 from darboux.linear import Conv, Dense, Lift
 from darboux.testing import LIFECYCLE
-from darboux.testing._checks.fields import check_bind, check_constants, check_shape
+from darboux.testing._checks.fields import check_constants, check_prepare, check_shape
 from darboux.testing._checks.passive import check_determinant, check_part_volumes
 from darboux.testing._checks.phase_fields import check_divergence_free, check_part_flows
 from darboux.testing._checks.symplectic import check_step_back
+from tests.catalogue.passive import DIVERGENCE_FREE, features_of
 
 LIVED = ["shear-dense-thresholds", "shear-conv2d-even", "divergence-free"]
 SHEARS = [name for name in DIVERGENCE_FREE if name.startswith("shear")]
@@ -90,7 +90,7 @@ def test_splitting_preserves_volume_and_steps_back(name):
 
 def test_flow_claims_volume_and_no_inverse_that_a_solver_would_have_to_find():
     flow = dx.Flow(DIVERGENCE_FREE["divergence-free"](), Splitting(), horizon=0.2, steps=1)
-    names = {type(claim.structure).__name__ for claim in flow.chain()[0][1].claims().claims}
+    names = {type(claim.structure).__name__ for claim in flow.maps()[0][1].claims().claims}
     assert names == {"VolumePreserving"}
 
 
@@ -98,7 +98,7 @@ def test_flow_claims_volume_and_no_inverse_that_a_solver_would_have_to_find():
 def test_shape_bind_and_constants(name):
     field = DIVERGENCE_FREE[name]()
     check_shape(field, states(field, torch.float32))
-    check_bind(field, states(field, torch.float32))
+    check_prepare(field, states(field, torch.float32))
     check_constants(field.double(), states(field), pairs=50)
 
 
@@ -176,7 +176,7 @@ class _Flow(torch.nn.Module):
 
 
 def test_shears_of_images_reach_over_the_border():
-    field = ShearField(Conv(2, 3, kernel=3, dim=1), Tanh()).double()
+    field = ShearField(Conv(2, 3, kernel_size=3, dim=1), Tanh()).double()
     jacobian = torch.func.jacrev(lambda z: field(0.0, z[None])[0])(
         torch.randn(2, 6, dtype=torch.float64)
     )
@@ -188,7 +188,7 @@ def test_shears_of_images_reach_over_the_border():
     [
         (lambda: ShearField(Dense(1, 3), Tanh()), ValueError, "at least 2 features.*; got 1"),
         (
-            lambda: ShearField(Conv(2, 3, kernel=3, dim=1, padding="zeros"), Tanh()),
+            lambda: ShearField(Conv(2, 3, kernel_size=3, dim=1, padding_mode="zeros"), Tanh()),
             ValueError,
             "expected a circular kernel, or one tap; got kernel \\(3,\\)",
         ),

@@ -128,20 +128,20 @@ def test_growth_needs_a_nonnegative_activation():
 
 
 def test_antisymmetric_field_of_a_zero_padded_product_is_bounded_part_by_part():
-    one, two = (dx.linear.Conv(3, 3, kernel=3, dim=1, padding="zeros") for _ in range(2))
+    one, two = (dx.linear.Conv(3, 3, kernel_size=3, dim=1, padding_mode="zeros") for _ in range(2))
     field = dx.fields.AntisymmetricField(dx.linear.Composed(one, two), dx.activations.ReLU())
     assert 0 < as_float(field.one_sided_lipschitz()) <= as_float(field.lipschitz())
 
 
 def test_fields_bound_together_are_the_fields_bound_alone():
-    conv = [dx.linear.Conv(2, c, kernel=3, dim=1) for c in (3, 3, 4)]
+    conv = [dx.linear.Conv(2, c, kernel_size=3, dim=1) for c in (3, 3, 4)]
     rows = [dx.fields.GradientField(c, dx.activations.ReLU()) for c in conv]
     norm = dx.fields.GradientField(conv[0], dx.activations.Tanh(), metric="norm")
-    padded = dx.linear.Conv(2, 2, kernel=3, dim=1, padding="zeros")
+    padded = dx.linear.Conv(2, 2, kernel_size=3, dim=1, padding_mode="zeros")
     product = dx.fields.GradientField(dx.linear.Composed(padded, padded), dx.activations.ReLU())
     fields = [*rows, norm, rows[0], product]
     z = torch.randn(2, 2, 9)
-    for bound, field in zip(dx.fields.bind_together(fields), fields, strict=True):
+    for bound, field in zip(dx.fields.prepare_together(fields), fields, strict=True):
         torch.testing.assert_close(bound(0.0, z), field(0.0, z))
 
 
@@ -149,7 +149,7 @@ def test_gradients_through_fields_bound_together():
     fields = [dx.fields.GradientField(dx.linear.Dense(3, 4), dx.activations.Tanh()) for _ in "ab"]
     z = torch.randn(2, 3)
     weights = [field.map.weight for field in fields]
-    together = sum(bound(0.0, z).square().sum() for bound in dx.fields.bind_together(fields))
+    together = sum(bound(0.0, z).square().sum() for bound in dx.fields.prepare_together(fields))
     alone = sum(field(0.0, z).square().sum() for field in fields)
     expected = torch.autograd.grad(alone, weights)
     torch.testing.assert_close(torch.autograd.grad(together, weights), expected)

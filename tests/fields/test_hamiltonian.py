@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from tests.catalogue.phase_fields import CASES, DrivenEnergy, features_of
 from torch import nn
 
 import darboux as dx
 from darboux.fields import halves, join
 from darboux.flow import as_float
+from tests.catalogue.phase_fields import CASES, DrivenEnergy, features_of
 
 
 def states(field, dtype=torch.float64):

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 import torch
-from tests.catalogue.phase_fields import CASES, DrivenEnergy, features_of
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import darboux as dx
 from darboux.fields import halves, join
+from tests.catalogue.phase_fields import CASES, DrivenEnergy, features_of
 
 
 def states(field):

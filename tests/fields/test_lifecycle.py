@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests.catalogue.fields import CASES, features_of
 
 from darboux.testing import LIFECYCLE
+from tests.catalogue.fields import CASES, features_of
 
 
 def _example(name):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue.phase_fields import CASES
 
 import darboux as dx
 from darboux.fields import DriftPart, KickPart, SeparablePhaseField, halves, join
@@ -15,6 +14,7 @@ from darboux.testing._checks.phase_fields import (
     check_separable,
     check_time,
 )
+from tests.catalogue.phase_fields import CASES
 
 
 class Oscillators(SeparablePhaseField):

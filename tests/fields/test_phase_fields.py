@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from tests.catalogue.phase_fields import CASES, features_of
 
 import darboux as dx
 from darboux.testing import LIFECYCLE
-from darboux.testing._checks.fields import check_bind, check_constants, check_shape
+from darboux.testing._checks.fields import check_constants, check_prepare, check_shape
 from darboux.testing._checks.phase_fields import (
     check_canonical,
     check_divergence_free,
@@ -16,6 +15,7 @@ from darboux.testing._checks.phase_fields import (
     check_separable,
     check_time,
 )
+from tests.catalogue.phase_fields import CASES, features_of
 
 
 def names(attribute):
@@ -40,7 +40,7 @@ def randomised(name):
 def test_shape_constants_and_binding(name):
     field = CASES[name]()
     check_shape(field, states(field, torch.float32))
-    check_bind(field, states(field, torch.float32))
+    check_prepare(field, states(field, torch.float32))
     field = randomised(name)
     check_shape(field, states(field))
     check_constants(field, states(field), pairs=60)
@@ -102,11 +102,11 @@ def test_nothing_is_declared_that_the_class_does_not_know():
 
 @pytest.mark.parametrize("metric", ["rows", "norm"])
 def test_gradient_fields_have_the_gradient_form_also_when_bound(metric):
-    linear = dx.linear.Conv(2, 3, kernel=3, dim=1)
+    linear = dx.linear.Conv(2, 3, kernel_size=3, dim=1)
     field = dx.fields.GradientField(linear, dx.activations.Tanh(), metric=metric).double()
     z = torch.randn(2, 2, 7, dtype=torch.float64)
     check_gradient_form(field, z)
-    bound, g = field.bind(), torch.randn_like(z)
+    bound, g = field.prepare(), torch.randn_like(z)
     for ours, theirs in (
         (bound(0.0, z), field(0.0, z)),
         (bound.energy(0.0, z), field.energy(0.0, z)),

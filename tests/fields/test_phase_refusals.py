@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.catalogue.phase_fields import CASES
 from torch import nn
 
 import darboux as dx
 from darboux.fields import halves, join
+from tests.catalogue.phase_fields import CASES
 
 LEARNED = ["learned-2-driven", "separable-3", "extended-1-driven"]
 
@@ -99,7 +99,7 @@ def test_maps_of_a_hamiltonian_field_act_on_one_space():
     with pytest.raises(ValueError, match="got in_features 4 and 3, dim 0 and 0"):
         dx.fields.HamiltonianField(dense(4, 2), dense(3, 2), tanh)
     with pytest.raises(ValueError, match="got in_features 2 and 2, dim 0 and 1"):
-        dx.fields.HamiltonianField(dense(2, 2), dx.linear.Conv(2, 2, kernel=3, dim=1), tanh)
+        dx.fields.HamiltonianField(dense(2, 2), dx.linear.Conv(2, 2, kernel_size=3, dim=1), tanh)
 
 
 def test_activations_of_a_hamiltonian_are_elementwise():

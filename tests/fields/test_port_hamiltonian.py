@@ -4,15 +4,15 @@ import re
 
 import pytest
 import torch
-from tests.catalogue.passive import PASSIVE, Wave, features_of
 
 import darboux as dx
 from darboux.fields import Interconnection, PortHamiltonianField, QuadraticEnergy
 from darboux.linear import Conv, Dense
 from darboux.testing import LIFECYCLE, explicit_matrix
-from darboux.testing._checks.fields import check_bind, check_constants, check_shape
+from darboux.testing._checks.fields import check_constants, check_prepare, check_shape
 from darboux.testing._checks.passive import check_interconnection, check_power
 from darboux.testing._checks.phase_fields import check_gradient_form
+from tests.catalogue.passive import PASSIVE, Wave, features_of
 
 LIVED = [
     "port-network-damped",
@@ -54,7 +54,7 @@ def test_form_holds_for_any_parameters(name):
 def test_shape_and_bind(name):
     field = PASSIVE[name]()
     check_shape(field, states(field, torch.float32))
-    check_bind(field, states(field, torch.float32))
+    check_prepare(field, states(field, torch.float32))
 
 
 @pytest.mark.parametrize("name", PASSIVE)
@@ -158,7 +158,7 @@ def test_signal_of_time_carries_gradients_of_the_time():
         ({"damping": Dense(3, 4)}, "damping to map from 4 features with 0 .*; got 3 features"),
         ({"port": Dense(4, 3)}, "port to map to 4 features with 0 .*; got 3 features"),
         (
-            {"port": Conv(2, 4, kernel=3, dim=1)},
+            {"port": Conv(2, 4, kernel_size=3, dim=1)},
             "port to map to 4 features with 0 spatial axes, like skew; got 4 features with 1",
         ),
         ({"signal": Wave(2)}, "expected a port for the signal"),

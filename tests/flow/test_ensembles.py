@@ -10,7 +10,7 @@ import darboux as dx
 def _member(metric):
     fields = [
         dx.fields.GradientField(
-            dx.linear.Conv(3, 4, kernel=3, dim=1), dx.activations.Tanh(), metric=metric
+            dx.linear.Conv(3, 4, kernel_size=3, dim=1), dx.activations.Tanh(), metric=metric
         )
         for _ in range(2)
     ]

@@ -40,7 +40,7 @@ def test_step_limit_follows_the_radius(method, radius):
         getattr(dx.integrators, method)(),
         steps=dx.ContractiveSteps(count=1, fraction=1.0),
     )
-    assert as_float(flow.chain()[0][1].size()) == pytest.approx(2 * radius)
+    assert as_float(flow.maps()[0][1].size()) == pytest.approx(2 * radius)
 
 
 def test_averaging_formula_with_radius_one_half():
@@ -79,7 +79,7 @@ def test_dissipative_is_claimed_for_a_shared_field_only():
     each = dx.Flow([_field(), _field()], dx.integrators.Euler(), steps=dx.ContractiveSteps())
     assert shared.claims().find(dx.Dissipative) is not None
     assert each.claims().find(dx.Dissipative) is None
-    assert all(step.claims().find(dx.Dissipative) for _, step in each.chain())
+    assert all(step.claims().find(dx.Dissipative) for _, step in each.maps())
 
 
 def test_dissipative_is_not_claimed_beyond_euler():
@@ -97,12 +97,12 @@ def test_antisymmetric_relu_flow_never_claims_nonexpansive():
 def test_covering_steps_change_their_number_with_the_norm():
     flow = dx.Flow(_field("norm"), dx.integrators.Euler(), horizon=1.0, steps=dx.ContractiveSteps())
     assert isinstance(flow.rule, CoveringSteps)
-    before = len(flow.chain())
+    before = len(flow.maps())
     with torch.no_grad():
         flow.fields[0].map.weight.mul_(4.0)
-    after = len(flow.chain())
+    after = len(flow.maps())
     assert after > before
-    assert sum(as_float(step.size()) for _, step in flow.chain()) == pytest.approx(1.0)
+    assert sum(as_float(step.size()) for _, step in flow.maps()) == pytest.approx(1.0)
     assert flow.claims().find(dx.Averaged).kind is Kind.CONSTRUCTION
 
 

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
-from tests.catalogue.geometric_flows import CASES, EXPLICIT, IMPLICIT, example_shape
-from tests.catalogue.passive import DIVERGENCE_FREE
-from tests.catalogue.passive import features_of as features_of_passive
-from tests.catalogue.phase_fields import CASES as PHASE
-from tests.catalogue.phase_fields import features_of
 
 import darboux as dx
 from darboux.structure import Kind
 from darboux.testing import LIFECYCLE
 from darboux.testing._checks.flow import check_trajectory
+from tests.catalogue.geometric_flows import CASES, EXPLICIT, IMPLICIT, example_shape
+from tests.catalogue.passive import DIVERGENCE_FREE
+from tests.catalogue.passive import features_of as features_of_passive
+from tests.catalogue.phase_fields import CASES as PHASE
+from tests.catalogue.phase_fields import features_of
 
 EPS = torch.finfo(torch.float64).eps
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests.catalogue.flow import CASES, example_shape
 
 from darboux.testing import LIFECYCLE
+from tests.catalogue.flow import CASES, example_shape
 
 
 def _example(name):

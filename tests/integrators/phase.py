@@ -1,8 +1,9 @@
 """Small fields on phase space, and one step as a module."""
 
 import torch
-from tests.catalogue.phase_fields import CASES, features_of
 from torch import nn
+
+from tests.catalogue.phase_fields import CASES, features_of
 
 
 def example(name):

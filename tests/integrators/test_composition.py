@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue.symplectic import CASES
-from tests.integrators.phase import Phase, example
 
 from darboux.integrators import (
     Composition,
@@ -23,6 +21,8 @@ from darboux.testing._checks.symplectic import (
     check_hamiltonian_order,
     check_symplectic,
 )
+from tests.catalogue.symplectic import CASES
+from tests.integrators.phase import Phase, example
 
 
 @pytest.mark.parametrize("base", [ImplicitMidpoint(), Splitting(), StormerVerlet(first="drift")])

@@ -5,7 +5,6 @@ import pickle
 
 import pytest
 import torch
-from tests.catalogue.integrators import CASES
 from torch import nn
 
 from darboux.integrators import Integrator, RungeKutta
@@ -17,6 +16,7 @@ from darboux.testing._checks.integrators import (
     check_radius_is_sharp,
     check_step_sizes,
 )
+from tests.catalogue.integrators import CASES
 
 RUNGE_KUTTA = [name for name, build in CASES.items() if isinstance(build(), RungeKutta)]
 CONTRACTIVE = [name for name in RUNGE_KUTTA if CASES[name]().radius is not None]

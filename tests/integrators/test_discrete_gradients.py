@@ -8,8 +8,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-from tests.catalogue.discrete_gradients import CASES
-from tests.catalogue.passive import PASSIVE, NetworkEnergy, Wave, features_of
 from torch import nn
 
 import darboux as dx
@@ -24,6 +22,8 @@ from darboux.testing._checks.discrete_gradients import (
 )
 from darboux.testing._checks.passive import check_determinant
 from darboux.testing._checks.symplectic import check_symmetric
+from tests.catalogue.discrete_gradients import CASES
+from tests.catalogue.passive import PASSIVE, NetworkEnergy, Wave, features_of
 
 SYMMETRIC = [name for name, build in CASES.items() if build().symmetric]
 FAST = ["gonzalez", "mean-value", "itoh-abe"]
@@ -333,14 +333,14 @@ def test_conservative_steps_preserve_no_volume():
 
 def test_flow_claims_what_holds():
     flow = dx.Flow(PASSIVE["port-network"]().double(), GonzalezGradient(), horizon=1.0, steps=4)
-    names = [type(claim.structure).__name__ for claim in flow.chain()[0][1].claims().claims]
+    names = [type(claim.structure).__name__ for claim in flow.maps()[0][1].claims().claims]
     assert "EnergyPreserving" in names
     damped = dx.Flow(PASSIVE["port-network-damped"](), GonzalezGradient(), horizon=1.0, steps=4)
-    names = [type(claim.structure).__name__ for claim in damped.chain()[0][1].claims().claims]
+    names = [type(claim.structure).__name__ for claim in damped.maps()[0][1].claims().claims]
     assert "Dissipative" in names
     assert "EnergyPreserving" not in names
     driven = dx.Flow(PASSIVE["port-quadratic-driven"](), GonzalezGradient(), horizon=1.0, steps=4)
-    names = [type(claim.structure).__name__ for claim in driven.chain()[0][1].claims().claims]
+    names = [type(claim.structure).__name__ for claim in driven.maps()[0][1].claims().claims]
     assert not {"Dissipative", "EnergyPreserving"} & set(names)
 
 

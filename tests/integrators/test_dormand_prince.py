@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
-from tests.catalogue.adaptive import CASES
 from torch import nn
 
 import darboux as dx
@@ -17,6 +16,7 @@ from darboux.integrators._adaptive_grid import Search
 from darboux.integrators._controller import Tolerance
 from darboux.integrators._methods import DORMAND_PRINCE_4
 from darboux.testing import LIFECYCLE
+from tests.catalogue.adaptive import CASES
 
 MATRIX = torch.tensor([[-0.5, 2.0, 0.3], [-2.0, -0.5, 0.0], [0.0, 0.7, -1.5]]).double()
 FINE = DormandPrince(rtol=1e-11, atol=1e-13)

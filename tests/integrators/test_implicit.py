@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue.implicit import CASES
 from torch.autograd import gradcheck, gradgradcheck
 
 import darboux as dx
@@ -20,6 +19,7 @@ from darboux.testing._checks.implicit import (
 )
 from darboux.testing._checks.integrators import check_order, check_step_sizes
 from darboux.testing._checks.symplectic import check_symplectic
+from tests.catalogue.implicit import CASES
 
 EPS = torch.finfo(torch.float64).eps
 STABLE = [name for name in CASES if name not in ("trapezoidal", "lobatto_iiia3")]
@@ -236,7 +236,7 @@ def test_answers_do_not_change_with_the_neighbours():
 
 def test_convolutional_fields_by_krylov_spaces():
     """2 · 2 · 9 · 9 = 324 unknowns; stiff, contracting, and differentiable."""
-    conv = dx.linear.Conv(2, 3, kernel=3, dim=2)
+    conv = dx.linear.Conv(2, 3, kernel_size=3, dim=2)
     field = dx.fields.GradientField(conv, dx.activations.Tanh(), metric="norm").double()
     with torch.no_grad():
         field.map.weight.mul_(4)

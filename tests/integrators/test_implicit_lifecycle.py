@@ -6,7 +6,6 @@ import pickle
 
 import pytest
 import torch
-from tests.catalogue.implicit import CASES
 from torch import nn
 
 import darboux as dx
@@ -20,6 +19,7 @@ from darboux.integrators import (
 )
 from darboux.solvers import ConvergenceError
 from darboux.testing import LIFECYCLE
+from tests.catalogue.implicit import CASES
 
 
 def normal(*shape):

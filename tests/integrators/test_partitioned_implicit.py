@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.integrators.phase import example
 
 import darboux as dx
 from darboux.integrators import Composition, StormerVerlet, SymplecticEuler
 from darboux.solvers import ConvergenceError
+from tests.integrators.phase import example
 
 METHODS = {
     "euler-drift": SymplecticEuler(),

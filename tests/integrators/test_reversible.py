@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue.symplectic import CASES
-from tests.integrators.phase import Phase, example
 
 import darboux as dx
 from darboux.integrators import ImprovedEuler, LeapfrogMidpoint, ReversibleHeun
@@ -12,6 +10,8 @@ from darboux.testing._checks.symplectic import (
     check_symmetric,
     check_volume,
 )
+from tests.catalogue.symplectic import CASES
+from tests.integrators.phase import Phase, example
 
 SYMMETRIC = [name for name, build in CASES.items() if build().symmetric]
 QUICK = ["symplectic_euler", "symplectic_euler_kick", "stormer_verlet", "stormer_verlet_drift"]

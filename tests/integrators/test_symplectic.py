@@ -4,9 +4,6 @@ import math
 
 import pytest
 import torch
-from tests.catalogue.phase_fields import CASES as FIELDS
-from tests.catalogue.symplectic import CASES
-from tests.integrators.phase import Pendulum, example
 
 import darboux as dx
 from darboux.integrators import (
@@ -23,6 +20,9 @@ from darboux.testing._checks.symplectic import (
     check_symplectic,
     check_volume,
 )
+from tests.catalogue.phase_fields import CASES as FIELDS
+from tests.catalogue.symplectic import CASES
+from tests.integrators.phase import Pendulum, example
 
 ONE_STEP = [name for name, build in CASES.items() if not build().doubled]
 QUICK = ["symplectic_euler", "symplectic_euler_kick", "stormer_verlet", "stormer_verlet_drift"]

@@ -6,8 +6,6 @@ import pickle
 
 import pytest
 import torch
-from tests.catalogue.symplectic import CASES
-from tests.integrators.phase import Linear, OneStep, Phase
 
 import darboux as dx
 from darboux.integrators import (
@@ -18,6 +16,8 @@ from darboux.integrators import (
     SymplecticEuler,
 )
 from darboux.testing import LIFECYCLE
+from tests.catalogue.symplectic import CASES
+from tests.integrators.phase import Linear, OneStep, Phase
 
 ONE_STEP = [name for name, build in CASES.items() if not build().doubled]
 LONG = [

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue.linear import CASES, example_shape
 from torch.nn.utils import parametrize
 
 from darboux.linear import Lift
@@ -17,6 +16,7 @@ from darboux.testing._checks.linear import (
     check_row_bound,
     check_symbol,
 )
+from tests.catalogue.linear import CASES, example_shape
 
 SIZES = {0: [()], 1: [(1,), (2,), (7,)], 2: [(1, 2), (4, 5)], 3: [(1, 2, 2), (3, 4, 2)]}
 CIRCULAR = [

@@ -16,7 +16,7 @@ def _registered(linear, constraint):
     return linear
 
 
-@pytest.mark.parametrize("build", [lambda: Dense(5, 7), lambda: Conv(3, 4, kernel=3, dim=2)])
+@pytest.mark.parametrize("build", [lambda: Dense(5, 7), lambda: Conv(3, 4, kernel_size=3, dim=2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_spectral(build, dtype, scale):
@@ -34,7 +34,7 @@ def test_spectral(build, dtype, scale):
 
 
 def test_spectral_bounds_every_image():
-    conv = _registered(Conv(2, 3, kernel=3, dim=2, padding="zeros").double(), Spectral())
+    conv = _registered(Conv(2, 3, kernel_size=3, dim=2, padding_mode="zeros").double(), Spectral())
     check_norm_bound(conv, (6, 6))
     assert float(torch.linalg.svdvals(explicit_matrix(conv, (6, 6)))[0]) <= 1
 
@@ -48,7 +48,7 @@ def test_spectral_gradient():
 @pytest.mark.parametrize("shape", [(4, 4), (3, 3, 3), (2, 2, 3, 5)], ids=str)
 def test_skew(shape):
     features, dim = shape[0], len(shape) - 2
-    linear = Conv(features, features, kernel=shape[2:], dim=dim) if dim else Dense(4, 4)
+    linear = Conv(features, features, kernel_size=shape[2:], dim=dim) if dim else Dense(4, 4)
     matrix = explicit_matrix(_registered(linear, Skew()), (5, 6)[:dim])
     torch.testing.assert_close(matrix, -matrix.T)
     again = Skew().right_inverse(linear.weight)
@@ -97,7 +97,10 @@ def test_orthogonal_assignment_and_state():
 REFUSALS = {
     "map": (lambda: Orthogonal("qr"), "expected map 'exp' or 'cayley'; got 'qr'"),
     "unused": (lambda: Orthogonal()(torch.ones(2, 2)), "expected a registered constraint"),
-    "kernel": (lambda: _registered(Conv(2, 2, kernel=3, dim=1), Orthogonal()), "expected a matrix"),
+    "kernel": (
+        lambda: _registered(Conv(2, 2, kernel_size=3, dim=1), Orthogonal()),
+        "expected a matrix",
+    ),
     "norm": (lambda: Spectral(norm=0.0), "expected norm > 0; got 0"),
 }
 

@@ -26,7 +26,7 @@ PLAIN = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 @pytest.mark.parametrize("dim", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4])
 def test_conv_is_torch_convolution(dim, kernel):
-    conv = Conv(2, 3, kernel=kernel, dim=dim, padding="zeros")
+    conv = Conv(2, 3, kernel_size=kernel, dim=dim, padding_mode="zeros")
     x = torch.randn(2, 2, *(5, 4, 6)[:dim])
     pads = [(kernel - 1) // 2, kernel // 2] * dim  # even kernels reach further forward
     expected = PLAIN[dim](F.pad(x, pads), conv.weight)
@@ -35,21 +35,23 @@ def test_conv_is_torch_convolution(dim, kernel):
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_circular_shifts_commute(dim):
-    conv = Conv(2, 3, kernel=3, dim=dim)
+    conv = Conv(2, 3, kernel_size=3, dim=dim)
     x = torch.randn(1, 2, *(2, 5, 3)[:dim])
     shifted = conv(x.roll(1, dims=-1))
     torch.testing.assert_close(shifted, conv(x).roll(1, dims=-1))
 
 
 @pytest.mark.parametrize("outputs", [2, 3, 64])
-@pytest.mark.parametrize("build", [lambda n: Dense(48, n), lambda n: Conv(32, n, kernel=3, dim=2)])
+@pytest.mark.parametrize(
+    "build", [lambda n: Dense(48, n), lambda n: Conv(32, n, kernel_size=3, dim=2)]
+)
 def test_starts_with_norm_about_one(build, outputs):
     assert 0.75 < float(build(outputs).norm_bound().detach()) < 1.35
 
 
 def test_finite_difference():
     x = torch.randn(1, 2, 3, 4, dtype=torch.float64)
-    image = FiniteDifference(2, dim=2, padding="zeros").double()(x)
+    image = FiniteDifference(2, dim=2, padding_mode="zeros").double()(x)
     torch.testing.assert_close(image[:, :2], F.pad(x, (0, 0, 0, 1))[:, :, 1:] - x)
     torch.testing.assert_close(image[:, 2:], F.pad(x, (0, 1))[..., 1:] - x)
     for dim in (1, 2, 3):
@@ -64,7 +66,7 @@ def test_composed_applies_the_last_first():
 
 
 def test_zero_padded_product_multiplies_norms():
-    one, two = (Conv(2, 2, kernel=3, dim=1, padding="zeros") for _ in range(2))
+    one, two = (Conv(2, 2, kernel_size=3, dim=1, padding_mode="zeros") for _ in range(2))
     product = Composed(one, two)
     assert not product.one_stencil
     torch.testing.assert_close(product.norm_bound(), one.norm_bound() * two.norm_bound())
@@ -74,7 +76,7 @@ def test_zero_padded_product_multiplies_norms():
 
 def test_product_whose_symbol_vanishes():
     # S S* - 1 is zero on frequencies, and has norm 1 on every image.
-    ahead = Conv(1, 1, kernel=3, dim=1, padding="zeros").double()
+    ahead = Conv(1, 1, kernel_size=3, dim=1, padding_mode="zeros").double()
     with torch.no_grad():
         ahead.weight.copy_(torch.tensor([[[0.0, 0.0, 1.0]]]))
     product = Composed(Transposed(ahead), ahead)
@@ -83,7 +85,9 @@ def test_product_whose_symbol_vanishes():
 
 
 def test_skew_part_is_skew():
-    skew = SkewPart(Conv(2, 2, kernel=(2, 3), dim=2, padding="zeros").double(), damping=0.25)
+    skew = SkewPart(
+        Conv(2, 2, kernel_size=(2, 3), dim=2, padding_mode="zeros").double(), damping=0.25
+    )
     matrix = explicit_matrix(skew, (3, 2))
     torch.testing.assert_close(
         matrix + matrix.T, -0.5 * torch.eye(len(matrix), dtype=torch.float64)
@@ -116,7 +120,7 @@ def test_lift_stays_isometric_for_all_parameters():
 
 
 def test_restore_through_a_product():
-    product = Composed(Conv(8, 8, kernel=3, dim=2), Lift(2, 8, dim=2, shuffle=2))
+    product = Composed(Conv(8, 8, kernel_size=3, dim=2), Lift(2, 8, dim=2, shuffle=2))
     x = torch.randn(1, 2, 5, 3)
     assert product.restore(product(x), size=(5, 3)).shape == x.shape
     with pytest.raises(TypeError, match="got Lift, which has no symbol"):
@@ -128,7 +132,7 @@ def test_lower_bound_sees_through_leaky_maps():
     tall = Dense(3, 8).double()
     least = float(torch.linalg.svdvals(tall.weight.detach())[-1])
     assert float(tall.lower_bound().detach()) == pytest.approx(least, rel=1e-10)
-    conv = Conv(1, 1, kernel=3, dim=1).double()
+    conv = Conv(1, 1, kernel_size=3, dim=1).double()
     with torch.no_grad():
         conv.weight.copy_(torch.tensor([[[0.1, 1.0, 0.1]]]))
     assert 0.7 < float(conv.lower_bound().detach()) <= 0.8
@@ -147,7 +151,7 @@ def test_estimate_approaches_the_norm():
 
 
 def test_claims_carry_their_numbers():
-    claims = Conv(2, 3, kernel=3, dim=2).claims()
+    claims = Conv(2, 3, kernel_size=3, dim=2).claims()
     claim = claims.find(Lipschitz)
     assert claim.kind is Kind.BOUND
     assert f"{claim.structure.constant:.6g}" in claim.reason
@@ -157,18 +161,24 @@ def test_claims_carry_their_numbers():
 REFUSALS = {
     "in_features": (lambda: Dense(0, 3), "Expected in_features to be a positive integer; got 0"),
     "bool": (lambda: Dense(3, bool(1)), "positive integer; got True"),
-    "dim": (lambda: Conv(1, 1, kernel=3, dim=4), "Expected dim to be 1, 2 or 3"),
-    "kernel": (lambda: Conv(1, 1, kernel=0, dim=1), "Expected kernel to be a positive integer"),
-    "kernels": (lambda: Conv(1, 1, kernel=(3, 3), dim=1), "one number or 1 of them"),
-    "padding": (lambda: Conv(1, 1, kernel=3, dim=1, padding="same"), "'circular' or 'zeros'"),
-    "difference": (lambda: FiniteDifference(1, dim=1, padding="x"), "'circular' or 'zeros'"),
+    "dim": (lambda: Conv(1, 1, kernel_size=3, dim=4), "Expected dim to be 1, 2 or 3"),
+    "kernel": (
+        lambda: Conv(1, 1, kernel_size=0, dim=1),
+        "Expected kernel to be a positive integer",
+    ),
+    "kernels": (lambda: Conv(1, 1, kernel_size=(3, 3), dim=1), "one number or 1 of them"),
+    "padding": (
+        lambda: Conv(1, 1, kernel_size=3, dim=1, padding_mode="same"),
+        "'circular' or 'zeros'",
+    ),
+    "difference": (lambda: FiniteDifference(1, dim=1, padding_mode="x"), "'circular' or 'zeros'"),
     "skew": (lambda: SkewPart(Dense(3, 4)), "SkewPart: expected a square map; got 3 -> 4"),
     "damping": (lambda: SkewPart(Dense(3, 3), damping=-1.0), "expected damping >= 0"),
     "factor": (lambda: Scaled(Dense(3, 3), factor=math.nan), "Expected factor to be finite"),
     "composed": (lambda: Composed(Dense(3, 3), Dense(3, 4)), "in_features 3 after out_features 4"),
     "composed-none": (lambda: Composed(), "expected at least one map"),
     "composed-dims": (
-        lambda: Composed(Dense(3, 3), Conv(3, 3, kernel=1, dim=1)),
+        lambda: Composed(Dense(3, 3), Conv(3, 3, kernel_size=1, dim=1)),
         "the same number of spatial axes",
     ),
     "stacked": (lambda: Stacked(Dense(3, 3), Dense(4, 3)), "expected maps of one input"),
@@ -187,7 +197,7 @@ def test_refuses_at_construction(name):
 
 @pytest.mark.parametrize(
     "linear",
-    [Dense(3, 4), Conv(3, 4, kernel=3, dim=2), SkewPart(Conv(3, 3, kernel=3, dim=2))],
+    [Dense(3, 4), Conv(3, 4, kernel_size=3, dim=2), SkewPart(Conv(3, 3, kernel_size=3, dim=2))],
     ids=["dense", "conv", "skew"],
 )
 def test_refuses_wrong_inputs(linear):

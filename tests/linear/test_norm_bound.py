@@ -42,9 +42,9 @@ def _conv(inputs=None, outputs=None, dim=None, padding=None):
     conv = Conv(
         inputs or _number(1, 3),
         outputs or _number(1, 3),
-        kernel=[_number(1, largest) for _ in range(dim)],
+        kernel_size=[_number(1, largest) for _ in range(dim)],
         dim=dim,
-        padding=padding or _pick("circular", "zeros"),
+        padding_mode=padding or _pick("circular", "zeros"),
     )
     with torch.no_grad():  # sometimes nearly of low rank, sometimes badly scaled
         if _number(0, 1):
@@ -78,7 +78,7 @@ KINDS = {
     "skew-dense": lambda: SkewPart(_square_dense(), damping=_pick(0.0, 0.3)),
     "skew-conv": lambda: SkewPart(_square_conv(), damping=_pick(0.0, 0.3)),
     "difference": lambda: FiniteDifference(
-        _number(1, 2), dim=_number(1, 3), padding=_pick("circular", "zeros")
+        _number(1, 2), dim=_number(1, 3), padding_mode=_pick("circular", "zeros")
     ),
     "transposed": lambda: Transposed(_pick(_conv, _dense)()),
     "scaled": lambda: Scaled(_pick(_conv, _dense)(), factor=float(torch.randn(()))),
@@ -116,7 +116,7 @@ def test_bounds_500_random_maps(seed):
 
 def _supremum(linear):
     """Return the largest singular value on a grid that is fine for the degree."""
-    longest = max(linear.stencil().kernel)
+    longest = max(linear.stencil().kernel_size)
     n = {1: 24, 2: 24, 3: 15}[linear.dim] * longest
     symbol = linear.symbol(n).detach()
     gram = symbol @ symbol.mH if symbol.shape[1] < symbol.shape[2] else symbol.mH @ symbol
@@ -248,6 +248,6 @@ def test_equal_kernels_have_equal_bounds():
 
 def test_circular_products_are_tighter_than_products_of_norms():
     torch.manual_seed(0)
-    first, second = Conv(3, 3, kernel=3, dim=1), Conv(3, 3, kernel=3, dim=1)
+    first, second = Conv(3, 3, kernel_size=3, dim=1), Conv(3, 3, kernel_size=3, dim=1)
     together = Composed(first, second).norm_bound()
     assert bool(together < first.norm_bound() * second.norm_bound())

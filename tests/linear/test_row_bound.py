@@ -60,7 +60,7 @@ def test_gradient_against_finite_differences(shape):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("padding", ["circular", "zeros"])
 def test_zero_rows_keep_the_inverse_and_its_gradient_finite(dtype, padding):
-    conv = Conv(2, 3, kernel=3, dim=1, padding=padding).to(dtype)
+    conv = Conv(2, 3, kernel_size=3, dim=1, padding_mode=padding).to(dtype)
     with torch.no_grad():
         conv.weight[1:] = 0
     rows = conv.row_bound()
@@ -73,7 +73,7 @@ def test_zero_rows_keep_the_inverse_and_its_gradient_finite(dtype, padding):
 
 
 def test_under_autocast_as_without():
-    conv = Conv(8, 8, kernel=3, dim=2)
+    conv = Conv(8, 8, kernel_size=3, dim=2)
     expected = conv.row_bound()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(conv.row_bound(), expected)

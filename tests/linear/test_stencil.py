@@ -22,12 +22,12 @@ def _matrix(stencil, size):
     outputs, inputs = stencil.weight.shape[:2]
     points = list(itertools.product(*map(range, size)))
     place = {point: index for index, point in enumerate(points)}
-    taps = list(itertools.product(*map(range, stencil.kernel)))
+    taps = list(itertools.product(*map(range, stencil.kernel_size)))
     matrix = torch.zeros(outputs, len(points), inputs, len(points), dtype=torch.float64)
     for point in points:
         for tap in taps:
             source = tuple(p + o + t for p, o, t in zip(point, stencil.origin, tap, strict=True))
-            if stencil.padding == "circular":
+            if stencil.padding_mode == "circular":
                 source = tuple(s % n for s, n in zip(source, size, strict=True))
             if source in place:
                 matrix[:, place[point], :, place[source]] += stencil.weight[(..., *tap)]

@@ -15,14 +15,17 @@ from darboux.linear._spectral import kernel_bound
 
 MAPS = {
     "dense": lambda: Dense(4, 3),
-    "conv1d": lambda: Conv(2, 3, kernel=4, dim=1),
-    "conv2d-wide": lambda: Conv(4, 3, kernel=3, dim=2),
-    "conv2d-tall": lambda: Conv(3, 4, kernel=3, dim=2, padding="zeros"),
-    "conv3d": lambda: Conv(2, 2, kernel=2, dim=3),
-    "skew": lambda: SkewPart(Conv(3, 3, kernel=2, dim=2), damping=0.1),
-    "composed": lambda: Composed(Conv(3, 4, kernel=3, dim=1), Conv(4, 3, kernel=3, dim=1)),
+    "conv1d": lambda: Conv(2, 3, kernel_size=4, dim=1),
+    "conv2d-wide": lambda: Conv(4, 3, kernel_size=3, dim=2),
+    "conv2d-tall": lambda: Conv(3, 4, kernel_size=3, dim=2, padding_mode="zeros"),
+    "conv3d": lambda: Conv(2, 2, kernel_size=2, dim=3),
+    "skew": lambda: SkewPart(Conv(3, 3, kernel_size=2, dim=2), damping=0.1),
+    "composed": lambda: Composed(
+        Conv(3, 4, kernel_size=3, dim=1), Conv(4, 3, kernel_size=3, dim=1)
+    ),
     "composed-zeros": lambda: Composed(
-        Conv(3, 2, kernel=3, dim=1, padding="zeros"), Conv(2, 3, kernel=2, dim=1, padding="zeros")
+        Conv(3, 2, kernel_size=3, dim=1, padding_mode="zeros"),
+        Conv(2, 3, kernel_size=2, dim=1, padding_mode="zeros"),
     ),
     "stacked": lambda: Stacked(Dense(3, 2), Dense(3, 3)),
 }
@@ -115,7 +118,7 @@ def test_autocast_changes_nothing(name, dtype):
 
 def test_gradient_of_a_gradient_through_a_step_size():
     # The step 1/‖A‖² enters a gradient penalty: first derivatives of it are all that is needed.
-    conv = Conv(2, 2, kernel=3, dim=1).double()
+    conv = Conv(2, 2, kernel_size=3, dim=1).double()
     x = torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True)
 
     def penalty(weight):
@@ -128,7 +131,7 @@ def test_gradient_of_a_gradient_through_a_step_size():
 
 
 def test_inference_mode_and_no_grad():
-    conv = Conv(2, 3, kernel=3, dim=2)
+    conv = Conv(2, 3, kernel_size=3, dim=2)
     expected = conv.norm_bound().detach()
     with torch.inference_mode():
         assert torch.equal(conv.norm_bound(), expected)
@@ -144,7 +147,7 @@ def test_copies_have_equal_bounds(clone):
 
 
 def test_data_edits_are_seen():
-    conv = Conv(2, 3, kernel=3, dim=2).eval()
+    conv = Conv(2, 3, kernel_size=3, dim=2).eval()
     with torch.no_grad():
         before = conv.norm_bound()
         conv.weight.data *= 2
@@ -152,12 +155,12 @@ def test_data_edits_are_seen():
 
 
 def test_state_has_parameters_only():
-    assert list(Conv(2, 3, kernel=3, dim=2).state_dict()) == ["weight"]
+    assert list(Conv(2, 3, kernel_size=3, dim=2).state_dict()) == ["weight"]
     assert list(Lift(1, 4, dim=2, shuffle=2).state_dict()) == []
 
 
 def test_spectral_constraint_learns():
-    conv = Conv(2, 2, kernel=3, dim=1)
+    conv = Conv(2, 2, kernel_size=3, dim=1)
     nn.utils.parametrize.register_parametrization(conv, "weight", Spectral(norm=0.2))
     loss = conv(torch.ones(1, 2, 6)).square().sum()
     assert bool(torch.autograd.grad(loss, list(conv.parameters()))[0].any())

@@ -45,7 +45,7 @@ def test_the_equivariant_denoiser_is_no_larger_than_the_papers(fields, expected)
 @pytest.mark.parametrize("padding", ["circular", "zeros"])
 @pytest.mark.parametrize("side", [9, 10])
 def test_quarter_turns_commute(fields, padding, side):
-    network = wild(equivariant_denoiser(width=16, depth=2, fields=fields, padding=padding))
+    network = wild(equivariant_denoiser(width=16, depth=2, fields=fields, padding_mode=padding))
     x = torch.rand(2, 3, side, side, dtype=torch.float64)
     assert_close(network(quarter(x)), quarter(network(x)), size=1000, what="Ψ(π x)")
     assert float((network(x) - quarter(network(x))).detach().abs().max()) > 1e-3

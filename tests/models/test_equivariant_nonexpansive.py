@@ -32,7 +32,7 @@ def test_both_promises_hold_by_construction(group):
 
 
 def test_a_periodic_image_may_also_be_shifted():
-    model = equivariant_nonexpansive_denoiser(group=Cyclic(4), **SMALL, padding="circular")
+    model = equivariant_nonexpansive_denoiser(group=Cyclic(4), **SMALL, padding_mode="circular")
     assert claims_of(model).find(dx.Equivariant).structure.translations == (1, 1)
 
 

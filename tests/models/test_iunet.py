@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.structure import Invertible, claims_of, parts_of
+from darboux.structure import Invertible, claims_of, maps_of
 from darboux.testing import LIFECYCLE
 
 SMALL = {"channels": 8, "depth": (2, 1, 1)}
@@ -47,13 +47,13 @@ def test_the_chain_claims_its_inverse_and_the_network_does_not():
     network = dx.models.iunet(1, 1, **SMALL)
     assert claims_of(network.chain).find(Invertible) is not None
     assert claims_of(network).find(Invertible) is None
-    assert [name for name, _ in parts_of(network)] == ["lift", "chain", "head"]
+    assert [name for name, _ in maps_of(network)] == ["lift", "chain", "head"]
 
 
 def test_parts_compose_to_the_network():
     network, x = shaken(dx.models.iunet(1, 1, **SMALL)), torch.rand(1, 1, 8, 12)
     y = x
-    for _, part in parts_of(network):
+    for _, part in maps_of(network):
         y = part(y)
     torch.testing.assert_close(y, network(x))
 

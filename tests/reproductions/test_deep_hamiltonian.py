@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
+
 from reproductions.deep_hamiltonian import plain_layers
 from reproductions.deep_hamiltonian.data import swiss_roll
 from reproductions.deep_hamiltonian.networks import HamiltonianNetwork, accuracy_of, loss_of, train
 from reproductions.deep_hamiltonian.sensitivity import sensitivity
 from reproductions.deep_hamiltonian.training import gradient_norms
-from torch import nn
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_prolongation_is_a_finer_discretisation_of_the_same(network):
 
 def test_sensitivity_is_the_jacobian_of_the_whole(network):
     x = torch.randn(3, 8, dtype=torch.float64)
-    layers = [layer for _, layer in network.flow.chain()]
+    layers = [layer for _, layer in network.flow.maps()]
     found = sensitivity(layers, x)
     for i, sample in enumerate(x):
         exact = torch.func.jacrev(lambda z: network.flow(z[None])[0])(sample)
@@ -59,7 +60,7 @@ def test_sensitivity_is_the_jacobian_of_the_whole(network):
 
 
 def test_sensitivity_of_symplectic_layers_is_at_least_one(network):
-    found = sensitivity([layer for _, layer in network.flow.chain()], torch.ones(3, 8).double())
+    found = sensitivity([layer for _, layer in network.flow.maps()], torch.ones(3, 8).double())
     assert float(found.log_norms[:-1].min()) > 0
     assert found.symplectic_defect() < 1e-14
 

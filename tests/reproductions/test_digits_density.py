@@ -5,6 +5,10 @@ import sys
 
 import pytest
 import torch
+
+from darboux.data import DIGIT_LEVELS, digits
+from darboux.density import LogitTransform, NormalizingFlow, StandardNormal
+from reproductions import reproduce
 from reproductions.digits_density import training as digits_training
 from reproductions.digits_density.measures import bits_of, gaussian_bits, independent_bits, nearest
 from reproductions.digits_density.pictures import SHOWN, mosaic
@@ -17,10 +21,6 @@ from reproductions.digits_density.statements import (
     no_copies,
 )
 from reproductions.digits_density.training import Schedule, digits_flow, learned
-
-from darboux.data import DIGIT_LEVELS, digits
-from darboux.density import LogitTransform, NormalizingFlow, StandardNormal
-from reproductions import reproduce
 
 SMALL = Schedule(couplings=1, hidden=4, rounds=4, steps=2, rate=1e-3, patience=1)
 

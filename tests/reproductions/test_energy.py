@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
+
+from darboux.integrators import Euler, Kutta4, StormerVerlet, SymplecticEuler
 from reproductions.energy import run
 from reproductions.energy.modified_energy import Convergence
 from reproductions.energy.pendulum import START, Track, deviation, pendulum
-
-from darboux.integrators import Euler, Kutta4, StormerVerlet, SymplecticEuler
 
 
 def test_pendulum_has_the_energy_and_the_field_that_is_said():

@@ -4,6 +4,9 @@ import math
 
 import pytest
 import torch
+from torch import nn
+
+from reproductions import equivariant_denoiser as module
 from reproductions.equivariant_denoiser.data import Rectangles, noisy, rectangles
 from reproductions.equivariant_denoiser.measures import disc, errors_at, quarter_turn_error
 from reproductions.equivariant_denoiser.statements import (
@@ -21,9 +24,6 @@ from reproductions.equivariant_denoiser.training import (
     objective,
     trained,
 )
-from torch import nn
-
-from reproductions import equivariant_denoiser as module
 
 TINY = Setting(width=16, batch=2, iterations=4, runs=2, side=16, crop=8, held_out=2, every=2)
 

@@ -4,15 +4,15 @@ from functools import partial
 
 import pytest
 import torch
-from reproductions.common.drawings import CLASSES, LabelledImages, drawings
-from reproductions.common.kept_bytes import kept_bytes
-from reproductions.invertible_classifiers.inversion import bytes_kept, restored
-from reproductions.invertible_classifiers.training import Budget, Fitted, Task, fitted
 from torch import nn
 
 import darboux as dx
 from reproductions import invertible_classifiers as module
 from reproductions import reproduce
+from reproductions.common.drawings import CLASSES, LabelledImages, drawings
+from reproductions.common.kept_bytes import kept_bytes
+from reproductions.invertible_classifiers.inversion import bytes_kept, restored
+from reproductions.invertible_classifiers.training import Budget, Fitted, Task, fitted
 
 NAMES = (module.COUPLING, module.RESIDUAL)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from reproductions.common.report import to_html
-from reproductions.common.table import Experiment
 
 from reproductions import EXPERIMENTS, RefutedError, Result, Statement, reproduce
+from reproductions.common.report import to_html
+from reproductions.common.table import Experiment
 
 
 def result_of(out, *, holds=True):

@@ -5,6 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
+
+import darboux as dx
+from darboux.certification._certificate import Certificate
 from reproductions.rotated_images import photographs as photos
 from reproductions.rotated_images import statements
 from reproductions.rotated_images.classifiers import (
@@ -25,10 +29,6 @@ from reproductions.rotated_images.training import (
     trained,
     turning,
 )
-from torch import nn
-
-import darboux as dx
-from darboux.certification._certificate import Certificate
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """Errors against the number of training images: the quick run, fits and ratios known exactly."""
 
 import pytest
-from reproductions.sample_complexity.curves import AUGMENTED, EQUIVARIANT, ORDINARY, Curve
 
 from reproductions import sample_complexity as module
+from reproductions.sample_complexity.curves import AUGMENTED, EQUIVARIANT, ORDINARY, Curve
 
 
 def power(factor, exponent, counts=(10, 100, 1000)):

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+
 from reproductions.stability import linear_layer
 from reproductions.stability.antisymmetric_layer import (
     antisymmetric_layer,

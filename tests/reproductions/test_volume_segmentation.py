@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
+
+from reproductions import volume_segmentation as module
 from reproductions.common import peak_memory
 from reproductions.common.peak_memory import Steps, measured_steps
 from reproductions.volume_segmentation import statements
@@ -14,9 +17,6 @@ from reproductions.volume_segmentation.training import (
     threshold_dice,
 )
 from reproductions.volume_segmentation.training_step import _reason
-from torch import nn
-
-from reproductions import volume_segmentation as module
 
 
 def test_the_quick_run_shows_what_the_full_one_does(reproduced):

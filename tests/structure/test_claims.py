@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import darboux as dx
-from darboux.structure import Claim, Claims, Gap, Kind, average, chain, claims_of, residual
+from darboux.structure import Claim, Claims, Gap, Kind, average, claims_of, composition, residual
 
 
 def _claims(structure, kind=Kind.BOUND):
@@ -15,12 +15,12 @@ def _claims(structure, kind=Kind.BOUND):
 
 
 def test_lipschitz_constants_multiply():
-    whole = chain([("a", _claims(dx.Lipschitz(2.0))), ("b", _claims(dx.Lipschitz(0.25)))])
+    whole = composition([("a", _claims(dx.Lipschitz(2.0))), ("b", _claims(dx.Lipschitz(0.25)))])
     assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(0.5)
 
 
 def test_constant_map_stays_constant_after_unbounded():
-    whole = chain([("a", _claims(dx.Lipschitz(math.inf))), ("b", _claims(dx.Lipschitz(0.0)))])
+    whole = composition([("a", _claims(dx.Lipschitz(math.inf))), ("b", _claims(dx.Lipschitz(0.0)))])
     assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(0.0)
 
 
@@ -29,17 +29,17 @@ def test_kind_of_a_chain_is_the_weakest():
         ("a", _claims(dx.Lipschitz(1.0), Kind.CONSTRUCTION)),
         ("b", _claims(dx.Lipschitz(1.0), Kind.MEASURED)),
     ]
-    assert chain(parts).find(dx.Lipschitz).kind is Kind.MEASURED
+    assert composition(parts).find(dx.Lipschitz).kind is Kind.MEASURED
 
 
 def test_averaged_maps_compose_by_the_sum_of_odds():
-    whole = chain([("a", _claims(dx.Averaged(0.5))), ("b", _claims(dx.Averaged(2 / 3)))])
+    whole = composition([("a", _claims(dx.Averaged(0.5))), ("b", _claims(dx.Averaged(2 / 3)))])
     # odds 1 and 2 add to 3: α = 3/4
     assert whole.find(dx.Averaged).structure.alpha == pytest.approx(0.75, rel=1e-15)
 
 
 def test_averaged_composes_with_isometric_to_nonexpansive_only():
-    whole = chain([("a", _claims(dx.Averaged(0.5))), ("b", _claims(dx.Isometric()))])
+    whole = composition([("a", _claims(dx.Averaged(0.5))), ("b", _claims(dx.Isometric()))])
     assert whole.find(dx.Lipschitz).structure == dx.Lipschitz(1.0)
     assert whole.find(dx.Averaged) is None
     assert any(gap.path == "b" and "Averaged" in gap.reason for gap in whole.gaps)
@@ -47,19 +47,19 @@ def test_averaged_composes_with_isometric_to_nonexpansive_only():
 
 def test_symplectic_implies_volume_preserving_in_a_chain():
     parts = [("a", _claims(dx.Symplectic())), ("b", _claims(dx.VolumePreserving()))]
-    whole = chain(parts)
+    whole = composition(parts)
     assert whole.find(dx.VolumePreserving) is not None
     assert whole.find(dx.Symplectic) is None
 
 
 def test_conformal_factors_multiply():
     parts = [("a", _claims(dx.ConformalSymplectic(0.5))), ("b", _claims(dx.Symplectic()))]
-    assert chain(parts).find(dx.ConformalSymplectic).structure == dx.ConformalSymplectic(0.5)
+    assert composition(parts).find(dx.ConformalSymplectic).structure == dx.ConformalSymplectic(0.5)
 
 
 @pytest.mark.parametrize("structure", [dx.Reversible(), dx.Dissipative(), dx.EnergyPreserving()])
 def test_what_does_not_compose_is_not_concluded(structure):
-    whole = chain([("a", _claims(structure)), ("b", _claims(structure))])
+    whole = composition([("a", _claims(structure)), ("b", _claims(structure))])
     assert whole.find(type(structure)) is None
 
 

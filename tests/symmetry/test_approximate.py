@@ -26,12 +26,16 @@ from darboux.testing import tolerance
 def plain(group, source, target, *, kernel=5, dim=2):
     """Return an ordinary convolution between some features."""
     source, target = Feature(group, source), Feature(group, target)
-    return Conv(source.channels, target.channels, kernel=kernel, dim=dim).double(), source, target
+    return (
+        Conv(source.channels, target.channels, kernel_size=kernel, dim=dim).double(),
+        source,
+        target,
+    )
 
 
 def steerable(group, source, target, *, kernel=5, dim=2):
     source, target = Feature(group, source), Feature(group, target)
-    return EquivariantConv(source, target, kernel=kernel, dim=dim).double(), source, target
+    return EquivariantConv(source, target, kernel_size=kernel, dim=dim).double(), source, target
 
 
 def in_ball(count, dim, band):
@@ -48,7 +52,7 @@ def brute(conv, source, target, g, band, count=20000):
     stencil = conv if isinstance(conv, Stencil) else conv.stencil()
     offsets = (
         torch.cartesian_prod(
-            *(torch.arange(k) + o for k, o in zip(stencil.kernel, stencil.origin, strict=True))
+            *(torch.arange(k) + o for k, o in zip(stencil.kernel_size, stencil.origin, strict=True))
         )
         .double()
         .reshape(-1, stencil.dim)
@@ -254,8 +258,8 @@ def test_refusals():
     with pytest.raises(ValueError, match="got a dense map"):
         near_claim(Dense(1, 8), source, target)
     with pytest.raises(TypeError, match="Expected a map that knows its types; got Conv"):
-        near_claim(Conv(1, 8, kernel=3, dim=2))
-    line = Conv(1, 8, kernel=3, dim=1)
+        near_claim(Conv(1, 8, kernel_size=3, dim=2))
+    line = Conv(1, 8, kernel_size=3, dim=1)
     with pytest.raises(ValueError, match="Expected 2 spatial axes, on which C8 acts"):
         equivariance_error(line, source, target, 1, band=1.0)
 
@@ -265,4 +269,4 @@ def test_refuses_other_continuous_groups():
 
     scalar = Feature(SO3(), ["trivial"])
     with pytest.raises(TypeError, match=r"Expected a finite group, SO2\(\) or O2\(\)"):
-        worst_equivariance_error(Conv(1, 1, kernel=3, dim=3), scalar, scalar, band=1.0)
+        worst_equivariance_error(Conv(1, 1, kernel_size=3, dim=3), scalar, scalar, band=1.0)

@@ -20,7 +20,7 @@ MIXED = Feature(C4, ["trivial", 1, 1])
 
 
 def conv(source=REGULAR, target=REGULAR, **options):
-    return EquivariantConv(source, target, kernel=3, dim=2, **options)
+    return EquivariantConv(source, target, kernel_size=3, dim=2, **options)
 
 
 def symmetry_of(module):
@@ -108,7 +108,7 @@ NOT_EQUIVARIANT = {
     "thresholds of their own": lambda: dx.fields.GradientField(conv(), Clip(8, dim=2)),
     "mixing activation": lambda: dx.fields.ResidualField(conv(), GroupSort()),
     "pointwise on a frequency": lambda: dx.fields.GradientField(conv(MIXED, MIXED), ReLU()),
-    "plain map": lambda: dx.fields.GradientField(Conv(8, 8, kernel=3, dim=2), ReLU()),
+    "plain map": lambda: dx.fields.GradientField(Conv(8, 8, kernel_size=3, dim=2), ReLU()),
     "other features": lambda: dx.fields.ResidualField(
         conv(REGULAR, Feature(C4, ["regular", 1, 1])), Identity()
     ),
@@ -123,7 +123,7 @@ def test_what_does_not_commute_claims_nothing(name):
 
 def test_odd_activations_commute_with_signs():
     signs = Feature(Cyclic(2), [1, 1])
-    maps = EquivariantConv(signs, signs, kernel=3, dim=2)
+    maps = EquivariantConv(signs, signs, kernel_size=3, dim=2)
     assert dx.fields.GradientField(maps, Tanh()).equivariant() is not None
     assert dx.fields.GradientField(maps, ReLU()).equivariant() is None
 
@@ -143,7 +143,7 @@ def test_rows_of_a_norm_activation_are_tied_on_plain_maps():
 def test_rows_are_tied_in_a_batch_as_well():
     fields = [dx.fields.GradientField(Dense(4, 5), NormActivation(MIXED)) for _ in range(2)]
     z = torch.randn(3, 4)
-    for bound, field in zip(dx.fields.bind_together(fields), fields, strict=True):
+    for bound, field in zip(dx.fields.prepare_together(fields), fields, strict=True):
         torch.testing.assert_close(bound(0.0, z), field(0.0, z))
 
 
@@ -181,7 +181,9 @@ def test_frozen_networks_are_exported():
 @pytest.mark.parametrize("size", [(6, 6), (7, 7), (6, 7)])
 @pytest.mark.parametrize("padding", ["zeros", "circular"])
 def test_frozen_strides(padding, size):
-    strided = EquivariantConv(SCALARS, REGULAR, kernel=3, dim=2, padding=padding, stride=2)
+    strided = EquivariantConv(
+        SCALARS, REGULAR, kernel_size=3, dim=2, padding_mode=padding, stride=2
+    )
     x = torch.randn(2, 2, *size)
     torch.testing.assert_close(dx.freeze(strided)(x), strided(x))
     affine = dx.compose.Affine(strided)

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.catalogue.equivariant_networks import CASES
 
 from darboux.structure import Equivariant, Kind, claims_of
 from darboux.symmetry._feature import Feature
 from darboux.testing._checks.equivariance import check_equivariant
+from tests.catalogue.equivariant_networks import CASES
 
 SIZES = {2: [(6, 6), (7, 7), (6, 7)], 3: [(4, 4, 4), (5, 4, 5)]}
 

@@ -133,8 +133,8 @@ def test_there_are_many_cases():
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_is_as_large_as_characters_say(case):
     source, target, kernel, dim = case
-    basis = kernel_basis(source, target, kernel=kernel, dim=dim)
-    expected = kernel_dimension(source, target, kernel=kernel, dim=dim)
+    basis = kernel_basis(source, target, kernel_size=kernel, dim=dim)
+    expected = kernel_dimension(source, target, kernel_size=kernel, dim=dim)
     assert basis.shape == (expected, target.size, source.size, *[kernel] * dim)
     assert basis.dtype == torch.float64
     equal_up_to(basis.flatten(1) @ basis.flatten(1).T, torch.eye(expected, dtype=torch.float64))
@@ -143,7 +143,7 @@ def test_is_as_large_as_characters_say(case):
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_satisfies_the_constraint_on_the_grid(case):
     source, target, kernel, dim = case
-    basis = kernel_basis(source, target, kernel=kernel, dim=dim)
+    basis = kernel_basis(source, target, kernel_size=kernel, dim=dim)
     elements = source.group.grid_elements()
     if not dim and not isinstance(source.group, FiniteGroup):
         elements = source.group.sample(5, seed=0)  # without pixels, every element is kept
@@ -171,7 +171,7 @@ def test_is_complete_where_the_grid_is_kept(case):
     group = source.group
     total = sum(acted(g, source, target, kernels, dim) for g in group.elements())
     projector = (total / group.order).flatten(1)
-    basis = kernel_basis(source, target, kernel=kernel, dim=dim).flatten(1)
+    basis = kernel_basis(source, target, kernel_size=kernel, dim=dim).flatten(1)
     assert torch.linalg.matrix_rank(projector, atol=1e-9) == len(basis)
     equal_up_to(basis.T @ basis, projector)
 
@@ -184,19 +184,19 @@ def test_there_are_many_complete_cases():
 def test_regular_fields_have_as_many_kernels_as_functions(kernel):
     """Hom(regular, regular ⊗ functions) has |G| dimensions for each function."""
     for group in (Cyclic(8), Dihedral(3)):
-        basis = kernel_basis(regular(group), regular(group), kernel=kernel, dim=2)
+        basis = kernel_basis(regular(group), regular(group), kernel_size=kernel, dim=2)
         assert len(basis) == group.order * kernel * (kernel + 1) // 2
-    basis = kernel_basis(regular(Cyclic(4)), regular(Cyclic(4)), kernel=kernel, dim=2)
+    basis = kernel_basis(regular(Cyclic(4)), regular(Cyclic(4)), kernel_size=kernel, dim=2)
     assert len(basis) == 4 * kernel**2
 
 
 def test_sixteen_regular_fields_of_c8_have_12288_weights():
     ρ = regular(Cyclic(8))
-    assert 16**2 * len(kernel_basis(ρ, ρ, kernel=3, dim=2)) == 12288
+    assert 16**2 * len(kernel_basis(ρ, ρ, kernel_size=3, dim=2)) == 12288
 
 
 def test_kernels_of_scalars_are_isotropic():
-    basis = kernel_basis(trivial(SO2()), trivial(SO2()), kernel=3, dim=2)[:, 0, 0]
+    basis = kernel_basis(trivial(SO2()), trivial(SO2()), kernel_size=3, dim=2)[:, 0, 0]
     assert len(basis) == 2
     equal_up_to(basis[:, 0, 0], basis[:, 2, 2])
     equal_up_to(basis[:, 0, 1], basis[:, 1, 0])
@@ -206,7 +206,7 @@ def test_kernels_of_scalars_are_isotropic():
     ("group", "vector", "dim"), [(O2(), "1", 2), (SO3(), "1", 3), (O3(), "1o", 3)], ids=str
 )
 def test_kernels_from_scalars_to_vectors_point_outwards(group, vector, dim):
-    basis = kernel_basis(trivial(group), irreducible(group, vector), kernel=3, dim=dim)
+    basis = kernel_basis(trivial(group), irreducible(group, vector), kernel_size=3, dim=dim)
     (kernel,) = basis.reshape(1, dim, -1)
     places = taps(3, dim).T
     along = (kernel * places).sum(dim=0) / places.square().sum(dim=0).clamp_min(1)
@@ -219,23 +219,25 @@ def test_kernels_from_scalars_to_vectors_point_outwards(group, vector, dim):
 def test_a_pseudoscalar_needs_a_chiral_kernel():
     """No function of the circle or sphere changes sign under every reflection alone."""
     for group, odd, dim in ((O2(), "0-", 2), (O3(), "0o", 3)):
-        basis = kernel_basis(trivial(group), irreducible(group, odd), kernel=5, dim=dim)
+        basis = kernel_basis(trivial(group), irreducible(group, odd), kernel_size=5, dim=dim)
         assert basis.shape == (0, 1, 1, *[5] * dim)
-        assert kernel_dimension(trivial(group), irreducible(group, odd), kernel=5, dim=dim) == 0
+        assert (
+            kernel_dimension(trivial(group), irreducible(group, odd), kernel_size=5, dim=dim) == 0
+        )
 
 
 def test_is_computed_once():
     ρ = regular(Dihedral(4))
-    first = kernel_basis(ρ, ρ, kernel=3, dim=2)
+    first = kernel_basis(ρ, ρ, kernel_size=3, dim=2)
     again = Representation(ρ.group, "regular once more", ρ.content, ρ.basis, ρ.table)
-    assert kernel_basis(again, ρ, kernel=3, dim=2) is first
+    assert kernel_basis(again, ρ, kernel_size=3, dim=2) is first
 
 
 def test_serves_gradients_after_it_was_asked_for_in_inference_mode():
     ρ = regular(Cyclic(7))
     with torch.inference_mode():
-        kernel_basis(ρ, ρ, kernel=3, dim=2)
-    basis = kernel_basis(ρ, ρ, kernel=3, dim=2)
+        kernel_basis(ρ, ρ, kernel_size=3, dim=2)
+    basis = kernel_basis(ρ, ρ, kernel_size=3, dim=2)
     weights = torch.ones(len(basis), dtype=torch.float64, requires_grad=True)
     torch.einsum("c,coipq->oipq", weights, basis).square().sum().backward()
     equal_up_to(weights.grad, 2 * torch.ones_like(weights), 1e-11)
@@ -258,9 +260,9 @@ def test_is_built_fast(what):
     room._basis.cache_clear()
     room._irreducible.cache_clear()
     start = time.process_time()
-    basis = kernel_basis(source, target, kernel=kernel, dim=dim)
+    basis = kernel_basis(source, target, kernel_size=kernel, dim=dim)
     assert time.process_time() - start < 5 * seconds
-    assert len(basis) == kernel_dimension(source, target, kernel=kernel, dim=dim)
+    assert len(basis) == kernel_dimension(source, target, kernel_size=kernel, dim=dim)
 
 
 REFUSED = {
@@ -292,7 +294,7 @@ def test_refuses_two_groups_and_no_representation(ask):
 
 def test_refuses_to_count_harmonics_that_nothing_turns():
     with pytest.raises(ValueError, match=r"acts on the plane or on space.*Use kernel_dimension"):
-        steerable_count(trivial(Swap()), trivial(Swap()), kernel=3, dim=2)
+        steerable_count(trivial(Swap()), trivial(Swap()), kernel_size=3, dim=2)
 
 
 def test_refuses_characters_that_are_not_known():

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.catalogue.symmetry import LAYERS
 
 from darboux.structure import Equivariant, claims_of
 from darboux.testing._checks.equivariance import check_equivariant
+from tests.catalogue.symmetry import LAYERS
 
 
 @pytest.mark.parametrize("size", [(6, 6), (7, 7), (6, 7)])

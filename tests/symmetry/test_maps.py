@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from tests.catalogue.linear import example_shape
-from tests.catalogue.symmetry import MAPS
 
 from darboux.structure import claims_of
 from darboux.testing._checks.equivariance import check_equivariant
@@ -17,6 +15,8 @@ from darboux.testing._checks.linear import (
     check_row_bound,
     check_symbol,
 )
+from tests.catalogue.linear import example_shape
+from tests.catalogue.symmetry import MAPS
 
 SIZES = {0: [()], 2: [(4, 5), (3, 2), (1, 4)], 3: [(2, 3, 2)]}
 SQUARE = {0: [()], 2: [(6, 6), (7, 7), (6, 7), (5, 2), (1, 1)], 3: [(4, 4, 4), (5, 4, 3)]}

@@ -146,7 +146,7 @@ CASES = {
     ),
     "positive bias": (lambda: NormActivation(VECTOR, bias=0.1), ValueError, "expected bias < 0"),
     "kernel without taps": (
-        lambda: kernel_basis(regular(C4), regular(C4), kernel=0, dim=2),
+        lambda: kernel_basis(regular(C4), regular(C4), kernel_size=0, dim=2),
         ValueError,
         "kernel",
     ),

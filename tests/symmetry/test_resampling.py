@@ -82,8 +82,8 @@ def test_spread_is_the_transpose(n, padding):
 @pytest.mark.parametrize("group", [Cyclic(4), Cyclic(8), Dihedral(4), SO2(), O2()], ids=str)
 def test_commutes_with_every_symmetry_of_the_grid(group, size, padding):
     feature = Feature(group, [*group.irreps(2)])
-    down = Downsample(feature, dim=2, padding=padding)
-    up = Upsample(feature, dim=2, padding=padding)
+    down = Downsample(feature, dim=2, padding_mode=padding)
+    up = Upsample(feature, dim=2, padding_mode=padding)
     for dtype, allowed in ((torch.float32, 1e-5), (torch.float64, 1e-12)):
         x = torch.randn(2, feature.channels, *size, dtype=dtype)
         for g in group.grid_elements():
@@ -102,7 +102,7 @@ def test_naive_strides_do_not_commute():
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_bounds_and_adjoint_of_downsample(size, padding):
-    down = Downsample(FEATURE, dim=2, padding=padding).double()
+    down = Downsample(FEATURE, dim=2, padding_mode=padding).double()
     x = torch.randn(2, 3, *size, dtype=torch.float64)
     assert down(x).shape == (2, 3, *((n + 1) // 2 for n in size))
     check_adjoint(down, x)
@@ -115,7 +115,7 @@ def test_bounds_and_adjoint_of_downsample(size, padding):
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 3), (2, 4)], ids=str)
 def test_bounds_and_adjoint_of_upsample(size, padding):
-    up = Upsample(FEATURE, dim=2, padding=padding).double()
+    up = Upsample(FEATURE, dim=2, padding_mode=padding).double()
     x = torch.randn(2, 3, *size, dtype=torch.float64)
     assert up(x).shape == (2, 3, *(2 * n for n in size))
     check_adjoint(up, x)
@@ -127,13 +127,13 @@ def test_bounds_and_adjoint_of_upsample(size, padding):
 
 @pytest.mark.parametrize("size", [(5, 5), (5, 6), (1, 3)], ids=str)
 def test_upsample_to_odd_sizes_keeps_its_bound_with_zeros(size):
-    up = Upsample(SCALAR, dim=2, padding="zeros").double()
+    up = Upsample(SCALAR, dim=2, padding_mode="zeros").double()
     half = [(n + 1) // 2 for n in size]
     count = half[0] * half[1]
     basis = torch.eye(count, dtype=torch.float64).reshape(count, 1, *half)
     matrix = up(basis, size=size).flatten(1).T
     assert float(torch.linalg.matrix_norm(matrix, 2)) <= float(up.norm_bound()) * (1 + 1e-12)
-    down = Downsample(SCALAR, dim=2, padding="zeros").double()
+    down = Downsample(SCALAR, dim=2, padding_mode="zeros").double()
     torch.testing.assert_close(matrix, 4 * explicit_matrix(down, size).T)
 
 
@@ -141,7 +141,7 @@ def test_upsample_to_odd_sizes_keeps_its_bound_with_zeros(size):
 def test_bounds_are_sharp(dim):
     feature = _lines()
     up = Upsample(feature, dim=dim).double()
-    down = Downsample(feature, dim=dim, padding="zeros").double()
+    down = Downsample(feature, dim=dim, padding_mode="zeros").double()
     x = torch.ones(1, 2, *(2,) * dim, dtype=torch.float64)
     assert abs(float(up(x).norm() / x.norm()) - float(up.norm_bound())) < 1e-12
     big = torch.ones(1, 2, *(64 if dim == 1 else 16,) * dim, dtype=torch.float64)
@@ -163,7 +163,7 @@ def test_shrinks_what_would_alias():
 
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_equivariant_type_and_biases(padding):
-    down = Downsample(FEATURE, dim=2, padding=padding)
+    down = Downsample(FEATURE, dim=2, padding_mode=padding)
     assert down.equivariant() == Equivariant(Dihedral(4), FEATURE, FEATURE, grid=True)
     assert down.bias().shape == (1,)
     x = torch.randn(1, 3, 4, 4)
@@ -177,7 +177,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="expected dim=2, on which D4 acts; got 3"):
         Downsample(FEATURE, dim=3)
     with pytest.raises(ValueError, match="expected padding"):
-        Upsample(FEATURE, dim=2, padding="reflect")
+        Upsample(FEATURE, dim=2, padding_mode="reflect")
     with pytest.raises(ValueError, match="expected even sizes with circular padding"):
         Upsample(FEATURE, dim=2)(torch.zeros(1, 3, 3, 3), size=(5, 6))
     with pytest.raises(ValueError, match=r"expected an image of size \(3, 3\)"):

@@ -25,13 +25,13 @@ assert nearly_scale_equivariant  # registers the attack
 
 def lifting(scales=3, kernel=17, factor=2**0.5, fields=2, **options):
     return ScaleConv(
-        1, fields, scales=Scalings(factor, scales), kernel=kernel, lifting=True, **options
+        1, fields, scales=Scalings(factor, scales), kernel_size=kernel, lifting=True, **options
     ).double()
 
 
 def inner(scales=3, kernel=17, extent=2, **options):
     return ScaleConv(
-        2, 2, scales=scales, kernel=kernel, lifting=False, extent=extent, **options
+        2, 2, scales=scales, kernel_size=kernel, lifting=False, extent=extent, **options
     ).double()
 
 
@@ -127,8 +127,8 @@ def test_is_a_linear_map(name):
 def test_lifecycle(kind, dim):
     def build():
         if kind == "lifting":
-            return ScaleConv(2, 2, scales=2, kernel=7, dim=dim, lifting=True)
-        return ScaleConv(2, 1, scales=2, kernel=7, dim=dim, lifting=False, extent=2)
+            return ScaleConv(2, 2, scales=2, kernel_size=7, dim=dim, lifting=True)
+        return ScaleConv(2, 1, scales=2, kernel_size=7, dim=dim, lifting=False, extent=2)
 
     check_lifecycle(build, torch.randn(2, build().in_features, *(5,) * dim))
 
@@ -173,7 +173,7 @@ def test_attack(name):
 
 def test_attack_does_not_apply():
     structure = NearlyScaleEquivariant(2.0, 3, lifting=True, band=1.0, error=1.0)
-    conv = Conv(1, 4, kernel=3, dim=2).double()
+    conv = Conv(1, 4, kernel_size=3, dim=2).double()
     with pytest.raises(NotAttackedError, match="no multiple of the 3 scales promised"):
         attack(structure, aim(conv))
 
@@ -202,7 +202,7 @@ def test_structure():
         (lambda: scale_error(lifting(scales=1), band=1.0), ValueError, "at least 2 scales; got 1"),
         (lambda: scale_error(lifting(), band=-1.0), ValueError, "Expected a band > 0"),
         (
-            lambda: scale_error(Conv(1, 1, kernel=3, dim=2), band=1.0),
+            lambda: scale_error(Conv(1, 1, kernel_size=3, dim=2), band=1.0),
             TypeError,
             "expected a ScaleConv; got Conv",
         ),

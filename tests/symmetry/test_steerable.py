@@ -86,8 +86,12 @@ def test_closed_counts_are_those_of_the_equations(group):
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5, 6, 7, 9])
 def test_default_rings_are_independent_on_the_grid_in_the_plane(kernel):
     ρ, rings = trivial(Cyclic(1)), Rings.default(kernel)
-    sampled = steerable_kernels(Cyclic(1), "0", "0", kernel=kernel, dim=2, rings=rings)
-    assert len(sampled) == steerable_count(ρ, ρ, kernel=kernel, dim=2) == kernel * (kernel + 1) / 2
+    sampled = steerable_kernels(Cyclic(1), "0", "0", kernel_size=kernel, dim=2, rings=rings)
+    assert (
+        len(sampled)
+        == steerable_count(ρ, ρ, kernel_size=kernel, dim=2)
+        == kernel * (kernel + 1) / 2
+    )
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
@@ -110,16 +114,16 @@ def test_default_rings_are_independent_on_the_grid_in_space(kernel):
 def test_counts_before_and_after_sampling_differ_where_functions_coincide():
     """cos 2φ sees the taps on the axes alone, sin 2φ the corners: one ring has them all."""
     ρ, rings = trivial(Cyclic(1)), Rings((1.0, 1.2), (0.6, 0.6), (2, 2))
-    assert steerable_count(ρ, ρ, kernel=3, dim=2, rings=rings) == 10
-    sampled = steerable_kernels(Cyclic(1), "0", "0", kernel=3, dim=2, rings=rings)
+    assert steerable_count(ρ, ρ, kernel_size=3, dim=2, rings=rings) == 10
+    sampled = steerable_kernels(Cyclic(1), "0", "0", kernel_size=3, dim=2, rings=rings)
     assert sampled.shape == (8, 1, 1, 9)
     equal_up_to(sampled.flatten(1) @ sampled.flatten(1).T, torch.eye(8, dtype=torch.float64))
 
 
 def test_no_more_functions_than_taps_are_left():
     ρ, rings = trivial(Cyclic(1)), Rings((0.0, 1.0), (0.5, 0.5), (0, 5))
-    assert steerable_count(ρ, ρ, kernel=3, dim=2, rings=rings) == 12
-    rows = steerable_kernels(Cyclic(1), "0", "0", kernel=3, dim=2, rings=rings).flatten(1)
+    assert steerable_count(ρ, ρ, kernel_size=3, dim=2, rings=rings) == 12
+    rows = steerable_kernels(Cyclic(1), "0", "0", kernel_size=3, dim=2, rings=rings).flatten(1)
     assert len(rows) == 9
     equal_up_to(rows @ rows.T, torch.eye(9, dtype=torch.float64))
 
@@ -145,7 +149,7 @@ def test_responses_to_turned_waves_nearly_turn(group, names, kernel, bound):
     target = Representation(
         group, "all", names, torch.eye(sum(map(group.size, names)), dtype=torch.float64)
     )
-    basis = kernel_basis(trivial(group), target, kernel=kernel, dim=dim).flatten(2).flatten(2)
+    basis = kernel_basis(trivial(group), target, kernel_size=kernel, dim=dim).flatten(2).flatten(2)
 
     def response(waves):
         phases = torch.polar(torch.ones((), dtype=torch.float64), waves @ taps(kernel, dim).T)
@@ -180,7 +184,7 @@ def test_fixed_vectors_span_what_intertwiners_do():
 )
 def test_taps_are_permuted_as_images_are(group, kernel, dim):
     image = torch.arange(float(kernel**dim), dtype=torch.float64).reshape(1, 1, *[kernel] * dim)
-    moved = tap_permutations(group, group.elements(), kernel=kernel, dim=dim)
+    moved = tap_permutations(group, group.elements(), kernel_size=kernel, dim=dim)
     for g in group.elements():
         expected = torch.empty(kernel**dim, dtype=torch.float64)
         expected[moved[g]] = image.flatten()

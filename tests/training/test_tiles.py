@@ -11,7 +11,7 @@ from darboux.training._evaluation import in_tiles
 @pytest.mark.parametrize("size", [(50, 37), (64, 64), (31, 96), (16, 16), (33, 1)], ids=str)
 @pytest.mark.parametrize(("kernel", "shuffle"), [(3, 2), (5, 1)])
 def test_network_in_tiles_is_the_network(name, size, kernel, shuffle):
-    config = DenoiseConfig(features=8, units=8, depth=2, kernel=kernel, shuffle=shuffle)
+    config = DenoiseConfig(features=8, units=8, depth=2, kernel_size=kernel, shuffle=shuffle)
     network = build_network(name, config).double().eval()
     image = torch.rand(1, *size, dtype=torch.float64)
 

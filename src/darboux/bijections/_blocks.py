@@ -12,14 +12,14 @@ from torch import Tensor
 
 from darboux.bijections._bijection import bijective
 from darboux.bijections._orthogonal_linear import OrthogonalBijection
-from darboux.linear._sizes import dimension, kernel_size
+from darboux.linear._sizes import dimension, kernel_sizes
 from darboux.structure import Claims
 
 
 def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]:
     """Return one stride per axis, or refuse."""
     try:
-        found = kernel_size(stride, dim)
+        found = kernel_sizes(stride, dim)
     except ValueError as error:
         msg = f"{name}: expected stride as one positive number or {dim} of them; got {stride!r}."
         raise ValueError(msg) from error

@@ -13,7 +13,7 @@ from darboux.bijections._rearrangement import Rearrangement
 from darboux.gradients import DriftReport, Link, Memory, Monitor, OnDrift, Stack, propagate
 from darboux.gradients._propagate import check_modes
 from darboux.solvers._transforms import hidden
-from darboux.structure import Claims, Invertible, chain, claims_of
+from darboux.structure import Claims, Invertible, claims_of, composition
 
 State = Tensor | Stack
 
@@ -64,8 +64,8 @@ class Chain(Bijection):
         ...     return dx.bijections.AdditiveCoupling(network, swap=swap)
         >>> chain = Chain([coupling(k % 2 == 1) for k in range(6)], memory="constant")
         >>> x = torch.randn(3, 4)
-        >>> torch.testing.assert_close(chain.inverse(chain(x)), x)
-        >>> chain(x).sum().backward()
+        >>> torch.testing.assert_close(chain.inverse(composition(x)), x)
+        >>> composition(x).sum().backward()
         >>> chain.drift_report().checkpoints
         (0,)
     """
@@ -143,7 +143,7 @@ class Chain(Bijection):
             for name, layer in self._flat()
         ]
 
-    def chain(self) -> list[tuple[str, nn.Module]]:
+    def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the layers with names, in order; none where they act on stacks."""
         flat = list(self._flat())
         return [] if any(isinstance(layer, Rearrangement) for _, layer in flat) else flat
@@ -151,7 +151,9 @@ class Chain(Bijection):
     def claims(self) -> Claims:
         """Return the claims of the layers, composed."""
         parts = [(name, claims_of(layer)) for name, layer in self._flat()]
-        return chain(parts) if parts else bijective("the identity", volume=True, isometric=True)
+        return (
+            composition(parts) if parts else bijective("the identity", volume=True, isometric=True)
+        )
 
     def drift_report(self) -> DriftReport:
         """Return what the last backward pass measured, and where checkpoints are kept."""

@@ -97,8 +97,8 @@ class ContractiveNetwork(nn.Module):
         constant: c > 0.
         activation: makes the activations, one for each place.
         dim: spatial axes, 0 for dense features.
-        kernel: taps of the convolutions per axis.
-        padding: "zeros" or "circular".
+        kernel_size: taps of the convolutions per axis.
+        padding_mode: "zeros" or "circular".
         context_features: further channels of the input.
         by: how norms are kept, see `darboux.linear.Shrunk`.
 
@@ -123,8 +123,8 @@ class ContractiveNetwork(nn.Module):
         constant: float = 0.9,
         activation: Callable[[], Activation] = LipSwish,
         dim: int = 0,
-        kernel: int | Sequence[int] = 3,
-        padding: Padding = "zeros",
+        kernel_size: int | Sequence[int] = 3,
+        padding_mode: Padding = "zeros",
         context_features: int = 0,
         by: NormControl = "rows",
     ) -> None:
@@ -138,16 +138,16 @@ class ContractiveNetwork(nn.Module):
         def layer(a: int, b: int) -> StencilMap:
             if dim == 0:
                 return Dense(a, b)
-            return Conv(a, b, kernel=kernel, dim=dim, padding=padding)
+            return Conv(a, b, kernel_size=kernel_size, dim=dim, padding_mode=padding_mode)
 
         self.maps = nn.ModuleList(Shrunk(layer(a, b), norm=norm, by=by) for a, b in pairwise(sizes))
         self.biases = nn.ParameterList(map.bias() for map in self._maps())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return f(x)."""
-        return self.bind()(x)
+        return self.prepare()(x)
 
-    def bind(self) -> Map:
+    def prepare(self) -> Map:
         """Return f with its norms computed once, for many x with the same parameters."""
         first, *rest = [m.bound(b) for m, b in zip(self._maps(), self.biases, strict=True)]
         activations = list(self.activations)

@@ -22,7 +22,7 @@ from darboux.bijections._mixing import (
 )
 from darboux.bijections._wavefronts import causal_solve, wavefronts
 from darboux.linear import Stencil
-from darboux.linear._sizes import dimension, kernel_size, positive
+from darboux.linear._sizes import dimension, kernel_sizes, positive
 from darboux.linear._spectral import norm_bound
 from darboux.structure import BiLipschitz, Claims
 
@@ -47,7 +47,7 @@ class EmergingConv(LinearBijection):
 
     Args:
         channels: channels of x.
-        kernel: odd numbers of taps per axis, one for all or one for each, not all 1.
+        kernel_size: odd numbers of taps per axis, one for all or one for each, not all 1.
         dim: spatial axes, 1 to 3.
         floor: smallest d_i, between 0 and 1.
 
@@ -55,24 +55,24 @@ class EmergingConv(LinearBijection):
         ValueError: if a kernel size is even or all are 1, or the floor lies outside (0, 1).
 
     Example:
-        >>> layer, x = EmergingConv(2, kernel=3, dim=2), torch.randn(1, 2, 5, 5)
+        >>> layer, x = EmergingConv(2, kernel_size=3, dim=2), torch.randn(1, 2, 5, 5)
         >>> bool(torch.allclose(layer.inverse(layer(x)), x, atol=1e-5))
         True
     """
 
     def __init__(
-        self, channels: int, *, kernel: int | Sequence[int], dim: int, floor: float = 1e-3
+        self, channels: int, *, kernel_size: int | Sequence[int], dim: int, floor: float = 1e-3
     ) -> None:
         super().__init__()
         self.channels = positive("channels", channels)
         self.dim = dimension(dim)
-        self.kernel = kernel_size(kernel, dim)
+        self.kernel_size = kernel_sizes(kernel_size, dim)
         self.floor = check_floor("EmergingConv", floor)
-        count = math.prod(self.kernel) // 2
-        if any(k % 2 == 0 for k in self.kernel) or count == 0:
+        count = math.prod(self.kernel_size) // 2
+        if any(k % 2 == 0 for k in self.kernel_size) or count == 0:
             msg = (
-                f"EmergingConv: expected odd kernel sizes, not all 1; got {self.kernel}. Use 3, "
-                "PeriodicConv for even kernels, or LULinear for a kernel of one tap."
+                f"EmergingConv: expected odd kernel sizes, not all 1; got {self.kernel_size}. "
+                "Use 3, PeriodicConv for even kernels, or LULinear for a kernel of one tap."
             )
             raise ValueError(msg)
         scale = 0.1 / (channels * count) ** 0.5
@@ -95,7 +95,7 @@ class EmergingConv(LinearBijection):
     def solve(self, operator: Operator, y: Tensor) -> Tensor:
         """Return S₁⁻¹ S₂⁻* y; mirrored in space, S₂* is causal as well."""
         taps, first, second = operator
-        fronts = wavefronts(tuple(y.shape[2:]), self.kernel, y.device)
+        fronts = wavefronts(tuple(y.shape[2:]), self.kernel_size, y.device)
         axes = tuple(range(2, y.ndim))
         mirrored = causal_solve(taps[1].transpose(0, 1), second, y.flip(axes), fronts, upper=True)
         return causal_solve(taps[0], first, mirrored.flip(axes), fronts, upper=False)
@@ -121,7 +121,9 @@ class EmergingConv(LinearBijection):
 
     def extra_repr(self) -> str:
         """Return the sizes and the floor."""
-        return f"{self.channels}, kernel={self.kernel}, dim={self.dim}, floor={self.floor:g}"
+        return (
+            f"{self.channels}, kernel_size={self.kernel_size}, dim={self.dim}, floor={self.floor:g}"
+        )
 
     def _factors(self, operator: Operator) -> tuple[Stencil, Stencil]:
         """Return S₁ and S₂, whose kernels end in the row of the centre."""
@@ -129,10 +131,10 @@ class EmergingConv(LinearBijection):
         return self._stencil(taps[0], first), self._stencil(taps[1], second.T)
 
     def _stencil(self, taps: Tensor, centre: Tensor) -> Stencil:
-        rows = (self.kernel[0] // 2 + 1, *self.kernel[1:])
+        rows = (self.kernel_size[0] // 2 + 1, *self.kernel_size[1:])
         flat = torch.cat([taps, centre[..., None]], dim=-1)
         flat = F.pad(flat, [0, math.prod(rows) - flat.shape[-1]])
-        origin = tuple(-(k // 2) for k in self.kernel)
+        origin = tuple(-(k // 2) for k in self.kernel_size)
         return Stencil(flat.reshape(*flat.shape[:2], *rows), origin, "zeros")
 
     def _least(self, taps: Tensor, centre: Tensor) -> float:

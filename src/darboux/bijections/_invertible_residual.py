@@ -211,7 +211,7 @@ class InvertibleResidual(Bijection):
         network = self.network
         f: Map = network
         if isinstance(network, (ContractiveNetwork, MixedContractiveNetwork)):
-            f = network.bind()
+            f = network.prepare()
         if self.context_features is None:
             return f
         given = context_at(type(self).__name__, x, context, self.context_features)

@@ -77,9 +77,9 @@ class MixedContractiveNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return f(x)."""
-        return self.bind()(x)
+        return self.prepare()(x)
 
-    def bind(self) -> Map:
+    def prepare(self) -> Map:
         """Return f with its norms computed once, for many x with the same parameters."""
         weights = [
             _shrunk(map.weight, p, q, self.norm)

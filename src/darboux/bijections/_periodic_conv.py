@@ -13,7 +13,7 @@ from darboux.bijections._bijection import bijective
 from darboux.bijections._linear_bijection import LinearBijection, Operator
 from darboux.bijections._mixing import wide
 from darboux.linear import Spectral, Stencil
-from darboux.linear._sizes import dimension, kernel_size, positive
+from darboux.linear._sizes import dimension, kernel_sizes, positive
 from darboux.structure import BiLipschitz, Claims, Kind
 
 
@@ -34,7 +34,7 @@ class PeriodicConv(LinearBijection):
 
     Args:
         channels: channels of x.
-        kernel: taps per axis, one number for all or one for each; even ones reach one tap
+        kernel_size: taps per axis, one number for all or one for each; even ones reach one tap
             further forward.
         dim: spatial axes, 1 to 3.
         norm: c, between 0 and 1.
@@ -43,25 +43,25 @@ class PeriodicConv(LinearBijection):
         ValueError: if a size is not positive, or c lies outside (0, 1).
 
     Example:
-        >>> layer, x = PeriodicConv(2, kernel=3, dim=1), torch.randn(1, 2, 8)
+        >>> layer, x = PeriodicConv(2, kernel_size=3, dim=1), torch.randn(1, 2, 8)
         >>> bool(torch.allclose(layer.inverse(layer(x)), x, atol=1e-5))
         True
     """
 
     def __init__(
-        self, channels: int, *, kernel: int | Sequence[int], dim: int, norm: float = 0.9
+        self, channels: int, *, kernel_size: int | Sequence[int], dim: int, norm: float = 0.9
     ) -> None:
         super().__init__()
         self.channels = positive("channels", channels)
         self.dim = dimension(dim)
-        self.kernel = kernel_size(kernel, dim)
+        self.kernel_size = kernel_sizes(kernel_size, dim)
         if not 0 < norm < 1:
             msg = f"PeriodicConv: expected 0 < norm < 1; got {norm!r}. Use 0.9."
             raise ValueError(msg)
         self.constraint = Spectral(norm=norm)
         # About the largest singular value of a symbol of normals is 2 √(channels · taps).
-        scale = 0.5 * norm / (2 * (channels * math.prod(self.kernel)) ** 0.5)
-        self.weight = nn.Parameter(torch.randn(channels, channels, *self.kernel) * scale)
+        scale = 0.5 * norm / (2 * (channels * math.prod(self.kernel_size)) ** 0.5)
+        self.weight = nn.Parameter(torch.randn(channels, channels, *self.kernel_size) * scale)
 
     def operator(self) -> Operator:
         """Return the kernel of B."""
@@ -99,10 +99,10 @@ class PeriodicConv(LinearBijection):
 
     def extra_repr(self) -> str:
         """Return the sizes."""
-        return f"{self.channels}, kernel={self.kernel}, dim={self.dim}"
+        return f"{self.channels}, kernel_size={self.kernel_size}, dim={self.dim}"
 
     def _origin(self) -> tuple[int, ...]:
-        return tuple(-((k - 1) // 2) for k in self.kernel)
+        return tuple(-((k - 1) // 2) for k in self.kernel_size)
 
     def _symbol(self, kernel: Tensor, size: Sequence[int]) -> Tensor:
         """Return A(ξ) = 1 + Σ_t B(t) e^{iξ·t} at half of the frequencies: (points, out, in).
@@ -110,8 +110,8 @@ class PeriodicConv(LinearBijection):
         One axis after the other; its phases are reduced modulo 2π as integers.
         """
         symbol = kernel.to(torch.complex64 if kernel.dtype == torch.float32 else torch.complex128)
-        for axis, (n, k, o) in enumerate(zip(size, self.kernel, self._origin(), strict=True)):
-            count = n // 2 + 1 if axis == len(self.kernel) - 1 else n
+        for axis, (n, k, o) in enumerate(zip(size, self.kernel_size, self._origin(), strict=True)):
+            count = n // 2 + 1 if axis == len(self.kernel_size) - 1 else n
             turns = torch.arange(count)[None, :] * torch.arange(o, o + k)[:, None] % n
             angle = turns.double().to(kernel.device) * (2 * math.pi / n)
             wave = torch.complex(angle.cos(), angle.sin()).to(symbol.dtype)

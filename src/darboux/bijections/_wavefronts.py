@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 
-def causal_offsets(kernel: Sequence[int]) -> Tensor:
+def causal_offsets(kernel_size: Sequence[int]) -> Tensor:
     """Return the places of the taps before the centre, in raster order: (taps, axes), int64."""
-    axes = [torch.arange(-(k // 2), k // 2 + 1) for k in kernel]
+    axes = [torch.arange(-(k // 2), k // 2 + 1) for k in kernel_size]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
     return points[: len(points) // 2]
 
@@ -34,14 +34,14 @@ class Wavefronts:
 
 
 def wavefronts(
-    size: Sequence[int], kernel: Sequence[int], device: torch.device | None = None
+    size: Sequence[int], kernel_size: Sequence[int], device: torch.device | None = None
 ) -> Wavefronts:
     """Return the fronts of an image for a kernel."""
     steps = [1]
-    for k in reversed(kernel[1:]):
+    for k in reversed(kernel_size[1:]):
         steps.insert(0, steps[0] * (k // 2 + 1))
-    offsets, pace = causal_offsets(kernel), torch.tensor(steps)
-    memory = int(sum(s * (k // 2) for s, k in zip(steps, kernel, strict=True)))
+    offsets, pace = causal_offsets(kernel_size), torch.tensor(steps)
+    memory = int(sum(s * (k // 2) for s, k in zip(steps, kernel_size, strict=True)))
     fronts = 1 + sum(s * (n - 1) for s, n in zip(steps, size, strict=True))
     pixels, total = _lattice(size), torch.Size(size).numel()
     lead = _lattice(size[:-1])

@@ -77,17 +77,7 @@ def check_value(value: object, example: Tensor) -> Tensor:
 
 
 def check_claims(claims: object) -> tuple[Structure, ...]:
-    """Return the user's claims.
-
-    Raises:
-        TypeError: if they are no list of structures.
-        ValueError: if a structure has no attack.
-
-    Example:
-        >>> from darboux.structure import Lipschitz
-        >>> check_claims([Lipschitz(1.0)])
-        (Lipschitz(constant=1.0),)
-    """
+    """Return the user's claims."""
     if isinstance(claims, Structure) or not isinstance(claims, Sequence) or isinstance(claims, str):
         msg = (
             "certify: expected claims as a list of structures, such as [Lipschitz(1.0)]; got "

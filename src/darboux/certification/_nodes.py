@@ -9,7 +9,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.structure import Claims, Gap, Premise, claims_of, parts_of
+from darboux.structure import Claims, Gap, Premise, claims_of, maps_of
 
 
 @final
@@ -56,8 +56,8 @@ def grow(path: str, native: nn.Module, exact: nn.Module, inputs: Tensor) -> Node
 
 
 def _paired(native: nn.Module, exact: nn.Module) -> list[tuple[str, nn.Module, nn.Module]]:
-    parts = parts_of(native)
-    twins = parts if exact is native else parts_of(exact)
+    parts = maps_of(native)
+    twins = parts if exact is native else maps_of(exact)
     if [name for name, _ in parts] != [name for name, _ in twins]:
         twins = parts  # the number of steps may depend on rounding
     return [

@@ -15,11 +15,7 @@ from darboux.structure import Gap, Kind
 @final
 @dataclass(frozen=True)
 class Group:
-    """Rows that say the same about different places.
-
-    Args:
-        rows: at least one row.
-    """
+    """Rows that say the same about different places."""
 
     rows: tuple[Row, ...]
 

@@ -58,7 +58,7 @@ Shuffle = Annotated[
     int | None, setting("shuffle", "Side of the blocks that become channels.", panel=_NETWORK)
 ]
 
-Kernel = Annotated[int | None, setting("kernel", "Side of the kernels.", panel=_NETWORK)]
+KernelSize = Annotated[int | None, setting("kernel_size", "Side of the kernels.", panel=_NETWORK)]
 
 Threshold = Annotated[
     float | None, setting("threshold", "Initial thresholds of the clips.", panel=_NETWORK)

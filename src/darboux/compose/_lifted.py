@@ -56,7 +56,7 @@ class Lifted(nn.Module):
         z = self.inner(self.lift(x))
         return self.lift.restore(z, size=x.shape[2:])
 
-    def chain(self) -> list[tuple[str, nn.Module]]:
+    def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the lift and φ; the projection is the lift's adjoint, a premise."""
         return [("lift", self.lift), ("inner", self.inner)]
 

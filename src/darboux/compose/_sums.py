@@ -123,7 +123,7 @@ class Translated(nn.Module):
         """Return φ(x - c) + c."""
         return self.inner(x - self.offset) + self.offset
 
-    def chain(self) -> list[tuple[str, nn.Module]]:
+    def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the shift and φ; the shift back is an isometry."""
         return [("shift", _Shift(-self.offset)), ("inner", self.inner)]
 

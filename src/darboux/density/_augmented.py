@@ -69,7 +69,7 @@ class Augmented:
 
 def bound(field: nn.Module, context: Tensor | None) -> Slope:
     """Return (t, z) -> f(t, z; c), with what depends on parameters alone computed once."""
-    f = field.bind() if isinstance(field, VectorField) else field
+    f = field.prepare() if isinstance(field, VectorField) else field
     if getattr(field, "context_features", None) is None:
         return f
     return lambda t, z: f(t, z, context)  # type: ignore[call-arg]
@@ -97,7 +97,7 @@ def exact_trace(f: Map, z: Tensor) -> Found:
 
 
 def estimated_trace(f: Map, z: Tensor, noise: Tensor) -> Found:
-    """Return f(z), and the estimates vᵀ Df(z) v and ‖Df(z)ᵀ v‖² with one probe v for each sample."""
+    """Return f(z), and the estimates vᵀ Df(z) v and ‖Df(z)ᵀ v‖², one probe v a sample."""
     # Both are unbiased if E v vᵀ = I.
     # Hutchinson 1990; Grathwohl et al. 2019, FFJORD.
     value, product = products(f, z)

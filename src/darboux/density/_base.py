@@ -66,14 +66,7 @@ def standard_log_prob(z: Tensor) -> Tensor:
 
 
 def check_shape(name: str, z: Tensor, shape: torch.Size) -> None:
-    """Refuse features of another shape than (batch, *shape).
-
-    Raises:
-        ValueError: if the shape differs.
-
-    Example:
-        >>> check_shape("StandardNormal", torch.ones(3, 2), torch.Size([2]))
-    """
+    """Refuse features of another shape than (batch, *shape)."""
     if z.shape[1:] != shape or z.ndim != 1 + len(shape):
         msg = (
             f"{name}: expected z of shape (batch, {', '.join(map(str, shape))}); got "

@@ -88,7 +88,7 @@ def _explicit(integrator: Integrator) -> RungeKutta:
 def _(module: Flow) -> nn.Module:
     if module.integrator.doubled:
         _explicit(module.integrator)
-    return finish(nn.Sequential(*(freeze(step) for _, step in module.chain())))
+    return finish(nn.Sequential(*(freeze(step) for _, step in module.maps())))
 
 
 @freeze.register

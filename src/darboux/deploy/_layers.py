@@ -44,13 +44,13 @@ def layer(stencil: Stencil, bias: Tensor | None = None) -> nn.Module:
             outer,
             tuple(taps),
             padding=tuple(before),
-            padding_mode=stencil.padding,
+            padding_mode=stencil.padding_mode,
             bias=bias is not None,
         )
         return _filled(conv, weight, bias)
     conv = _CONV[dim](inner, outer, tuple(taps), bias=bias is not None)
     pads = tuple(p for pair in reversed(list(zip(before, after, strict=True))) for p in pair)
-    return nn.Sequential(_PAD[stencil.padding][dim](pads), _filled(conv, weight, bias))
+    return nn.Sequential(_PAD[stencil.padding_mode][dim](pads), _filled(conv, weight, bias))
 
 
 def scaled_rows(stencil: Stencil, scale: Tensor | float) -> Stencil:

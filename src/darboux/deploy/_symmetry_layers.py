@@ -112,7 +112,7 @@ def _(module: FieldNorm) -> nn.Module:
 @freeze.register(Downsample)
 @freeze.register(Upsample)
 def _(module: Downsample | Upsample) -> nn.Module:
-    return finish(FrozenResample(module.padding, larger=isinstance(module, Upsample)))
+    return finish(FrozenResample(module.padding_mode, larger=isinstance(module, Upsample)))
 
 
 @final
@@ -157,7 +157,7 @@ def _layer(stencil: Stencil, bias: Tensor | None, size: tuple[int, ...]) -> nn.M
         tuple(kernel),
         stride=2,
         padding=tuple((k - 1) // 2 for k in kernel),
-        padding_mode=stencil.padding,
+        padding_mode=stencil.padding_mode,
         bias=bias is not None,
     )
     conv.weight = nn.Parameter(weight.clone().contiguous())

@@ -116,18 +116,18 @@ class FrozenPooling(nn.Module):
 class FrozenResample(nn.Module):
     """Half or twice as many pixels along each axis."""
 
-    def __init__(self, padding: Padding, *, larger: bool) -> None:
+    def __init__(self, padding_mode: Padding, *, larger: bool) -> None:
         super().__init__()
-        self.padding: Padding = padding
+        self.padding_mode: Padding = padding_mode
         self.larger = larger
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the image of the other size."""
         for axis in range(2, x.ndim):
             if self.larger:
-                x = 2 * spread(x, axis, 2 * x.shape[axis], self.padding)
+                x = 2 * spread(x, axis, 2 * x.shape[axis], self.padding_mode)
             else:
-                x = halve(x, axis, self.padding)
+                x = halve(x, axis, self.padding_mode)
         return x
 
 

@@ -11,7 +11,7 @@ from darboux.fields._divergence_free import DivergenceFreeField, PlanarPart
 from darboux.fields._energy import KineticEnergy, NetworkEnergy, PotentialEnergy, QuadraticEnergy
 from darboux.fields._extended_phase_space import ExtendedPhaseSpace
 from darboux.fields._field import VectorField
-from darboux.fields._gradient import BoundGradientField, GradientField
+from darboux.fields._gradient import GradientField, PreparedGradientField
 from darboux.fields._hamiltonian import HamiltonianField, SeparableHamiltonianField
 from darboux.fields._interconnect import Interconnection
 from darboux.fields._learned_hamiltonian import LearnedHamiltonianField
@@ -28,12 +28,11 @@ from darboux.fields._port_hamiltonian import PortHamiltonianField
 from darboux.fields._residual import ResidualField
 from darboux.fields._second_order import SecondOrderField
 from darboux.fields._shear_field import Shear, ShearField
-from darboux.fields._together import bind_together
+from darboux.fields._together import prepare_together
 from darboux.fields._zhang_schaeffer import ZhangSchaefferField
 
 __all__ = [
     "AntisymmetricField",
-    "BoundGradientField",
     "CanonicalPhaseField",
     "CoupledField",
     "DivergenceFreeField",
@@ -50,6 +49,7 @@ __all__ = [
     "PlanarPart",
     "PortHamiltonianField",
     "PotentialEnergy",
+    "PreparedGradientField",
     "QuadraticEnergy",
     "ResidualField",
     "SecondOrderField",
@@ -59,7 +59,7 @@ __all__ = [
     "ShearField",
     "VectorField",
     "ZhangSchaefferField",
-    "bind_together",
     "halves",
     "join",
+    "prepare_together",
 ]

@@ -11,7 +11,7 @@ from darboux.structure import Equivariant, Kind, Premise
 
 Time = float | Tensor  # a tensor where it depends on a step size that is one
 
-Bound = Callable[[Time, Tensor], Tensor]
+Prepared = Callable[[Time, Tensor], Tensor]
 
 Constant = Tensor | float
 
@@ -68,10 +68,10 @@ class VectorField(nn.Module, ABC):
         """Return the theorem behind the constants, in words, "" where there is none."""
         return ""
 
-    def bind(self) -> Bound:
+    def prepare(self) -> Prepared:
         """Return (t, z) -> f(t, z) with whatever depends on parameters alone computed once.
 
-        A flow binds a field at the beginning of its step, so that the stages of a
+        A flow prepares a field at the beginning of its step, so that the stages of a
         Runge-Kutta method share, for instance, one norm bound.
         """
         return self

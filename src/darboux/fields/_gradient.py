@@ -79,13 +79,13 @@ class GradientField(VectorField):
         """Return f(t, z)."""
         return -self.gradient(t, z)
 
-    def bind(self) -> BoundGradientField:
+    def prepare(self) -> PreparedGradientField:
         """Return the field with its metric computed once."""
-        return self.bind_to(self.scale())
+        return self.prepare_with(self.scale())
 
-    def bind_to(self, scale: Tensor | None) -> BoundGradientField:
+    def prepare_with(self, scale: Tensor | None) -> PreparedGradientField:
         """Return the field with a given diagonal of T⁻¹, as `scale` returns it."""
-        return BoundGradientField(self, scale)
+        return PreparedGradientField(self, scale)
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
@@ -185,8 +185,8 @@ def _like_channels(scale: Tensor, y: Tensor) -> Tensor:
 
 
 @final
-class BoundGradientField:
-    """A `GradientField` with a fixed diagonal T⁻¹: what `GradientField.bind` returns.
+class PreparedGradientField:
+    """A `GradientField` with a fixed diagonal T⁻¹: what `GradientField.prepare` returns.
 
     It has what integrators ask of a gradient form, f = S∇V with S = -I, so that all stages
     of a discrete gradient share one bound, too.
@@ -203,7 +203,7 @@ class BoundGradientField:
         >>> import torch, darboux as dx
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
         >>> z = torch.ones(2, 4)
-        >>> bool((BoundGradientField(field, field.scale())(0.0, z) == field(0.0, z)).all())
+        >>> bool((PreparedGradientField(field, field.scale())(0.0, z) == field(0.0, z)).all())
         True
     """
 

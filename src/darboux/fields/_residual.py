@@ -9,7 +9,7 @@ from torch import Tensor
 from darboux.activations import Activation
 from darboux.fields._checks import largest_slope, require_square, slope_premises
 from darboux.fields._equivariance import activated, endomorphism
-from darboux.fields._field import Bound, Time, VectorField
+from darboux.fields._field import Prepared, Time, VectorField
 from darboux.linear import LinearMap
 from darboux.structure import Equivariant, NormAtMost, Premise
 
@@ -53,7 +53,7 @@ class ResidualField(VectorField):
         del t  # autonomous
         return self.activation(self.map.affine(z, self.bias))
 
-    def bind(self) -> Bound:
+    def prepare(self) -> Prepared:
         """Return the field with its map bound to the present parameters."""
         affine, activation = self.map.bound(self.bias), self.activation
         return lambda t, z: activation(affine(z))

@@ -43,11 +43,11 @@ class Shear:
         del t  # autonomous
         k, units = self.unit, self.bias.shape[0]
         weight = self.read.weight[k : k + 1]
-        y = Stencil(weight, self.read.origin, self.read.padding).apply(z, self.bias[k : k + 1])
+        y = Stencil(weight, self.read.origin, self.read.padding_mode).apply(z, self.bias[k : k + 1])
         # an activation may have thresholds of its own for each of the units
         y = self.activation(y.expand(-1, units, *y.shape[2:]))[:, k : k + 1]
         weight = self.write.weight[:, k : k + 1]
-        return Stencil(weight, self.write.origin, self.write.padding).apply(y)
+        return Stencil(weight, self.write.origin, self.write.padding_mode).apply(y)
 
     def flow(self, t: Time, h: float | Tensor, z: Tensor) -> Tensor:
         """Return where z is after a duration h."""
@@ -134,7 +134,7 @@ class ShearField(VectorField):
         b = read.weight
         u, v = (turn.reshape(*turn.shape, *(1,) * read.dim) for turn in self.turn)
         a = u * (v * b).sum(dim=1, keepdim=True) - v * (u * b).sum(dim=1, keepdim=True)
-        return Stencil(a.transpose(0, 1), read.origin, read.padding)
+        return Stencil(a.transpose(0, 1), read.origin, read.padding_mode)
 
 
 def _stencil(map: LinearMap) -> Stencil:
@@ -142,7 +142,7 @@ def _stencil(map: LinearMap) -> Stencil:
     if not isinstance(map, StencilMap):
         msg = (
             f"ShearField: expected a map that is one kernel; got {type(map).__name__}. Use Dense, "
-            "or Conv with padding='circular'."
+            "or Conv with padding_mode='circular'."
         )
         raise TypeError(msg)
     stencil = map.stencil()
@@ -152,11 +152,11 @@ def _stencil(map: LinearMap) -> Stencil:
             f"{stencil.weight.shape[1]}. Use a map with more in_features."
         )
         raise ValueError(msg)
-    if stencil.padding == "zeros" and any(k > 1 for k in stencil.kernel):
+    if stencil.padding_mode == "zeros" and any(k > 1 for k in stencil.kernel_size):
         msg = (
-            f"ShearField: expected a circular kernel, or one tap; got kernel {stencil.kernel} with "
-            "padding 'zeros', where kernels do not commute at the border, so that units are no "
-            "shears. Use padding='circular' or kernel=1."
+            f"ShearField: expected a circular kernel, or one tap; got {stencil.kernel_size} with "
+            "padding_mode 'zeros', where kernels do not commute at the border, so that units are "
+            "no shears. Use padding_mode='circular' or kernel_size=1."
         )
         raise ValueError(msg)
     return stencil

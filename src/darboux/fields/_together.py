@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from darboux.fields._field import Bound, VectorField
+from darboux.fields._field import Prepared, VectorField
 from darboux.fields._gradient import GradientField, inverse_rows
 from darboux.linear import CombinedMap, Stencil, StencilMap
 from darboux.linear._rows import row_bounds
 
 
-def bind_together(fields: Sequence[VectorField]) -> list[Bound]:
-    """Return `bind` of every field, with the bounds of equal shape computed in one batch.
+def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
+    """Return `prepare` of every field, with the bounds of equal shape computed in one batch.
 
     The bounds of a flow do not depend on z, so all of them are known before the first step;
     a field that occurs many times is bound once.
@@ -24,9 +24,9 @@ def bind_together(fields: Sequence[VectorField]) -> list[Bound]:
         >>> linear = [dx.linear.Dense(4, 6) for _ in range(2)]
         >>> fields = [dx.fields.GradientField(a, dx.activations.ReLU()) for a in linear]
         >>> z = torch.ones(1, 4)
-        >>> torch.testing.assert_close(bind_together(fields)[1](0.0, z), fields[1](0.0, z))
+        >>> torch.testing.assert_close(prepare_together(fields)[1](0.0, z), fields[1](0.0, z))
     """
-    bounds: dict[int, Bound] = {}
+    bounds: dict[int, Prepared] = {}
     groups: dict[object, dict[int, tuple[GradientField, Stencil]]] = {}
     for field in {id(field): field for field in fields}.values():
         stencil = _stencil(field)
@@ -35,11 +35,13 @@ def bind_together(fields: Sequence[VectorField]) -> list[Bound]:
             key = (weight.shape, weight.dtype, weight.device)
             groups.setdefault(key, {})[id(field)] = (field, stencil)
         else:
-            bounds[id(field)] = field.bind()
+            bounds[id(field)] = field.prepare()
     for group in groups.values():
         rows = row_bounds([stencil for _, stencil in group.values()])
         for (name, (field, _)), row in zip(group.items(), rows.unbind(), strict=True):
-            bounds[name] = field.bind_to(inverse_rows(field.activation.tie(field.map.tie(row))))
+            bounds[name] = field.prepare_with(
+                inverse_rows(field.activation.tie(field.map.tie(row)))
+            )
     return [bounds[id(field)] for field in fields]
 
 

@@ -8,8 +8,8 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 
-from darboux.fields import VectorField, bind_together
-from darboux.fields._field import Bound
+from darboux.fields import VectorField, prepare_together
+from darboux.fields._field import Prepared
 from darboux.flow._arguments import as_fields, as_integrator, step_rule
 from darboux.flow._doubled import DoubledFlow
 from darboux.flow._flow_bijection import FlowBijection
@@ -24,7 +24,7 @@ from darboux.structure import (
     Gap,
     Reversible,
     Structure,
-    chain,
+    composition,
     merge_premises,
 )
 
@@ -102,8 +102,8 @@ class Flow(nn.Module):
             TypeError: if the method cannot step back on its own.
         """
         back = step_back(self.integrator)
-        for bound, t, h in reversed(self.grid()):
-            y = back(bound, t, h, y)
+        for prepared, t, h in reversed(self.grid()):
+            y = back(prepared, t, h, y)
         return y
 
     def doubled(self) -> DoubledFlow:
@@ -123,7 +123,7 @@ class Flow(nn.Module):
         """
         return FlowBijection(self)
 
-    def chain(self) -> list[tuple[str, nn.Module]]:
+    def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the steps as maps of their own, with names, in order.
 
         A two-step method is no chain of maps of z: it is the only part of itself.
@@ -143,7 +143,7 @@ class Flow(nn.Module):
         if len(self.fields) > 1:
             msg = (
                 "Flow.energy: expected one field shared by all steps; got a list, each with its "
-                "own energy. Use flow.chain() and the energy of each step."
+                "own energy. Use flow.maps() and the energy of each step."
             )
             raise TypeError(msg)
         return field_energy(self._members()[0], 0.0, z)
@@ -153,7 +153,7 @@ class Flow(nn.Module):
         if self.integrator.doubled:
             return Claims(gaps=(Gap("", _DOUBLED.format(method=self.integrator)),))
         parts = [(name, step.claims()) for name, step in self._chain()]
-        whole = chain(parts)
+        whole = composition(parts)
         if not self.shared or len(parts) == 1:
             return whole
         return Claims((*whole.claims, *self._repeated([claims for _, claims in parts])), whole.gaps)
@@ -181,16 +181,16 @@ class Flow(nn.Module):
         """Return the integrator and the step rule."""
         return f"integrator={self.integrator!r}, steps={self.rule!r}"
 
-    def grid(self) -> list[tuple[Bound, Time, StepSize]]:
-        """Return (bound field, t_k, h_k) of every step.
+    def grid(self) -> list[tuple[Prepared, Time, StepSize]]:
+        """Return (prepared field, t_k, h_k) of every step.
 
         What depends on parameters alone is computed here, before the first step, in batches.
         """
         fields, t = list(self._schedule()), cast("Time", 0.0)
         steps = []
-        for field, bound in zip(fields, bind_together(fields), strict=True):
+        for field, prepared in zip(fields, prepare_together(fields), strict=True):
             h = self.rule.size(field, self.integrator)
-            steps.append((bound, t, h))
+            steps.append((prepared, t, h))
             t = t + h
         return steps
 
@@ -205,10 +205,10 @@ class Flow(nn.Module):
     def _states(self, z: Tensor) -> Iterator[Tensor]:
         """Yield z_1, ..., z_K."""
         method, state = self.integrator, None
-        for k, (bound, t, h) in enumerate(self.grid()):
+        for k, (prepared, t, h) in enumerate(self.grid()):
             if k == 0:
-                state = method.init(bound, t, h, z)
-            state = method.step(bound, t, h, state)
+                state = method.init(prepared, t, h, z)
+            state = method.step(prepared, t, h, state)
             yield method.value(state)
 
     def _members(self) -> list[VectorField]:

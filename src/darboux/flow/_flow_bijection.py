@@ -92,11 +92,11 @@ class FlowBijection(Bijection):
 
     def parts(self) -> Iterator[tuple[str, Bijection]]:
         """Yield the steps, as bijections."""
-        for name, step in self.flow.chain():
+        for name, step in self.flow.maps():
             assert isinstance(step, Step)  # two-step methods were refused
             yield name, StepBijection(step)
 
-    def chain(self) -> list[tuple[str, nn.Module]]:
+    def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the steps as maps of their own."""
         return list(self.parts())
 

@@ -65,7 +65,7 @@ class PairBijection(Bijection):
         for name, step in self.doubled.flow.steps():
             yield name, PairStepBijection(step)
 
-    def chain(self) -> list[tuple[str, nn.Module]]:
+    def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the steps as maps of their own."""
         return list(self.parts())
 
@@ -99,8 +99,8 @@ class PairStepBijection(Bijection):
         """Return the pair after the step, and zeros."""
         del context
         step = self.step
-        method, bound = step.integrator, step.field.bind()
-        return paired(method.step(bound, step.time, step.size(), halved(x))), zeros(x)
+        method, prepared = step.integrator, step.field.prepare()
+        return paired(method.step(prepared, step.time, step.size(), halved(x))), zeros(x)
 
     def inverse_and_log_det(
         self, y: Tensor, context: Tensor | None = None
@@ -108,8 +108,8 @@ class PairStepBijection(Bijection):
         """Return the pair before the step, and zeros."""
         del context
         step = self.step
-        back, bound = step.integrator.step_back, step.field.bind()  # type: ignore[attr-defined]
-        return paired(back(bound, step.time, step.size(), halved(y))), zeros(y)
+        back, prepared = step.integrator.step_back, step.field.prepare()  # type: ignore[attr-defined]
+        return paired(back(prepared, step.time, step.size(), halved(y))), zeros(y)
 
     def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
         """Undo the step; a leapfrog step (x, z) -> (z, x + 2h f(z)) evaluates f once."""
@@ -134,7 +134,7 @@ def _retrace_leapfrog(step: Step, y: Pair) -> tuple[Tensor, Pull]:
     z, future = y
     with torch.enable_grad():
         leaf = z.detach().requires_grad_()
-        kick = 2 * step.size() * step.field.bind()(step.time, leaf)
+        kick = 2 * step.size() * step.field.prepare()(step.time, leaf)
 
     def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
         del weight  # log|det| = 0

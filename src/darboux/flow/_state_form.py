@@ -73,7 +73,7 @@ class StateForm:
         """Return (t, z) -> f(t, y) as a batch."""
         # Fields of this package see z itself, with their methods beside f(t, z).
         if isinstance(f, VectorField):
-            return f.bind()
+            return f.prepare()
         return f if self.is_batch and hasattr(f, "drift") else _Adapted(f, self)
 
 

@@ -8,7 +8,7 @@ from typing import Any, final
 from torch import Tensor, nn
 
 from darboux.fields import VectorField
-from darboux.fields._field import Bound
+from darboux.fields._field import Prepared
 from darboux.flow._steps import StepRule, StepSize, step_limit
 from darboux.flow._theorems import (
     contraction,
@@ -22,7 +22,7 @@ from darboux.flow._theorems import (
     volume,
 )
 from darboux.integrators import Integrator, PostActivation, Time
-from darboux.structure import Claims, Gap, chain, claims_of
+from darboux.structure import Claims, Gap, claims_of, composition
 
 
 @final
@@ -43,7 +43,7 @@ class Step(nn.Module):
         >>> import darboux as dx
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
         >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=2))
-        >>> name, step = flow.chain()[0]
+        >>> name, step = flow.maps()[0]
         >>> name, step.size(), step.limit()
         ('step0', 1.8, 2.0)
     """
@@ -59,7 +59,7 @@ class Step(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z_{k+1}."""
-        return advance(self.field.bind(), self.integrator, self.size(), self.time, z)
+        return advance(self.field.prepare(), self.integrator, self.size(), self.time, z)
 
     def size(self) -> StepSize:
         """Return h."""
@@ -84,7 +84,7 @@ class Step(nn.Module):
             TypeError: if the method cannot step back on its own.
         """
         back = step_back(self.integrator)
-        return back(self.field.bind(), self.time, self.size(), y)
+        return back(self.field.prepare(), self.time, self.size(), y)
 
     def claims(self) -> Claims:
         """Return the theorems that apply to this step, with their numbers."""
@@ -92,7 +92,9 @@ class Step(nn.Module):
         metric = contractive or growth(self)
         inner = Claims(tuple(metric), () if metric else self._gaps())
         if isinstance(self.integrator, PostActivation):
-            whole = chain([("step", inner), ("activation", claims_of(self.integrator.activation))])
+            whole = composition(
+                [("step", inner), ("activation", claims_of(self.integrator.activation))]
+            )
             others = (*linear_growth(self), *equivariance(self))
             return Claims(whole.claims + others, whole.gaps)
         symplectic = symplecticity(self)
@@ -113,17 +115,19 @@ class Step(nn.Module):
         return (Gap("", f"no Lipschitz constant of {self.integrator!r} on {name} is known"),)
 
 
-def advance(bound: Bound, integrator: Integrator, h: StepSize, time: Time, z: Tensor) -> Tensor:
-    """Return z(t + h), one step of an integrator along a bound field.
+def advance(
+    prepared: Prepared, integrator: Integrator, h: StepSize, time: Time, z: Tensor
+) -> Tensor:
+    """Return z(t + h), one step of an integrator along a prepared field.
 
     Example:
         >>> import torch, darboux as dx
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
-        >>> advance(field.bind(), dx.integrators.Euler(), 0.5, 0.0, torch.zeros(2, 4)).shape
+        >>> advance(field.prepare(), dx.integrators.Euler(), 0.5, 0.0, torch.zeros(2, 4)).shape
         torch.Size([2, 4])
     """
-    state = integrator.init(bound, time, h, z)
-    return integrator.value(integrator.step(bound, time, h, state))
+    state = integrator.init(prepared, time, h, z)
+    return integrator.value(integrator.step(prepared, time, h, state))
 
 
 def field_energy(field: VectorField, time: float, z: Tensor) -> Tensor:

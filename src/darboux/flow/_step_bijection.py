@@ -25,7 +25,7 @@ class StepBijection(Bijection):
         ...     dx.linear.Dense(2, 3), dx.linear.Dense(2, 3), dx.activations.Tanh()
         ... )
         >>> flow = dx.Flow(field, dx.integrators.SymplecticEuler(), steps=2)
-        >>> layer = StepBijection(flow.chain()[0][1])
+        >>> layer = StepBijection(flow.maps()[0][1])
         >>> torch.testing.assert_close(layer.inverse(layer(torch.ones(1, 4))), torch.ones(1, 4))
     """
 

@@ -108,7 +108,7 @@ class Spectral(nn.Module):
     Example:
         >>> import darboux as dx
         >>> from torch.nn.utils import parametrize
-        >>> conv = dx.linear.Conv(2, 2, kernel=3, dim=2)
+        >>> conv = dx.linear.Conv(2, 2, kernel_size=3, dim=2)
         >>> _ = parametrize.register_parametrization(conv, "weight", Spectral(norm=0.5))
         >>> bool(conv.norm_bound() <= 0.5)
         True

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._rows import row_bound
-from darboux.linear._sizes import dimension, kernel_size, positive
+from darboux.linear._sizes import dimension, kernel_sizes, positive
 from darboux.linear._smallest import smallest_bound
 from darboux.linear._spectral import norm_bound
 from darboux.linear._stencil import Padding, Stencil
@@ -83,16 +83,16 @@ class Conv(StencilMap):
     Args:
         in_channels: channels of x.
         out_channels: channels of A x.
-        kernel: taps per axis, one number for all or one for each.
+        kernel_size: taps per axis, one number for all or one for each.
         dim: spatial axes, 1 to 3.
-        padding: "circular" or "zeros".
+        padding_mode: "circular" or "zeros".
 
     Raises:
         ValueError: if a size is not positive, or the padding is unknown.
 
     Example:
         >>> import torch
-        >>> Conv(1, 4, kernel=3, dim=2)(torch.ones(1, 1, 8, 8)).shape
+        >>> Conv(1, 4, kernel_size=3, dim=2)(torch.ones(1, 1, 8, 8)).shape
         torch.Size([1, 4, 8, 8])
     """
 
@@ -103,30 +103,35 @@ class Conv(StencilMap):
         in_channels: int,
         out_channels: int,
         *,
-        kernel: int | Sequence[int],
+        kernel_size: int | Sequence[int],
         dim: int,
-        padding: Padding = "circular",
+        padding_mode: Padding = "circular",
     ) -> None:
         super().__init__()
         self.in_features = positive("in_channels", in_channels)
         self.out_features = positive("out_channels", out_channels)
         self.dim = dimension(dim)
-        self.kernel = kernel_size(kernel, dim)
-        self.padding: Padding = padding
+        self.kernel_size = kernel_sizes(kernel_size, dim)
+        self.padding_mode: Padding = padding_mode
         # At one frequency the symbol is a matrix of normals of variance Πk; the largest of
         # all frequencies is a little above the typical one.
-        scale = 1 / (1.1 * math.prod(self.kernel) ** 0.5 * (out_channels**0.5 + in_channels**0.5))
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, *self.kernel) * scale)
+        scale = 1 / (
+            1.1 * math.prod(self.kernel_size) ** 0.5 * (out_channels**0.5 + in_channels**0.5)
+        )
+        self.weight = nn.Parameter(
+            torch.randn(out_channels, in_channels, *self.kernel_size) * scale
+        )
         self.stencil()  # refuses an unknown padding
 
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
-        origin = tuple(-((k - 1) // 2) for k in self.kernel)
-        return Stencil(self.weight, origin, self.padding)
+        origin = tuple(-((k - 1) // 2) for k in self.kernel_size)
+        return Stencil(self.weight, origin, self.padding_mode)
 
     def extra_repr(self) -> str:
         """Return the sizes and the padding."""
-        return f"{self.in_features}, {self.out_features}, kernel={self.kernel}, {self.padding}"
+        sizes = f"{self.in_features}, {self.out_features}, kernel_size={self.kernel_size}"
+        return f"{sizes}, {self.padding_mode}"
 
 
 @final
@@ -142,7 +147,7 @@ class FiniteDifference(StencilMap):
     Args:
         channels: channels of x.
         dim: spatial axes, 1 to 3.
-        padding: "circular", or "zeros" for x = 0 outside.
+        padding_mode: "circular", or "zeros" for x = 0 outside.
 
     Raises:
         ValueError: if a size is not positive, or the padding is unknown.
@@ -153,12 +158,12 @@ class FiniteDifference(StencilMap):
         tensor([[[ 3.,  5., -8.]]])
     """
 
-    def __init__(self, channels: int, *, dim: int, padding: Padding = "circular") -> None:
+    def __init__(self, channels: int, *, dim: int, padding_mode: Padding = "circular") -> None:
         super().__init__()
         self.in_features = positive("channels", channels)
         self.dim = dimension(dim)
         self.out_features = dim * channels
-        self.padding: Padding = padding
+        self.padding_mode: Padding = padding_mode
         # Only its dtype and device matter: the kernel follows ``.to(...)``.
         self.unit = nn.Buffer(torch.ones(()), persistent=False)
         self.stencil()  # refuses an unknown padding
@@ -166,7 +171,7 @@ class FiniteDifference(StencilMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         weight = torch.cat([self._along(axis) for axis in range(self.dim)])
-        return Stencil(weight, (0,) * self.dim, self.padding)
+        return Stencil(weight, (0,) * self.dim, self.padding_mode)
 
     def _along(self, axis: int) -> Tensor:
         channels, dim = self.in_features, self.dim
@@ -178,4 +183,4 @@ class FiniteDifference(StencilMap):
 
     def extra_repr(self) -> str:
         """Return the sizes and the padding."""
-        return f"{self.in_features}, dim={self.dim}, {self.padding}"
+        return f"{self.in_features}, dim={self.dim}, {self.padding_mode}"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def correlate(
-    x: Tensor, weight: Tensor, origin: tuple[int, ...], padding: str, bias: Tensor | None
+    x: Tensor, weight: Tensor, origin: tuple[int, ...], padding_mode: str, bias: Tensor | None
 ) -> Tensor:
     """Return y(p) = Σ_t W(t) x(p + o + t) + b, of the size of x."""
     check_input(x, weight)
@@ -19,19 +19,19 @@ def correlate(
     left = [-o for o in origin]
     right = [o + k - 1 for o, k in zip(origin, kernel, strict=True)]
     convolution = (F.conv1d, F.conv2d, F.conv3d)[len(origin) - 1]
-    if padding == "zeros" and left == right:
+    if padding_mode == "zeros" and left == right:
         return convolution(x, weight, bias, padding=left)
-    return convolution(_padded(x, left, right, padding), weight, bias)
+    return convolution(_padded(x, left, right, padding_mode), weight, bias)
 
 
-def _padded(x: Tensor, left: list[int], right: list[int], padding: str) -> Tensor:
+def _padded(x: Tensor, left: list[int], right: list[int], padding_mode: str) -> Tensor:
     if not any(left) and not any(right):
         return x
-    if padding == "zeros" or all(
+    if padding_mode == "zeros" or all(
         max(pads) <= n for n, *pads in zip(x.shape[2:], left, right, strict=True)
     ):
         pads = [p for pair in zip(reversed(left), reversed(right), strict=True) for p in pair]
-        return F.pad(x, pads, mode="circular" if padding == "circular" else "constant")
+        return F.pad(x, pads, mode="circular" if padding_mode == "circular" else "constant")
     # F.pad goes around an image at most once; small ones are gone around many times.
     for axis, (before, after) in enumerate(zip(left, right, strict=True), start=2):
         n = x.shape[axis]

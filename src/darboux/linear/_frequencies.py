@@ -28,9 +28,9 @@ def half_lattice(sizes: Sequence[int]) -> Tensor:
     return points[rank <= mirrored]
 
 
-def kernel_offsets(kernel: Sequence[int]) -> Tensor:
+def kernel_offsets(kernel_size: Sequence[int]) -> Tensor:
     """Return the places of the taps in the order of ``weight.flatten(2)``: (taps, axes)."""
-    return lattice(kernel)
+    return lattice(kernel_size)
 
 
 def phases(points: Tensor, offsets: Tensor, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -44,15 +44,15 @@ def phases(points: Tensor, offsets: Tensor, sizes: Sequence[int]) -> tuple[Tenso
     return angle.cos(), angle.sin()
 
 
-def samples_for(kernel: Sequence[int]) -> tuple[int, ...]:
+def samples_for(kernel_size: Sequence[int]) -> tuple[int, ...]:
     """Return how many frequencies per axis determine the supremum of a symbol within 5 %."""
     # An axis with one tap needs one; else N > 2d points with d = (k-1)/2.
-    active = sum(k > 1 for k in kernel)
+    active = sum(k > 1 for k in kernel_size)
     rate = _SAMPLES_PER_DEGREE[max(active, 1)]
-    return tuple(math.ceil(rate * (k - 1) / 2) if k > 1 else 1 for k in kernel)
+    return tuple(math.ceil(rate * (k - 1) / 2) if k > 1 else 1 for k in kernel_size)
 
 
-def slack(kernel: Sequence[int], samples: Sequence[int]) -> float:
+def slack(kernel_size: Sequence[int], samples: Sequence[int]) -> float:
     """Return Π 1/cos(πd/N), by which a supremum may exceed the maximum over the samples."""
     # For fixed u, v the function Re(u* A(ξ) v) is, along one axis and up to a shift, of
     # exponential type d = (k-1)/2 and real. If its supremum M is attained at ξ₀, it is at
@@ -61,7 +61,7 @@ def slack(kernel: Sequence[int], samples: Sequence[int]) -> float:
     # truncating a convolution to an image (zero padding) or sampling its symbol (circular
     # padding) only lowers the norm.
     factor = 1.0
-    for k, n in zip(kernel, samples, strict=True):
+    for k, n in zip(kernel_size, samples, strict=True):
         if k > 1:
             factor /= math.cos(math.pi * (k - 1) / 2 / n)
     return factor

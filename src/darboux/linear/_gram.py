@@ -98,12 +98,12 @@ def autocorrelation(weight: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(products).permute(1, 2, 0), share
 
 
-def half_offsets(kernel: tuple[int, ...]) -> Tensor:
+def half_offsets(kernel_size: tuple[int, ...]) -> Tensor:
     """Return the offsets δ of `autocorrelation`: int64, (offsets, axes)."""
-    if not kernel:
+    if not kernel_size:
         return torch.zeros(1, 0, dtype=torch.int64)
-    ranges = [torch.arange(kernel[0]), *(torch.arange(1 - k, k) for k in kernel[1:])]
-    return torch.cartesian_prod(*ranges).reshape(-1, len(kernel))
+    ranges = [torch.arange(kernel_size[0]), *(torch.arange(1 - k, k) for k in kernel_size[1:])]
+    return torch.cartesian_prod(*ranges).reshape(-1, len(kernel_size))
 
 
 def layered(weight: Tensor) -> Tensor:

@@ -175,7 +175,7 @@ def _rounding(stencil: Stencil) -> float:
     # of row i and j sum to at most γ_m K ‖W_i‖‖W_j‖ over δ. As a quadratic form that is below
     # γ_m K out Σ ‖W_i‖² y_i², and ‖W_i‖² = R_ii(0) is part of T_i.
     taps = 1
-    for k in stencil.kernel:
+    for k in stencil.kernel_size:
         taps *= k
     outer, inner = stencil.weight.shape[:2]
     terms = inner * taps * taps * outer

@@ -26,13 +26,16 @@ def dimension(value: int) -> int:
     return value
 
 
-def kernel_size(kernel: int | Sequence[int], dim: int) -> tuple[int, ...]:
+def kernel_sizes(kernel_size: int | Sequence[int], dim: int) -> tuple[int, ...]:
     """Return one positive number of taps per axis, or refuse."""
-    taps = (kernel,) * dim if isinstance(kernel, int) else tuple(kernel)
+    taps = (kernel_size,) * dim if isinstance(kernel_size, int) else tuple(kernel_size)
     if len(taps) != dim:
-        msg = f"Expected kernel to be one number or {dim} of them; got {kernel!r}. Use {dim}."
+        msg = (
+            f"Expected kernel_size to be one number or {dim} of them; got {kernel_size!r}. "
+            f"Use {dim}."
+        )
         raise ValueError(msg)
-    return tuple(positive("kernel", k) for k in taps)
+    return tuple(positive("kernel_size", k) for k in taps)
 
 
 def finite(name: str, value: float) -> float:

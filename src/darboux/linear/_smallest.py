@@ -21,8 +21,8 @@ def smallest_bound(stencil: Stencil) -> Tensor:
     # (Bernstein), d = (k-1)/2 after centring the kernel. Truncation by zero padding may
     # lower it to anything, so nothing is concluded there.
     outer, inner = stencil.weight.shape[:2]
-    pointwise = all(k == 1 for k in stencil.kernel)
-    if outer < inner or (stencil.padding == "zeros" and not pointwise):
+    pointwise = all(k == 1 for k in stencil.kernel_size)
+    if outer < inner or (stencil.padding_mode == "zeros" and not pointwise):
         return stencil.weight.new_zeros((), dtype=torch.float64)
     with torch.autocast(stencil.weight.device.type, enabled=False):
         if pointwise:
@@ -31,6 +31,8 @@ def smallest_bound(stencil: Stencil) -> Tensor:
         else:
             n = _POINTS[stencil.dim]
             least = torch.linalg.svdvals(stencil.symbol(n))[:, -1].amin()
-            gap = sum((k - 1) / 2 for k in stencil.kernel) * math.pi / n
-        rounding = 8 * (outer + inner) * math.prod(stencil.kernel) * torch.finfo(torch.float64).eps
+            gap = sum((k - 1) / 2 for k in stencil.kernel_size) * math.pi / n
+        rounding = (
+            8 * (outer + inner) * math.prod(stencil.kernel_size) * torch.finfo(torch.float64).eps
+        )
         return (least - (gap + rounding) * norm_bound(stencil)).clamp(min=0)

@@ -29,7 +29,7 @@ class Stencil:
     Args:
         weight: W.
         origin: o, one offset per spatial axis; every kernel covers offset 0.
-        padding: "circular" or "zeros".
+        padding_mode: "circular" or "zeros".
 
     Raises:
         ValueError: if the origin does not fit the kernel, or the padding is unknown.
@@ -43,18 +43,21 @@ class Stencil:
 
     weight: Tensor
     origin: tuple[int, ...]
-    padding: Padding
+    padding_mode: Padding
 
     def __post_init__(self) -> None:
-        if self.padding not in get_args(Padding):
-            msg = f"Expected padding 'circular' or 'zeros'; got {self.padding!r}. Use one of them."
+        if self.padding_mode not in get_args(Padding):
+            msg = (
+                f"Expected padding_mode 'circular' or 'zeros'; got {self.padding_mode!r}. "
+                "Use one of them."
+            )
             raise ValueError(msg)
         if len(self.origin) != self.dim or not all(
-            -k < o <= 0 for o, k in zip(self.origin, self.kernel, strict=True)
+            -k < o <= 0 for o, k in zip(self.origin, self.kernel_size, strict=True)
         ):
             msg = (
                 "Expected one origin o with -k < o <= 0 per spatial axis; got "
-                f"{self.origin} for a kernel of size {self.kernel}. Use o = -((k - 1) // 2)."
+                f"{self.origin} for a kernel of size {self.kernel_size}. Use o = -((k - 1) // 2)."
             )
             raise ValueError(msg)
 
@@ -64,34 +67,34 @@ class Stencil:
         return self.weight.ndim - 2
 
     @property
-    def kernel(self) -> tuple[int, ...]:
+    def kernel_size(self) -> tuple[int, ...]:
         """Number of taps per spatial axis."""
         return tuple(self.weight.shape[2:])
 
     def apply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return A x + b: (batch, in, *space) -> (batch, out, *space)."""
-        return correlate(x, self.weight, self.origin, self.padding, bias)
+        return correlate(x, self.weight, self.origin, self.padding_mode, bias)
 
     def adjoint(self) -> Stencil:
         """Return ``A*``: channels swapped and taps mirrored, Σ_t W(t)ᵀ y(p - o - t)."""
         mirrored = self.weight.transpose(0, 1)
         if self.dim:
             mirrored = mirrored.flip(tuple(range(2, 2 + self.dim)))
-        first = tuple(1 - k - o for o, k in zip(self.origin, self.kernel, strict=True))
-        return Stencil(mirrored, first, self.padding)
+        first = tuple(1 - k - o for o, k in zip(self.origin, self.kernel_size, strict=True))
+        return Stencil(mirrored, first, self.padding_mode)
 
     def to(self, dtype: torch.dtype) -> Stencil:
         """Return the same map with its kernel in another dtype."""
-        return Stencil(self.weight.to(dtype), self.origin, self.padding)
+        return Stencil(self.weight.to(dtype), self.origin, self.padding_mode)
 
     def scaled(self, factor: float | Tensor) -> Stencil:
         """Return c A."""
-        return Stencil(self.weight * factor, self.origin, self.padding)
+        return Stencil(self.weight * factor, self.origin, self.padding_mode)
 
     def scaled_rows(self, scale: Tensor) -> Stencil:
         """Return diag(s) A with s of shape (out,)."""
         factor = scale.to(self.weight.dtype).reshape(-1, *(1,) * (1 + self.dim))
-        return Stencil(self.weight * factor, self.origin, self.padding)
+        return Stencil(self.weight * factor, self.origin, self.padding_mode)
 
     def plus(self, other: Stencil) -> Stencil:
         """Return A + B.
@@ -100,13 +103,13 @@ class Stencil:
             TypeError: if the paddings differ.
         """
         first, second = aligned((self, other))
-        return Stencil(first.weight + second.weight, first.origin, self.padding)
+        return Stencil(first.weight + second.weight, first.origin, self.padding_mode)
 
     def plus_identity(self, factor: float) -> Stencil:
         """Return A + c I for a square map."""
         eye = torch.eye(self.weight.shape[0], dtype=self.weight.dtype, device=self.weight.device)
         tap = (eye * factor).reshape(*eye.shape, *(1,) * self.dim)
-        return self.plus(Stencil(tap, (0,) * self.dim, self.padding))
+        return self.plus(Stencil(tap, (0,) * self.dim, self.padding_mode))
 
     def after(self, first: Stencil) -> Stencil:
         """Return the product A B of circular (or dense) maps, in float64: kernels convolve.
@@ -115,19 +118,19 @@ class Stencil:
             TypeError: if one of them is zero-padded; such a product is no stencil, since
                 what B moves across the border is lost.
         """
-        if self.dim and "zeros" in (self.padding, first.padding):
+        if self.dim and "zeros" in (self.padding_mode, first.padding_mode):
             msg = (
                 "Expected circular maps; got a product with zero padding, which is no stencil: "
-                "its symbol may vanish where its norm does not. Use padding='circular', or "
+                "its symbol may vanish where its norm does not. Use padding_mode='circular', or "
                 "norm_bound(), which multiplies the norms."
             )
             raise TypeError(msg)
         origin = tuple(a + b for a, b in zip(self.origin, first.origin, strict=True))
-        return Stencil(_convolve(self.weight, first.weight), origin, self.padding)
+        return Stencil(_convolve(self.weight, first.weight), origin, self.padding_mode)
 
     def symbol(self, n: int) -> Tensor:
         """Return A(ξ) = Σ_t W(t) e^{i(o+t)·ξ} at ξ = 2π m/n: complex128, (n^dim, out, in)."""
-        offsets = kernel_offsets(self.kernel) + torch.tensor(self.origin, dtype=torch.int64)
+        offsets = kernel_offsets(self.kernel_size) + torch.tensor(self.origin, dtype=torch.int64)
         cosine, sine = phases(lattice((n,) * self.dim), offsets, (n,) * self.dim)
         kernel = self.weight.double().flatten(2) if self.dim else self.weight.double()[..., None]
         real, imaginary = (
@@ -138,7 +141,7 @@ class Stencil:
 
 def aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
     """Return the same maps with kernels zero-padded to one common support."""
-    if len({stencil.padding for stencil in stencils if stencil.dim}) > 1:
+    if len({stencil.padding_mode for stencil in stencils if stencil.dim}) > 1:
         msg = (
             "Expected maps with equal padding; got 'circular' and 'zeros', whose combination is "
             "no stencil. Use one padding for all."
@@ -146,7 +149,7 @@ def aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
         raise TypeError(msg)
     axes = range(stencils[0].dim)
     first = tuple(min(s.origin[a] for s in stencils) for a in axes)
-    last = tuple(max(s.origin[a] + s.kernel[a] for s in stencils) for a in axes)
+    last = tuple(max(s.origin[a] + s.kernel_size[a] for s in stencils) for a in axes)
     return tuple(_widened(stencil, first, last) for stencil in stencils)
 
 
@@ -154,15 +157,15 @@ def stacked(stencils: Sequence[Stencil]) -> Stencil:
     """Return x -> (A x, B x, ...), outputs concatenated along channels."""
     members = aligned(stencils)
     weight = torch.cat([member.weight for member in members], dim=0)
-    return Stencil(weight, members[0].origin, members[0].padding)
+    return Stencil(weight, members[0].origin, members[0].padding_mode)
 
 
 def _widened(stencil: Stencil, first: tuple[int, ...], last: tuple[int, ...]) -> Stencil:
     pads: list[int] = []
-    for o, k, a, b in zip(stencil.origin, stencil.kernel, first, last, strict=True):
+    for o, k, a, b in zip(stencil.origin, stencil.kernel_size, first, last, strict=True):
         pads = [o - a, b - o - k, *pads]  # F.pad counts axes from the last
     weight = F.pad(stencil.weight, pads) if any(pads) else stencil.weight
-    return Stencil(weight, first, stencil.padding)
+    return Stencil(weight, first, stencil.padding_mode)
 
 
 def _convolve(a: Tensor, b: Tensor) -> Tensor:

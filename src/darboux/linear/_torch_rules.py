@@ -63,7 +63,9 @@ def _unknown(module: nn.Module) -> str | None:
     if mode not in ("zeros", "circular"):
         return f"padding_mode={mode!r} repeats pixels at the border; use 'zeros' or 'circular'"
     if mode == "circular" and isinstance(module, _CONVOLUTIONS) and not _wraps_once(module):
-        return "circular padding beyond the size of the image repeats outputs; use padding='same'"
+        return (
+            "circular padding beyond the size of the image repeats outputs; use padding_mode='same'"
+        )
     return None
 
 

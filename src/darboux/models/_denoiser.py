@@ -21,7 +21,7 @@ def denoiser(
     units: int = 48,
     depth: int = 8,
     shuffle: int = 2,
-    kernel: int = 3,
+    kernel_size: int = 3,
     threshold: float = 0.01,
     fraction: float = 0.9,
     metric: Metric = "rows",
@@ -42,7 +42,7 @@ def denoiser(
         units: rows of each A.
         depth: K.
         shuffle: the factor by which the lift halves the resolution; 1 for none.
-        kernel: the width of the filters.
+        kernel_size: the width of the filters.
         threshold: the initial thresholds of the clips, in units of the image.
         fraction: of the largest contractive step.
         metric: "rows" (a row-sum metric, cheap) or "norm" (equation (16) as printed).
@@ -54,7 +54,7 @@ def denoiser(
     """
     fields = [
         GradientField(
-            Conv(features, units, kernel=kernel, dim=2, padding="zeros"),
+            Conv(features, units, kernel_size=kernel_size, dim=2, padding_mode="zeros"),
             Clip(units, dim=2, threshold=threshold),
             metric=metric,
         )
@@ -71,7 +71,7 @@ def unconstrained_denoiser(
     units: int = 48,
     depth: int = 8,
     shuffle: int = 2,
-    kernel: int = 3,
+    kernel_size: int = 3,
 ) -> nn.Module:
     """Return the twin of `denoiser` without its structure, for comparison.
 
@@ -87,21 +87,21 @@ def unconstrained_denoiser(
         units: hidden features of each step.
         depth: K.
         shuffle: the factor of the lift.
-        kernel: the width of the filters.
+        kernel_size: the width of the filters.
 
     Example:
         >>> import torch
         >>> unconstrained_denoiser(features=8, units=8, depth=2)(torch.rand(1, 1, 9, 10)).shape
         torch.Size([1, 1, 9, 10])
     """
-    fields = [_free_field(features, units, kernel) for _ in range(depth)]
+    fields = [_free_field(features, units, kernel_size) for _ in range(depth)]
     flow = Flow(fields, Euler(), horizon=float(depth))
     return _around(flow, channels=channels, features=features, shuffle=shuffle)
 
 
-def _free_field(features: int, units: int, kernel: int) -> VectorField:
-    inner = Conv(features, units, kernel=kernel, dim=2, padding="zeros")
-    outer = Conv(units, features, kernel=kernel, dim=2, padding="zeros")
+def _free_field(features: int, units: int, kernel_size: int) -> VectorField:
+    inner = Conv(features, units, kernel_size=kernel_size, dim=2, padding_mode="zeros")
+    outer = Conv(units, features, kernel_size=kernel_size, dim=2, padding_mode="zeros")
     nn.init.kaiming_normal_(inner.weight)
     with torch.no_grad():
         outer.weight.mul_(0.1)

@@ -19,7 +19,7 @@ def equivariant_classifier(
     *,
     group: Group,
     widths: Sequence[int] = (4, 8, 8),
-    kernel: int = 3,
+    kernel_size: int = 3,
     halvings: int = 1,
 ) -> nn.Sequential:
     """Return a classifier whose answer does not change when a finite group turns the image.
@@ -42,7 +42,7 @@ def equivariant_classifier(
         classes: the number of logits.
         group: a finite group of the plane, such as Cyclic(8).
         widths: the number of regular fields of each stage.
-        kernel: the width of the filters, odd.
+        kernel_size: the width of the filters, odd.
         halvings: of the resolution, before the second stage and those that follow.
 
     Raises:
@@ -60,7 +60,7 @@ def equivariant_classifier(
     features = [group.scalars(channels), *(Feature(group, ["regular"] * m) for m in widths)]
     stages: list[nn.Module] = []
     for k, target in enumerate(features[1:]):
-        stages += _stage(features[k], target, kernel=kernel, halved=0 < k <= halvings)
+        stages += _stage(features[k], target, kernel_size=kernel_size, halved=0 < k <= halvings)
     pooled = group.scalars(widths[-1])
     head = (
         GroupPooling(features[-1]),
@@ -70,8 +70,10 @@ def equivariant_classifier(
     return nn.Sequential(*stages, *head)
 
 
-def _stage(source: Feature, target: Feature, *, kernel: int, halved: bool) -> list[nn.Module]:
+def _stage(source: Feature, target: Feature, *, kernel_size: int, halved: bool) -> list[nn.Module]:
     """Return the layers of a stage, the halving of what comes in first."""
-    convolution = EquivariantConv(source, target, kernel=kernel, dim=2, padding="circular")
+    convolution = EquivariantConv(
+        source, target, kernel_size=kernel_size, dim=2, padding_mode="circular"
+    )
     layers = [convolution, FieldNorm(target), Pointwise(target, ReLU())]
-    return [Downsample(source, dim=2, padding="circular"), *layers] if halved else layers
+    return [Downsample(source, dim=2, padding_mode="circular"), *layers] if halved else layers

@@ -38,7 +38,7 @@ def ordinary_denoiser(
     width: int = 128,
     depth: int = 5,
     step: float = 1.0,
-    padding: Padding = "circular",
+    padding_mode: Padding = "circular",
 ) -> nn.Module:
     """Return the ordinary denoiser of Figure 3, a residual network of convolutions.
 
@@ -54,16 +54,18 @@ def ordinary_denoiser(
         width: channels of z.
         depth: the number of steps.
         step: h.
-        padding: "circular", so that periodic shifts commute, or "zeros".
+        padding_mode: "circular", so that periodic shifts commute, or "zeros".
 
     Example:
         >>> network = ordinary_denoiser(width=8, depth=2)
         >>> sum(p.numel() for p in network.parameters())
         1419
     """
-    lift = Conv(channels, width, kernel=3, dim=2, padding=padding)
-    maps = [Conv(width, width, kernel=3, dim=2, padding=padding) for _ in range(depth)]
-    projection = Conv(width, channels, kernel=1, dim=2, padding=padding)
+    lift = Conv(channels, width, kernel_size=3, dim=2, padding_mode=padding_mode)
+    maps = [
+        Conv(width, width, kernel_size=3, dim=2, padding_mode=padding_mode) for _ in range(depth)
+    ]
+    projection = Conv(width, channels, kernel_size=1, dim=2, padding_mode=padding_mode)
     return _residual_network(Affine(lift), maps, projection, ReLU, step)
 
 
@@ -73,7 +75,7 @@ def equivariant_denoiser(
     width: int = 128,
     depth: int = 5,
     step: float = 1.0,
-    padding: Padding = "circular",
+    padding_mode: Padding = "circular",
     fields: Fields = "irreducible",
 ) -> nn.Module:
     """Return the equivariant denoiser of Figure 3: the ordinary one, commuting with rotations.
@@ -93,7 +95,7 @@ def equivariant_denoiser(
         width: channels of z, a multiple of 16, with regular fields of 8.
         depth: the number of steps.
         step: h.
-        padding: "circular", so that periodic shifts commute, or "zeros".
+        padding_mode: "circular", so that periodic shifts commute, or "zeros".
         fields: what the channels of z hold.
 
     Raises:
@@ -109,13 +111,14 @@ def equivariant_denoiser(
     feature, activation = _features(fields, width)
     image, reached = Feature(feature.group, ["trivial"] * channels), _reached(feature)
     lift = nn.Sequential(
-        Affine(EquivariantConv(image, reached, kernel=3, dim=2, padding=padding)),
+        Affine(EquivariantConv(image, reached, kernel_size=3, dim=2, padding_mode=padding_mode)),
         MoreFields(reached, feature),
     )
     maps = [
-        EquivariantConv(feature, feature, kernel=3, dim=2, padding=padding) for _ in range(depth)
+        EquivariantConv(feature, feature, kernel_size=3, dim=2, padding_mode=padding_mode)
+        for _ in range(depth)
     ]
-    projection = EquivariantConv(feature, image, kernel=1, dim=2, padding=padding)
+    projection = EquivariantConv(feature, image, kernel_size=1, dim=2, padding_mode=padding_mode)
     return _residual_network(lift, maps, projection, activation, step)
 
 

@@ -27,9 +27,9 @@ def equivariant_nonexpansive_denoiser(
     fields: Fields = ("regular",) * 4,
     units: Fields = ("regular",) * 8,
     steps: int = 6,
-    kernel: int = 3,
+    kernel_size: int = 3,
     dim: int = 2,
-    padding: Padding = "zeros",
+    padding_mode: Padding = "zeros",
     threshold: float = 0.02,
     fraction: float = 0.9,
 ) -> nn.Module:
@@ -38,7 +38,7 @@ def equivariant_nonexpansive_denoiser(
     x -> L* Φ_K ∘ ... ∘ Φ_1 (L x), where the isometric L takes scalars to invariant vectors and
     Φ_k is an Euler step inside the contractive range, z - h A* T⁻¹ clip(A z + b), with an
     equivariant convolution A and T, b and clip the same on all channels of a field. Both
-    promises hold for all parameters. With padding="circular" shifts commute as well.
+    promises hold for all parameters. With padding_mode="circular" shifts commute as well.
 
     Shapes: images are (batch, channels, *space), of any size, about zero: pixels in [0, 1] less
     the middle grey.
@@ -51,9 +51,9 @@ def equivariant_nonexpansive_denoiser(
         fields: of the flow's features; as many with an invariant vector as there are channels.
         units: fields of each A z, which the group permutes, up to signs.
         steps: K.
-        kernel: the width of the filters, odd.
+        kernel_size: the width of the filters, odd.
         dim: spatial axes.
-        padding: "zeros" or "circular".
+        padding_mode: "zeros" or "circular".
         threshold: the initial threshold of the clips, in units of the image.
         fraction: of the largest contractive step.
 
@@ -75,7 +75,9 @@ def equivariant_nonexpansive_denoiser(
     _refuse_mixing(hidden)
     flows = [
         GradientField(
-            EquivariantConv(feature, hidden, kernel=kernel, dim=dim, padding=padding),
+            EquivariantConv(
+                feature, hidden, kernel_size=kernel_size, dim=dim, padding_mode=padding_mode
+            ),
             Clip(threshold=threshold),
         )
         for _ in range(steps)

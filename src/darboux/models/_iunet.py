@@ -22,7 +22,7 @@ from darboux.gradients import Memory
 from darboux.models._levels import Level, levels_of
 from darboux.models._networks import CONV, Build, Normalization, Wide, convolutional_network
 from darboux.models._sizes import PadToMultiple, cropped
-from darboux.structure import parts_of
+from darboux.structure import maps_of
 
 Resampling = Literal["learned", "haar", "pixel-shuffle"]
 
@@ -195,6 +195,6 @@ class InvertibleUNet(nn.Module):
         return cropped(self.head(self.chain(self.lift(x))), x.shape[2:])
 
 
-@parts_of.register
+@maps_of.register
 def _(module: InvertibleUNet) -> tuple[tuple[str, nn.Module], ...]:
     return (("lift", module.lift), ("chain", module.chain), ("head", module.head))

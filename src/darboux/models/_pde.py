@@ -22,7 +22,7 @@ def parabolic_block(
     *,
     depth: int = 3,
     units: int | None = None,
-    kernel: int = 3,
+    kernel_size: int = 3,
     dim: int = 2,
     activation: Build = ReLU,
     fraction: float = 0.9,
@@ -40,7 +40,7 @@ def parabolic_block(
         features: channels of z.
         depth: the number of steps K, each with a field of its own.
         units: rows of each A; as many as features if left out.
-        kernel: the width of the filters.
+        kernel_size: the width of the filters.
         dim: spatial axes, 1 to 3.
         activation: a factory of σ, nondecreasing.
         fraction: of the largest contractive step.
@@ -52,7 +52,7 @@ def parabolic_block(
         1.0
     """
     fields = [
-        GradientField(_conv(features, units, kernel, dim), activation()) for _ in range(depth)
+        GradientField(_conv(features, units, kernel_size, dim), activation()) for _ in range(depth)
     ]
     return Flow(fields, Euler(), steps=ContractiveSteps(fraction=fraction))
 
@@ -62,7 +62,7 @@ def hamiltonian_block(
     *,
     depth: int = 3,
     units: int | None = None,
-    kernel: int = 3,
+    kernel_size: int = 3,
     dim: int = 2,
     activation: Build = Tanh,
     horizon: float = 1.0,
@@ -80,7 +80,7 @@ def hamiltonian_block(
         features: channels of (z, p), an even number.
         depth: the number of steps K, each with a field of its own.
         units: rows of each A; as many as its columns if left out.
-        kernel: the width of the filters.
+        kernel_size: the width of the filters.
         dim: spatial axes, 1 to 3.
         activation: a factory of σ.
         horizon: T; steps are T/K.
@@ -102,7 +102,7 @@ def hamiltonian_block(
     half = features // 2
     fields = [
         HamiltonianField(
-            _conv(half, units, kernel, dim), _conv(half, units, kernel, dim), activation()
+            _conv(half, units, kernel_size, dim), _conv(half, units, kernel_size, dim), activation()
         )
         for _ in range(depth)
     ]
@@ -114,7 +114,7 @@ def hyperbolic_block(
     *,
     depth: int = 3,
     units: int | None = None,
-    kernel: int = 3,
+    kernel_size: int = 3,
     dim: int = 2,
     activation: Build = Tanh,
     horizon: float = 1.0,
@@ -133,7 +133,7 @@ def hyperbolic_block(
         features: channels of z.
         depth: the number of steps K, each with a field of its own.
         units: rows of each A; as many as features if left out.
-        kernel: the width of the filters.
+        kernel_size: the width of the filters.
         dim: spatial axes, 1 to 3.
         activation: a factory of σ.
         horizon: T; steps are T/K.
@@ -144,14 +144,15 @@ def hyperbolic_block(
         torch.Size([1, 4, 5, 5])
     """
     fields = [
-        SecondOrderField(_conv(features, units, kernel, dim), activation()) for _ in range(depth)
+        SecondOrderField(_conv(features, units, kernel_size, dim), activation())
+        for _ in range(depth)
     ]
     flow = Flow(fields, SymplecticEuler(first="kick"), horizon=horizon)
     return Lifted(Lift(features, 2 * features, dim=dim), flow)
 
 
-def _conv(features: int, units: int | None, kernel: int, dim: int) -> Conv:
-    return Conv(features, units or features, kernel=kernel, dim=dim, padding="zeros")
+def _conv(features: int, units: int | None, kernel_size: int, dim: int) -> Conv:
+    return Conv(features, units or features, kernel_size=kernel_size, dim=dim, padding_mode="zeros")
 
 
 Kind = Literal["parabolic", "hyperbolic", "hamiltonian"]

@@ -22,24 +22,12 @@ class ConvergenceError(RuntimeError):
 
 @dataclass(frozen=True)
 class Target:
-    """When a sample counts as solved.
+    """When a sample counts as solved."""
 
-    An error is measured against the size of the sample, the larger of ‖x‖ and `floor`; not of
-    g(x), which may be huge where x is no solution. It has converged at tol · size; one that
-    no longer falls, also at the level of rounding, c n eps (1 + ‖g'‖) size: evaluating g to
-    more digits than that is impossible.
-
-    Args:
-        tol: relative.
-        max_iter: the number of iterations of each kind.
-        context: who asks, for messages.
-        floor: a size below which differences are rounding, (batch,).
-
-    Example:
-        >>> target = Target(1e-6, 50, "example", torch.ones(2))
-        >>> target.reached(torch.tensor([1e-7, 1e-3]), torch.ones(2))
-        tensor([ True, False])
-    """
+    # An error is measured against the size of the sample, the larger of ‖x‖ and `floor`; not of
+    # g(x), which may be huge where x is no solution. It has converged at tol · size; one that
+    # no longer falls, also at the level of rounding, c n eps (1 + ‖g'‖) size: evaluating g to
+    # more digits than that is impossible.
 
     tol: float
     max_iter: int

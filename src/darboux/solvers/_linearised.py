@@ -40,17 +40,7 @@ _AT_ONCE = 2**23  # numbers in the rows that are computed together
 
 @final
 class Dense(Linearised):
-    """I - g'(x) as one matrix per sample, factorised: n derivatives for n unknowns.
-
-    Args:
-        g: the map, (batch, ...) to the same shape, samples independent.
-        x: where it is linearised, detached.
-
-    Example:
-        >>> halved = Dense(lambda x: x / 2, torch.ones(1, 2))
-        >>> halved.correction(torch.ones(1, 2))
-        tensor([[2., 2.]])
-    """
+    """I - g'(x) as one matrix per sample, factorised: n derivatives for n unknowns."""
 
     def __init__(self, g: Map, x: Tensor) -> None:
         super().__init__()

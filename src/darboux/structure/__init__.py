@@ -8,7 +8,7 @@ This is the ground floor: every other room may import it, and it imports none.
 import darboux.structure._registry as _torch_rules
 from darboux.structure._bijective import BiLipschitz, LogDeterminant
 from darboux.structure._claim import Claim, Claims, Gap, Kind, Structure, closure, merge_premises
-from darboux.structure._compose import average, chain, endomorphism, residual
+from darboux.structure._compose import average, composition, endomorphism, residual
 from darboux.structure._energy import Dissipative, EnergyPreserving
 from darboux.structure._equivariance import Equivariant, Law, Symmetry
 from darboux.structure._field_premises import (
@@ -43,7 +43,7 @@ from darboux.structure._premise import (
     SlopesWithin,
     StepWithin,
 )
-from darboux.structure._registry import claims_of, parts_of
+from darboux.structure._registry import claims_of, maps_of
 
 del _torch_rules
 
@@ -91,11 +91,11 @@ __all__ = [
     "Symplectic",
     "VolumePreserving",
     "average",
-    "chain",
     "claims_of",
     "closure",
+    "composition",
     "endomorphism",
+    "maps_of",
     "merge_premises",
-    "parts_of",
     "residual",
 ]

@@ -11,7 +11,7 @@ from darboux.structure._metric import Averaged, Lipschitz
 NamedClaims = Sequence[tuple[str, Claims]]
 
 
-def chain(parts: NamedClaims) -> Claims:
+def composition(parts: NamedClaims) -> Claims:
     """Compose the claims of maps that are applied one after another, first map first.
 
     A family survives if every part has it, directly or by implication; the kind is
@@ -24,7 +24,7 @@ def chain(parts: NamedClaims) -> Claims:
     Example:
         >>> from darboux.structure import Claim, Claims, Kind, Lipschitz
         >>> two = Claims((Claim(Lipschitz(2.0), Kind.BOUND, "norm"),))
-        >>> chain([("a", two), ("b", two)]).claims[0].structure
+        >>> composition([("a", two), ("b", two)]).claims[0].structure
         Lipschitz(constant=4.0)
     """
     gaps = [gap.under(name) for name, claims in parts for gap in claims.gaps]

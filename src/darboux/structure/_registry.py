@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from darboux.structure._claim import Claim, Claims, Gap, Kind
-from darboux.structure._compose import chain
+from darboux.structure._compose import composition
 from darboux.structure._energy import Dissipative, EnergyPreserving
 from darboux.structure._metric import Averaged, Isometric, Lipschitz
 
@@ -36,29 +36,29 @@ def claims_of(module: nn.Module) -> Claims:
 
 
 @singledispatch
-def parts_of(module: nn.Module) -> tuple[tuple[str, nn.Module], ...]:
+def maps_of(module: nn.Module) -> tuple[tuple[str, nn.Module], ...]:
     """Return the named maps that a module applies one after another.
 
     `certify` attacks each of them at its own input. The default reads a method
-    ``chain()`` of the module; a module without one is atomic.
+    ``maps()`` of the module; a module without one is atomic.
 
     Example:
         >>> from torch import nn
-        >>> [name for name, _ in parts_of(nn.Sequential(nn.ReLU(), nn.Tanh()))]
+        >>> [name for name, _ in maps_of(nn.Sequential(nn.ReLU(), nn.Tanh()))]
         ['0', '1']
     """
-    own = getattr(module, "chain", None)
+    own = getattr(module, "maps", None)
     return () if own is None else tuple(own())
 
 
-@parts_of.register
+@maps_of.register
 def _(module: nn.Sequential) -> tuple[tuple[str, nn.Module], ...]:
     return tuple(module.named_children())
 
 
 @claims_of.register
 def _(module: nn.Sequential) -> Claims:
-    whole = chain([(name, claims_of(child)) for name, child in module.named_children()])
+    whole = composition([(name, claims_of(child)) for name, child in module.named_children()])
     # A Sequential has no energy of its own, even around a single map that has one.
     energies = (Dissipative, EnergyPreserving)
     kept = tuple(claim for claim in whole if not isinstance(claim.structure, energies))

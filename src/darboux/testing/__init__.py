@@ -25,7 +25,7 @@ from darboux.testing._checks.discrete_gradients import (
     check_energy_drift,
 )
 from darboux.testing._checks.equivariance import check_equivariant
-from darboux.testing._checks.fields import check_bind, check_constants, check_energy, check_shape
+from darboux.testing._checks.fields import check_constants, check_energy, check_prepare, check_shape
 from darboux.testing._checks.flow import check_descent, check_trajectory
 from darboux.testing._checks.implicit import (
     check_contraction_at_any_step,
@@ -98,7 +98,6 @@ __all__ = [
     "check_autocast",
     "check_balance",
     "check_batch_is_loop",
-    "check_bind",
     "check_canonical",
     "check_claims",
     "check_compile",
@@ -134,6 +133,7 @@ __all__ = [
     "check_part_volumes",
     "check_pickle",
     "check_power",
+    "check_prepare",
     "check_radius",
     "check_radius_is_sharp",
     "check_reversible",

@@ -38,7 +38,7 @@ class DenoiseConfig:
         units: channels inside each gradient step.
         depth: number of gradient steps.
         shuffle: side of the pixel blocks that become channels.
-        kernel: side of the convolution kernels.
+        kernel_size: side of the convolution kernels.
         threshold: initial thresholds of the clips, for pixels in [0, 1].
         fraction: step length as a share of the longest contractive one, in (0, 1].
         metric: "rows" or "norm", how the steps are bounded.
@@ -70,7 +70,7 @@ class DenoiseConfig:
     units: int = 48
     depth: int = 8
     shuffle: int = 2
-    kernel: int = 3
+    kernel_size: int = 3
     threshold: float = 0.01
     fraction: float = 0.9
     metric: str = "rows"
@@ -142,7 +142,7 @@ class DenoiseConfig:
         Each step applies a kernel and its adjoint, at a resolution that is `shuffle` times
         coarser; a block of pixels adds its own side.
         """
-        return self.shuffle * (2 * self.depth * (self.kernel // 2) + 1)
+        return self.shuffle * (2 * self.depth * (self.kernel_size // 2) + 1)
 
     def differences(self, other: DenoiseConfig) -> list[str]:
         """Return one line per setting that differs: "name: mine, not theirs"."""
@@ -159,7 +159,7 @@ _COUNTS = (
     "units",
     "depth",
     "shuffle",
-    "kernel",
+    "kernel_size",
 )
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -41,7 +41,7 @@ def _model(config: DenoiseConfig) -> nn.Module:
         units=config.units,
         depth=config.depth,
         shuffle=config.shuffle,
-        kernel=config.kernel,
+        kernel_size=config.kernel_size,
         threshold=config.threshold,
         fraction=config.fraction,
         metric="rows" if config.metric == "rows" else "norm",
@@ -56,5 +56,5 @@ def _twin(config: DenoiseConfig) -> nn.Module:
         units=config.units,
         depth=config.depth,
         shuffle=config.shuffle,
-        kernel=config.kernel,
+        kernel_size=config.kernel_size,
     )

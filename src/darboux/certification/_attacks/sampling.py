@@ -33,15 +33,7 @@ def worst(attack: str, measured: Tensor, tolerance: Tensor | float, points: Tens
 
 
 def halves(points: Tensor, *, axis: int) -> tuple[Tensor, Tensor]:
-    """Return position and momentum, the two halves of the channel axis.
-
-    Raises:
-        NotAttackedError: if the channels cannot be halved.
-
-    Example:
-        >>> [part.shape[1] for part in halves(torch.zeros(2, 6), axis=1)]
-        [3, 3]
-    """
+    """Return position and momentum, the two halves of the channel axis."""
     if points.ndim <= axis or points.shape[axis] % 2:
         msg = f"position and momentum need an even number of channels; got {tuple(points.shape)}"
         raise NotAttackedError(msg)

@@ -40,17 +40,7 @@ class Linear(Protocol):
 
 
 def linear(subject: object) -> Linear:
-    """Return a subject as a linear map.
-
-    Raises:
-        NotAttackedError: if it lacks what a linear map has.
-
-    Example:
-        >>> linear(torch.nn.ReLU())
-        Traceback (most recent call last):
-            ...
-        darboux.certification._finding.NotAttackedError: ReLU is no linear map: it has no in_features
-    """
+    """Return a subject as a linear map."""
     for name in ("in_features", "out_features", "dim", "adjoint"):
         if not hasattr(subject, name):
             msg = f"{type(subject).__name__} is no linear map: it has no {name}"

@@ -56,7 +56,7 @@ def equivariance_error(
     Example:
         >>> from darboux.linear import Conv
         >>> from darboux.symmetry import Cyclic, Feature
-        >>> conv, scalar = Conv(1, 1, kernel=3, dim=2), Feature(Cyclic(8), ["trivial"])
+        >>> conv, scalar = Conv(1, 1, kernel_size=3, dim=2), Feature(Cyclic(8), ["trivial"])
         >>> equivariance_error(conv, scalar, scalar, 0, band=1.0)
         Bracket(lower=0.0, upper=0.0)
     """

@@ -43,7 +43,7 @@ def near_claim(
         >>> from darboux.linear import Conv
         >>> from darboux.symmetry import Cyclic, Feature
         >>> scalar = Feature(Cyclic(8), ["trivial"])
-        >>> near_claim(Conv(1, 1, kernel=3, dim=2), scalar, scalar, band=1.0).kind.name
+        >>> near_claim(Conv(1, 1, kernel_size=3, dim=2), scalar, scalar, band=1.0).kind.name
         'BOUND'
     """
     source, target = _types(convolution, source, target)

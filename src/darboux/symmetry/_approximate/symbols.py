@@ -27,12 +27,12 @@ def stencil_of(what: Stencil | StencilMap) -> Stencil:
     if not stencil.dim:
         msg = "Expected a convolution; got a dense map, which acts on no plane."
         raise ValueError(msg)
-    return Stencil(stencil.weight.detach().double().cpu(), stencil.origin, stencil.padding)
+    return Stencil(stencil.weight.detach().double().cpu(), stencil.origin, stencil.padding_mode)
 
 
 def symbol_sum(stencil: Stencil) -> ExponentialSum:
     """Return Â(ξ) = Σ_t K(t) e^{iξ·t}: A maps v e^{iξ·p} to Â(ξ) v e^{iξ·p}."""
-    offsets = kernel_offsets(stencil.kernel) + torch.tensor(stencil.origin)
+    offsets = kernel_offsets(stencil.kernel_size) + torch.tensor(stencil.origin)
     return ExponentialSum(offsets.double(), stencil.weight.flatten(2).movedim(2, 0))
 
 

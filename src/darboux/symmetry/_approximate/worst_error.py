@@ -48,7 +48,7 @@ def worst_equivariance_error(
     Example:
         >>> from darboux.linear import Conv
         >>> from darboux.symmetry import Cyclic, Feature
-        >>> conv, scalar = Conv(1, 1, kernel=3, dim=2), Feature(Cyclic(8), ["trivial"])
+        >>> conv, scalar = Conv(1, 1, kernel_size=3, dim=2), Feature(Cyclic(8), ["trivial"])
         >>> found = worst_equivariance_error(conv, scalar, scalar, band=1.0)
         >>> 0 < found.lower <= found.upper
         True

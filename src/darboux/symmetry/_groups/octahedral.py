@@ -21,21 +21,7 @@ IntegerMatrix = tuple[tuple[int, ...], ...]
 def closure(
     generators: Sequence[T], compose: Callable[[T, T], T], identity: T, *, limit: int
 ) -> tuple[T, ...]:
-    """Return the finite group that elements generate: the identity first, then by word length.
-
-    Args:
-        generators: elements, which can be compared and hashed.
-        compose: the product.
-        identity: the neutral element.
-        limit: the largest order.
-
-    Raises:
-        ValueError: if there are more elements than `limit`.
-
-    Example:
-        >>> closure([2], lambda a, b: (a + b) % 6, 0, limit=10)
-        (0, 2, 4)
-    """
+    """Return the finite group that elements generate: the identity first, then by word length."""
     found = {identity: None}  # a dictionary keeps the order
     newest = [identity]
     while newest:

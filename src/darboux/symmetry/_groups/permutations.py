@@ -175,8 +175,8 @@ class PermutationGroup(Permuting):
             self.listed()
         except ValueError as error:
             msg = (
-                f"PermutationGroup: expected generators of a group of at most {_LARGEST_ORDER} elements; "
-                "got those of a larger one, too large to list. Use a subgroup."
+                f"PermutationGroup: expected generators of a group of at most {_LARGEST_ORDER} "
+                "elements; got those of a larger one, too large to list. Use a subgroup."
             )
             raise ValueError(msg) from error
 

@@ -17,7 +17,7 @@ _LARGEST_DIM = 3
 
 
 def check_request(
-    name: str, source: Representation, target: Representation, *, kernel: int, dim: int
+    name: str, source: Representation, target: Representation, *, kernel_size: int, dim: int
 ) -> None:
     """Refuse a request for kernels that cannot be."""
     both: tuple[object, ...] = (source, target)
@@ -31,18 +31,21 @@ def check_request(
             f"{target.group.describe()}. Restrict one of them to the other group first."
         )
         raise TypeError(msg)
-    if not _whole(kernel) or kernel < 1:
-        msg = f"{name}: expected kernel >= 1 taps per axis; got {kernel!r}. Use, for instance, 3."
+    if not _whole(kernel_size) or kernel_size < 1:
+        msg = (
+            f"{name}: expected kernel_size >= 1 taps per axis; got {kernel_size!r}. "
+            "Use, for instance, 3."
+        )
         raise ValueError(msg)
-    _check_dim(name, source, kernel=kernel, dim=dim)
+    _check_dim(name, source, kernel_size=kernel_size, dim=dim)
 
 
-def _check_dim(name: str, source: Representation, *, kernel: int, dim: int) -> None:
+def _check_dim(name: str, source: Representation, *, kernel_size: int, dim: int) -> None:
     if not _whole(dim) or not 0 <= dim <= _LARGEST_DIM:
         msg = f"{name}: expected dim among 0, 1, 2, 3 spatial axes; got {dim!r}."
         raise ValueError(msg)
-    if not dim and kernel != 1:
-        msg = f"{name}: expected kernel 1 where there are no spatial axes; got {kernel}."
+    if not dim and kernel_size != 1:
+        msg = f"{name}: expected kernel 1 where there are no spatial axes; got {kernel_size}."
         raise ValueError(msg)
     group = source.group
     if dim and group.dim not in (0, dim):
@@ -58,7 +61,7 @@ def _whole(number: object) -> bool:
 
 
 def kernel_basis(
-    source: Representation, target: Representation, *, kernel: int, dim: int
+    source: Representation, target: Representation, *, kernel_size: int, dim: int
 ) -> Tensor:
     """Return an orthonormal basis of equivariant kernels, k(g t) = ρ₂(g) k(t) ρ₁(g)⁻¹.
 
@@ -77,7 +80,7 @@ def kernel_basis(
     Args:
         source: ρ₁.
         target: ρ₂, of the same group.
-        kernel: taps per axis.
+        kernel_size: taps per axis.
         dim: spatial axes; 0, with kernel 1, for features without any.
 
     Raises:
@@ -87,19 +90,19 @@ def kernel_basis(
     Example:
         >>> from darboux.symmetry import Cyclic, regular
         >>> ρ = regular(Cyclic(8))
-        >>> kernel_basis(ρ, ρ, kernel=3, dim=2).shape
+        >>> kernel_basis(ρ, ρ, kernel_size=3, dim=2).shape
         torch.Size([48, 8, 8, 3, 3])
     """
-    check_request("kernel_basis", source, target, kernel=kernel, dim=dim)
-    return _basis(source, target, kernel, dim)
+    check_request("kernel_basis", source, target, kernel_size=kernel_size, dim=dim)
+    return _basis(source, target, kernel_size, dim)
 
 
 @lru_cache(maxsize=32)  # tens of megabytes each, for large groups
-def _basis(source: Representation, target: Representation, kernel: int, dim: int) -> Tensor:
+def _basis(source: Representation, target: Representation, kernel_size: int, dim: int) -> Tensor:
     # what is kept must serve autograd, wherever it was asked for first
     with torch.inference_mode(mode=False), torch.no_grad():
-        flat = _assembled(source, target, kernel, dim)
-        return flat.reshape(len(flat), target.size, source.size, *[kernel] * dim)
+        flat = _assembled(source, target, kernel_size, dim)
+        return flat.reshape(len(flat), target.size, source.size, *[kernel_size] * dim)
 
 
 def _assembled(source: Representation, target: Representation, kernel: int, dim: int) -> Tensor:
@@ -131,6 +134,8 @@ def _parts(representation: Representation) -> Iterator[tuple[str, Tensor]]:
 
 
 @lru_cache(maxsize=4096)
-def _irreducible(group: Group, source: str, target: str, kernel: int, dim: int) -> Tensor:
-    solve = grid_kernels if keeps_grid(group, kernel=kernel, dim=dim) else steerable_kernels
-    return solve(group, source, target, kernel=kernel, dim=dim)
+def _irreducible(group: Group, source: str, target: str, kernel_size: int, dim: int) -> Tensor:
+    solve = (
+        grid_kernels if keeps_grid(group, kernel_size=kernel_size, dim=dim) else steerable_kernels
+    )
+    return solve(group, source, target, kernel_size=kernel_size, dim=dim)

@@ -16,7 +16,7 @@ from darboux.symmetry._representations.representation import Representation
 
 
 def kernel_dimension(
-    source: Representation, target: Representation, *, kernel: int, dim: int
+    source: Representation, target: Representation, *, kernel_size: int, dim: int
 ) -> int:
     """Return how many kernels `kernel_basis` has, without solving for them.
 
@@ -29,7 +29,7 @@ def kernel_dimension(
     Args:
         source: ρ₁.
         target: ρ₂, of the same group.
-        kernel: taps per axis.
+        kernel_size: taps per axis.
         dim: spatial axes.
 
     Raises:
@@ -38,16 +38,18 @@ def kernel_dimension(
 
     Example:
         >>> from darboux.symmetry import Dihedral, regular, trivial
-        >>> kernel_dimension(trivial(Dihedral(4)), regular(Dihedral(4)), kernel=3, dim=2)
+        >>> kernel_dimension(trivial(Dihedral(4)), regular(Dihedral(4)), kernel_size=3, dim=2)
         9
     """
-    check_request("kernel_dimension", source, target, kernel=kernel, dim=dim)
+    check_request("kernel_dimension", source, target, kernel_size=kernel_size, dim=dim)
     group = source.group
-    if not keeps_grid(group, kernel=kernel, dim=dim):
-        return steerable_count(source, target, kernel=kernel, dim=dim)
-    if not isinstance(group, FiniteGroup) or not moves_taps(group, kernel=kernel, dim=dim):
-        return kernel**dim * _by_content(source, target)
-    moved = tap_permutations(group, group.elements(), kernel=kernel, dim=dim)
+    if not keeps_grid(group, kernel_size=kernel_size, dim=dim):
+        return steerable_count(source, target, kernel_size=kernel_size, dim=dim)
+    if not isinstance(group, FiniteGroup) or not moves_taps(
+        group, kernel_size=kernel_size, dim=dim
+    ):
+        return kernel_size**dim * _by_content(source, target)
+    moved = tap_permutations(group, group.elements(), kernel_size=kernel_size, dim=dim)
     fixed = (moved == moved[0]).sum(dim=1)  # the first element is the identity
     return round(float((characters(source) * characters(target) * fixed).mean()))
 
@@ -56,7 +58,7 @@ def steerable_count(
     source: Representation,
     target: Representation,
     *,
-    kernel: int,
+    kernel_size: int,
     dim: int,
     rings: Rings | None = None,
 ) -> int:
@@ -71,7 +73,7 @@ def steerable_count(
     Args:
         source: ρ₁.
         target: ρ₂, of the same group.
-        kernel: taps per axis.
+        kernel_size: taps per axis.
         dim: 2 or 3, on which the group acts.
         rings: by default `Rings.default(kernel)`.
 
@@ -82,17 +84,17 @@ def steerable_count(
 
     Example:
         >>> from darboux.symmetry import Cyclic, regular
-        >>> steerable_count(regular(Cyclic(8)), regular(Cyclic(8)), kernel=3, dim=2)
+        >>> steerable_count(regular(Cyclic(8)), regular(Cyclic(8)), kernel_size=3, dim=2)
         48
     """
-    check_request("steerable_count", source, target, kernel=kernel, dim=dim)
+    check_request("steerable_count", source, target, kernel_size=kernel_size, dim=dim)
     if dim not in (2, 3) or source.group.dim != dim:
         msg = (
             f"steerable_count: expected a group that acts on the plane or on space, and dim to "
             f"match; got {source.group.describe()} and dim={dim}. Use kernel_dimension."
         )
         raise ValueError(msg)
-    rings = Rings.default(kernel) if rings is None else rings
+    rings = Rings.default(kernel_size) if rings is None else rings
     frequencies = range(rings.largest + 1)
     return sum(rings.count(f) * _at_frequency(source, target, f) for f in frequencies)
 

@@ -14,28 +14,28 @@ from darboux.symmetry._kernels.angular import commuting_maps
 from darboux.symmetry._kernels.rings import tap_permutations
 
 
-def moves_taps(group: Group, *, kernel: int, dim: int) -> bool:
+def moves_taps(group: Group, *, kernel_size: int, dim: int) -> bool:
     """Return whether an element may move a tap: not the only one, nor if none acts on points."""
-    return bool(group.dim) and kernel**dim > 1
+    return bool(group.dim) and kernel_size**dim > 1
 
 
-def keeps_grid(group: Group, *, kernel: int, dim: int) -> bool:
+def keeps_grid(group: Group, *, kernel_size: int, dim: int) -> bool:
     """Return whether every element maps the taps to themselves."""
-    return not moves_taps(group, kernel=kernel, dim=dim) or (
+    return not moves_taps(group, kernel_size=kernel_size, dim=dim) or (
         isinstance(group, FiniteGroup) and len(group.grid_elements()) == group.order
     )
 
 
-def grid_kernels(group: Group, source: str, target: str, *, kernel: int, dim: int) -> Tensor:
+def grid_kernels(group: Group, source: str, target: str, *, kernel_size: int, dim: int) -> Tensor:
     """Return an orthonormal basis of all kernels ψ₁ -> ψ₂, (count, d₂, d₁, kernel^dim)."""
     # One tap t of each orbit is free within {M : ψ₂(h) M = M ψ₁(h) for h t = t}; the others
     # follow, k(g t) = ψ₂(g) k(t) ψ₁(g)ᵀ.
-    if not moves_taps(group, kernel=kernel, dim=dim):
-        return _one_by_one(group, source, target, count=kernel**dim)
+    if not moves_taps(group, kernel_size=kernel_size, dim=dim):
+        return _one_by_one(group, source, target, count=kernel_size**dim)
     assert isinstance(group, FiniteGroup)
     left, right = group.irrep_table(target), group.irrep_table(source)
-    orbits = _orbits(group, kernel, dim)
-    return torch.cat([_spread(orbit, left, right, count=kernel**dim) for orbit in orbits])
+    orbits = _orbits(group, kernel_size, dim)
+    return torch.cat([_spread(orbit, left, right, count=kernel_size**dim) for orbit in orbits])
 
 
 def _one_by_one(group: Group, source: str, target: str, *, count: int) -> Tensor:
@@ -58,8 +58,8 @@ class _Orbit:
 
 
 @lru_cache(maxsize=256)
-def _orbits(group: FiniteGroup, kernel: int, dim: int) -> tuple[_Orbit, ...]:
-    moved = tap_permutations(group, group.elements(), kernel=kernel, dim=dim)
+def _orbits(group: FiniteGroup, kernel_size: int, dim: int) -> tuple[_Orbit, ...]:
+    moved = tap_permutations(group, group.elements(), kernel_size=kernel_size, dim=dim)
     firsts = (moved.amin(dim=0) == torch.arange(moved.shape[1])).nonzero().flatten()
     orbits = []
     for first in firsts.tolist():

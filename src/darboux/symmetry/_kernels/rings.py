@@ -13,23 +13,25 @@ from torch import Tensor
 from darboux.symmetry._groups import Element, Group
 
 
-def taps(kernel: int, dim: int) -> Tensor:
+def taps(kernel_size: int, dim: int) -> Tensor:
     """Return the places of the taps about the centre of the kernel, (kernel^dim, dim), float64."""
     # Their order is that of a kernel's flattened axes. Dimension 0 has one tap.
-    axis = [i - (kernel - 1) / 2 for i in range(kernel)]
+    axis = [i - (kernel_size - 1) / 2 for i in range(kernel_size)]
     places = list(itertools.product(axis, repeat=dim))
-    return torch.tensor(places, dtype=torch.float64).reshape(kernel**dim, dim)
+    return torch.tensor(places, dtype=torch.float64).reshape(kernel_size**dim, dim)
 
 
-def tap_permutations(group: Group, elements: Sequence[Element], *, kernel: int, dim: int) -> Tensor:
+def tap_permutations(
+    group: Group, elements: Sequence[Element], *, kernel_size: int, dim: int
+) -> Tensor:
     """Return where elements that map the grid to itself move taps: (elements, kernel^dim)."""
     # Entry (g, t) is the number of the tap g t. A group that acts on no points moves none.
-    places = taps(kernel, dim)
+    places = taps(kernel_size, dim)
     if not group.dim or not dim:
         return torch.arange(len(places)).expand(len(elements), -1)
     actions = torch.stack([group.action(g) for g in elements])
-    moved = torch.einsum("gij,tj->gti", actions, places) + (kernel - 1) / 2
-    strides = torch.tensor([kernel**k for k in reversed(range(dim))])
+    moved = torch.einsum("gij,tj->gti", actions, places) + (kernel_size - 1) / 2
+    strides = torch.tensor([kernel_size**k for k in reversed(range(dim))])
     return (moved.round().to(torch.int64) * strides).sum(dim=2)
 
 
@@ -87,18 +89,18 @@ class Rings:
             raise ValueError(msg)
 
     @classmethod
-    def default(cls, kernel: int) -> Rings:
+    def default(cls, kernel_size: int) -> Rings:
         """Return rings one pixel apart, of width 0.45 and frequencies up to twice the radius.
 
         Args:
-            kernel: taps per axis.
+            kernel_size: taps per axis.
 
         Example:
             >>> Rings.default(4).frequencies
             (1, 3)
         """
-        first = 0.0 if kernel % 2 else 0.5
-        radii = tuple(first + ring for ring in range((kernel + 1) // 2))
+        first = 0.0 if kernel_size % 2 else 0.5
+        radii = tuple(first + ring for ring in range((kernel_size + 1) // 2))
         largest = tuple(int(_PER_RADIUS * radius + _ROUNDING) for radius in radii)
         return cls(radii, (_WIDTH,) * len(radii), largest)
 

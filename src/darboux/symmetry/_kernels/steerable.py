@@ -17,25 +17,31 @@ _DEPENDENT = 1e-3  # of the largest singular value; independent functions are at
 
 
 def steerable_kernels(
-    group: Group, source: str, target: str, *, kernel: int, dim: int, rings: Rings | None = None
+    group: Group,
+    source: str,
+    target: str,
+    *,
+    kernel_size: int,
+    dim: int,
+    rings: Rings | None = None,
 ) -> Tensor:
     """Return an orthonormal basis of sampled steerable kernels, (count, d₂, d₁, kernel^dim)."""
     # k(t) = Σ radial profile × angular part, k(g t) = ψ₂(g) k(t) ψ₁(g)ᵀ for all t of the plane or
     # space and all g. Of functions that depend on each other on the grid, as many are left out.
     # The basis is the orthonormal one that is nearest to the functions.
-    rings = Rings.default(kernel) if rings is None else rings
+    rings = Rings.default(kernel_size) if rings is None else rings
     solve = planar_angular if is_planar(group) else solved_angular
     parts = []
-    for frequency, functions in enumerate(_functions(rings, kernel, dim)):
+    for frequency, functions in enumerate(_functions(rings, kernel_size, dim)):
         angular = solve(group, source, target, frequency=frequency)
         parts.append(torch.einsum("cabj,rjt->rcabt", angular, functions).flatten(0, 1))
     return orthonormal(torch.cat(parts))
 
 
 @lru_cache(maxsize=64)
-def _functions(rings: Rings, kernel: int, dim: int) -> tuple[Tensor, ...]:
+def _functions(rings: Rings, kernel_size: int, dim: int) -> tuple[Tensor, ...]:
     """Return profiles times harmonics for each frequency, (rings, harmonics, taps)."""
-    places = taps(kernel, dim)
+    places = taps(kernel_size, dim)
     distances = places.norm(dim=1)
     # the centre carries frequency 0 only, which is the same in every direction
     places = torch.where(distances[:, None] > 0, places, torch.ones_like(places))

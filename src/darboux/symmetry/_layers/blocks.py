@@ -45,13 +45,7 @@ def kinds(feature: Feature) -> dict[Representation, list[int]]:
 
 
 def order(feature: Feature) -> list[int] | None:
-    """Return where each channel stands when fields are sorted by kind, None where they are.
-
-    Example:
-        >>> from darboux.symmetry import Cyclic
-        >>> order(Feature(Cyclic(2), ["trivial", "regular", "trivial"]))
-        [0, 2, 3, 1]
-    """
+    """Return where each channel stands when fields are sorted by kind, None where they are."""
     starts = [0, *torch.tensor(feature.sizes).cumsum(0).tolist()]
     numbers = [number for group in kinds(feature).values() for number in group]
     if numbers == sorted(numbers):
@@ -61,24 +55,28 @@ def order(feature: Feature) -> list[int] | None:
 
 
 def blocks(
-    source: Feature, target: Feature, *, kernel: int, dim: int
+    source: Feature, target: Feature, *, kernel_size: int, dim: int
 ) -> tuple[tuple[Block, ...], ...]:
     """Return the blocks, a row for each kind of the target."""
     rows = []
     for kind, targets in kinds(target).items():
         row = tuple(
-            Block(len(targets), len(sources), kernel_basis(first, kind, kernel=kernel, dim=dim))
+            Block(
+                len(targets),
+                len(sources),
+                kernel_basis(first, kind, kernel_size=kernel_size, dim=dim),
+            )
             for first, sources in kinds(source).items()
         )
         if not any(block.count for block in row):
-            raise ValueError(_empty(source, kind, kernel))
+            raise ValueError(_empty(source, kind, kernel_size))
         rows.append(row)
     return tuple(rows)
 
 
-def _empty(source: Feature, kind: Representation, kernel: int) -> str:
+def _empty(source: Feature, kind: Representation, kernel_size: int) -> str:
     return (
-        f"Expected a kernel of size {kernel} from {source.describe()} to {kind.name} of "
+        f"Expected a kernel of size {kernel_size} from {source.describe()} to {kind.name} of "
         f"{source.group.describe()}; the only one that commutes with the group is zero, so the "
         "field would always be zero. Use a larger kernel, or leave the field out."
     )

@@ -43,9 +43,9 @@ class EquivariantConv(EquivariantMap):
     Args:
         source: how x transforms.
         target: how A x transforms.
-        kernel: taps per axis; odd unless the stride is 2.
+        kernel_size: taps per axis; odd unless the stride is 2.
         dim: spatial axes: those on which the group acts.
-        padding: "circular" or "zeros".
+        padding_mode: "circular" or "zeros".
         stride: 1 or 2.
 
     Raises:
@@ -58,7 +58,7 @@ class EquivariantConv(EquivariantMap):
         >>> group = dx.symmetry.Cyclic(4)
         >>> image = dx.symmetry.Feature(group, ["trivial"])
         >>> feature = dx.symmetry.Feature(group, ["regular"] * 2)
-        >>> conv = dx.symmetry.EquivariantConv(image, feature, kernel=3, dim=2)
+        >>> conv = dx.symmetry.EquivariantConv(image, feature, kernel_size=3, dim=2)
         >>> x = torch.randn(1, 1, 6, 6)
         >>> torch.testing.assert_close(conv(image.act(1, x)), feature.act(1, conv(x)))
     """
@@ -68,24 +68,24 @@ class EquivariantConv(EquivariantMap):
         source: Feature,
         target: Feature,
         *,
-        kernel: int,
+        kernel_size: int,
         dim: int,
-        padding: Padding = "circular",
+        padding_mode: Padding = "circular",
         stride: int = 1,
     ) -> None:
-        positive("kernel", kernel)
-        _check_grid(source, dimension(dim), kernel, stride)
+        positive("kernel", kernel_size)
+        _check_grid(source, dimension(dim), kernel_size, stride)
         # shifts commute where the image is periodic and no pixel is dropped
-        shifts = (1, 1) if padding == "circular" and stride == 1 else None
-        super().__init__(source, target, kernel=kernel, dim=dim, translations=shifts)
-        self.padding: Padding = padding
+        shifts = (1, 1) if padding_mode == "circular" and stride == 1 else None
+        super().__init__(source, target, kernel_size=kernel_size, dim=dim, translations=shifts)
+        self.padding_mode: Padding = padding_mode
         self.stride = stride
         self.whole()  # refuses an unknown padding
 
     def whole(self) -> Stencil:
         """Return the kernel at stride 1, with its place and padding."""
-        origin = tuple(-((k - 1) // 2) for k in self.kernel)
-        return Stencil(self.full_kernel(), origin, self.padding)
+        origin = tuple(-((k - 1) // 2) for k in self.kernel_size)
+        return Stencil(self.full_kernel(), origin, self.padding_mode)
 
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding.
@@ -108,7 +108,7 @@ class EquivariantConv(EquivariantMap):
         if self.stride == 1:
             return stencil.apply(x, shift)
         check_input(x, stencil.weight)
-        return stride_apply(x, stencil.weight, self.padding, shift)
+        return stride_apply(x, stencil.weight, self.padding_mode, shift)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Return A* y; with stride 2 on the even image, of twice the size of y."""
@@ -118,7 +118,7 @@ class EquivariantConv(EquivariantMap):
         """Return A* y on an image of a given size."""
         if self.stride == 1:
             return self.whole().adjoint().apply(y)
-        return stride_adjoint(y, self.full_kernel(), self.padding, tuple(size))
+        return stride_adjoint(y, self.full_kernel(), self.padding_mode, tuple(size))
 
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y, the scale folded into the kernel."""
@@ -145,10 +145,13 @@ class EquivariantConv(EquivariantMap):
     def extra_repr(self) -> str:
         """Return features, kernel, padding and stride."""
         stride = "" if self.stride == 1 else f", stride={self.stride}"
-        return f"{self.source!r} -> {self.target!r}, kernel={self.kernel}, {self.padding}{stride}"
+        return (
+            f"{self.source!r} -> {self.target!r}, kernel_size={self.kernel_size}, "
+            f"{self.padding_mode}{stride}"
+        )
 
 
-def _check_grid(source: object, dim: int, kernel: int, stride: int) -> None:
+def _check_grid(source: object, dim: int, kernel_size: int, stride: int) -> None:
     """Refuse what would break equivariance."""
     group = getattr(source, "group", None)
     if group is not None and group.dim not in (0, dim):
@@ -160,10 +163,10 @@ def _check_grid(source: object, dim: int, kernel: int, stride: int) -> None:
     if stride not in (1, 2):
         msg = f"EquivariantConv: expected stride 1 or 2; got {stride}. Use two maps of stride 2."
         raise ValueError(msg)
-    if stride == 1 and kernel % 2 == 0:
+    if stride == 1 and kernel_size % 2 == 0:
         msg = (
-            f"EquivariantConv: expected an odd kernel with stride 1; got {kernel}. An even one has "
-            "no centre, so the image would shift by half a pixel and rotations would not commute. "
-            "Use an odd kernel, or stride=2."
+            f"EquivariantConv: expected an odd kernel with stride 1; got {kernel_size}. An even "
+            "one has no centre, so the image would shift by half a pixel and rotations would not "
+            "commute. Use an odd kernel, or stride=2."
         )
         raise ValueError(msg)

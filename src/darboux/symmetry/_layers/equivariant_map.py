@@ -34,7 +34,7 @@ class EquivariantMap(StencilMap):
         source: Feature,
         target: Feature,
         *,
-        kernel: int,
+        kernel_size: int,
         dim: int,
         translations: tuple[int, int] | None,
     ) -> None:
@@ -43,9 +43,9 @@ class EquivariantMap(StencilMap):
         self.source = source
         self.target = target
         self.in_features, self.out_features = source.channels, target.channels
-        self.kernel = (kernel,) * dim
+        self.kernel_size = (kernel_size,) * dim
         self.dim = dim
-        self._blocks = blocks(source, target, kernel=kernel, dim=dim)
+        self._blocks = blocks(source, target, kernel_size=kernel_size, dim=dim)
         self._sorted = [order(target), order(source)]
         for axis, places in enumerate(self._sorted):
             if places is not None:
@@ -76,7 +76,7 @@ class EquivariantMap(StencilMap):
             for axis, places in enumerate(self._sorted):
                 if places is not None:
                     kernel = kernel.index_select(axis, getattr(self, f"order_{axis}"))
-        return kernel.reshape(self.out_features, self.in_features, *self.kernel)
+        return kernel.reshape(self.out_features, self.in_features, *self.kernel_size)
 
     def shifts(self) -> Tensor:
         """Return the invariant vectors of the target, (out_features, count)."""
@@ -101,7 +101,7 @@ class EquivariantMap(StencilMap):
         A coefficient of variance s² for each of the n orthonormal kernels of a block gives its
         entries the variance s² n / entries on average.
         """
-        taps = math.prod(self.kernel)
+        taps = math.prod(self.kernel_size)
         scale = 1 / (1.1 * taps**0.5 * (self.out_features**0.5 + self.in_features**0.5))
         parts = [
             torch.randn(block.count) * scale * (block.basis[0].numel() / len(block.basis)) ** 0.5
@@ -172,7 +172,7 @@ class EquivariantDense(EquivariantMap):
     """
 
     def __init__(self, source: Feature, target: Feature) -> None:
-        super().__init__(source, target, kernel=1, dim=0, translations=(1, 1))
+        super().__init__(source, target, kernel_size=1, dim=0, translations=(1, 1))
 
     def stencil(self) -> Stencil:
         """Return the matrix."""

@@ -22,12 +22,14 @@ def matched(weight: Tensor, size: tuple[int, ...]) -> Tensor:
     return weight
 
 
-def stride_apply(x: Tensor, weight: Tensor, padding: str, bias: Tensor | None = None) -> Tensor:
+def stride_apply(
+    x: Tensor, weight: Tensor, padding_mode: str, bias: Tensor | None = None
+) -> Tensor:
     """Return the convolution at every second point, (batch, out, *⌈n/2⌉)."""
     kernel = matched(weight, tuple(x.shape[2:]))
     bias = None if bias is None else bias.reshape(-1)
     before = [(k - 1) // 2 for k in kernel.shape[2:]]
-    if padding == "circular":
+    if padding_mode == "circular":
         for axis, index in _around(x.shape[2:], before, x.device):
             x = x.index_select(axis, index)
         before = [0] * len(before)
@@ -41,7 +43,7 @@ def stride_apply(x: Tensor, weight: Tensor, padding: str, bias: Tensor | None = 
     return _CONVOLUTIONS[x.ndim - 3](x, kernel, bias, stride=2, padding=before)
 
 
-def stride_adjoint(y: Tensor, weight: Tensor, padding: str, size: tuple[int, ...]) -> Tensor:
+def stride_adjoint(y: Tensor, weight: Tensor, padding_mode: str, size: tuple[int, ...]) -> Tensor:
     """Return the adjoint on images of a given size."""
     if y.ndim != weight.ndim or tuple((n + 1) // 2 for n in size) != tuple(y.shape[2:]):
         msg = (
@@ -52,7 +54,7 @@ def stride_adjoint(y: Tensor, weight: Tensor, padding: str, size: tuple[int, ...
     kernel = matched(weight, size)
     before = [(k - 1) // 2 for k in kernel.shape[2:]]
     transposed = _TRANSPOSED[y.ndim - 3]
-    if padding == "zeros":
+    if padding_mode == "zeros":
         return transposed(y, kernel, stride=2, padding=before)
     full = transposed(y, kernel, stride=2)
     for axis, index in _around(size, before, y.device):

@@ -24,11 +24,11 @@ class Resample(LinearMap):
 
     unit: Tensor
 
-    def __init__(self, feature: Feature, *, dim: int, padding: Padding = "circular") -> None:
+    def __init__(self, feature: Feature, *, dim: int, padding_mode: Padding = "circular") -> None:
         super().__init__()
         name = type(self).__name__
-        if padding not in get_args(Padding):
-            msg = f"{name}: expected padding 'circular' or 'zeros'; got {padding!r}."
+        if padding_mode not in get_args(Padding):
+            msg = f"{name}: expected padding_mode 'circular' or 'zeros'; got {padding_mode!r}."
             raise ValueError(msg)
         self.dim = dimension(dim)
         if feature.group.dim not in (0, dim):
@@ -36,7 +36,7 @@ class Resample(LinearMap):
             msg = f"{name}: expected dim={group.dim}, on which {group.describe()} acts; got {dim}."
             raise ValueError(msg)
         self.feature = feature
-        self.padding: Padding = padding
+        self.padding_mode: Padding = padding_mode
         self.in_features = self.out_features = feature.channels
         self.unit = nn.Buffer(torch.ones(()), persistent=False)  # dtype and device
 
@@ -71,13 +71,13 @@ class Resample(LinearMap):
 
     def extra_repr(self) -> str:
         """Return feature, axes and padding."""
-        return f"{self.feature!r}, dim={self.dim}, padding={self.padding!r}"
+        return f"{self.feature!r}, dim={self.dim}, padding_mode={self.padding_mode!r}"
 
     def _halved(self, x: Tensor) -> Tensor:
         """Return x blurred, and every second pixel of it along each axis."""
         self._check_space(x)
         for axis in range(2, x.ndim):
-            x = halve(x, axis, self.padding)
+            x = halve(x, axis, self.padding_mode)
         return x
 
     def _spread(self, y: Tensor, size: Sequence[int]) -> Tensor:
@@ -91,7 +91,7 @@ class Resample(LinearMap):
             )
             raise ValueError(msg)
         for axis, n in enumerate(size, start=2):
-            y = spread(y, axis, n, self.padding)
+            y = spread(y, axis, n, self.padding_mode)
         return y
 
     def _check_space(self, x: Tensor) -> None:
@@ -104,14 +104,14 @@ class Resample(LinearMap):
             raise ValueError(msg)
 
 
-def halve(x: Tensor, axis: int, padding: Padding) -> Tensor:
+def halve(x: Tensor, axis: int, padding_mode: Padding) -> Tensor:
     """Return every second pixel after a blur, symmetric about the centre of the axis."""
     # For even n the pixels lie between pairs, and the taps are [1, 3, 3, 1]/8; for odd n they are
     # 0, 2, ..., n - 1, with the taps [1, 2, 1]/4.
     x = x.movedim(axis, -1)
     n = x.shape[-1]
     around = functional.pad(x, (1, 1))
-    if padding == "circular":
+    if padding_mode == "circular":
         around = torch.cat([x[..., -1:], x, x[..., :1]], dim=-1)
     # outer taps are added first, so that reflections commute in rounding too
     if n % 2:
@@ -122,7 +122,7 @@ def halve(x: Tensor, axis: int, padding: Padding) -> Tensor:
     return y.movedim(-1, axis)
 
 
-def spread(y: Tensor, axis: int, n: int, padding: Padding) -> Tensor:
+def spread(y: Tensor, axis: int, n: int, padding_mode: Padding) -> Tensor:
     """Return the adjoint of `halve` on an axis of n pixels."""
     y = y.movedim(axis, -1)
     before, after = functional.pad(y, (1, 0)), functional.pad(y, (0, 1))
@@ -133,7 +133,7 @@ def spread(y: Tensor, axis: int, n: int, padding: Padding) -> Tensor:
         pairs = [3 * before + after, before + 3 * after]
         around = 0.125 * torch.stack(pairs, dim=-1).flatten(-2)
     x = around[..., 1:-1]
-    if padding == "circular":
+    if padding_mode == "circular":
         x = x + functional.pad(around[..., -1:], (0, n - 1))
         x = x + functional.pad(around[..., :1], (n - 1, 0))
     return x.movedim(-1, axis)
@@ -158,7 +158,7 @@ class Downsample(Resample):
     Args:
         feature: the type of x, and of the result.
         dim: spatial axes, 1 to 3.
-        padding: "circular" or "zeros".
+        padding_mode: "circular" or "zeros".
 
     Raises:
         ValueError: if the group does not act on `dim` axes, or the padding is unknown.
@@ -185,7 +185,7 @@ class Downsample(Resample):
 
     def norm(self) -> float:
         """Return 2^(-dim/2) with zeros outside, 1 with circular padding."""
-        return 0.5 ** (self.dim / 2) if self.padding == "zeros" else 1.0
+        return 0.5 ** (self.dim / 2) if self.padding_mode == "zeros" else 1.0
 
 
 @final
@@ -203,7 +203,7 @@ class Upsample(Resample):
     Args:
         feature: the type of x, and of the result.
         dim: spatial axes, 1 to 3.
-        padding: "circular" or "zeros".
+        padding_mode: "circular" or "zeros".
 
     Raises:
         ValueError: if the group does not act on `dim` axes, the padding is unknown, or the size
@@ -220,11 +220,11 @@ class Upsample(Resample):
     def forward(self, x: Tensor, *, size: Sequence[int] | None = None) -> Tensor:
         """Return the larger image, of twice the size of x or of the one given."""
         target = [2 * n for n in x.shape[2:]] if size is None else list(size)
-        if self.padding == "circular" and any(n % 2 for n in target):
+        if self.padding_mode == "circular" and any(n % 2 for n in target):
             msg = (
                 f"Upsample: expected even sizes with circular padding; got {tuple(target)}. At an "
                 "odd size the last pixel and the first are neighbours, both are made from two, "
-                "and the norm exceeds its bound. Use padding='zeros'."
+                "and the norm exceeds its bound. Use padding_mode='zeros'."
             )
             raise ValueError(msg)
         return 2**self.dim * self._spread(x, target)

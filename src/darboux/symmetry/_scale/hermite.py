@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=256)
-def hermite_kernels(degree: int, steps: tuple[float, ...], kernel: int, dim: int) -> Tensor:
+def hermite_kernels(degree: int, steps: tuple[float, ...], kernel_size: int, dim: int) -> Tensor:
     """Return ψ_n(t/s_k)/s_k^dim at the taps t, for all n_1 + ... + n_dim <= degree."""
     # ψ_n(x) = Π_a h_{n_a}(x_a) with the orthonormal Hermite functions h_n(x) = H_n(x)
     # e^{-x²/2}/√(2ⁿ n! √π): the same function at all scales, and ∫ ψ_n(t/s)/s^dim dt the same
     # number. Sampling keeps that as far as neither the pixels are too coarse for s nor the kernel
     # too small.
     # Sosnovik, Szmaja and Smeulders 2020, section 4; Press et al. 2007, section 4.6.
-    taps = torch.arange(kernel, dtype=torch.float64) - (kernel - 1) // 2
+    taps = torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) // 2
     at_scales = [
         _product_functions(_functions(degree, taps / step) / step, degree, dim) for step in steps
     ]

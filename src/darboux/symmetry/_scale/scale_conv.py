@@ -44,20 +44,20 @@ class ScaleConv(StencilMap):
         in_fields: fields of x.
         out_fields: fields of A x.
         scales: how many scales with the ratio √2, or `Scalings`.
-        kernel: taps per axis, odd; it holds three widths s of the largest scale on each side.
+        kernel_size: taps per axis, odd; it holds three widths s of the largest scale on each side.
         dim: spatial axes.
         lifting: whether x has no scales yet.
         extent: how many scales interact; unused where lifting.
         degree: the largest degree of the Hermite functions.
-        padding: "circular" or "zeros".
+        padding_mode: "circular" or "zeros".
 
     Raises:
         ValueError: if a size is out of range, or the kernel is too small for the scales.
 
     Example:
         >>> import torch
-        >>> lift = ScaleConv(1, 4, scales=3, kernel=9, lifting=True)
-        >>> inner = ScaleConv(4, 2, scales=3, kernel=9, lifting=False, extent=2)
+        >>> lift = ScaleConv(1, 4, scales=3, kernel_size=9, lifting=True)
+        >>> inner = ScaleConv(4, 2, scales=3, kernel_size=9, lifting=False, extent=2)
         >>> inner(lift(torch.ones(1, 1, 16, 16))).shape
         torch.Size([1, 6, 16, 16])
     """
@@ -68,12 +68,12 @@ class ScaleConv(StencilMap):
         out_fields: int,
         *,
         scales: int | Scalings,
-        kernel: int,
+        kernel_size: int,
         dim: int = 2,
         lifting: bool,
         extent: int = 1,
         degree: int = 2,
-        padding: Padding = "circular",
+        padding_mode: Padding = "circular",
     ) -> None:
         super().__init__()
         self.scalings = scales if isinstance(scales, Scalings) else Scalings(count=scales)
@@ -82,14 +82,14 @@ class ScaleConv(StencilMap):
         self.dim = dimension(dim)
         self.lifting = lifting
         self.extent = 1 if lifting else _extent(extent, self.scalings.count)
-        self.kernel = (_odd(kernel),) * dim
-        self.padding: Padding = padding
+        self.kernel_size = (_odd(kernel_size),) * dim
+        self.padding_mode: Padding = padding_mode
         count = self.scalings.count
         self.in_features = in_fields if lifting else in_fields * count
         self.out_features = out_fields * count
-        self.steps = self.scalings.steps(_smallest(self.scalings, kernel))
+        self.steps = self.scalings.steps(_smallest(self.scalings, kernel_size))
         # float64 and no buffer, so that casts of the module do not round it; cast where used.
-        self._basis = hermite_kernels(_degree(degree), self.steps, kernel, dim)
+        self._basis = hermite_kernels(_degree(degree), self.steps, kernel_size, dim)
         self.weight = nn.Parameter(self._start())
         self.stencil()  # refuses an unknown padding
 
@@ -111,15 +111,15 @@ class ScaleConv(StencilMap):
                 after = [row.new_zeros(shape)] * (count - k - reach)
                 rows.append(torch.cat([*before, row, *after], dim=2))
             weight = torch.stack(rows, dim=1).flatten(0, 1).flatten(1, 2)
-        origin = tuple(-((k - 1) // 2) for k in self.kernel)
-        return Stencil(weight, origin, self.padding)
+        origin = tuple(-((k - 1) // 2) for k in self.kernel_size)
+        return Stencil(weight, origin, self.padding_mode)
 
     def extra_repr(self) -> str:
         """Return fields, scales, kernel and padding."""
         kind = "lifting" if self.lifting else f"extent={self.extent}"
         return (
             f"{self.in_fields}, {self.out_fields}, {self.scalings.describe()}, {kind}, "
-            f"kernel={self.kernel}, {self.padding}"
+            f"kernel_size={self.kernel_size}, {self.padding_mode}"
         )
 
     def _start(self) -> Tensor:
@@ -135,25 +135,25 @@ class ScaleConv(StencilMap):
         return torch.randn(shape) / (spread * size)
 
 
-def _smallest(scalings: Scalings, kernel: int) -> float:
+def _smallest(scalings: Scalings, kernel_size: int) -> float:
     """Return s_0, so that the kernel just holds the largest scale."""
-    found = (kernel - 1) / 2 / _REACH / scalings.factor ** (scalings.count - 1)
+    found = (kernel_size - 1) / 2 / _REACH / scalings.factor ** (scalings.count - 1)
     if found < _SMALLEST:
         least = 2 * math.ceil(_REACH * _SMALLEST * scalings.factor ** (scalings.count - 1)) + 1
         msg = (
-            f"ScaleConv: expected a kernel that holds {scalings.count} scales; got {kernel} taps, "
-            f"which leave {found:.2g} pixels for the smallest. Use kernel >= {least}, fewer "
-            "scales or a smaller factor."
+            f"ScaleConv: expected a kernel that holds {scalings.count} scales; got {kernel_size} "
+            f"taps, which leave {found:.2g} pixels for the smallest. Use kernel_size >= {least}, "
+            "fewer scales or a smaller factor."
         )
         raise ValueError(msg)
     return found
 
 
-def _odd(kernel: int) -> int:
-    if kernel < 1 or kernel % 2 == 0:
-        msg = f"ScaleConv: expected an odd kernel; got {kernel}. Dilations need a centre."
+def _odd(kernel_size: int) -> int:
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        msg = f"ScaleConv: expected an odd kernel; got {kernel_size}. Dilations need a centre."
         raise ValueError(msg)
-    return kernel
+    return kernel_size
 
 
 def _extent(extent: int, count: int) -> int:

@@ -39,7 +39,7 @@ def scale_error(convolution: ScaleConv, *, band: float) -> Bracket:
         ValueError: if there is one scale only, or the band is not positive.
 
     Example:
-        >>> found = scale_error(ScaleConv(1, 1, scales=2, kernel=9, lifting=True), band=0.5)
+        >>> found = scale_error(ScaleConv(1, 1, scales=2, kernel_size=9, lifting=True), band=0.5)
         >>> found.lower <= found.upper
         True
     """
@@ -58,7 +58,7 @@ def near_scale_claim(convolution: ScaleConv, *, band: float = math.pi / 2) -> Cl
         ValueError: if there is one scale only, or the band is not positive.
 
     Example:
-        >>> conv = ScaleConv(1, 1, scales=2, kernel=9, lifting=True)
+        >>> conv = ScaleConv(1, 1, scales=2, kernel_size=9, lifting=True)
         >>> near_scale_claim(conv, band=0.5).kind.name
         'BOUND'
     """

@@ -101,7 +101,7 @@ def check_energy(field: VectorField, z: Tensor) -> None:
     torch.testing.assert_close(field(0.0, z), -gradient, rtol=1e-9, atol=1e-9)
 
 
-def check_bind(field: VectorField, z: Tensor) -> None:
+def check_prepare(field: VectorField, z: Tensor) -> None:
     """Check that a bound field is the field.
 
     Args:
@@ -113,9 +113,9 @@ def check_bind(field: VectorField, z: Tensor) -> None:
 
     Example:
         >>> import torch, darboux as dx
-        >>> check_bind(
+        >>> check_prepare(
         ...     dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU()),
         ...     torch.ones(2, 4),
         ... )
     """
-    torch.testing.assert_close(field.bind()(0.0, z), field(0.0, z), rtol=0, atol=0)
+    torch.testing.assert_close(field.prepare()(0.0, z), field(0.0, z), rtol=0, atol=0)

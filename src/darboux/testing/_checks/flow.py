@@ -29,7 +29,7 @@ def check_trajectory(flow: Flow, z: Tensor) -> None:
     torch.testing.assert_close(states[-1], flow(z), rtol=0, atol=0)
     # A flow computes the bounds of its steps in one batch, which rounds differently.
     rounding = 16 * torch.finfo(z.dtype).eps
-    steps = [step for _, step in flow.chain() if step is not flow]  # none of two-step methods
+    steps = [step for _, step in flow.maps() if step is not flow]  # none of two-step methods
     for k, step in enumerate(steps):
         size = max(1.0, as_float(states[k].abs().max()))
         torch.testing.assert_close(step(states[k]), states[k + 1], rtol=0, atol=rounding * size)
@@ -52,7 +52,7 @@ def check_descent(flow: Flow, z: Tensor) -> None:
         >>> check_descent(flow.double(), torch.ones(1, 4, dtype=torch.float64))
     """
     states = flow.trajectory(z)
-    steps = [(name, step) for name, step in flow.chain() if isinstance(step, Step)]
+    steps = [(name, step) for name, step in flow.maps() if isinstance(step, Step)]
     require(len(steps) > 0, f"{flow.integrator!r} steps pairs of states, which have no energy.")
     for k, (name, step) in enumerate(steps):
         before, after = step.energy(states[k]), step.energy(states[k + 1])
