@@ -37,19 +37,19 @@ help:
 # --- environments: stamps are newer than the recipe once it is installed ---------
 
 $(MADE):
-	@command -v $(PYTHON) >/dev/null || { echo "Expected Python >= 3.10; found no '$(PYTHON)'. Name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Expected Python >= 3.10; got $$($(PYTHON) --version 2>&1). Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Expected Python >= 3.11; found no '$(PYTHON)'. Name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Expected Python >= 3.11; got $$($(PYTHON) --version 2>&1). Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(USER_READY): $(MADE) $(RECIPE)
 	$(call say,environment: PyTorch and what the demo needs (the first time takes minutes))
-	@$(PIP) -e '.[images]'
+	@$(PIP) -e '.[workshop,images]'
 	@touch $@
 
 $(TEST_READY): $(MADE) $(RECIPE)
 	$(call say,environment: PyTorch and what the tests need (the first time takes minutes))
-	@$(PIP) -e '.[images,digits,onnx,docs,bench,dev]'
+	@$(PIP) -e '.[workshop,images,digits,onnx,docs,bench,dev]'
 	@touch $(USER_READY) $@
 
 $(BENCH_READY): $(TEST_READY)

@@ -11,14 +11,19 @@ into claims, and `certify` attacks every claim.
     True
 """
 
+import importlib as _importlib
+from types import ModuleType as _ModuleType
+
 from darboux import (
     activations,
     bijections,
+    certification,
     compose,
     density,
     deploy,
     diagnostics,
     fields,
+    flow,
     gradients,
     integrators,
     linear,
@@ -26,9 +31,9 @@ from darboux import (
     solvers,
     structure,
     symmetry,
+    testing,
 )
-from darboux.certification import Certificate
-from darboux.certification._certify import certify
+from darboux.certification import Certificate, certify
 from darboux.compose import Average, Lifted, Residual
 from darboux.deploy import freeze
 from darboux.flow import ContractiveSteps, Flow, odeint
@@ -51,7 +56,7 @@ from darboux.structure import (
     VolumePreserving,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Average",
@@ -78,12 +83,14 @@ __all__ = [
     "VolumePreserving",
     "activations",
     "bijections",
+    "certification",
     "certify",
     "compose",
     "density",
     "deploy",
     "diagnostics",
     "fields",
+    "flow",
     "freeze",
     "gradients",
     "integrators",
@@ -93,4 +100,19 @@ __all__ = [
     "solvers",
     "structure",
     "symmetry",
+    "testing",
 ]
+
+# Imported when first asked for: they need the extra darboux[workshop].
+_WORKSHOP = ("cli", "data", "training")
+
+
+def __getattr__(name: str) -> _ModuleType:
+    if name in _WORKSHOP:
+        return _importlib.import_module(f"darboux.{name}")
+    msg = f"module 'darboux' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_WORKSHOP, "__version__"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import torch
+from torch import nn
+
 from tests.frozen.lookup import asked, called, has, named
 from tests.frozen.numbers_of import flat, seed, short, summary
-from torch import nn
 
 FIELD_FLAGS = ("autonomous", "separable", "canonical", "divergence_free", "exact_parts")
 INTEGRATOR_FLAGS = ("b_stable", "symplectic", "symmetric", "by_parts", "energy_exact")

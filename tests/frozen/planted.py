@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from tests.frozen.lookup import called, new_name, room, tests_module
 from tests.frozen.numbers_of import seed, without_numbers
 

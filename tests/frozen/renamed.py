@@ -6,25 +6,35 @@ it was. The lines that start with ``# "`` show the form.
 
 # Old room -> new one: a package inside darboux, or the full name of a module elsewhere.
 ROOMS: dict[str, str] = {
-    # "certify": "certification",
-    # "experiments": "reproductions",
+    "certify": "certification",
+    "experiments": "reproductions",
 }
 
 # "room.Old" -> "room.New", or None where it is public no longer; "darboux.Old" for the top level.
 # The room on the left is the old one, that on the right the new one.
 NAMES: dict[str, str | None] = {
-    # "fields.QuadraticEnergy": "fields.SquaredEnergy",
+    "fields.BoundGradientField": "fields.PreparedGradientField",
+    "fields.bind_together": "fields.prepare_together",
+    "structure.DivergenceFreeField": "structure.DivergenceFreeParts",
+    "structure.Nonnegative": "structure.NonnegativeEntries",
+    "structure.chain": "structure.composition",
+    "structure.parts_of": "structure.maps_of",
+    "testing.check_bind": "testing.check_prepare",
     # "testing.tolerance": None,
 }
 
 # The reason of each None above and below, by the same key.
 DROPPED: dict[str, str] = {
+    "scalars": "a function: symmetry.scalars(group, channels), beside Feature",
     # "testing.tolerance": "only the checks use it",
 }
 
 # Old parameter -> new one, everywhere or in one place ("room.Name.old"); None where dropped.
 PARAMETERS: dict[str, str | None] = {
-    # "memory": "memory_mode",
+    "kernel": "kernel_size",
+    "padding": "padding_mode",
+    "symmetry.mackey_matrix.kernel": "kernel",
+    "flow.advance.bound": "prepared",
     # "linear.Conv.dim": "spatial_dims",
 }
 
@@ -35,12 +45,18 @@ SIGNATURES: dict[str, str] = {
 
 # Old public member -> new one, everywhere or in one class ("room.Name.old"); None where dropped.
 METHODS: dict[str, str | None] = {
-    # "step_back": "inverse_step",
+    "bind": "prepare",
+    "chain": "maps",
+    "scalars": None,
+    "linear.Stencil.kernel": "kernel_size",
+    "training.DenoiseConfig.kernel": "kernel_size",
     # "bijections.Bijection.push": None,
 }
 
 # Old class of a structure or a premise -> new one, also where it stands in a sentence.
 STRUCTURES: dict[str, str] = {
+    "DivergenceFreeField": "DivergenceFreeParts",
+    "Nonnegative": "NonnegativeEntries",
     # "LipschitzField": "LipschitzOfField",
 }
 

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import torch
+from torch import nn
+
 from tests.frozen import made
 from tests.frozen.collected import counts
 from tests.frozen.lookup import asked, catalogue, named
 from tests.frozen.measure import measure
 from tests.frozen.planted import faults, refuted
 from tests.frozen.surface import names_of, rooms
-from torch import nn
 
 HERE = Path(__file__).parent
 INTEGRATORS = {

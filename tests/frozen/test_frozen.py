@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+
 from tests.frozen import renamed
 from tests.frozen.collected import counts
 from tests.frozen.lookup import case, member, named, new_name, parameter

@@ -1,50 +1,93 @@
-"""How options are declared: their defaults are shown, but only those given are passed on."""
+"""Options of the commands; those of a training are generated from `DenoiseConfig`."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import Field, fields
 from typing import Annotated, Any, Literal
 
 import typer
 
 from darboux.training._config import DenoiseConfig
 
-DEFAULT = DenoiseConfig()
-
 Effort = Annotated[
     Literal["quick", "normal", "thorough"],
     typer.Option(help="How hard the certificate attacks."),
 ]
 
+_DATA = ("images", "held_out", "sigma", "channels")
+_NETWORK = (
+    *("features", "units", "depth", "shuffle", "kernel_size"),
+    *("threshold", "fraction", "metric"),
+)
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "str | None": str}
+_PHOTOGRAPHS = "scikit-image's photographs"
 
-def setting(name: str, text: str, *, panel: str, flag: str | None = None) -> Any:
-    """Return a typer option for one setting of a run.
 
-    Its value is None where it is not given, so that ``--resume`` may take it from the run
-    folder; the help shows the default of `DenoiseConfig`.
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each setting of a run; the values that are given arrive as `given`.
 
-    Args:
-        name: of the setting.
-        text: what the help says.
-        panel: the heading that it stands under.
-        flag: of the option, if it is not the name.
-
-    Example:
-        >>> setting("depth", "Number of steps.", panel="Network").show_default
-        '8'
+    A setting that is not given is left out, so that ``--resume`` may take it from the run folder.
     """
-    flag = flag or f"--{name.replace('_', '-')}"
-    if isinstance(getattr(DEFAULT, name), bool):
-        flag = f"{flag}/--no-{name}"
-    return typer.Option(flag, help=text, show_default=_shown(name), rich_help_panel=panel)
+    signature = inspect.signature(command, eval_str=True)
+    own = [item for item in signature.parameters.values() if item.name != "given"]
+    settings = {setting.name: _option(setting) for setting in fields(DenoiseConfig)}
+
+    @functools.wraps(command)
+    def wrapped(**values: Any) -> None:
+        given = {name: values.pop(name) for name in settings}
+        known = {name: value for name, value in given.items() if value is not None}
+        if "sigma" in known:
+            known["sigma"] /= 255
+        command(**values, given=known)
+
+    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*own, *settings.values()]
+    )
+    return wrapped
 
 
-def _shown(name: str) -> str:
-    """Return the default of a setting as the help shows it."""
-    value = getattr(DEFAULT, name)
-    if value is None:
-        return "scikit-image's photographs"
-    if isinstance(value, bool):
-        return name if value else f"no-{name}"
+def _option(setting: Field[Any]) -> inspect.Parameter:
+    """Return the option of one setting."""
+    flag = f"--{setting.name.replace('_', '-')}"
+    if setting.type == "bool":
+        flag = f"{flag}/--no-{setting.name}"
+    option = typer.Option(
+        flag,
+        help=_help(setting.name),
+        show_default=_shown(setting),
+        rich_help_panel=_panel(setting.name),
+    )
+    annotation = Annotated[_TYPES[str(setting.type)] | None, option]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(setting.name, kind, default=None, annotation=annotation)
+
+
+def _help(name: str) -> str:
+    """Return what the docstring of `DenoiseConfig` says of a setting."""
     if name == "sigma":
-        return f"{255 * value:g}"
-    return str(value)
+        return "Standard deviation of the noise, on the scale 0 ... 255."
+    found = re.search(
+        rf"^ +{name}: (.*(?:\n {{12}}.*)*)", DenoiseConfig.__doc__ or "", re.MULTILINE
+    )
+    text = " ".join(found[1].split()) if found else ""
+    return text[:1].upper() + text[1:]
+
+
+def _panel(name: str) -> str:
+    """Return the heading that a setting stands under."""
+    if name in _DATA:
+        return "Images and noise"
+    return "Network" if name in _NETWORK else "Training"
+
+
+def _shown(setting: Field[Any]) -> str:
+    """Return the default of a setting as the help shows it."""
+    if setting.default is None:
+        return _PHOTOGRAPHS
+    if isinstance(setting.default, bool):
+        return setting.name if setting.default else f"no-{setting.name}"
+    return f"{255 * setting.default:g}" if setting.name == "sigma" else str(setting.default)

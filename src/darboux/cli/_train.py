@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import torch
 import typer
 
-import darboux.cli._settings as settings
 from darboux.cli._errors import REFUTED, one_line_errors
-from darboux.cli._options import DEFAULT, Effort
+from darboux.cli._options import Effort, with_settings
 from darboux.cli._progress import ProgressBar
 from darboux.training._config import DenoiseConfig
 from darboux.training._run import train_denoiser
@@ -19,6 +18,7 @@ from darboux.training._run_folder import RunFolder
 from darboux.training._trainer import make_accelerator
 
 
+@with_settings
 @one_line_errors
 def train_denoise(
     *,
@@ -32,27 +32,7 @@ def train_denoise(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's choice")
     ] = None,
-    images: settings.Images = None,
-    held_out: settings.HeldOut = None,
-    sigma: settings.Sigma = None,
-    channels: settings.Channels = None,
-    steps: settings.Steps = None,
-    batch: settings.Batch = None,
-    patch: settings.Patch = None,
-    lr: settings.Rate = None,
-    twin_lr: settings.TwinRate = None,
-    loss: settings.Loss = None,
-    seed: settings.Seed = None,
-    eval_every: settings.EvalEvery = None,
-    twin: settings.Twin = None,
-    features: settings.Features = None,
-    units: settings.Units = None,
-    depth: settings.Depth = None,
-    shuffle: settings.Shuffle = None,
-    kernel_size: settings.KernelSize = None,
-    threshold: settings.Threshold = None,
-    fraction: settings.Fraction = None,
-    metric: settings.Metric = None,
+    given: dict[str, Any],
 ) -> None:
     """Train a denoiser that is nonexpansive by construction, judge it and certify it.
 
@@ -69,30 +49,7 @@ def train_denoise(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    given = {
-        "images": None if images is None else str(images),
-        "held_out": None if held_out is None else str(held_out),
-        "sigma": None if sigma is None else sigma / 255,
-        "channels": channels,
-        "steps": steps,
-        "batch": batch,
-        "patch": patch,
-        "lr": lr,
-        "twin_lr": twin_lr,
-        "loss": loss,
-        "seed": seed,
-        "eval_every": eval_every,
-        "twin": twin,
-        "features": features,
-        "units": units,
-        "depth": depth,
-        "shuffle": shuffle,
-        "kernel_size": kernel_size,
-        "threshold": threshold,
-        "fraction": fraction,
-        "metric": metric,
-    }
-    config = _config(out, {k: v for k, v in given.items() if v is not None}, resume=resume)
+    config = _config(out, given, resume=resume)
     metrics = _train(config, out, resume=resume, effort=effort)
     if metrics and not metrics["certificate_holds"]:
         raise typer.Exit(REFUTED)
@@ -102,7 +59,7 @@ def _config(out: Path, given: dict[str, Any], *, resume: bool) -> DenoiseConfig:
     """Return the settings: those given, on top of the run's own where it is continued."""
     folder = RunFolder(out)
     begun = resume and folder.config.is_file()
-    return replace(folder.load_config() if begun else DEFAULT, **given)
+    return replace(folder.load_config() if begun else DenoiseConfig(), **given)
 
 
 def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> dict[str, Any]:

@@ -4,6 +4,10 @@
 one's own. A run is a folder that holds no pickle: tensors are safetensors, the rest is JSON.
 """
 
+from darboux._workshop import require
+
+require("darboux.training", "PIL", "accelerate", "matplotlib")
+
 from darboux.training._baseline import total_variation, tune_total_variation
 from darboux.training._certificates import certify_denoiser, photograph_example
 from darboux.training._checkpoint import load_tensors, save_tensors

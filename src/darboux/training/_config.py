@@ -31,8 +31,8 @@ class DenoiseConfig:
         seed: of the initial weights, the patches and the noise.
         eval_every: steps between evaluations on the held-out images; each writes a checkpoint.
         twin: whether the unconstrained twin is trained as well.
-        images: folder of training images; None for scikit-image's photographs.
-        held_out: folder of held-out images; None for scikit-image's photographs.
+        images: folder of training images, instead of scikit-image's photographs.
+        held_out: folder of held-out images, instead of scikit-image's photographs.
         channels: 1 for grey, 3 for colour.
         features: channels of the feature space.
         units: channels inside each gradient step.
@@ -111,6 +111,7 @@ class DenoiseConfig:
             ValueError: if keys are unknown or missing.
         """
         names = {"task", *(item.name for item in fields(DenoiseConfig))}
+        values = {_RENAMED.get(name, name): value for name, value in values.items()}
         if values.get("task") != _TASK:
             raise ValueError(f"Expected the config of a denoising run; got another in {where}.")
         if unknown := sorted(set(values) - names):
@@ -149,6 +150,8 @@ class DenoiseConfig:
         mine, theirs = asdict(self), asdict(other)
         return [f"{k}: {mine[k]!r}, not {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
 
+
+_RENAMED = {"kernel": "kernel_size"}  # names of version 0.1
 
 _COUNTS = (
     "steps",
