@@ -1,5 +1,6 @@
 # make demo    train the denoiser and its unconstrained twin, certify it, write runs/demo/
 # make test    everything that CI runs
+# make test-fast   while working: ruff, and one case of every test of the library
 # make bench   the benchmarks
 # make bench-escnn   equivariant layers against escnn, in an environment of its own
 # make docs    the documentation, into site/
@@ -16,6 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
+LIBRARY := activations bijections certification compose density deploy diagnostics fields flow integrators linear models solvers structure symmetry
 # Two workers with one thread each fill two cores; more threads only fight.
 WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -30,7 +32,7 @@ RECIPE := pyproject.toml constraints.txt
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo test bench bench-escnn docs clean lint types doctests tests site wheel
+.PHONY: help demo test test-fast bench bench-escnn docs clean lint types doctests tests site wheel
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -88,19 +90,26 @@ types: $(TEST_READY)
 
 doctests: $(TEST_READY)
 	$(call say,doctests: the examples of the package)
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --doctest-modules src/darboux
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --doctest-modules src/darboux reproductions
 
 tests: $(TEST_READY)
 	$(call say,tests)
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/conventions/test_wheel.py
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore tests/conventions/test_wheel.py --ignore tests/conventions/test_site.py
 
 site: $(TEST_READY)
 	$(call say,documentation: mkdocs build --strict)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q tests/conventions/test_site.py
 
 wheel: $(TEST_READY)
 	$(call say,wheel: built and inspected and imported on its own)
 	@$(ONE_THREAD) $(BIN)/python -m pytest -q tests/conventions/test_wheel.py
+
+# --- while working ---------------------------------------------------------------------
+
+test-fast: $(TEST_READY)
+	@$(BIN)/ruff check .
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --fast $(addprefix tests/,$(LIBRARY))
 
 # --- the rest ----------------------------------------------------------------------------
 
@@ -117,4 +126,4 @@ docs: site
 
 clean:
 	@rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .benchmarks
-	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find src reproductions tests -name __pycache__ -type d -prune -exec rm -rf {} +

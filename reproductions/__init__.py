@@ -1,4 +1,4 @@
-"""The paper's pictures and numbers: one file per experiment, run by ``darboux reproduce``.
+"""The paper's pictures and numbers: one folder a topic, run by ``python -m reproductions``.
 
 An experiment is a function ``run(out, *, quick, seed)`` that writes its figures and returns a
 `Result`: numbers, and statements of the paper beside what was measured; one that reads a folder
@@ -19,10 +19,9 @@ from reproductions import (
     stability,
     volume_segmentation,
 )
-from reproductions.common.refuted import RefutedError
-from reproductions.common.result import Result, Statement
-from reproductions.common.run import reproduce
-from reproductions.common.table import EXPERIMENTS, Experiment, experiment_named
+from reproductions.common.result import RefutedError, Result, Statement
+from reproductions.run import reproduce
+from reproductions.table import EXPERIMENTS, Experiment, experiment_named
 
 __all__ = [
     "EXPERIMENTS",

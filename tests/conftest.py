@@ -10,6 +10,7 @@ import torch
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    parser.addoption("--fast", action="store_true", help="only the first case of every test")
     parser.addoption("--device", default="cpu", help="where tensors live: cpu, cuda, ...")
 
 
@@ -18,6 +19,11 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--fast"):
+        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        kept = {id(item) for item in first.values()}
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
+        items[:] = [item for item in items if id(item) in kept]
     if config.getoption("--slow"):
         return
     skip = pytest.mark.skip(reason="slow: runs with --slow")

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
-from darboux.symmetry._approximate.largest import Bracket
+from darboux.symmetry import Bracket
 from reproductions.approximate_equivariance.kernels import GROUPS, Kernel
 from reproductions.approximate_equivariance.networks import network, network_error
 from reproductions.approximate_equivariance.pictures import Curve, draw_convolutions, draw_networks
@@ -30,15 +30,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Measure the equivariance error of kernels and small networks over the angle.
 
     Source: section 5.3.3.
-
-    Args:
-        out: a folder that exists.
-        quick: fewer angles and sizes.
-        seed: of the random weights.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Measure the equivariance error of kernels and small networks over the angle.'
     """
     curves = _curves(seed, kernels=(3,) if quick else _KERNELS, step=45 if quick else 15)
     bands = _bands(seed, kernels=(3,) if quick else _KERNELS, bands=_BANDS[:3] if quick else _BANDS)

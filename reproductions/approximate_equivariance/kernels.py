@@ -9,13 +9,18 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from darboux.symmetry._approximate.equivariance_error import equivariance_error
-from darboux.symmetry._approximate.largest import Bracket
-from darboux.symmetry._approximate.symbols import stencil_of, symbol_sum
-from darboux.symmetry._approximate.worst_error import worst_equivariance_error
-from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import SO2, Cyclic, Element, Group
-from darboux.symmetry._layers.equivariant_conv import EquivariantConv
+from darboux.symmetry import (
+    SO2,
+    Bracket,
+    Cyclic,
+    Element,
+    EquivariantConv,
+    ExponentialSum,
+    Feature,
+    Group,
+    equivariance_error,
+    worst_equivariance_error,
+)
 
 GROUPS: dict[str, Group] = {"C4": Cyclic(4), "C8": Cyclic(8), "C16": Cyclic(16), "SO(2)": SO2()}
 
@@ -26,20 +31,11 @@ class Kernel:
 
     The features are one regular field of C_N, or frequencies 0, 1 and 2 of SO(2). Errors are
     relative to the norm of the convolution on the same functions.
-
-    Args:
-        name: of the group, among `GROUPS`.
-        size: taps per axis.
-        seed: of the weights.
-
-    Example:
-        >>> Kernel("C8", 3).error(2, band=1.0).upper < 1e-12  # a quarter turn
-        True
     """
 
-    name: str
-    size: int
-    seed: int = 0
+    name: str  # of the group, among `GROUPS`
+    size: int  # taps per axis
+    seed: int = 0  # of the weights
 
     def feature(self) -> Feature:
         """Return the type of the features."""
@@ -86,24 +82,32 @@ class Kernel:
 
 
 @lru_cache(maxsize=64)
-def _conv(kernel_size: Kernel) -> EquivariantConv:
+def _conv(kernel: Kernel) -> EquivariantConv:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(kernel_size.seed)
-        feature = kernel_size.feature()
-        return EquivariantConv(feature, feature, kernel_size=kernel_size.size, dim=2).double()
+        torch.manual_seed(kernel.seed)
+        feature = kernel.feature()
+        return EquivariantConv(feature, feature, kernel_size=kernel.size, dim=2).double()
 
 
 @lru_cache(maxsize=256)
-def _gain(kernel_size: Kernel, band: float) -> float:
-    return symbol_sum(stencil_of(_conv(kernel_size))).supremum(band=band).lower
+def _gain(kernel: Kernel, band: float) -> float:
+    weight = _conv(kernel).stencil().weight.detach()
+    symbol = ExponentialSum(_window(kernel.size), weight.flatten(2).movedim(2, 0))
+    return symbol.supremum(band=band).lower
 
 
 def _centre(conv: EquivariantConv, xi: Tensor, v: Tensor) -> Tensor:
     """Return what the convolution makes of v e^{iξ·p} at p = 0."""
-    half = conv.kernel_size[0] // 2
-    axis = torch.arange(-half, half + 1, dtype=torch.float64)
-    wave = torch.exp(1j * (xi @ torch.cartesian_prod(axis, axis).T))
-    image = (v[:, :, None] * wave[:, None]).unflatten(2, (2 * half + 1,) * 2)
+    size = conv.kernel_size[0]
+    wave = torch.exp(1j * (xi @ _window(size).T))
+    image = (v[:, :, None] * wave[:, None]).unflatten(2, (size, size))
+    half = size // 2
     with torch.no_grad():
         real, imaginary = (conv(part)[:, :, half, half] for part in (image.real, image.imag))
     return torch.complex(real, imaginary)
+
+
+def _window(size: int) -> Tensor:
+    """Return the places of the taps, 0 in the middle, (size², 2), float64."""
+    axis = torch.arange(size, dtype=torch.float64) - size // 2
+    return torch.cartesian_prod(axis, axis)

@@ -8,12 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from darboux.activations import ReLU
-from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import SO2
-from darboux.symmetry._groups.planar import turn
-from darboux.symmetry._layers.equivariant_conv import EquivariantConv
-from darboux.symmetry._nonlinear.norm import NormActivation
-from darboux.symmetry._nonlinear.pointwise import Pointwise
+from darboux.symmetry import SO2, EquivariantConv, Feature, NormActivation, Pointwise
 from reproductions.approximate_equivariance.kernels import GROUPS
 
 _LAYERS = 3
@@ -26,15 +21,6 @@ def network(name: str, *, kernel_size: int, seed: int = 0) -> nn.Sequential:
     """Return scalars -> fields -> fields -> scalars, with nonlinearities between.
 
     Regular fields of C_N take ReLU; frequencies 0, 1 and 2 of SO(2) take `NormActivation`.
-
-    Args:
-        name: of the group, among `GROUPS`.
-        kernel_size: taps per axis.
-        seed: of the weights.
-
-    Example:
-        >>> network("C8", kernel=3)(torch.ones(1, 1, 7, 7, dtype=torch.float64)).shape
-        torch.Size([1, 1, 7, 7])
     """
     group = GROUPS[name]
     scalar = Feature(group, ["trivial"])
@@ -60,22 +46,10 @@ def network_error(net: nn.Module, angle: float, *, width: float, kernel_size: in
     f is a sum of Gaussians of one width, so that it is known at rotated pixels. N commutes with
     translations: its value at any point of the plane is the value at the centre pixel if f
     is shifted. So nothing is interpolated.
-
-    Args:
-        net: N, scalars to scalars.
-        angle: of the rotation R, in radians.
-        width: of the Gaussians in pixels; frequencies beyond 2/width are below e⁻².
-        kernel_size: taps per axis of each of its layers.
-
-    Example:
-        >>> import math
-        >>> net = network("C8", kernel=3)
-        >>> network_error(net, math.pi / 2, width=2.0, kernel=3) < 1e-12
-        True
     """
     generator = torch.Generator().manual_seed(5)
     points = _SPREAD * torch.randn(_POINTS, 2, generator=generator, dtype=torch.float64)
-    rotation = turn(angle)
+    rotation = SO2().action(angle)
     turned = _values(net, points, rotation, width, kernel_size)
     plain = _values(net, points @ rotation, torch.eye(2, dtype=torch.float64), width, kernel_size)
     return float((turned - plain).norm() / plain.norm())

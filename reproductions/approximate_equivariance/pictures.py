@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from darboux.symmetry._approximate.largest import Bracket
-from reproductions.common.figures import canvas, label, save
+from darboux.symmetry import Bracket
+from reproductions.common.figures import canvas, label, legend_beside, save
 
 Curve = dict[float, tuple[Bracket, float]]  # over the angle in degrees: bounds, measured
 
@@ -22,18 +22,7 @@ def draw_convolutions(
     groups: dict[str, dict[int, Bracket]],
     path: Path,
 ) -> Path:
-    """Draw the errors of single convolutions, and return the path.
-
-    Args:
-        curves: over the angle, by kernel size.
-        bands: at the worst angle over the band, by kernel size.
-        groups: over the kernel size, by group.
-        path: the file.
-
-    Example:
-        >>> draw_convolutions.__doc__.splitlines()[0]
-        'Draw the errors of single convolutions, and return the path.'
-    """
+    """Draw the errors of single convolutions, and return the path."""
     figure, rows = canvas(1, 3, side=(4.3, 3.3))
     angle, band, size = rows[0]
     for (name, curve), colour in zip(curves.items(), _COLOURS, strict=False):
@@ -54,17 +43,7 @@ def draw_convolutions(
 def draw_networks(
     networks: dict[str, dict[float, float]], widths: dict[str, dict[float, float]], path: Path
 ) -> Path:
-    """Draw the errors of networks, and return the path.
-
-    Args:
-        networks: over the angle, by group.
-        widths: over the width of the Gaussians, by network.
-        path: the file.
-
-    Example:
-        >>> draw_networks.__doc__.splitlines()[0]
-        'Draw the errors of networks, and return the path.'
-    """
+    """Draw the errors of networks, and return the path."""
     figure, rows = canvas(1, 3, side=(4.3, 3.3))
     _draw_networks(list(rows[0]), networks, widths)
     return _finished(figure, rows, path)
@@ -73,8 +52,7 @@ def draw_networks(
 def _finished(figure: Figure, rows: np.ndarray, path: Path) -> Path:
     for axes in rows.flat:
         if axes.has_data():
-            # beside the picture, where it hides no curve
-            axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+            legend_beside(axes, size=7)
     return save(figure, path)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-from darboux.training._files import write_bytes
+from torch import Tensor
 
 _DOTS = 130  # per inch
 
@@ -18,14 +16,7 @@ _DOTS = 130  # per inch
 def canvas(rows: int, columns: int, *, side: tuple[float, float]) -> tuple[Figure, np.ndarray]:
     """Return a figure, without pyplot's global state, and its axes, (rows, columns).
 
-    Args:
-        rows: of axes.
-        columns: of axes.
-        side: width and height of each of the axes in inches.
-
-    Example:
-        >>> canvas(2, 3, side=(2.0, 2.0))[1].shape
-        (2, 3)
+    The sides of each of the axes are in inches.
     """
     size = (columns * side[0], rows * side[1])
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
@@ -37,57 +28,36 @@ def canvas(rows: int, columns: int, *, side: tuple[float, float]) -> tuple[Figur
 
 
 def label(axes: Axes, title: str, x: str, y: str) -> None:
-    """Name a picture and its axes.
-
-    Args:
-        axes: the picture.
-        title: above it.
-        x: what runs to the right.
-        y: what runs upwards.
-
-    Example:
-        >>> axes = canvas(1, 1, side=(2.0, 2.0))[1][0, 0]
-        >>> label(axes, "energy", "t", "H")
-        >>> axes.get_title(), axes.get_xlabel()
-        ('energy', 't')
-    """
+    """Name a picture and its axes."""
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
 
 
+def side_label(axes: Axes, text: str, *, size: int = 9) -> None:
+    """Name a row of images, to the left of the first one."""
+    axes.set_ylabel(text, fontsize=size, rotation=0, ha="right", va="center")
+
+
+def grey(axes: Axes, image: Tensor, *, low: float = 0.0, high: float = 1.0) -> None:
+    """Show an image (1, H, W) without ticks, black at `low` and white at `high`."""
+    axes.imshow(image[0].numpy(), cmap="gray", vmin=low, vmax=high)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
 def legend(figure: Figure, axes: Axes) -> None:
-    """Explain the curves of a picture, to the right of the whole figure.
-
-    Args:
-        figure: with the picture in it.
-        axes: the picture, whose curves have labels.
-
-    Example:
-        >>> figure, axes = canvas(1, 2, side=(2.0, 2.0))
-        >>> _ = axes[0, 0].plot([0.0, 1.0], label="energy")
-        >>> legend(figure, axes[0, 0])
-        >>> [text.get_text() for text in figure.legends[0].get_texts()]
-        ['energy']
-    """
+    """Explain the curves of a picture, to the right of the whole figure."""
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8)
 
 
+def legend_beside(axes: Axes, *, size: int = 8) -> None:
+    """Explain the curves of a picture to the right of it, where the legend hides none."""
+    axes.legend(frameon=False, fontsize=size, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as a PNG file, and return its path.
-
-    Args:
-        figure: what was drawn.
-        path: the file.
-
-    Example:
-        >>> import tempfile
-        >>> figure, _ = canvas(1, 1, side=(2.0, 2.0))
-        >>> save(figure, Path(tempfile.mkdtemp()) / "empty.png").stat().st_size > 0
-        True
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DOTS)
-    write_bytes(path, buffer.getvalue())
+    """Write a figure as a PNG file, and return its path."""
+    figure.savefig(path, format="png", dpi=_DOTS)
     return path

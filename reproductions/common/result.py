@@ -7,58 +7,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reproductions.common.refuted import RefutedError
+
+class RefutedError(RuntimeError):
+    """A statement was measured and does not hold."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence that an experiment puts to the test, and what was measured.
+    """A sentence that an experiment puts to the test, and what was measured."""
 
-    Args:
-        text: what is said to hold.
-        measured: what was found, in words and numbers.
-        holds: whether it does hold.
-
-    Example:
-        >>> Statement("the norm is at least 1", "1.3", holds=True).holds
-        True
-    """
-
-    text: str
-    measured: str
+    text: str  # what is said to hold
+    measured: str  # what was found, in words and numbers
     holds: bool = field(kw_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The outcome of an experiment.
+    """The outcome of an experiment."""
 
-    Args:
-        title: of the report.
-        lead: what is shown, in a sentence or two.
-        numbers: what was measured, by name.
-        statements: what the paper says, beside what was measured.
-        figures: the picture files that were written, each with its caption.
+    title: str  # of the report
+    lead: str  # what is shown, in a sentence or two
+    numbers: Mapping[str, float]  # what was measured, by name
+    statements: Sequence[Statement]  # what the paper says, beside what was measured
+    figures: Mapping[Path, str]  # the picture files that were written, each with its caption
 
-    Example:
-        >>> found = Statement("1 + 1 = 2", "2", holds=True)
-        >>> result = Result(
-        ...     title="Sums", lead="One sum.", numbers={"sum": 2}, statements=[found], figures={}
-        ... )
-        >>> result.holds, result.files
-        (True, ())
-    """
-
-    title: str
-    lead: str
-    numbers: Mapping[str, float]
-    statements: Sequence[Statement]
-    figures: Mapping[Path, str]
+    @property
+    def refuted(self) -> list[Statement]:
+        """The statements that do not hold."""
+        return [statement for statement in self.statements if not statement.holds]
 
     @property
     def holds(self) -> bool:
         """Whether every statement holds."""
-        return all(statement.holds for statement in self.statements)
+        return not self.refuted
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -70,13 +51,8 @@ class Result:
         return replace(self, figures={folder / p.name: text for p, text in self.figures.items()})
 
     def require(self) -> None:
-        """Do nothing if every statement holds.
-
-        Raises:
-            RefutedError: naming those that do not.
-        """
-        failed = [statement for statement in self.statements if not statement.holds]
-        if failed:
+        """Raise `RefutedError`, naming the statements that do not hold, if there are any."""
+        if failed := self.refuted:
             head = f"{self.title}: {len(failed)} of {len(self.statements)} statements refuted."
             raise RefutedError("\n".join([head, *(f"  {s.text}: {s.measured}" for s in failed)]))
 

@@ -39,15 +39,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train, prolong, train on, and measure ‖∂z_K/∂z_k‖ for every k.
 
     Source: section 2.1.2; Haber and Ruthotto 2017; Chang et al. 2018.
-
-    Args:
-        out: a folder that exists.
-        quick: 64 layers instead of 1000.
-        seed: of the initial weights.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Train, prolong, train on, and measure ‖∂z_K/∂z_k‖ for every k.'
     """
     size = _QUICK if quick else _FULL
     with torch.random.fork_rng(devices=[]):
@@ -110,16 +101,7 @@ def _norms(found: Sensitivity, others: Mapping[str, Sensitivity]) -> dict[str, f
 
 
 def plain_layers(layers: int, *, name: str) -> list[nn.Module]:
-    """Return the layers z' = tanh(Wz + b) of a plain network, in float64.
-
-    Args:
-        layers: K.
-        name: which initial weights, "nn.Linear's weights" or "Glorot's weights".
-
-    Example:
-        >>> len(plain_layers(3, name="Glorot's weights"))
-        3
-    """
+    """Return the layers z' = tanh(Wz + b) of a plain network, in float64."""
     found: list[nn.Module] = []
     for _ in range(layers):
         linear = nn.Linear(FEATURES, FEATURES)

@@ -11,19 +11,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Labelled:
-    """Points and their classes.
+    """Points and their classes."""
 
-    Args:
-        points: (batch, 2), float64.
-        classes: (batch,), 0.0 or 1.0.
-
-    Example:
-        >>> Labelled(torch.zeros(1, 2), torch.zeros(1)).points.shape
-        torch.Size([1, 2])
-    """
-
-    points: Tensor
-    classes: Tensor
+    points: Tensor  # (batch, 2), float64
+    classes: Tensor  # (batch,), 0.0 or 1.0
 
     def lifted(self, features: int) -> Tensor:
         """Return the points with zero channels appended, (batch, features)."""
@@ -37,14 +28,6 @@ def swiss_roll(*, count: int = 513) -> tuple[Labelled, Labelled]:
     The spirals r = s and r = s + 1/5, s in [0, 1], both turn twice, by φ = 4πs.
 
     Source: Haber and Ruthotto 2017.
-
-    Args:
-        count: points on each spiral, >= 2.
-
-    Example:
-        >>> train, test = swiss_roll(count=5)
-        >>> len(train.points), len(test.points)
-        (6, 4)
     """
     s = torch.linspace(0, 1, count, dtype=torch.float64)
     direction = torch.stack([(4 * math.pi * s).cos(), (4 * math.pi * s).sin()], dim=1)

@@ -28,16 +28,6 @@ class HamiltonianNetwork(nn.Module):
     Shapes: x is (batch, features), features even; the scores are (batch,).
 
     Source: section 2.1.2; Chang et al. 2018.
-
-    Args:
-        fields: one Hamiltonian field per layer.
-        readout: features -> 1.
-        horizon: T.
-
-    Example:
-        >>> network = HamiltonianNetwork.new(4, features=4, units=3, horizon=1.0)
-        >>> network(torch.zeros(5, 4, dtype=torch.float64)).shape
-        torch.Size([5])
     """
 
     def __init__(
@@ -72,34 +62,12 @@ class HamiltonianNetwork(nn.Module):
 
 
 def loss_of(network: Callable[[Tensor], Tensor], data: Labelled, features: int) -> Tensor:
-    """Return the mean logistic loss, ().
-
-    Args:
-        network: (batch, features) -> scores (batch,).
-        data: points and classes.
-        features: of the network.
-
-    Example:
-        >>> data = Labelled(torch.zeros(1, 2), torch.zeros(1))
-        >>> loss_of(lambda x: x[:, 0], data, 4)
-        tensor(0.6931)
-    """
+    """Return the mean logistic loss, ()."""
     return binary_cross_entropy_with_logits(network(data.lifted(features)), data.classes)
 
 
 def accuracy_of(network: Callable[[Tensor], Tensor], data: Labelled, features: int) -> float:
-    """Return the share of points whose score has the right sign.
-
-    Args:
-        network: (batch, features) -> scores (batch,).
-        data: points and classes.
-        features: of the network.
-
-    Example:
-        >>> data = Labelled(torch.ones(1, 2), torch.ones(1))
-        >>> accuracy_of(lambda x: x[:, 0], data, 4)
-        1.0
-    """
+    """Return the share of points whose score has the right sign."""
     with torch.no_grad():
         scores = network(data.lifted(features))
     return float(((scores > 0) == (data.classes > 0.5)).double().mean())
@@ -108,22 +76,7 @@ def accuracy_of(network: Callable[[Tensor], Tensor], data: Labelled, features: i
 def train(
     network: nn.Module, data: Labelled, features: int, *, steps: int, rate: float
 ) -> list[float]:
-    """Train on all points at once with Adam, the rate rising and falling, and return the losses.
-
-    Args:
-        network: changed in place.
-        data: points and classes.
-        features: of the network.
-        steps: of the optimiser.
-        rate: the highest learning rate.
-
-    Example:
-        >>> network = HamiltonianNetwork.new(2, features=4, units=3, horizon=1.0)
-        >>> data = Labelled(torch.ones(1, 2).double(), torch.ones(1).double())
-        >>> losses = train(network, data, 4, steps=5, rate=0.1)
-        >>> losses[-1] < losses[0]
-        True
-    """
+    """Train on all points at once with Adam, the rate rising and falling, and return the losses."""
     optimiser = torch.optim.Adam(network.parameters(), lr=rate, foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     losses = []

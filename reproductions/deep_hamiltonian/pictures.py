@@ -21,17 +21,7 @@ _GRID = 121
 
 
 def draw_sensitivity(found: Sensitivity, others: Mapping[str, Sensitivity], path: Path) -> Path:
-    """Draw ‖∂z_K/∂z_k‖ over k, alone and beside plain networks.
-
-    Args:
-        found: of the Hamiltonian network.
-        others: of plain networks, by name.
-        path: the PNG file.
-
-    Example:
-        >>> draw_sensitivity.__doc__.splitlines()[0]
-        'Draw ‖∂z_K/∂z_k‖ over k, alone and beside plain networks.'
-    """
+    """Draw ‖∂z_K/∂z_k‖ over k, alone and beside plain networks."""
     figure, ((left, right),) = canvas(1, 2, side=(5.4, 3.9))
     norms = 10**found.log_norms
     left.plot(norms, color=_COLOURS[0], linewidth=0.9, alpha=0.7)
@@ -59,19 +49,7 @@ def draw_classes(
     more: Sequence[float],
     path: Path,
 ) -> Path:
-    """Draw the learned classes in the plane, and the training loss.
-
-    Args:
-        network: the classifier.
-        data: points that are drawn.
-        losses: of the first training.
-        more: of the second.
-        path: the PNG file.
-
-    Example:
-        >>> draw_classes.__doc__.splitlines()[0]
-        'Draw the learned classes in the plane, and the training loss.'
-    """
+    """Draw the learned classes in the plane, and the training loss."""
     figure, ((left, right),) = canvas(1, 2, side=(4.8, 4.2))
     _regions(left, network)
     for k, colour in enumerate(_COLOURS):

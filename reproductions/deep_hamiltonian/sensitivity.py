@@ -16,21 +16,11 @@ class Sensitivity:
 
     Products of many matrices leave the range of floating point: they are kept with norm 1
     and the logarithm of their size.
-
-    Args:
-        log_norms: log₁₀ ‖∂z_K/∂z_k‖₂, (K+1, batch), in float64.
-        whole: ∂z_K/∂z_0 divided by 10^log_size, (batch, features, features).
-        log_size: (batch,).
-
-    Example:
-        >>> layers = [nn.Linear(2, 2, bias=False) for _ in range(3)]
-        >>> sensitivity(layers, torch.ones(5, 2)).log_norms.shape
-        torch.Size([4, 5])
     """
 
-    log_norms: Tensor
-    whole: Tensor
-    log_size: Tensor
+    log_norms: Tensor  # log₁₀ ‖∂z_K/∂z_k‖₂, (K+1, batch), in float64
+    whole: Tensor  # ∂z_K/∂z_0 divided by 10^log_size, (batch, features, features)
+    log_size: Tensor  # (batch,)
 
     def symplectic_defect(self) -> float:
         """Return max |DᵀJD - J| / ‖D‖² of D = ∂z_K/∂z_0."""
@@ -44,10 +34,6 @@ class Sensitivity:
 
 def sensitivity(layers: Sequence[nn.Module], z: Tensor) -> Sensitivity:
     """Return the Jacobians of the features behind the last layer in those before each.
-
-    Args:
-        layers: maps (batch, features) -> (batch, features) that treat samples one by one.
-        z: features before the first layer.
 
     Example:
         >>> layer = nn.Linear(1, 1, bias=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 from darboux.data import DIGIT_LEVELS, digits
 from darboux.density import NormalizingFlow, dequantize, quantize
 from reproductions.common.result import Result
+from reproductions.common.sizes import parameter_count
 from reproductions.digits_density.measures import (
     Bits,
     bits_of,
@@ -58,18 +59,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train a flow of the digits, and measure bits per dimension beside simple densities.
 
     Source: section 4.2.3; Alpaydin and Kaynak 1998 for the digits.
-
-    Args:
-        out: a folder that exists.
-        quick: a smaller flow, a shorter training, and weaker demands.
-        seed: of the weights, the dequantisation and the samples.
-
-    Raises:
-        ModuleNotFoundError: if scikit-learn is not installed.
-
-    Example:
-        >>> run.__doc__.splitlines()[0][:28]
-        'Train a flow of the digits, '
     """
     size = _QUICK if quick else _FULL
     training, validation, test = digits("training"), digits("validation"), digits("test")
@@ -146,6 +135,6 @@ def _numbers(own: Bits, fit: Bits, found: Learned) -> dict[str, float]:
         "bits per dimension, validation images": min(found.validation),
         "steps": len(found.validation) * found.steps,
         "steps that were chosen": found.best,
-        "parameters": sum(p.numel() for p in found.flow.parameters()),
+        "parameters": parameter_count(found.flow),
         "processor seconds of training": found.seconds,
     }

@@ -18,39 +18,16 @@ _DRAWS = 10  # dequantisations of the images
 
 @dataclass(frozen=True)
 class Bits:
-    """Bits per dimension of images.
+    """Bits per dimension of images."""
 
-    Args:
-        mean: over images and dequantisations.
-        images_error: the standard error of the mean that the choice of images makes.
-        draws_error: the standard error that dequantisation makes.
-        bound: with the mean over the dequantisations inside the logarithm, a tighter bound.
-
-    Example:
-        >>> Bits(mean=2.0, images_error=0.01, draws_error=0.001, bound=1.9).bound
-        1.9
-    """
-
-    mean: float
-    images_error: float
-    draws_error: float
-    bound: float
+    mean: float  # over images and dequantisations
+    images_error: float  # the standard error of the mean that the choice of images makes
+    draws_error: float  # the standard error that dequantisation makes
+    bound: float  # with the mean over the dequantisations inside the logarithm, a tighter bound
 
 
 def bits_of(flow: NormalizingFlow, images: Tensor) -> Bits:
-    """Return the bits per dimension of a flow, over several dequantisations of each image.
-
-    Args:
-        flow: of images in [0, 1].
-        images: levels, (images, 1, 8, 8).
-
-    Example:
-        >>> from darboux.density import LogitTransform, StandardNormal
-        >>> flow = NormalizingFlow(LogitTransform(), StandardNormal(1, 8, 8))
-        >>> found = bits_of(flow, torch.randint(17, (5, 1, 8, 8)))
-        >>> found.bound < found.mean
-        True
-    """
+    """Return the bits per dimension of a flow, over several dequantisations of each image."""
     with torch.no_grad():
         logs = torch.stack(
             [flow.log_prob(dequantize(images, DIGIT_LEVELS)).double() for _ in range(_DRAWS)]
@@ -68,10 +45,6 @@ def bits_of(flow: NormalizingFlow, images: Tensor) -> Bits:
 def independent_bits(training: Tensor, images: Tensor) -> float:
     """Return the bits per dimension of independent pixels, with Laplace's pseudo-counts of 1.
 
-    Args:
-        training: levels whose frequencies are counted, (images, 1, 8, 8).
-        images: levels that are coded.
-
     Example:
         >>> images = torch.zeros(17, 1, 8, 8, dtype=torch.int64)
         >>> round(independent_bits(images, images), 4)  # log2(34 / 18)
@@ -84,17 +57,7 @@ def independent_bits(training: Tensor, images: Tensor) -> float:
 
 
 def gaussian_bits(training: Tensor, images: Tensor) -> float:
-    """Return the bits per dimension of a normal law with all covariances, after dequantisation.
-
-    Args:
-        training: levels whose moments are estimated, more than 64 images.
-        images: levels that are coded.
-
-    Example:
-        >>> images = torch.randint(17, (99, 1, 8, 8))
-        >>> gaussian_bits(images, images) > 3
-        True
-    """
+    """Return the bits per dimension of a normal law with all covariances, after dequantisation."""
     known, coded = (
         dequantize(x.repeat(_DRAWS, 1, 1, 1), DIGIT_LEVELS, dtype=torch.float64).flatten(1)
         for x in (training, images)
@@ -105,10 +68,6 @@ def gaussian_bits(training: Tensor, images: Tensor) -> float:
 
 def nearest(images: Tensor, training: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distance of each image to the nearest training image, in levels, and which.
-
-    Args:
-        images: levels, (images, 1, 8, 8).
-        training: levels.
 
     Example:
         >>> images = torch.eye(8, dtype=torch.int64)[None, None]

@@ -20,18 +20,7 @@ SHOWN = _ROWS * _COLUMNS
 
 
 def draw_digits(real: Tensor, samples: Tensor, neighbours: Tensor, path: Path) -> Path:
-    """Draw real digits, samples, and the training digit that is nearest to each sample.
-
-    Args:
-        real: levels, at least `SHOWN` images.
-        samples: levels, in the same number.
-        neighbours: levels, one image for each sample.
-        path: the PNG file.
-
-    Example:
-        >>> draw_digits.__doc__.splitlines()[0]
-        'Draw real digits, samples, and the training digit that is nearest to each sample.'
-    """
+    """Draw real digits, samples, and the training digit that is nearest to each sample."""
     figure, rows = canvas(3, 1, side=(8.6, 1.65))
     titles = ("test digits", "samples", "the training digits nearest to the samples above")
     for (axes,), images, title in zip(rows, (real, samples, neighbours), titles, strict=True):
@@ -47,18 +36,7 @@ def draw_training(
     distances: Mapping[str, Tensor],
     path: Path,
 ) -> Path:
-    """Draw bits per dimension over the training, and distances to the training digits.
-
-    Args:
-        found: with its curves.
-        references: bits per dimension by name, drawn as lines.
-        distances: of digits to the nearest training digit, by name.
-        path: the PNG file.
-
-    Example:
-        >>> draw_training.__doc__.splitlines()[0]
-        'Draw bits per dimension over the training, and distances to the training digits.'
-    """
+    """Draw bits per dimension over the training, and distances to the training digits."""
     figure, ((left, right),) = canvas(1, 2, side=(5.0, 3.7))
     _curves(left, found)
     for style, (name, value) in zip((":", "--", "-."), references.items(), strict=False):
@@ -78,15 +56,7 @@ def draw_training(
 
 
 def mosaic(images: Tensor) -> Tensor:
-    """Return images side by side in rows, with a white pixel in between.
-
-    Args:
-        images: (images, 1, 8, 8), at least `SHOWN`; further ones are left out.
-
-    Example:
-        >>> mosaic(torch.ones(SHOWN, 1, 8, 8)).shape
-        torch.Size([27, 180])
-    """
+    """Return images side by side in rows, with a white pixel in between."""
     framed = torch.nn.functional.pad(images[:SHOWN, 0], (0, 1, 0, 1))
     size = framed.shape[-1]
     tiles = framed.reshape(_ROWS, _COLUMNS, size, size)

@@ -15,7 +15,7 @@ from darboux.density import NormalizingFlow, bits_per_dimension, dequantize, fit
 from darboux.models import image_flow, initialise
 
 PIXELS = 64
-BATCH, DECAY, CLIP = 128, 1e-4, 50.0
+BATCH, DECAY, _CLIP = 128, 1e-4, 50.0
 _DRAWS = 4  # dequantisations of the validation images
 # shares of the rounds, and what the step size is multiplied with in them
 _RATES = ((0.65, 1.0), (0.85, 0.3), (1.0, 0.1))
@@ -23,27 +23,14 @@ _RATES = ((0.65, 1.0), (0.85, 0.3), (1.0, 0.1))
 
 @dataclass(frozen=True)
 class Schedule:
-    """A flow and its training.
+    """A flow and its training."""
 
-    Args:
-        couplings: of each of the two levels.
-        hidden: channels inside the conditioners.
-        rounds: after each of which validation images are looked at.
-        steps: of Adam in each round.
-        rate: the first step size.
-        patience: rounds without an improvement after which training stops.
-
-    Example:
-        >>> Schedule(couplings=1, hidden=4, rounds=2, steps=3, rate=1e-3, patience=1).total
-        6
-    """
-
-    couplings: int
-    hidden: int
-    rounds: int
-    steps: int
-    rate: float
-    patience: int
+    couplings: int  # of each of the two levels
+    hidden: int  # channels inside the conditioners
+    rounds: int  # after each of which validation images are looked at
+    steps: int  # of Adam in each round
+    rate: float  # the first step size
+    patience: int  # rounds without an improvement after which training stops
 
     @property
     def total(self) -> int:
@@ -58,42 +45,18 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Learned:
-    """The flow of the best round, and how it came about.
+    """The flow of the best round, and how it came about."""
 
-    Args:
-        flow: in eval mode.
-        training: bits per dimension, the mean over each round.
-        validation: the same of the validation images, after each round.
-        best: the steps that the flow was trained for.
-        steps: of each round.
-        seconds: of one processor.
-
-    Example:
-        >>> schedule = Schedule(couplings=1, hidden=4, rounds=1, steps=1, rate=1e-3, patience=1)
-        >>> images = torch.randint(17, (9, 1, 8, 8))
-        >>> learned(schedule, images, images).best
-        1
-    """
-
-    flow: NormalizingFlow
-    training: tuple[float, ...]
-    validation: tuple[float, ...]
-    best: int
-    steps: int
-    seconds: float
+    flow: NormalizingFlow  # in eval mode
+    training: tuple[float, ...]  # bits per dimension, the mean over each round
+    validation: tuple[float, ...]  # the same of the validation images, after each round
+    best: int  # the steps that the flow was trained for
+    steps: int  # of each round
+    seconds: float  # of one processor
 
 
-def digits_flow(schedule: Schedule) -> NormalizingFlow:
-    """Return the flow with initial weights: two levels of spline couplings, behind a logit.
-
-    Args:
-        schedule: its size.
-
-    Example:
-        >>> schedule = Schedule(couplings=1, hidden=4, rounds=1, steps=1, rate=1e-3, patience=1)
-        >>> digits_flow(schedule)().event_shape
-        torch.Size([1, 8, 8])
-    """
+def build(schedule: Schedule) -> NormalizingFlow:
+    """Return the flow with initial weights: two levels of spline couplings, behind a logit."""
 
     def activation() -> nn.Module:
         return nn.Sequential(nn.ReLU(), nn.Dropout(0.2))
@@ -110,34 +73,14 @@ def digits_flow(schedule: Schedule) -> NormalizingFlow:
 
 
 def bits(nll: float) -> float:
-    """Return the bits per dimension of a negative log-likelihood of dequantised digits.
-
-    Args:
-        nll: in nats, of one image.
-
-    Example:
-        >>> round(bits(0.0), 4)
-        4.0875
-    """
+    """Return the bits per dimension of a negative log-likelihood of dequantised digits."""
     return bits_per_dimension(nll, dimensions=PIXELS, levels=DIGIT_LEVELS)
 
 
 def learned(schedule: Schedule, training: Tensor, validation: Tensor) -> Learned:
-    """Return a flow that was trained by maximum likelihood, dequantised anew in every step.
-
-    Args:
-        schedule: the flow and its training.
-        training: levels, (images, 1, 8, 8).
-        validation: levels of the images that choose the round.
-
-    Example:
-        >>> schedule = Schedule(couplings=1, hidden=4, rounds=2, steps=1, rate=1e-3, patience=1)
-        >>> images = torch.randint(17, (9, 1, 8, 8))
-        >>> len(learned(schedule, images, images).validation)
-        2
-    """
+    """Return a flow that was trained by maximum likelihood, dequantised anew in every step."""
     start = time.process_time()
-    flow = digits_flow(schedule)
+    flow = build(schedule)
     initialise(flow, dequantize(training, DIGIT_LEVELS))
     held = dequantize(validation.repeat(_DRAWS, 1, 1, 1), DIGIT_LEVELS)
     optimizer = torch.optim.AdamW(flow.parameters(), lr=schedule.rate, weight_decay=DECAY)
@@ -164,17 +107,7 @@ def learned(schedule: Schedule, training: Tensor, validation: Tensor) -> Learned
 
 
 def evaluated(flow: NormalizingFlow, images: Tensor) -> float:
-    """Return the bits per dimension of dequantised images.
-
-    Args:
-        flow: of images in [0, 1]; in eval mode meanwhile.
-        images: (images, 1, 8, 8).
-
-    Example:
-        >>> schedule = Schedule(couplings=1, hidden=4, rounds=1, steps=1, rate=1e-3, patience=1)
-        >>> math.isfinite(evaluated(digits_flow(schedule), torch.rand(3, 1, 8, 8)))
-        True
-    """
+    """Return the bits per dimension of dequantised images."""
     mode = flow.training
     flow.eval()
     with torch.no_grad():
@@ -192,6 +125,6 @@ def _round(
         return flow.negative_log_likelihood(dequantize(x, DIGIT_LEVELS), context)
 
     history = fit(
-        flow, training, steps=steps, batch=BATCH, clip=CLIP, loss=loss, optimizer=optimizer
+        flow, training, steps=steps, batch=BATCH, clip=_CLIP, loss=loss, optimizer=optimizer
     )
     return bits(math.fsum(history.loss) / steps)

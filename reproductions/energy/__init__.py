@@ -35,15 +35,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Follow the pendulum by five methods and compare what they do to its energy.
 
     Source: section 2.2.2.
-
-    Args:
-        out: a folder that exists.
-        quick: t = 50 instead of 2000.
-        seed: not used: nothing is random.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Follow the pendulum by five methods and compare what they do to its energy.'
     """
     del seed
     tracks = _tracks(steps=250 if quick else 10_000)

@@ -21,24 +21,12 @@ _STYLES = ("o-", "o--", "o:")  # by the number of terms
 
 @dataclass(frozen=True, eq=False)
 class Convergence:
-    """How far an energy is from constant, over the step size.
+    """How far an energy is from constant, over the step size."""
 
-    Args:
-        name: of the energy.
-        tracks: of one method over one time, with smaller and smaller steps.
-        terms: of the modified Hamiltonian, 0 for H itself.
-        order: the power of h that theory promises.
-
-    Example:
-        >>> tracks = [Track("", StormerVerlet(), 1 / n, 2 * n) for n in (10, 20)]
-        >>> round(Convergence("H", tracks, terms=0, order=2).slope, 1)
-        2.0
-    """
-
-    name: str
-    tracks: list[Track]
-    terms: int
-    order: int
+    name: str  # of the energy
+    tracks: list[Track]  # of one method over one time, with smaller and smaller steps
+    terms: int  # of the modified Hamiltonian, 0 for H itself
+    order: int  # the power of h that theory promises
 
     @cached_property
     def errors(self) -> list[float]:
@@ -74,15 +62,7 @@ class Convergence:
 
 
 def convergences(counts: tuple[int, ...] = COUNTS) -> list[Convergence]:
-    """Return the energies that are compared: H, and H̃ with the terms that are not 0.
-
-    Args:
-        counts: how many steps cover a time of 20.
-
-    Example:
-        >>> [each.order for each in convergences()]
-        [1, 2, 3, 2, 4]
-    """
+    """Return the energies that are compared: H, and H̃ with the terms that are not 0."""
     euler = _tracks("symplectic Euler", SymplecticEuler(), counts, "#e08e2b")
     verlet = _tracks("Störmer-Verlet", StormerVerlet(), counts, "#3d6fb6")
     return [
@@ -99,16 +79,7 @@ def _tracks(name: str, integrator: Integrator, counts: tuple[int, ...], colour: 
 
 
 def draw_convergences(found: list[Convergence], path: Path) -> Path:
-    """Draw the deviations over the step size, with the powers that theory promises.
-
-    Args:
-        found: those of `convergences`.
-        path: the PNG file.
-
-    Example:
-        >>> draw_convergences.__doc__.splitlines()[0]
-        'Draw the deviations over the step size, with the powers that theory promises.'
-    """
+    """Draw the deviations over the step size, with the powers that theory promises."""
     figure, ((axes,),) = canvas(1, 1, side=(8.4, 4.0))
     for each in found:
         name = f"{each.method}: {each.name}, slope {each.slope:.2f} (theory {each.order})"

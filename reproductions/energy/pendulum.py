@@ -41,27 +41,13 @@ def _potential(t: Tensor, z: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """The pendulum from (2, 0), followed by a method with equal steps.
+    """The pendulum from (2, 0), followed by a method with equal steps."""
 
-    Args:
-        name: of the method.
-        integrator: the method.
-        h: the step size.
-        steps: their number.
-        colour: in pictures.
-
-    Example:
-        >>> from darboux.integrators import StormerVerlet
-        >>> track = Track("Störmer-Verlet", StormerVerlet(), h=0.2, steps=10)
-        >>> track.states.shape, track.worst < 0.011
-        (torch.Size([11, 2]), True)
-    """
-
-    name: str
-    integrator: Integrator
-    h: float
-    steps: int
-    colour: str = "black"
+    name: str  # of the method
+    integrator: Integrator  # the method
+    h: float  # the step size
+    steps: int  # their number
+    colour: str = "black"  # in pictures
 
     @cached_property
     def states(self) -> Tensor:
@@ -102,16 +88,7 @@ class Track:
 
 
 def deviation(energy: Callable[[float, Tensor], Tensor], states: Tensor) -> Tensor:
-    """Return energy(z_k) - energy(z_0), (K+1,).
-
-    Args:
-        energy: (t, states) -> (K+1,).
-        states: (K+1, features).
-
-    Example:
-        >>> deviation(lambda t, z: z.sum(dim=1), torch.tensor([[1.0, 1.0], [2.0, 3.0]]))
-        tensor([0., 3.])
-    """
+    """Return energy(z_k) - energy(z_0), (K+1,)."""
     with torch.no_grad():
         values = energy(0.0, states)
     return values - values[0]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from darboux.models._equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
+from darboux.models import equivariant_denoiser, ordinary_denoiser
 from reproductions.common.result import Result
+from reproductions.common.sizes import parameter_count
 from reproductions.equivariant_denoiser.measures import errors_at, examples, quarter_turn_error
 from reproductions.equivariant_denoiser.pictures import draw_angles, draw_denoisers
 from reproductions.equivariant_denoiser.statements import (
@@ -39,7 +39,7 @@ _SIZE = (
 PAPER = Setting(width=128, batch=64, iterations=1500, runs=5)
 _FULL = Setting(width=16, batch=4, iterations=600, runs=5, crop=32)
 _QUICK = Setting(width=16, batch=4, iterations=240, runs=2, crop=32, held_out=8)
-RATES = {ORDINARY: 3e-3, EQUIVARIANT: 1e-2}
+_RATES = {ORDINARY: 3e-3, EQUIVARIANT: 1e-2}
 _BUILDERS = {ORDINARY: ordinary_denoiser, EQUIVARIANT: equivariant_denoiser}
 
 
@@ -47,15 +47,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train an ordinary and an equivariant denoiser, and turn their pictures.
 
     Source: section 5.2, Figure 3.
-
-    Args:
-        out: a folder that exists.
-        quick: fewer iterations and runs.
-        seed: of weights and images.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Train an ordinary and an equivariant denoiser, and turn their pictures.'
     """
     return compared(out, _QUICK if quick else _FULL, seed=seed)
 
@@ -65,29 +56,18 @@ def compared(
     setting: Setting,
     *,
     seed: int = 0,
-    rates: Mapping[str, float] = RATES,
+    rates: Mapping[str, float] = _RATES,
     device: torch.device | str = "cpu",
 ) -> Result:
     """Compare the denoisers in any size: that of the paper is `PAPER`, for a graphics processor.
 
     Networks are trained on the device, and judged on the processor.
-
-    Args:
-        out: a folder that exists.
-        setting: of networks and training.
-        seed: of weights and images.
-        rates: the first step size of each network.
-        device: where to train.
-
-    Example:
-        >>> PAPER.width, PAPER.batch, PAPER.iterations, PAPER.runs
-        (128, 64, 1500, 5)
     """
     runs: Runs = {
         name: [_run(name, setting, seed + k, rates[name], device) for k in range(setting.runs)]
         for name in _BUILDERS
     }
-    parameters = {name: _parameters(of[0].trained.network) for name, of in runs.items()}
+    parameters = {name: parameter_count(of[0].trained.network) for name, of in runs.items()}
     first = {name: of[0].trained.network for name, of in runs.items()}
     return Result(
         title="Denoisers of rectangles, ordinary and equivariant",
@@ -125,10 +105,6 @@ def _run(name: str, setting: Setting, seed: int, rate: float, device: torch.devi
 def _judged(seed: int) -> int:
     """Return the seed of pictures that no training has seen."""
     return seed + 1_000_000
-
-
-def _parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
 
 
 def _lead(setting: Setting, rates: Mapping[str, float], parameters: Mapping[str, int]) -> str:

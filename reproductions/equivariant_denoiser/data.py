@@ -16,11 +16,6 @@ _SAMPLES = 8  # per axis of a pixel
 class Rectangles:
     """Some pictures of rectangles with sides along the axes; later ones cover earlier ones.
 
-    Args:
-        boxes: (count, objects, 2, 2), where they begin and end along both axes, in whole pixels.
-        colours: (count, objects + 1, 3), that of the background first.
-        side: of the images.
-
     Example:
         >>> boxes, colours = torch.tensor([[[[1, 2], [0, 3]]]]), torch.tensor([[[0.0], [1.0]]])
         >>> Rectangles(boxes, colours, 3).on_grid()[0, 0]
@@ -29,9 +24,10 @@ class Rectangles:
                 [0., 0., 0.]])
     """
 
+    # (count, objects, 2, 2), where they begin and end along both axes, in whole pixels
     boxes: Tensor
-    colours: Tensor
-    side: int
+    colours: Tensor  # (count, objects + 1, 3), that of the background first
+    side: int  # of the images
 
     def on_grid(self) -> Tensor:
         """Return the images, (count, 3, side, side): every pixel lies in a rectangle or not."""
@@ -43,9 +39,6 @@ class Rectangles:
 
         Outside the original images there is background. At multiples of a right angle every
         point of a pixel has the same colour, and the turn is `torch.rot90` exactly.
-
-        Args:
-            angle: in radians, about the centre of the image.
         """
         points = _centres(self.side, _SAMPLES)
         rows = zip(self.boxes, self.colours, strict=True)
@@ -75,18 +68,7 @@ class Rectangles:
 def rectangles(
     count: int, *, side: int, objects: int = 6, generator: torch.Generator | None = None
 ) -> Rectangles:
-    """Return random pictures: sides of a tenth to a half of the image, colours uniform in [0, 1]³.
-
-    Args:
-        count: pictures.
-        side: height and width of the images in pixels.
-        objects: rectangles in each of them.
-        generator: of the random numbers.
-
-    Example:
-        >>> rectangles(2, side=60).on_grid().shape
-        torch.Size([2, 3, 60, 60])
-    """
+    """Return random pictures: sides of a tenth to a half of the image, colours from [0, 1]³."""
     share = 0.1 + 0.4 * torch.rand(count, objects, 2, generator=generator)
     lengths = (side * share).round().clamp(min=1)
     starts = ((side - lengths) * torch.rand(lengths.shape, generator=generator)).round()
@@ -95,18 +77,7 @@ def rectangles(
 
 
 def noisy(images: Tensor, *, noise: float, generator: torch.Generator | None = None) -> Tensor:
-    """Return images with Gaussian white noise.
-
-    Args:
-        images: of any shape.
-        noise: its standard deviation.
-        generator: of the random numbers.
-
-    Example:
-        >>> noisy(torch.zeros(2, 3), noise=0.0)
-        tensor([[0., 0., 0.],
-                [0., 0., 0.]])
-    """
+    """Return images with Gaussian white noise."""
     return images + noise * torch.randn(images.shape, generator=generator)
 
 

@@ -17,17 +17,11 @@ ANGLES = (15, 30, 45)  # degrees
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and what denoisers made of it.
+    """A picture and what denoisers made of it."""
 
-    Args:
-        clean: (3, side, side).
-        noised: with noise.
-        found: from the noisy picture, network by network.
-    """
-
-    clean: Tensor
-    noised: Tensor
-    found: Mapping[str, Tensor]
+    clean: Tensor  # (3, side, side)
+    noised: Tensor  # with noise
+    found: Mapping[str, Tensor]  # from the noisy picture, network by network
 
 
 def errors_at(network: nn.Module, setting: Setting, *, seed: int) -> dict[int, float]:
@@ -35,16 +29,6 @@ def errors_at(network: nn.Module, setting: Setting, *, seed: int) -> dict[int, f
 
     The pictures are drawn at the angle, and get the same noise at each of them. Only the disc
     that fits into the image counts, which shows the same part of a picture at all angles.
-
-    Args:
-        network: images -> images.
-        setting: of images and noise.
-        seed: of pictures and noise.
-
-    Example:
-        >>> setting = Setting(width=0, batch=1, iterations=1, runs=1, held_out=4, noise=0.0)
-        >>> set(errors_at(nn.Identity(), setting, seed=0).values())
-        {0.0}
     """
     generator = torch.Generator().manual_seed(seed)
     pictures = rectangles(setting.held_out, side=setting.side, generator=generator)
@@ -59,18 +43,7 @@ def errors_at(network: nn.Module, setting: Setting, *, seed: int) -> dict[int, f
 
 
 def quarter_turn_error(network: nn.Module, setting: Setting, *, seed: int) -> float:
-    """Return ‖Ψ(π x) - π Ψ(x)‖ / ‖Ψ(x)‖ for noisy pictures x and the quarter turn π.
-
-    Args:
-        network: Ψ.
-        setting: of images and noise.
-        seed: of both.
-
-    Example:
-        >>> setting = Setting(width=0, batch=1, iterations=1, runs=1, held_out=4)
-        >>> quarter_turn_error(nn.Identity(), setting, seed=0)
-        0.0
-    """
+    """Return ‖Ψ(π x) - π Ψ(x)‖ / ‖Ψ(x)‖ for noisy pictures x and the quarter turn π."""
     generator = torch.Generator().manual_seed(seed)
     clean = rectangles(setting.held_out, side=setting.side, generator=generator).on_grid()
     x = noisy(clean, noise=setting.noise, generator=generator)
@@ -80,18 +53,7 @@ def quarter_turn_error(network: nn.Module, setting: Setting, *, seed: int) -> fl
 
 
 def examples(networks: Mapping[str, nn.Module], setting: Setting, *, seed: int) -> list[Example]:
-    """Return a picture on the grid and the same one turned by 30 degrees, denoised.
-
-    Args:
-        networks: by name.
-        setting: of images and noise.
-        seed: of both.
-
-    Example:
-        >>> setting = Setting(width=0, batch=1, iterations=1, runs=1)
-        >>> [e.clean.shape for e in examples({"none": nn.Identity()}, setting, seed=0)]
-        [torch.Size([3, 60, 60]), torch.Size([3, 60, 60])]
-    """
+    """Return a picture on the grid and the same one turned by 30 degrees, denoised."""
     generator = torch.Generator().manual_seed(seed)
     picture = rectangles(1, side=setting.side, generator=generator)
     shown = []
@@ -104,23 +66,13 @@ def examples(networks: Mapping[str, nn.Module], setting: Setting, *, seed: int) 
 
 
 def disc(side: int) -> Tensor:
-    """Return which pixels lie in the largest disc around the centre, (side, side).
-
-    Example:
-        >>> disc(4).sum()
-        tensor(12)
-    """
+    """Return which pixels lie in the largest disc around the centre, (side, side)."""
     axis = torch.arange(side) - (side - 1) / 2
     return torch.hypot(axis[:, None], axis[None, :]) < (side - 1) / 2 + 0.5
 
 
 @torch.no_grad()
 def denoised(network: nn.Module, images: Tensor) -> Tensor:
-    """Return what a network makes of images.
-
-    Example:
-        >>> denoised(nn.Identity(), torch.ones(1, 3, 2, 2)).shape
-        torch.Size([1, 3, 2, 2])
-    """
+    """Return what a network makes of images."""
     found: Tensor = network(images)
     return found

@@ -21,18 +21,7 @@ _SIZE = (11.0, 3.9)
 
 
 def draw_denoisers(runs: Runs, shown: Sequence[Example], setting: Setting, path: Path) -> Path:
-    """Draw errors over iterations, and what became of a picture on the grid and of it turned.
-
-    Args:
-        runs: by network.
-        shown: the picture on the grid, and turned.
-        setting: of the training.
-        path: the PNG file.
-
-    Example:
-        >>> draw_denoisers.__doc__.splitlines()[0].split(",")[0]
-        'Draw errors over iterations'
-    """
+    """Draw errors over iterations, and what became of a picture on the grid and of it turned."""
     figure = Figure(figsize=_SIZE, layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06))
     ((left, right),) = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.0, 1.55))
     _draw_errors(left.subplots(), runs, setting)
@@ -71,16 +60,7 @@ def _means(losses: Sequence[float], every: int) -> np.ndarray:
 
 
 def draw_angles(runs: Runs, path: Path) -> Path:
-    """Draw the errors on turned pictures over those on upright ones, run by run.
-
-    Args:
-        runs: by network.
-        path: the PNG file.
-
-    Example:
-        >>> draw_angles.__doc__.splitlines()[0].split(",")[0]
-        'Draw the errors on turned pictures over those on upright ones'
-    """
+    """Draw the errors on turned pictures over those on upright ones, run by run."""
     figure, ((axes,),) = canvas(1, 1, side=(5.6, 3.4))
     angles = (0, *ANGLES, 90)
     for colour, (name, of) in zip(_COLOURS, runs.items(), strict=True):

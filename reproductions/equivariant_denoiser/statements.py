@@ -15,17 +15,11 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class Run:
-    """A trained denoiser and its errors on pictures at angles.
+    """A trained denoiser and its errors on pictures at angles."""
 
-    Args:
-        trained: the denoiser.
-        errors: mean squared error by angle in degrees.
-        quarter: relative error of commuting with a quarter turn.
-    """
-
-    trained: Trained
-    errors: Mapping[int, float]
-    quarter: float
+    trained: Trained  # the denoiser
+    errors: Mapping[int, float]  # mean squared error by angle in degrees
+    quarter: float  # relative error of commuting with a quarter turn
 
     def ratio(self, angle: int) -> float:
         """Return the error at an angle over that of upright pictures."""
@@ -36,18 +30,7 @@ Runs = Mapping[str, Sequence[Run]]
 
 
 def statements(runs: Runs, *, every: int) -> list[Statement]:
-    """Return what the paper says of its Figure 3, beside what was measured.
-
-    Args:
-        runs: of the ordinary and the equivariant denoiser; equal places mean equal images.
-        every: iterations between evaluations.
-
-    Example:
-        >>> trained = Trained(None, [1.0], [0.5, 0.25], 1.0)
-        >>> run = Run(trained, {0: 1.0, 15: 1.0, 30: 1.0, 45: 1.0, 90: 1.0}, 0.0)
-        >>> [s.holds for s in statements({ORDINARY: [run], EQUIVARIANT: [run]}, every=10)]
-        [False, False, False, False, False, True]
-    """
+    """Return what the paper says of its Figure 3, beside what was measured."""
     return [
         _lower(runs),
         _sooner(runs, every),
@@ -58,11 +41,6 @@ def statements(runs: Runs, *, every: int) -> list[Statement]:
 
 def reached(errors: Sequence[float], level: float, *, every: int) -> int | None:
     """Return the first iteration with an error below a level, None if there is none.
-
-    Args:
-        errors: after every `every` iterations.
-        level: the error to be undercut.
-        every: iterations between evaluations.
 
     Example:
         >>> reached([0.5, 0.3, 0.2], 0.3, every=10), reached([0.5], 0.3, every=10)

@@ -16,50 +16,27 @@ _FACTOR, _PATIENCE = 0.5, 4  # of the step size, where the held-out error stagna
 
 @dataclass(frozen=True)
 class Setting:
-    """How denoisers are trained.
+    """How denoisers are trained."""
 
-    Args:
-        width: channels of the networks.
-        batch: images of an iteration.
-        iterations: of Adam.
-        runs: of each network, with other weights and images in each of them.
-        side: of the images.
-        crop: side of the part of them that is learned from.
-        held_out: images of an evaluation.
-        every: iterations between evaluations.
-        noise: the standard deviation.
-
-    Example:
-        >>> Setting(width=16, batch=4, iterations=100, runs=2, crop=24).side
-        60
-    """
-
-    width: int
-    batch: int
-    iterations: int
-    runs: int
-    side: int = 60
-    crop: int = 60
-    held_out: int = 16
-    every: int = 20
-    noise: float = 0.1
+    width: int  # channels of the networks
+    batch: int  # images of an iteration
+    iterations: int  # of Adam
+    runs: int  # of each network, with other weights and images in each of them
+    side: int = 60  # of the images
+    crop: int = 60  # side of the part of them that is learned from
+    held_out: int = 16  # images of an evaluation
+    every: int = 20  # iterations between evaluations
+    noise: float = 0.1  # the standard deviation
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained denoiser.
-
-    Args:
-        network: it.
-        losses: the objective on each minibatch.
-        errors: the objective on held-out images, after every `Setting.every` iterations.
-        seconds: of processor time that the iterations took.
-    """
+    """A trained denoiser."""
 
     network: nn.Module
-    losses: list[float]
-    errors: list[float]
-    seconds: float
+    losses: list[float]  # the objective on each minibatch
+    errors: list[float]  # the objective on held-out images, after every `Setting.every` iterations
+    seconds: float  # of processor time that the iterations took
 
 
 def objective(found: Tensor, clean: Tensor) -> Tensor:
@@ -68,10 +45,6 @@ def objective(found: Tensor, clean: Tensor) -> Tensor:
     ∇ takes forward differences along both axes, and ‖v‖_{1,ε} = Σ (√(|v|² + ε²) - ε).
 
     Source: equation (52).
-
-    Args:
-        found: Ψ(x), (batch, channels, H, W).
-        clean: x*.
 
     Example:
         >>> objective(torch.ones(1, 1, 3, 3), torch.zeros(1, 1, 3, 3))
@@ -96,21 +69,6 @@ def trained(
 
     Every minibatch is drawn afresh. The step size of Adam is halved where the held-out error
     stagnates.
-
-    Args:
-        network: images -> images; it is moved to the device and edited.
-        setting: of the training.
-        rate: the first step size.
-        seed: of the images.
-        device: where to train; images are drawn on the processor.
-
-    Raises:
-        FloatingPointError: if an error is not finite.
-
-    Example:
-        >>> setting = Setting(width=0, batch=2, iterations=4, runs=1, every=2, held_out=2)
-        >>> len(trained(nn.Conv2d(3, 3, 1), setting, rate=0.01, seed=0).errors)
-        2
     """
     generator = torch.Generator().manual_seed(seed)
     held_out = tuple(t.to(device) for t in _pairs(setting, setting.held_out, generator))
@@ -154,11 +112,7 @@ def _crops(setting: Setting, generator: torch.Generator) -> tuple[Tensor, Tensor
 
 @torch.no_grad()
 def _error(network: nn.Module, clean: Tensor, noised: Tensor) -> float:
-    """Return the objective on held-out images.
-
-    Raises:
-        FloatingPointError: if it is not finite.
-    """
+    """Return the objective on held-out images."""
     error = float(objective(network(noised), clean))
     if not torch.tensor(error).isfinite():
         raise FloatingPointError("Expected a finite held-out error; it is NaN or infinite.")

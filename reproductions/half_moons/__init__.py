@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from reproductions.common.result import Result
-from reproductions.half_moons.law import MoonsLaw
+from reproductions.half_moons.law import Law
 from reproductions.half_moons.measures import Measured, Plane, gaussian, measured
 from reproductions.half_moons.networks import BATCH, Kind, Trained, kinds, trained
 from reproductions.half_moons.pictures import draw_bridge, draw_densities
@@ -39,18 +39,9 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train a coupling flow, a Residual Flow and a continuous one, and measure their densities.
 
     Source: section 4.2.3, Figure 2; Chen et al. 2019, Residual Flows.
-
-    Args:
-        out: a folder that exists.
-        quick: smaller flows and fewer steps, and weaker demands.
-        seed: of weights and points.
-
-    Example:
-        >>> run.__doc__.splitlines()[0][:24]
-        'Train a coupling flow, a'
     """
     size = _QUICK if quick else _FULL
-    law, plane, every = MoonsLaw(), Plane(size.cell), kinds(quick=quick)
+    law, plane, every = Law(), Plane(size.cell), kinds(quick=quick)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         test = law.sample(size.test)

@@ -15,28 +15,18 @@ _NODES = 256  # of the integral over an arc, far more than rounding needs
 
 
 @dataclass(frozen=True)
-class MoonsLaw:
+class Law:
     """The density p(x) = 1/2 Σ_arcs 1/π ∫_0^π N(x; c(θ), σ²I) dθ of noisy half-circles.
 
-    They have the radius 2 and the noise σ = 1/5: `darboux.data._synthetic` with noise 1/10,
+    They have the radius 2 and the noise σ = 1/5: `darboux.data.half_moons` with noise 1/10,
     times 2, plus (-1, -1/5). The integral is by Gauss and Legendre.
 
     Source: section 4.2.3; Chen et al. 2019, whose experiments have this scale.
-
-    Args:
-        scale: what the points of `half_moons` are multiplied with.
-        shift: what is added.
-        noise: of `half_moons`, before scaling.
-
-    Example:
-        >>> law = MoonsLaw()
-        >>> round(law.sigma, 12), law.sample(5).shape
-        (0.2, torch.Size([5, 2]))
     """
 
-    scale: float = 2.0
-    shift: tuple[float, float] = (-1.0, -0.2)
-    noise: float = 0.1
+    scale: float = 2.0  # what the points of `half_moons` are multiplied with
+    shift: tuple[float, float] = (-1.0, -0.2)  # what is added
+    noise: float = 0.1  # of `half_moons`, before scaling
 
     @property
     def sigma(self) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reproductions.half_moons.law import MoonsLaw
+from reproductions.half_moons.law import Law
 
 _PIECE = 20_000  # points at a time
 _BOX = ((-5.0, 5.0), (-3.5, 4.0))  # ten σ around the arcs
@@ -19,17 +19,9 @@ LogDensity = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Plane:
-    """A grid of small cells, by whose centres densities are integrated.
+    """A grid of small cells, by whose centres densities are integrated."""
 
-    Args:
-        cell: the side of a cell.
-
-    Example:
-        >>> Plane(cell=0.5).points().shape
-        torch.Size([300, 2])
-    """
-
-    cell: float
+    cell: float  # the side of a cell
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -52,12 +44,7 @@ class Plane:
         return torch.stack([x, y], dim=2).reshape(-1, 2).float()
 
     def integral(self, log_density: Tensor, where: Tensor | None = None) -> float:
-        """Return the integral of a density over the grid, or over some of its cells.
-
-        Args:
-            log_density: at the centres.
-            where: which cells count.
-        """
+        """Return the integral of a density over the grid, or over some of its cells."""
         density = log_density.double().exp()
         found = density if where is None else density[where]
         return float(found.sum()) * self.cell**2
@@ -67,44 +54,23 @@ class Plane:
 class Measured:
     """A learned density beside the exact one.
 
-    Args:
-        nll: mean of -log p(x) over the test points, in nats.
-        gap: how much larger that is than for the exact density.
-        gap_error: the standard error of the gap.
-        plane: log p at the centres of the grid.
-        integral: of the density over the grid.
-        between: the mass between the moons.
-        segment: log p along the segment between the moons.
-
     Example:
-        >>> found = measured(MoonsLaw().log_prob, MoonsLaw(), MoonsLaw().sample(9), Plane(0.125))
+        >>> found = measured(Law().log_prob, Law(), Law().sample(9), Plane(0.125))
         >>> found.gap, round(found.integral, 6)
         (0.0, 1.0)
     """
 
-    nll: float
-    gap: float
-    gap_error: float
-    plane: Tensor
-    integral: float
-    between: float
-    segment: Tensor
+    nll: float  # mean of -log p(x) over the test points, in nats
+    gap: float  # how much larger that is than for the exact density
+    gap_error: float  # the standard error of the gap
+    plane: Tensor  # log p at the centres of the grid
+    integral: float  # of the density over the grid
+    between: float  # the mass between the moons
+    segment: Tensor  # log p along the segment between the moons
 
 
-def measured(log_prob: LogDensity, law: MoonsLaw, test: Tensor, plane: Plane) -> Measured:
-    """Return what can be said about a density.
-
-    Args:
-        log_prob: x -> log p(x).
-        law: the exact density.
-        test: points of it.
-        plane: the grid of the integrals.
-
-    Example:
-        >>> law = MoonsLaw()
-        >>> 0 < measured(law.log_prob, law, law.sample(5), Plane(0.2)).between < 0.02
-        True
-    """
+def measured(log_prob: LogDensity, law: Law, test: Tensor, plane: Plane) -> Measured:
+    """Return what can be said about a density."""
     with torch.no_grad():
         own = log_prob(test).double()
         centres = plane.points()
@@ -123,15 +89,7 @@ def measured(log_prob: LogDensity, law: MoonsLaw, test: Tensor, plane: Plane) ->
 
 
 def gaussian(points: Tensor) -> LogDensity:
-    """Return the log-density of the normal law with the mean and covariance of points.
-
-    Args:
-        points: (batch, 2).
-
-    Example:
-        >>> gaussian(MoonsLaw().sample(99))(torch.zeros(3, 2)).shape
-        torch.Size([3])
-    """
+    """Return the log-density of the normal law with the mean and covariance of points."""
     x = points.double()
     law = torch.distributions.MultivariateNormal(x.mean(dim=0), x.T.cov())
     return lambda y: law.log_prob(y.double())

@@ -11,80 +11,50 @@ from torch import Tensor, nn
 
 from darboux.density import ContinuousFlow, NormalizingFlow, TimeConditionedField, fit
 from darboux.models import coupling_flow, residual_flow
-from reproductions.half_moons.law import MoonsLaw
+from reproductions.common.sizes import parameter_count
+from reproductions.half_moons.law import Law
 
 COUPLING, RESIDUAL, CONTINUOUS = "coupling flow", "Residual Flow", "continuous flow"
 BATCH, DECAY = 500, 1e-5
-ENERGY = 0.01  # the weight of ∫ (‖f‖²/2 + ‖∂f/∂z‖²) dt in the loss of the continuous flow
-FINER = 4  # how many times as many steps a continuous flow takes once it is trained
-Loss = Callable[[Tensor, Tensor | None], Tensor]
+_ENERGY = 0.01  # the weight of ∫ (‖f‖²/2 + ‖∂f/∂z‖²) dt in the loss of the continuous flow
+_FINER = 4  # how many times as many steps a continuous flow takes once it is trained
+_Loss = Callable[[Tensor, Tensor | None], Tensor]
 # shares of the steps, and what the step size is multiplied with in them
 _ROUNDS = ((0.7, 1.0), (0.2, 0.3), (0.1, 0.1))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A flow and its training.
+    """A flow and its training."""
 
-    Args:
-        name: of the flow.
-        words: its size.
-        make: returns it, with initial weights.
-        steps: of Adam.
-        rate: the first step size.
-
-    Example:
-        >>> kinds(quick=True)[0].name
-        'coupling flow'
-    """
-
-    name: str
-    words: str
-    make: Callable[[], NormalizingFlow]
-    steps: int
-    rate: float
+    name: str  # of the flow
+    words: str  # its size
+    make: Callable[[], NormalizingFlow]  # returns it, with initial weights
+    steps: int  # of Adam
+    rate: float  # the first step size
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained flow.
+    """A trained flow."""
 
-    Args:
-        name: of the flow.
-        flow: in eval mode.
-        losses: one for each step, in nats.
-        seconds: of one processor.
-        coarse: the flow with the steps of training, if those are larger than the ones of `flow`.
-
-    Example:
-        >>> kind = Kind("small", "", lambda: coupling_flow(2, layers=1), steps=10, rate=1e-3)
-        >>> len(trained(kind, MoonsLaw()).losses)
-        10
-    """
-
-    name: str
-    flow: NormalizingFlow
-    losses: tuple[float, ...]
-    seconds: float
+    name: str  # of the flow
+    flow: NormalizingFlow  # in eval mode
+    losses: tuple[float, ...]  # one for each step, in nats
+    seconds: float  # of one processor
+    # the flow with the steps of training, if those are larger than the ones of `flow`
     coarse: NormalizingFlow | None = None
 
     @property
     def parameters(self) -> int:
         """How many numbers were learned."""
-        return sum(p.numel() for p in self.flow.parameters())
+        return parameter_count(self.flow)
 
 
 def kinds(*, quick: bool) -> list[Kind]:
     """Return the three flows.
 
     The Residual Flow of the reference has 100 blocks of 2-128-128-128-128-2 and 50 000 steps.
-
-    Args:
-        quick: fewer and smaller layers, fewer steps.
-
-    Example:
-        >>> [kind.name for kind in kinds(quick=True)]
-        ['coupling flow', 'Residual Flow', 'continuous flow']
     """
     if quick:
         return [_coupling(3, 32, 200, 5e-3), _residual(8, 32, 300, 1e-2), _continuous(32, 4, 250)]
@@ -117,20 +87,11 @@ def _continuous(hidden: int, steps: int, updates: int) -> Kind:
     return Kind(CONTINUOUS, f"{steps} steps", make, updates, 5e-3)
 
 
-def trained(kind: Kind, law: MoonsLaw) -> Trained:
+def trained(kind: Kind, law: Law) -> Trained:
     """Return a flow that was trained by maximum likelihood, on fresh points in every step.
 
     A continuous flow is returned with smaller steps than it was trained with, which could have
     learned to profit from their error.
-
-    Args:
-        kind: the flow and its training.
-        law: of the points.
-
-    Example:
-        >>> kind = Kind("small", "", lambda: coupling_flow(2, layers=1), steps=10, rate=1e-3)
-        >>> trained(kind, MoonsLaw()).parameters > 0
-        True
     """
     flow, start = kind.make(), time.process_time()
     optimizer = torch.optim.Adam(flow.parameters(), lr=kind.rate, weight_decay=DECAY)
@@ -146,7 +107,7 @@ def trained(kind: Kind, law: MoonsLaw) -> Trained:
     return _finished(kind.name, flow.eval(), tuple(losses), seconds)
 
 
-def _regularised(flow: NormalizingFlow) -> Loss | None:
+def _regularised(flow: NormalizingFlow) -> _Loss | None:
     """Return the loss of a continuous flow, with energies that keep it easy to integrate."""
     if not isinstance(flow.bijection, ContinuousFlow):
         return None
@@ -154,7 +115,7 @@ def _regularised(flow: NormalizingFlow) -> Loss | None:
 
     def loss(x: Tensor, context: Tensor | None) -> Tensor:
         moved = bijection.transport(x, context)
-        energy = ENERGY * (moved.kinetic + moved.jacobian_norm)
+        energy = _ENERGY * (moved.kinetic + moved.jacobian_norm)
         return (energy - flow.base.log_prob(moved.z) - moved.log_det).mean()
 
     return loss
@@ -167,7 +128,7 @@ def _finished(
     bijection = flow.bijection
     if not isinstance(bijection, ContinuousFlow):
         return Trained(name, flow, losses, seconds)
-    steps = FINER * bijection.steps
+    steps = _FINER * bijection.steps
     finer = NormalizingFlow(ContinuousFlow(bijection.field, shape=2, steps=steps))
     return Trained(name, finer.eval(), losses, seconds, coarse=flow)
 

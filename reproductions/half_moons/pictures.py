@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from reproductions.common.figures import canvas, label, save
-from reproductions.half_moons.law import MoonsLaw
+from reproductions.half_moons.law import Law
 from reproductions.half_moons.measures import Measured, Plane
 from reproductions.half_moons.networks import Trained
 
-COLOURS = ("#3d6fb6", "#d1495b", "#2f8f5b")
+_COLOURS = ("#3d6fb6", "#d1495b", "#2f8f5b")
 _EXACT = "#1b1f24"
 _VIEW = ((-3.9, 3.9), (-2.2, 2.8))
 _DOTS = 4000
@@ -30,21 +30,9 @@ def draw_densities(
     plane: Plane,
     path: Path,
 ) -> Path:
-    """Draw data, density and samples, a row for each flow.
-
-    Args:
-        found: the densities by name of the flow.
-        samples: of each flow.
-        data: points of the exact law.
-        plane: the grid of the densities.
-        path: the PNG file.
-
-    Example:
-        >>> draw_densities.__doc__.splitlines()[0]
-        'Draw data, density and samples, a row for each flow.'
-    """
+    """Draw data, density and samples, a row for each flow."""
     figure, rows = canvas(len(found), 3, side=(3.7, 2.6))
-    for row, colour, (name, its) in zip(rows, COLOURS, found.items(), strict=False):
+    for row, colour, (name, its) in zip(rows, _COLOURS, found.items(), strict=False):
         _scatter(row[0], data, _EXACT)
         density = its.plane.exp().reshape(plane.counts[::-1]).numpy()
         row[1].imshow(
@@ -61,27 +49,15 @@ def draw_bridge(
     found: Mapping[str, Measured],
     exact: Measured,
     flows: Sequence[Trained],
-    law: MoonsLaw,
+    law: Law,
     path: Path,
 ) -> Path:
-    """Draw what lies between the moons: the region, the densities along the segment; and losses.
-
-    Args:
-        found: the densities by name of the flow.
-        exact: the same of the exact density.
-        flows: with their losses, in the same order.
-        law: the exact density.
-        path: the PNG file.
-
-    Example:
-        >>> draw_bridge.__doc__.splitlines()[0][:34]
-        'Draw what lies between the moons: '
-    """
+    """Draw what lies between the moons: the region, the densities along the segment; and losses."""
     figure, ((left, middle, right),) = canvas(1, 3, side=(4.3, 3.6))
     _region(left, law)
     share = np.linspace(0, 1, len(exact.segment))
     middle.plot(share, exact.segment.exp(), color=_EXACT, linestyle="--")
-    for colour, (name, its), one in zip(COLOURS, found.items(), flows, strict=False):
+    for colour, (name, its), one in zip(_COLOURS, found.items(), flows, strict=False):
         middle.plot(share, its.segment.exp(), color=colour)
         smooth = torch.tensor(one.losses).unfold(0, _WINDOW, 1).mean(dim=1)
         right.plot(smooth, color=colour, label=name)
@@ -94,7 +70,7 @@ def draw_bridge(
     return save(figure, path)
 
 
-def _region(axes: Axes, law: MoonsLaw) -> None:
+def _region(axes: Axes, law: Law) -> None:
     """Draw the arcs, the cells between the moons and the segment."""
     plane = Plane(cell=0.02)
     inside = law.between(plane.points()).reshape(plane.counts[::-1]).numpy()
@@ -102,7 +78,7 @@ def _region(axes: Axes, law: MoonsLaw) -> None:
     axes.imshow(shown, origin="lower", extent=plane.extent, cmap="Greys", vmin=0, vmax=4)
     for arc in law.arcs(torch.linspace(0, math.pi, 200)):
         axes.plot(*arc.T, color=_EXACT, linewidth=1.4)
-    axes.plot(*law.segment(2).T, color=COLOURS[1], linewidth=1.2, linestyle="--")
+    axes.plot(*law.segment(2).T, color=_COLOURS[1], linewidth=1.2, linestyle="--")
     label(axes, "between the moons (grey), and the segment", "$x_1$", "$x_2$")
     _view(axes)
 

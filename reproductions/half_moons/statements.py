@@ -10,34 +10,21 @@ from torch import Tensor
 
 from darboux.density import ContinuousFlow
 from reproductions.common.result import Statement
-from reproductions.half_moons.law import MoonsLaw
+from reproductions.half_moons.law import Law
 from reproductions.half_moons.measures import Measured
 from reproductions.half_moons.networks import CONTINUOUS, Trained
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the experiment is, and what is asked for.
+    """How large the experiment is, and what is asked for."""
 
-    Args:
-        test: points to judge by.
-        samples: of each flow.
-        cell: the side of a cell of the integrals.
-        gap: to the exact density that is allowed, in nats.
-        margin: to a normal law that is asked for, in nats.
-        mass: between the moons that is allowed.
-
-    Example:
-        >>> Size(test=10, samples=10, cell=0.1, gap=0.1, margin=0.5, mass=0.1).test
-        10
-    """
-
-    test: int
-    samples: int
-    cell: float
-    gap: float
-    margin: float
-    mass: float
+    test: int  # points to judge by
+    samples: int  # of each flow
+    cell: float  # the side of a cell of the integrals
+    gap: float  # to the exact density that is allowed, in nats
+    margin: float  # to a normal law that is asked for, in nats
+    mass: float  # between the moons that is allowed
 
 
 def statements(
@@ -47,22 +34,9 @@ def statements(
     exact: Measured,
     normal: Measured,
     size: Size,
-    law: MoonsLaw,
+    law: Law,
 ) -> list[Statement]:
-    """Return what is said of every flow.
-
-    Args:
-        found: the learned densities by name of the flow.
-        samples: of each flow.
-        exact: the same measurements of the exact density.
-        normal: and of a normal law.
-        size: what is asked for.
-        law: the exact density.
-
-    Example:
-        >>> statements.__doc__.splitlines()[0]
-        'Return what is said of every flow.'
-    """
+    """Return what is said of every flow."""
     said = [_exact(exact)]
     for name, its in found.items():
         said += [
@@ -134,16 +108,7 @@ def _sampled(name: str, its: Measured, between: Tensor) -> Statement:
 
 
 def integrated(flows: Sequence[Trained], test: Tensor) -> Statement:
-    """Return whether the steps of the continuous flow are small enough to speak of its density.
-
-    Args:
-        flows: one of which is continuous.
-        test: points at which both numbers of steps are compared.
-
-    Example:
-        >>> integrated.__doc__.splitlines()[0][:38]
-        'Return whether the steps of the contin'
-    """
+    """Return whether the steps of the continuous flow are small enough to speak of its density."""
     flow = next(each.flow for each in flows if each.name == CONTINUOUS)
     assert isinstance(flow.bijection, ContinuousFlow)
     error = float(flow.bijection.discretisation_error(test).log_det.mean())

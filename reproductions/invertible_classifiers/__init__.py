@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from darboux.data import idx_images
 from darboux.models import coupling_classifier, plain_resnet_classifier, residual_classifier
-from reproductions.common.drawings import CLASSES, LabelledImages, drawings
+from reproductions.common.classification import LabelledImages
 from reproductions.common.result import Result, Statement
+from reproductions.invertible_classifiers.data import Task, task_of
 from reproductions.invertible_classifiers.inversion import bytes_kept, gradient_difference, restored
 from reproductions.invertible_classifiers.pictures import draw_learning, draw_memory, draw_restored
-from reproductions.invertible_classifiers.training import Budget, Fitted, Task, fitted
+from reproductions.invertible_classifiers.training import Budget, Fitted, fitted
 
 COUPLING, RESIDUAL, PLAIN = "coupling (i-RevNet)", "residual (i-ResNet)", "plain ResNet"
-DATA = "a folder with the four IDX files of Fashion-MNIST"
-_SIDE, _SHOWN = 16, 10
+_SHOWN = 10
 _CONSTANT = 0.97  # of the residual branches
 _LEAD = (
     "Three networks with the same number of blocks and parameters learn to classify images: two "
@@ -32,23 +30,14 @@ _LEAD = (
 
 @dataclass(frozen=True)
 class Size:
-    """How large the experiment is.
+    """How large the experiment is."""
 
-    Args:
-        images: to learn from.
-        held_out: to judge by.
-        budget: of each training.
-        seeds: runs of each network.
-        margin: how many points of accuracy invertible networks may lose.
-        width: channels of the first stage.
-    """
-
-    images: int
-    held_out: int
-    budget: Budget
-    seeds: int
-    margin: float
-    width: int
+    images: int  # to learn from
+    held_out: int  # to judge by
+    budget: Budget  # of each training
+    seeds: int  # runs of each network
+    margin: float  # how many points of accuracy invertible networks may lose
+    width: int  # channels of the first stage
 
 
 _FULL = Size(images=60000, held_out=10000, budget=Budget(epochs=3), seeds=1, margin=1.0, width=16)
@@ -59,25 +48,9 @@ def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> R
     """Train the three networks alike, compare them, and restore images from features.
 
     Source: section 4.2.2; Jacobsen, Smeulders, Oyallon 2018; Behrmann et al. 2019.
-
-    Args:
-        out: a folder that exists.
-        quick: few images and small networks; simple drawings where there is no data.
-        seed: of weights, order and drawings; further runs take the next ones.
-        data: a folder with the four IDX files of Fashion-MNIST.
-
-    Raises:
-        ValueError: if there is no data for the full size.
-
-    Example:
-        >>> run(Path("."), quick=False)
-        Traceback (most recent call last):
-            ...
-        ValueError: Expected data: a folder with the four IDX files of Fashion-MNIST; got none.
-        Name it with --data, or use --quick, which draws simple images instead.
     """
     size = _QUICK if quick else _FULL
-    task = _task(size, seed, data, quick=quick)
+    task = task_of(data, images=size.images, held_out=size.held_out, seed=seed, quick=quick)
     found = {
         name: [fitted(build, task, size.budget, seed=seed + k) for k in range(size.seeds)]
         for name, build in _networks(task.classes, size.width).items()
@@ -105,28 +78,6 @@ def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> R
         ],
         figures=_figures(found, kept, size.budget.batch, few, back, out),
     )
-
-
-def _task(size: Size, seed: int, data: Path | None, *, quick: bool) -> Task:
-    """Return the images, standardised."""
-    if data is None and not quick:
-        raise ValueError(
-            f"Expected data: {DATA}; got none. Name it with --data, or use --quick, which draws "
-            "simple images instead."
-        )
-    generator = torch.Generator().manual_seed(seed)
-    if data is None:
-        made, judged = (
-            drawings(count, side=_SIDE, noise=0.1, generator=generator)
-            for count in (size.images, size.held_out)
-        )
-        return Task(made, judged, CLASSES, "simple drawings, made up").standardised()
-    training = LabelledImages(*idx_images(data))
-    held_out = LabelledImages(*idx_images(data, split="held-out"))
-    rows = torch.randperm(len(training.images), generator=generator)[: size.images]
-    training = LabelledImages(training.images[rows], training.classes[rows])
-    held_out = LabelledImages(*(t[: size.held_out] for t in held_out))
-    return Task(training, held_out, int(training.classes.max()) + 1, data.name).standardised()
 
 
 def _networks(classes: int, width: int) -> Mapping[str, Callable[[], nn.Sequential]]:
@@ -216,7 +167,7 @@ def _figures(
     kept: Mapping[str, tuple[int, int]],
     batch: int,
     few: LabelledImages,
-    back: Mapping[str, torch.Tensor],
+    back: Mapping[str, Tensor],
     out: Path,
 ) -> dict[Path, str]:
     """Draw, and return the pictures with their captions."""

@@ -12,17 +12,13 @@ from torch import Tensor, nn
 from darboux.bijections import Chain
 from darboux.gradients import Memory
 from darboux.linear import Lift
-from reproductions.common.drawings import LabelledImages
-from reproductions.common.kept_bytes import kept_bytes
+from reproductions.common.classification import LabelledImages
+from reproductions.common.sizes import kept_bytes
 
 
 @torch.no_grad()
 def restored(network: nn.Sequential, images: Tensor) -> Tensor:
     """Return the images that the features before the head come from.
-
-    Args:
-        network: of lift, chain and head, in evaluation mode.
-        images: (batch, channels, H, W).
 
     Example:
         >>> import darboux as dx
@@ -37,39 +33,13 @@ def restored(network: nn.Sequential, images: Tensor) -> Tensor:
 
 
 def bytes_kept(network: nn.Sequential, data: LabelledImages, memory: Memory) -> int:
-    """Return what the loss of a batch keeps for its gradient, in a memory mode.
-
-    Args:
-        network: an invertible classifier, left as it is.
-        data: the batch.
-        memory: of the chain.
-
-    Example:
-        >>> import darboux as dx
-        >>> from reproductions.common.drawings import drawings
-        >>> net = dx.models.coupling_classifier(1, 8, channels=4, depth=(4, 4))
-        >>> data = drawings(8, side=16, noise=0.1)
-        >>> bytes_kept(net, data, "constant") < bytes_kept(net, data, "autograd")
-        True
-    """
+    """Return what the loss of a batch keeps for its gradient, in a memory mode."""
     own = _with_memory(network, memory)
     return kept_bytes(own, lambda: F.cross_entropy(own(data.images), data.classes))
 
 
 def gradient_difference(network: nn.Sequential, data: LabelledImages) -> float:
-    """Return how far gradients without activations are from those of autograd, relatively.
-
-    Args:
-        network: an invertible classifier, left as it is.
-        data: a batch.
-
-    Example:
-        >>> import darboux as dx
-        >>> from reproductions.common.drawings import drawings
-        >>> net = dx.models.coupling_classifier(1, 8, channels=4, depth=(2, 2))
-        >>> gradient_difference(net, drawings(8, side=16, noise=0.1)) < 1e-4
-        True
-    """
+    """Return how far gradients without activations are from those of autograd, relatively."""
     modes: tuple[Memory, Memory] = ("autograd", "constant")
     exact, found = (_gradient(_with_memory(network, memory), data) for memory in modes)
     return float((found - exact).norm() / exact.norm())

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, save
+from reproductions.common.figures import canvas, grey, label, save, side_label
 from reproductions.invertible_classifiers.training import Fitted
 
 _COLOURS = ("#3d6fb6", "#d1495b", "#5b6672")
@@ -17,16 +17,7 @@ _KEPT = ("#b9c3cf", "#2f8f5b")
 
 
 def draw_learning(found: Mapping[str, Sequence[Fitted]], path: Path) -> Path:
-    """Draw the held-out accuracy and the training loss over the epochs, network by network.
-
-    Args:
-        found: the runs of each network, a seed each.
-        path: the PNG file.
-
-    Example:
-        >>> draw_learning.__doc__.splitlines()[0].split(",")[0]
-        'Draw the held-out accuracy and the training loss over the epochs'
-    """
+    """Draw the held-out accuracy and the training loss over the epochs, network by network."""
     figure, ((left, right),) = canvas(1, 2, side=(4.8, 3.6))
     for colour, (name, runs) in zip(_COLOURS, found.items(), strict=True):
         for k, run in enumerate(runs):
@@ -45,17 +36,7 @@ def draw_learning(found: Mapping[str, Sequence[Fitted]], path: Path) -> Path:
 
 
 def draw_memory(kept: Mapping[str, tuple[int, int]], batch: int, path: Path) -> Path:
-    """Draw what a training step keeps in memory, with all activations and without.
-
-    Args:
-        kept: bytes with memory="autograd" and with memory="constant", network by network.
-        batch: images of the step.
-        path: the PNG file.
-
-    Example:
-        >>> draw_memory.__doc__.splitlines()[0]
-        'Draw what a training step keeps in memory, with all activations and without.'
-    """
+    """Draw what a training step keeps in memory, with all activations and without."""
     figure, ((axes,),) = canvas(1, 1, side=(6.4, 2.6))
     places = np.arange(len(kept))
     for k, (name, colour) in enumerate(zip(("autograd", "constant"), _KEPT, strict=True)):
@@ -70,17 +51,7 @@ def draw_memory(kept: Mapping[str, tuple[int, int]], batch: int, path: Path) -> 
 
 
 def draw_restored(images: Tensor, restored: Mapping[str, Tensor], path: Path) -> Path:
-    """Draw images above those that come back from the last invertible features.
-
-    Args:
-        images: (count, 1, H, W).
-        restored: the same from the features of each network.
-        path: the PNG file.
-
-    Example:
-        >>> draw_restored.__doc__.splitlines()[0]
-        'Draw images above those that come back from the last invertible features.'
-    """
+    """Draw images above those that come back from the last invertible features."""
     figure, rows = canvas(1 + 2 * len(restored), len(images), side=(1.1, 1.15))
     low, high = float(images.min()), float(images.max())
     _row(rows[0], images, "images", low, high)
@@ -94,7 +65,5 @@ def draw_restored(images: Tensor, restored: Mapping[str, Tensor], path: Path) ->
 
 def _row(axes: Sequence[Axes], images: Tensor, name: str, low: float, high: float) -> None:
     for each, image in zip(axes, images, strict=True):
-        each.imshow(image[0].numpy(), cmap="gray", vmin=low, vmax=high)
-        each.set_xticks([])
-        each.set_yticks([])
-    axes[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
+        grey(each, image, low=low, high=high)
+    side_label(axes[0], name, size=8)

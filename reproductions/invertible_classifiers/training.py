@@ -10,73 +10,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reproductions.common.drawings import LabelledImages
-
-_AT_ONCE = 500  # images of an evaluation
+from reproductions.common.classification import LabelledImages, accuracy
+from reproductions.common.sizes import parameter_count
+from reproductions.invertible_classifiers.data import Task
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a network is trained.
+    """How long a network is trained."""
 
-    Args:
-        epochs: passes over the training images.
-        batch: images of a step.
-        rate: the largest learning rate, of a one-cycle schedule of AdamW.
-        decay: of weights.
-
-    Example:
-        >>> Budget(epochs=3).batch
-        128
-    """
-
-    epochs: int
-    batch: int = 128
-    rate: float = 0.01
-    decay: float = 5e-4
-
-
-@dataclass(frozen=True)
-class Task:
-    """Images to learn from and to judge by.
-
-    Args:
-        training: to learn from.
-        held_out: to judge by.
-        classes: their number.
-        source: in words.
-    """
-
-    training: LabelledImages
-    held_out: LabelledImages
-    classes: int
-    source: str
-
-    def standardised(self) -> Task:
-        """Return the task with mean 0 and variance 1 of all training pixels."""
-        deviation, mean = torch.std_mean(self.training.images)
-        training, held_out = (
-            LabelledImages((side.images - mean) / deviation, side.classes)
-            for side in (self.training, self.held_out)
-        )
-        return Task(training, held_out, self.classes, self.source)
+    epochs: int  # passes over the training images
+    batch: int = 128  # images of a step
+    rate: float = 0.01  # the largest learning rate, of a one-cycle schedule of AdamW
+    decay: float = 5e-4  # of weights
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network and how it came about.
+    """A trained network and how it came about."""
 
-    Args:
-        network: in evaluation mode.
-        losses: the mean training loss of each epoch.
-        accuracies: on held-out images after each epoch.
-        seconds: of processor time that training took, evaluation aside.
-    """
-
-    network: nn.Sequential
-    losses: list[float]
-    accuracies: list[float]
-    seconds: float
+    network: nn.Sequential  # in evaluation mode
+    losses: list[float]  # the mean training loss of each epoch
+    accuracies: list[float]  # on held-out images after each epoch
+    seconds: float  # of processor time that training took, evaluation aside
 
     @property
     def accuracy(self) -> float:
@@ -86,29 +42,11 @@ class Fitted:
     @property
     def parameters(self) -> int:
         """How many numbers are learned."""
-        return sum(p.numel() for p in self.network.parameters())
+        return parameter_count(self.network)
 
 
 def fitted(build: Callable[[], nn.Sequential], task: Task, budget: Budget, *, seed: int) -> Fitted:
-    """Build a network and train it; images are mirrored at random.
-
-    Args:
-        build: makes the network.
-        task: standardised images.
-        budget: of the training.
-        seed: of weights and order.
-
-    Raises:
-        FloatingPointError: if the loss is not finite.
-
-    Example:
-        >>> from reproductions.common.drawings import drawings
-        >>> task = Task(drawings(64, side=8, noise=0.0), drawings(32, side=8, noise=0.0), 8, "")
-        >>> def build():
-        ...     return nn.Sequential(nn.Flatten(), nn.Linear(64, 8))
-        >>> len(fitted(build, task, Budget(epochs=2, batch=32), seed=0).accuracies)
-        2
-    """
+    """Build a network and train it; images are mirrored at random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build()
@@ -153,22 +91,3 @@ def _mirrored(images: Tensor) -> Tensor:
     """Return the images, half of them mirrored."""
     turned = torch.rand(len(images)) < 0.5
     return torch.where(turned[:, None, None, None], images.flip(-1), images)
-
-
-@torch.no_grad()
-def accuracy(network: nn.Module, data: LabelledImages) -> float:
-    """Return the share of images that are given their class.
-
-    Args:
-        network: in evaluation mode.
-        data: images and classes.
-
-    Example:
-        >>> from reproductions.common.drawings import LabelledImages
-        >>> data = LabelledImages(torch.eye(2)[:, None, None], torch.tensor([0, 0]))
-        >>> accuracy(nn.Flatten(), data)
-        0.5
-    """
-    pairs = zip(data.images.split(_AT_ONCE), data.classes.split(_AT_ONCE), strict=True)
-    right = sum(int((network(x).argmax(dim=1) == y).sum()) for x, y in pairs)
-    return right / len(data.images)

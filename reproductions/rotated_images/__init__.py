@@ -8,13 +8,14 @@ from pathlib import Path
 
 import torch
 
-from darboux.certification import Certificate
-from darboux.certification._certify import certify
+import darboux as dx
 from reproductions.common.result import Result, Statement
+from reproductions.common.sizes import same_size
 from reproductions.rotated_images.classifiers import (
     AUGMENTED,
     EQUIVARIANT,
     ORDINARY,
+    Course,
     Judged,
     classifiers,
 )
@@ -26,15 +27,9 @@ from reproductions.rotated_images.pictures import (
     draw_digits,
     draw_photographs,
 )
-from reproductions.rotated_images.statements import (
-    Margins,
-    certified,
-    comparisons,
-    quarter_turns,
-    same_psnr,
-    same_size,
-)
-from reproductions.rotated_images.training import Course
+from reproductions.rotated_images.statements import ahead, certified, quarter_turns, same_psnr
+
+Margins = Sequence[tuple[str, str, float]]  # the better one, the other one, points between them
 
 _SHOWN = (0, 45, 90)  # degrees, in the table
 _LEAD = (
@@ -48,21 +43,13 @@ _LEAD = (
 
 @dataclass(frozen=True)
 class Size:
-    """How large the experiment is.
+    """How large the experiment is."""
 
-    Args:
-        course: of the classifiers.
-        seeds: runs of each.
-        margins: by how many points which classifiers must be ahead of others.
-        practice: of the denoisers.
-        count: of the digits that judge; None for all.
-    """
-
-    course: Course
-    seeds: int
-    margins: Margins
-    practice: Practice
-    count: int | None = None
+    course: Course  # of the classifiers
+    seeds: int  # runs of each
+    margins: Margins  # by how many points which classifiers must be ahead of others
+    practice: Practice  # of the denoisers
+    count: int | None = None  # of the digits that judge; None for all
 
 
 _AHEAD = (
@@ -84,25 +71,13 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train classifiers and denoisers on upright images, and judge them on turned ones.
 
     Source: sections 5.1.3 and 5.2; Cohen and Welling 2016.
-
-    Args:
-        out: a folder that exists.
-        quick: short trainings of one seed.
-        seed: of weights, order, patches and noise; further runs take the next ones.
-
-    Raises:
-        ModuleNotFoundError: if scikit-learn or scikit-image is not installed.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Train classifiers and denoisers on upright images, and judge them on turned ones.'
     """
     size = _QUICK if quick else _FULL
     seeds = range(seed, seed + size.seeds)
     judged = classifiers(size.course, seeds, count=size.count)
     cleaning = denoisers(size.practice, seed=seed)
     example = torch.randn(2, 1, 12, 12, generator=torch.Generator().manual_seed(seed)) / 4
-    certificate = certify(cleaning[BOTH].network, example, effort="quick")
+    certificate = dx.certify(cleaning[BOTH].network, example, effort="quick")
     return Result(
         title="Rotated images: ordinary, augmented and equivariant networks",
         lead=_LEAD,
@@ -115,15 +90,21 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
 def _statements(
     judged: Mapping[str, Sequence[Judged]],
     cleaning: Mapping[str, Denoiser],
-    certificate: Certificate,
+    certificate: dx.Certificate,
     margins: Margins,
 ) -> list[Statement]:
     """Return what was put to the test."""
     return [
-        same_size({name: runs[0].trained.parameters for name, runs in judged.items()}, "digits"),
+        same_size(
+            {name: runs[0].trained.parameters for name, runs in judged.items()},
+            "digits: parameters are the same to within 5 %",
+        ),
         quarter_turns(judged),
-        *comparisons(judged, margins),
-        same_size({name: each.parameters for name, each in cleaning.items()}, "photographs"),
+        *(ahead(judged, *margin) for margin in margins),
+        same_size(
+            {name: each.parameters for name, each in cleaning.items()},
+            "photographs: parameters are the same to within 5 %",
+        ),
         same_psnr(cleaning),
         certified(certificate),
     ]

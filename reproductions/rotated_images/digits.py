@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reproductions.common.drawings import LabelledImages
+from reproductions.common.classification import LabelledImages
 
 CLASSES = 9
-SIDE = 18  # a circle about the digit fits, so that nothing leaves the image
+_SIDE = 18  # a circle about the digit fits, so that nothing leaves the image
 _ZOOM = 1.5  # pixels for each of the 8 x 8 of the source
 _TRAINING = 1200
 _ORDER = 5  # the seed of the split
@@ -25,14 +25,6 @@ def digits_without_nine() -> tuple[LabelledImages, LabelledImages]:
     A 9 is left out because, turned by 180°, it is a 6: its class is no function of the image.
 
     Source: Alpaydin and Kaynak 1998, Optical recognition of handwritten digits, UCI.
-
-    Raises:
-        ModuleNotFoundError: if scikit-learn is not installed.
-
-    Example:
-        >>> training, test = digits_without_nine()
-        >>> training.images.shape, len(test.classes), int(test.classes.max())
-        (torch.Size([1200, 1, 8, 8]), 417, 8)
     """
     if find_spec("sklearn") is None:
         raise ModuleNotFoundError(
@@ -53,28 +45,14 @@ def shown(digits: Tensor, angles: Tensor | float = 0.0) -> Tensor:
     """Return digits of 8 x 8 pixels on a grid of 18 x 18 with a margin, each turned.
 
     Turned and finer images are samples of one and the same interpolated function.
-
-    Args:
-        digits: (batch, 1, 8, 8).
-        angles: (batch,), or one, in radians.
-
-    Example:
-        >>> shown(torch.ones(2, 1, 8, 8), torch.tensor([0.0, 0.5])).shape
-        torch.Size([2, 1, 18, 18])
     """
-    return turned(digits, angles, side=SIDE, zoom=_ZOOM)
+    return turned(digits, angles, side=_SIDE, zoom=_ZOOM)
 
 
 def turned(images: Tensor, angles: Tensor | float, *, side: int, zoom: float = 1.0) -> Tensor:
     """Return images turned about their centre by bicubic interpolation, zero outside.
 
     By +π/2 that is ``torch.rot90(x, 1, dims=(2, 3))``.
-
-    Args:
-        images: (batch, channels, n, n).
-        angles: (batch,), or one for all, in radians.
-        side: pixels of the result.
-        zoom: pixels of the result for each pixel of the images.
 
     Example:
         >>> x = torch.rand(1, 1, 5, 5)
@@ -92,14 +70,5 @@ def turned(images: Tensor, angles: Tensor | float, *, side: int, zoom: float = 1
 
 
 def any_angles(count: int, generator: torch.Generator | None = None) -> Tensor:
-    """Return angles, uniform between 0 and 2π.
-
-    Args:
-        count: how many.
-        generator: of the random numbers.
-
-    Example:
-        >>> any_angles(3).shape
-        torch.Size([3])
-    """
+    """Return angles, uniform between 0 and 2π."""
     return 2 * math.pi * torch.rand(count, generator=generator)

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darboux.data import noisy, photographs
-from darboux.models import unconstrained_denoiser
-from darboux.models._equivariant_nonexpansive import equivariant_nonexpansive_denoiser
+from darboux.models import equivariant_nonexpansive_denoiser, unconstrained_denoiser
 from darboux.symmetry import Cyclic
-from darboux.training._evaluation import psnr
+from darboux.training import psnr
+from reproductions.common.sizes import parameter_count
 from reproductions.rotated_images.digits import turned
 
 SIGMA = 25 / 255
@@ -29,41 +29,17 @@ _GREY = 0.5  # the networks see images about zero
 
 @dataclass(frozen=True)
 class Practice:
-    """How long a denoiser is trained, and on how much it is judged.
+    """How long a denoiser is trained, and on how much it is judged."""
 
-    Args:
-        steps: of Adam with a one-cycle schedule.
-        patch: side of the patches.
-        batch: patches of a step.
-        side: of the middle of each held-out photograph.
-        depth: steps of each flow.
-
-    Example:
-        >>> Practice(steps=10).patch
-        32
-    """
-
-    steps: int
-    patch: int = 32
-    batch: int = 8
-    side: int = 160
-    depth: int = 4
+    steps: int  # of Adam with a one-cycle schedule
+    patch: int = 32  # side of the patches
+    batch: int = 8  # patches of a step
+    side: int = 160  # of the middle of each held-out photograph
+    depth: int = 4  # steps of each flow
 
 
 def networks(depth: int) -> Mapping[str, tuple[Callable[[], nn.Module], float, bool]]:
-    """Return what builds each network, its learning rate, and whether patches are turned.
-
-    Args:
-        depth: steps of each flow.
-
-    Example:
-        >>> {
-        ...     name: sum(p.numel() for p in made[0]().parameters())
-        ...     for name, made in networks(4).items()
-        ... }
-        {'ordinary': 4672, 'ordinary, augmented': 4672, 'nonexpansive': 4676,
-        'nonexpansive and equivariant': 4644}
-    """
+    """Return what builds each network, its learning rate, and whether patches are turned."""
     free = partial(unconstrained_denoiser, features=8, units=8, depth=depth, shuffle=1)
     single = partial(
         equivariant_nonexpansive_denoiser,
@@ -83,35 +59,20 @@ def networks(depth: int) -> Mapping[str, tuple[Callable[[], nn.Module], float, b
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A trained denoiser.
+    """A trained denoiser."""
 
-    Args:
-        network: in evaluation mode, of images about zero.
-        seconds: of processor time that training took.
-        psnr: by the angle of the photographs in degrees, in dB, the mean of all.
-    """
-
-    network: nn.Module
-    seconds: float
-    psnr: Mapping[int, float]
+    network: nn.Module  # in evaluation mode, of images about zero
+    seconds: float  # of processor time that training took
+    psnr: Mapping[int, float]  # by the angle of the photographs in degrees, in dB, the mean of all
 
     @property
     def parameters(self) -> int:
         """How many numbers are learned."""
-        return sum(p.numel() for p in self.network.parameters())
+        return parameter_count(self.network)
 
 
 def denoisers(practice: Practice, *, seed: int) -> dict[str, Denoiser]:
-    """Train all networks on upright patches, and judge them on turned photographs.
-
-    Args:
-        practice: of the training.
-        seed: of weights, patches and noise.
-
-    Example:
-        >>> sorted(denoisers(Practice(steps=1, side=16, depth=1), seed=0)[PLAIN].psnr)
-        [0, 45, 90, 180, 270]
-    """
+    """Train all networks on upright patches, and judge them on turned photographs."""
     images = list(photographs("training").values())
     judged = views(practice.side)
     return {
@@ -125,14 +86,6 @@ def views(side: int) -> dict[int, list[tuple[Tensor, Tensor]]]:
 
     Quarter turns move noise and pixels together, exactly. By 45° the photograph is turned by
     interpolation and new noise added.
-
-    Args:
-        side: pixels of the middle that is shown.
-
-    Example:
-        >>> x, y = views(16)[90][0]
-        >>> torch.equal(x, torch.rot90(views(16)[0][0][0], 1, dims=(2, 3)))
-        True
     """
     whole = [_middle(photo[None], 2 * side) for photo in photographs("held-out").values()]
     upright = [_pair(_middle(photo, side), seed) for seed, photo in enumerate(whole)]
@@ -165,12 +118,7 @@ def _middle(image: Tensor, side: int) -> Tensor:
 
 @torch.no_grad()
 def cleaned(network: nn.Module, image: Tensor) -> Tensor:
-    """Return the denoised image, which the network sees less the middle grey.
-
-    Example:
-        >>> cleaned(nn.Identity(), torch.ones(1))
-        tensor([1.])
-    """
+    """Return the denoised image, which the network sees less the middle grey."""
     found: Tensor = network(image - _GREY) + _GREY
     return found
 

@@ -6,11 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from torch import Tensor
-
-from darboux.training._evaluation import psnr
-from reproductions.common.figures import canvas, label, save
+from darboux.training import psnr
+from reproductions.common.figures import canvas, grey, label, legend_beside, save, side_label
 from reproductions.rotated_images.classifiers import ANGLES, Judged
 from reproductions.rotated_images.digits import digits_without_nine, shown
 from reproductions.rotated_images.photographs import (
@@ -26,16 +23,7 @@ _DIGITS = 8
 
 
 def draw_angles(found: Mapping[str, Sequence[Judged]], path: Path) -> Path:
-    """Draw the accuracy against the angle of the test images, the mean and range over seeds.
-
-    Args:
-        found: the runs of each classifier, a seed each.
-        path: the PNG file.
-
-    Example:
-        >>> draw_angles.__doc__.splitlines()[0].split(",")[0]
-        'Draw the accuracy against the angle of the test images'
-    """
+    """Draw the accuracy against the angle of the test images, the mean and range over seeds."""
     figure, ((axes,),) = canvas(1, 1, side=(7.2, 3.8))
     for colour, (name, runs) in zip(_COLOURS, found.items(), strict=True):
         rows = [[run.by_angle[angle] for run in runs] for angle in ANGLES]
@@ -46,43 +34,25 @@ def draw_angles(found: Mapping[str, Sequence[Judged]], path: Path) -> Path:
     axes.set_xticks(range(0, 361, 45))
     axes.set_ylim(0, 101)
     axes.grid(visible=True, alpha=0.25)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_beside(axes)
     label(axes, "accuracy on turned digits, mean and range over seeds", "angle in degrees", "%")
     return save(figure, path)
 
 
 def draw_digits(path: Path) -> Path:
-    """Draw some test digits upright and turned by 45° and 90°.
-
-    Args:
-        path: the PNG file.
-
-    Example:
-        >>> draw_digits.__doc__.splitlines()[0]
-        'Draw some test digits upright and turned by 45° and 90°.'
-    """
+    """Draw some test digits upright and turned by 45° and 90°."""
     digits = digits_without_nine()[1].images[:_DIGITS]
     figure, rows = canvas(3, _DIGITS, side=(1.0, 1.0))
     for row, angle in zip(rows, (0, 45, 90), strict=True):
         images = shown(digits, math.radians(angle))
         for axes, image in zip(row, images, strict=True):
-            _image(axes, image)
-        row[0].set_ylabel(f"{angle}°", fontsize=9, rotation=0, ha="right", va="center")
+            grey(axes, image)
+        side_label(row[0], f"{angle}°")
     return save(figure, path)
 
 
 def draw_photographs(found: Mapping[str, Denoiser], side: int, path: Path) -> Path:
-    """Draw a photograph upright and turned by 45° and 90°: noisy, and as each network cleans it.
-
-    Args:
-        found: the denoisers.
-        side: pixels of the middle that is shown.
-        path: the PNG file.
-
-    Example:
-        >>> draw_photographs.__doc__.splitlines()[0].split(":")[0]
-        'Draw a photograph upright and turned by 45° and 90°'
-    """
+    """Draw a photograph upright and turned by 45° and 90°: noisy, and as each network cleans it."""
     angles, judged = (0, DIAGONAL, 90), views(side)
     figure, rows = canvas(len(angles), 2 + len(found), side=(2.0, 2.15))
     for row, angle in zip(rows, angles, strict=True):
@@ -90,24 +60,15 @@ def draw_photographs(found: Mapping[str, Denoiser], side: int, path: Path) -> Pa
         images = [clean, noisy, *(cleaned(d.network, noisy) for d in found.values())]
         names = ["clean", f"noisy, σ = {SIGMA * 255:.0f}/255", *found]
         for axes, image, name in zip(row, images, names, strict=True):
-            _image(axes, image[0])
+            grey(axes, image[0])
             level = "" if name == "clean" else f"\n{psnr(image, clean):.3f} dB"
             axes.set_title(name + level, fontsize=8)
-        row[0].set_ylabel(f"{angle}°", fontsize=9, rotation=0, ha="right", va="center")
+        side_label(row[0], f"{angle}°")
     return save(figure, path)
 
 
 def draw_change(found: Mapping[str, Denoiser], path: Path) -> Path:
-    """Draw the PSNR of each denoiser on photographs, angle by angle.
-
-    Args:
-        found: the denoisers.
-        path: the PNG file.
-
-    Example:
-        >>> draw_change.__doc__.splitlines()[0]
-        'Draw the PSNR of each denoiser on photographs, angle by angle.'
-    """
+    """Draw the PSNR of each denoiser on photographs, angle by angle."""
     figure, ((axes,),) = canvas(1, 1, side=(6.4, 3.2))
     angles = sorted(next(iter(found.values())).psnr)
     for colour, (name, denoiser) in zip(_COLOURS, found.items(), strict=True):
@@ -116,13 +77,6 @@ def draw_change(found: Mapping[str, Denoiser], path: Path) -> Path:
         )
     axes.set_xticks(range(len(angles)), [f"{a}°" for a in angles])
     axes.grid(visible=True, axis="y", alpha=0.25)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend_beside(axes)
     label(axes, "mean over four photographs", "turned by", "PSNR, dB")
     return save(figure, path)
-
-
-def _image(axes: Axes, image: Tensor) -> None:
-    """Show an image (1, H, W) with values in [0, 1]."""
-    axes.imshow(image[0].numpy(), cmap="gray", vmin=0, vmax=1)
-    axes.set_xticks([])
-    axes.set_yticks([])

@@ -12,32 +12,13 @@ from reproductions.rotated_images.photographs import BOTH as JOINT
 from reproductions.rotated_images.photographs import PLAIN, TURNS, Denoiser
 
 Runs = Mapping[str, Sequence[Judged]]
-Margins = Sequence[tuple[str, str, float]]
 
 _ROUNDING = 1e-4  # of logits, relative, in float32
 _SAME = 1e-3  # dB
 
 
-def same_size(sizes: Mapping[str, int], what: str) -> Statement:
-    """Return that all networks have the same number of parameters to within 5 %.
-
-    Example:
-        >>> same_size({"a": 100, "b": 103}, "classifiers").holds
-        True
-    """
-    counts = list(sizes.values())
-    near = max(counts) <= 1.05 * min(counts)
-    text = f"{what}: parameters are the same to within 5 %"
-    return Statement(text, ", ".join(f"{name} {n}" for name, n in sizes.items()), holds=near)
-
-
 def quarter_turns(found: Runs) -> Statement:
-    """Return that quarter turns do not change what equivariant classifiers say.
-
-    Example:
-        >>> quarter_turns({EQUIVARIANT: [], BOTH: []}).text
-        'digits: quarter turns change no answer of an equivariant classifier, in any run'
-    """
+    """Return whether quarter turns do not change what equivariant classifiers say."""
     runs = [*found[EQUIVARIANT], *found[BOTH]]
     wobble = max((run.wobble for run in runs), default=0.0)
     equal = all(run.by_angle[a] == run.by_angle[0] for run in runs for a in (90, 180, 270))
@@ -49,18 +30,7 @@ def quarter_turns(found: Runs) -> Statement:
 
 
 def ahead(found: Runs, first: str, second: str, points: float) -> Statement:
-    """Return that one classifier beats another at random angles in every run.
-
-    Args:
-        found: the runs of each.
-        first: the better one.
-        second: the other one.
-        points: of accuracy, by which it is ahead at least.
-
-    Example:
-        >>> ahead({"a": [], "b": []}, "a", "b", 5.0).holds
-        False
-    """
+    """Return whether one classifier beats another at random angles in every run."""
     gaps = [a.random - b.random for a, b in zip(found[first], found[second], strict=True)]
     text = (
         f"digits turned at random: {first} is at least {points:g} points ahead of {second}, in "
@@ -70,29 +40,8 @@ def ahead(found: Runs, first: str, second: str, points: float) -> Statement:
     return Statement(text, measured, holds=bool(gaps) and min(gaps) >= points)
 
 
-def comparisons(found: Runs, margins: Margins) -> list[Statement]:
-    """Return what holds between classifiers at random angles.
-
-    Args:
-        found: the runs of each.
-        margins: (the better one, the other one, points between them at least).
-
-    Example:
-        >>> comparisons({"a": [], "b": []}, [("a", "b", 5.0)])[0].measured
-        ' points'
-    """
-    return [ahead(found, *margin) for margin in margins]
-
-
 def same_psnr(found: Mapping[str, Denoiser]) -> Statement:
-    """Return that quarter turns change the PSNR of the equivariant denoiser by rounding only.
-
-    Example:
-        >>> from torch import nn
-        >>> level = Denoiser(nn.Identity(), 0.0, dict.fromkeys(TURNS, 28.0))
-        >>> same_psnr({PLAIN: level, JOINT: level}).measured
-        'spread 0.0e+00 dB; ordinary 0.0e+00 dB'
-    """
+    """Return whether quarter turns change the PSNR of the equivariant denoiser by rounding only."""
     mine, other = (_spread(found[name]) for name in (JOINT, PLAIN))
     text = f"photographs: the PSNR of {JOINT} is the same for 0°, 90°, 180° and 270°"
     measured = f"spread {mine:.1e} dB; {PLAIN} {other:.1e} dB"
@@ -100,12 +49,7 @@ def same_psnr(found: Mapping[str, Denoiser]) -> Statement:
 
 
 def certified(certificate: Certificate) -> Statement:
-    """Return that one certificate shows both structures of the denoiser, and holds.
-
-    Example:
-        >>> certified.__doc__.splitlines()[0]
-        'Return that one certificate shows both structures of the denoiser, and holds.'
-    """
+    """Return whether one certificate shows both structures of the denoiser, and holds."""
     claims = [row.structure for row in certificate.rows if row.level == "claim"]
     both = all(any(isinstance(c, kind) for c in claims) for kind in (Averaged, Equivariant))
     text = f"photographs: one certificate shows that {JOINT} is both, and holds"

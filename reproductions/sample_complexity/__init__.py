@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reproductions.common.result import Result, Statement
+from reproductions.common.sizes import same_size
+from reproductions.rotated_images.classifiers import Course
 from reproductions.rotated_images.digits import digits_without_nine
 from reproductions.rotated_images.pictures import draw_digits
-from reproductions.rotated_images.training import Course
-from reproductions.sample_complexity.curves import AUGMENTED, EQUIVARIANT, ORDINARY, Curve, curves
-from reproductions.sample_complexity.pictures import draw_curves
+from reproductions.sample_complexity.curves import (
+    AUGMENTED,
+    EQUIVARIANT,
+    ORDINARY,
+    Curve,
+    curves,
+    draw,
+)
 
 _LEAD = (
     "Digits of scikit-learn (without the 9), each turned by a random angle, in training and in "
@@ -26,17 +33,11 @@ _LEAD = (
 
 @dataclass(frozen=True)
 class Size:
-    """How large the experiment is.
+    """How large the experiment is."""
 
-    Args:
-        counts: numbers N of training images.
-        course: of every training; the ordinary classifiers make three times as many steps.
-        seeds: runs for each N.
-    """
-
-    counts: tuple[int, ...]
-    course: Course
-    seeds: int
+    counts: tuple[int, ...]  # numbers N of training images
+    course: Course  # of every training; the ordinary classifiers make three times as many steps
+    seeds: int  # runs for each N
 
 
 _FULL = Size((50, 100, 250, 1000), Course(400, 50, 0.02), 3)
@@ -47,18 +48,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train both classifiers on more and more images, and compare their errors.
 
     Source: sections 5.2 and 5.3.1.
-
-    Args:
-        out: a folder that exists.
-        quick: two numbers of images and one seed.
-        seed: of weights, order and turns; further runs take the next ones.
-
-    Raises:
-        ModuleNotFoundError: if scikit-learn is not installed.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Train both classifiers on more and more images, and compare their errors.'
     """
     size = _QUICK if quick else _FULL
     training, test = digits_without_nine()
@@ -69,7 +58,10 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         lead=_LEAD,
         numbers=_numbers(found),
         statements=[
-            _same_size(found),
+            same_size(
+                {name: curve.parameters for name, curve in found.items()},
+                "parameters are the same to within 5 %",
+            ),
             _lower(found, ORDINARY),
             _lower(found, AUGMENTED),
             _at_the_start(found),
@@ -77,7 +69,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         ],
         figures={
             draw_digits(out / "digits.png"): "Some test digits, upright and turned by 45° and 90°.",
-            draw_curves(found, out / "errors.png"): (
+            draw(found, out / "errors.png"): (
                 "Test error against the number of training images, mean and range over the runs, "
                 "with the power law fitted to the means."
             ),
@@ -97,13 +89,6 @@ def _numbers(found: Mapping[str, Curve]) -> dict[str, float]:
         for error, ratio in found[name].ratios(found[EQUIVARIANT]).items():
             numbers[f"times as many images for an error of {error:.1f} %, {name}"] = ratio
     return numbers
-
-
-def _same_size(found: Mapping[str, Curve]) -> Statement:
-    sizes = [curve.parameters for curve in found.values()]
-    text = "parameters are the same to within 5 %"
-    measured = ", ".join(f"{name} {curve.parameters}" for name, curve in found.items())
-    return Statement(text, measured, holds=max(sizes) <= 1.05 * min(sizes))
 
 
 def _lower(found: Mapping[str, Curve], other: str) -> Statement:

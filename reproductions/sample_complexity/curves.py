@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from reproductions.common.drawings import LabelledImages
-from reproductions.rotated_images.digits import CLASSES, any_angles, shown
-from reproductions.rotated_images.training import (
+from reproductions.common.classification import LabelledImages
+from reproductions.common.figures import canvas, label, legend_beside, save
+from reproductions.rotated_images.classifiers import (
     Build,
     Course,
     Show,
@@ -22,8 +23,10 @@ from reproductions.rotated_images.training import (
     trained,
     turning,
 )
+from reproductions.rotated_images.digits import CLASSES, any_angles, shown
 
 ORDINARY, AUGMENTED, EQUIVARIANT = "ordinary", "ordinary, augmented", "equivariant"
+_COLOURS = ("#5b6672", "#e09f3e", "#3d6fb6")
 _LONGER = 3
 _TURNS = 11  # the seed of the random angles of training and test images
 
@@ -32,19 +35,14 @@ _TURNS = 11  # the seed of the random angles of training and test images
 class Curve:
     """The test errors of a kind of classifier in per cent, for each number of images.
 
-    Args:
-        counts: the numbers N of training images, rising.
-        errors: for each N the errors of the runs.
-        parameters: how many numbers are learned.
-
     Example:
         >>> Curve((10, 1000), ((30.0, 50.0), (4.0, 4.0)), 5).exponent
         -0.5
     """
 
-    counts: tuple[int, ...]
-    errors: tuple[tuple[float, ...], ...]
-    parameters: int
+    counts: tuple[int, ...]  # the numbers N of training images, rising
+    errors: tuple[tuple[float, ...], ...]  # for each N the errors of the runs
+    parameters: int  # how many numbers are learned
 
     @property
     def means(self) -> list[float]:
@@ -99,21 +97,7 @@ def curves(
     course: Course,
     seeds: Sequence[int],
 ) -> dict[str, Curve]:
-    """Train every kind of classifier on the first N images, and return its errors.
-
-    Args:
-        training: digits of 8 x 8 pixels, upright.
-        test: the same, to judge by.
-        counts: the numbers N.
-        course: of every training, whatever N is; ordinary classifiers, which learn slower, make
-            three times as many steps.
-        seeds: a run each.
-
-    Example:
-        >>> few = LabelledImages(torch.rand(8, 1, 8, 8), torch.arange(8))
-        >>> curves(few, few, [4, 8], Course(1), [0])["equivariant"].counts
-        (4, 8)
-    """
+    """Train every kind of classifier on the first N images, and return its errors."""
     generator = torch.Generator().manual_seed(_TURNS)
     judged, fixed = (
         LabelledImages(shown(x, any_angles(len(x), generator)), y) for x, y in (test, training)
@@ -150,3 +134,28 @@ def _curve(
 
 def _error(found: Trained, judged: LabelledImages) -> float:
     return 100 - found.accuracy(judged.images, judged.classes)
+
+
+def draw(found: Mapping[str, Curve], path: Path) -> Path:
+    """Draw the test error against the number of training images, with fitted power laws."""
+    figure, ((axes,),) = canvas(1, 1, side=(7.2, 3.8))
+    for colour, (name, curve) in zip(_COLOURS, found.items(), strict=True):
+        exponent, factor = curve.fit()
+        text = f"{name}, ∝ N^{exponent:.2f}"
+        axes.plot(curve.counts, curve.means, "o-", color=colour, label=text, markersize=4)
+        low, high = [min(runs) for runs in curve.errors], [max(runs) for runs in curve.errors]
+        axes.fill_between(curve.counts, low, high, color=colour, alpha=0.15, linewidth=0)
+        fitted = [factor * count**exponent for count in curve.counts]
+        axes.plot(curve.counts, fitted, ":", color=colour, linewidth=1)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(next(iter(found.values())).counts)
+    axes.set_xticks([], minor=True)
+    axes.xaxis.set_major_formatter("{x:g}")
+    ticks = [2, 5, 10, 20, 50, 100]
+    axes.set_yticks(ticks, [f"{tick}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.grid(visible=True, alpha=0.25)
+    legend_beside(axes)
+    label(axes, "test error on randomly turned digits", "training images N", "%")
+    return save(figure, path)

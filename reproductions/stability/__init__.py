@@ -5,22 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from reproductions.common.result import Result
-from reproductions.stability.antisymmetric_layer import (
-    draw_levels,
-    layer_portraits,
-    layer_statements,
-)
-from reproductions.stability.eigenvalue_warning import draw_warning, warning_statements
-from reproductions.stability.linear_layer import (
-    STEP,
-    circle_portrait,
-    draw_growth,
-    growth,
-    linear_portraits,
-    linear_statements,
-)
+from reproductions.stability import antisymmetric, eigenvalues, linear, portraits
 from reproductions.stability.methods import METHODS
-from reproductions.stability.portraits import Portrait, draw
+from reproductions.stability.portraits import Portrait
 
 _LEAD = (
     "Layers ż = σ(Az + b) with eigenvalues to the right of the imaginary axis, to the left of it "
@@ -33,48 +20,39 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Draw the stability pictures of the slides and check what they show.
 
     Source: sections 2.1 and 2.1.1; slides, stability and generalisation.
-
-    Args:
-        out: a folder that exists.
-        quick: fewer steps.
-        seed: not used: nothing is random.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Draw the stability pictures of the slides and check what they show.'
     """
     del seed
     steps, layers = (60, 80) if quick else (400, 400)
-    linear, circle = linear_portraits(), circle_portrait(steps=steps)
-    turning = layer_portraits(steps=steps)
+    straight, circle = linear.portraits(), linear.circle_portrait(steps=steps)
+    turning = antisymmetric.portraits(steps=steps)
     return Result(
         title="Stability of layers",
         lead=_LEAD,
         numbers=_numbers(circle),
         statements=[
-            *linear_statements(linear, circle),
-            *layer_statements(turning),
-            *warning_statements(layers=layers),
+            *linear.statements(straight, circle),
+            *antisymmetric.statements(turning),
+            *eigenvalues.statements(layers=layers),
         ],
         figures={
-            draw(linear, out / "linear.png"): (
+            portraits.draw(straight, out / "linear.png"): (
                 "Linear layers ż = Az: every dot is a step, rings are where trajectories begin, "
                 "arrows show the exact directions."
             ),
-            draw_growth(circle, out / "growth.png"): (
+            linear.draw_growth(circle, out / "growth.png"): (
                 "On A₀ the exact flow turns. Forward Euler and, slower, improved Euler spiral out; "
                 "Kutta(3), Kutta(4) and implicit Euler spiral in; the implicit midpoint stays."
             ),
-            draw(turning, out / "antisymmetric.png"): (
+            portraits.draw(turning, out / "antisymmetric.png"): (
                 "Antisymmetric layers ż = tanh((S - Sᵀ - γI)z + b), h = 0.5: orbits are closed "
                 "without damping, and with it the centre attracts. At γ = 0.1 the steps of forward "
                 "Euler are too long for it."
             ),
-            draw_levels(turning, out / "levels.png"): (
+            antisymmetric.draw_levels(turning, out / "levels.png"): (
                 "V = Σ log cosh(w), w = (S - Sᵀ - γI)z + b, which the equation keeps without "
                 "damping and lowers with it."
             ),
-            draw_warning(out / "eigenvalues.png", layers=layers): (
+            eigenvalues.draw(out / "eigenvalues.png", layers=layers): (
                 "ż = A(t)z of Markus and Yamabe, one layer per step: eigenvalues of negative real "
                 "part at all times, and solutions that grow. For non-autonomous systems the "
                 "eigenvalue test misleads; the one-sided Lipschitz constant does not."
@@ -85,8 +63,8 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
 
 def _numbers(circle: Portrait) -> dict[str, float]:
     """Return the growth per step on A₀, measured and exact, of every method."""
-    numbers: dict[str, float] = {"h": STEP}
+    numbers: dict[str, float] = {"h": linear.STEP}
     for method in METHODS:
-        numbers[f"growth per step, {method.name}"] = growth(method, circle)
-        numbers[f"|R(ih)|, {method.name}"] = abs(method.factor(1j * STEP))
+        numbers[f"growth per step, {method.name}"] = linear.growth(method, circle)
+        numbers[f"|R(ih)|, {method.name}"] = abs(method.factor(1j * linear.STEP))
     return numbers

@@ -22,23 +22,16 @@ class Method:
 
     Source: section 2.2; slides, stability and generalisation.
 
-    Args:
-        name: as legends show it.
-        make: builds the integrator.
-        numerator: coefficients of P, the constant first.
-        denominator: coefficients of Q.
-        colour: in pictures.
-
     Example:
         >>> round(abs(METHODS[0].factor(0.5j)), 6)  # √(1 + h²) on a circle
         1.118034
     """
 
-    name: str
-    make: Callable[[], Integrator]
-    numerator: tuple[Fraction, ...]
-    denominator: tuple[Fraction, ...]
-    colour: str
+    name: str  # as legends show it
+    make: Callable[[], Integrator]  # builds the integrator
+    numerator: tuple[Fraction, ...]  # coefficients of P, the constant first
+    denominator: tuple[Fraction, ...]  # coefficients of Q
+    colour: str  # in pictures
 
     def factor(self, x: complex) -> complex:
         """Return R(x)."""

@@ -25,32 +25,15 @@ class Portrait:
     """A row of pictures: one autonomous field of the plane, stepped by every method.
 
     The trajectories are computed once.
-
-    Args:
-        title: of the row.
-        field: on z of shape (batch, 2), in float64.
-        starts: where trajectories begin, (batch, 2).
-        horizon: T.
-        steps: K.
-        reach: what is shown, [-reach, reach]² about the centre.
-        centre: of the picture.
-
-    Example:
-        >>> import darboux as dx
-        >>> field = dx.fields.ResidualField(dx.linear.Dense(2, 2), dx.activations.Identity())
-        >>> starts = torch.ones(1, 2, dtype=torch.float64)
-        >>> portrait = Portrait("A", field.double(), starts, horizon=1.0, steps=2, reach=2.0)
-        >>> portrait.trajectories["Kutta(4)"].shape
-        torch.Size([3, 1, 2])
     """
 
-    title: str
-    field: VectorField
-    starts: Tensor
-    horizon: float
-    steps: int
-    reach: float
-    centre: tuple[float, float] = (0.0, 0.0)
+    title: str  # of the row
+    field: VectorField  # on z of shape (batch, 2), in float64
+    starts: Tensor  # where trajectories begin, (batch, 2)
+    horizon: float  # T
+    steps: int  # K
+    reach: float  # what is shown, [-reach, reach]² about the centre
+    centre: tuple[float, float] = (0.0, 0.0)  # of the picture
 
     @cached_property
     def trajectories(self) -> dict[str, Tensor]:
@@ -64,17 +47,7 @@ class Portrait:
 
 
 def draw(portraits: Sequence[Portrait], path: Path, *, shown: int = 40) -> Path:
-    """Write a picture with one row per portrait and one column per method.
-
-    Args:
-        portraits: the rows.
-        path: the PNG file.
-        shown: the number of steps that is drawn at most.
-
-    Example:
-        >>> draw.__doc__.splitlines()[0]
-        'Write a picture with one row per portrait and one column per method.'
-    """
+    """Write a picture with one row per portrait and one column per method."""
     figure, axes = canvas(len(portraits), len(METHODS), side=(2.3, 2.3))
     for row, portrait in zip(axes, portraits, strict=True):
         for each, method in zip(row, METHODS, strict=True):

@@ -11,26 +11,29 @@ import torch
 from torch import Tensor, nn
 
 from darboux.data import ellipsoids
-from reproductions.common.kept_bytes import kept_bytes
-from reproductions.common.peak_memory import measured_steps
 from reproductions.common.result import Result
-from reproductions.volume_segmentation.networks import CLASSES, INVERTIBLE, PLAIN, volume_network
-from reproductions.volume_segmentation.pictures import draw_memory, draw_slices
-from reproductions.volume_segmentation.statements import (
-    Measured,
-    Size,
-    learned,
-    limited,
-    same_size,
-    spares,
-)
-from reproductions.volume_segmentation.training import (
+from reproductions.common.sizes import kept_bytes
+from reproductions.volume_segmentation.networks import (
+    CLASSES,
+    INVERTIBLE,
+    PLAIN,
     Volumes,
     dice,
     loss_of,
     segmented,
     threshold_dice,
     train,
+    unet,
+)
+from reproductions.volume_segmentation.peak_memory import measured_steps
+from reproductions.volume_segmentation.pictures import draw_memory, draw_slices
+from reproductions.volume_segmentation.statements import (
+    Measured,
+    Size,
+    as_large,
+    learned,
+    limited,
+    spares,
 )
 
 _LEAD = (
@@ -71,25 +74,13 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Train the invertible U-Net, and measure what steps at larger sizes take.
 
     Source: section 4.2.2; Etmann, Ke, Schönlieb 2020, iUNets.
-
-    Args:
-        out: a folder that exists.
-        quick: smaller volumes, fewer steps.
-        seed: of weights and volumes.
-
-    Raises:
-        OSError: if the system is not Linux, where the memory limit can be set.
-
-    Example:
-        >>> run.__doc__.splitlines()[0]
-        'Train the invertible U-Net, and measure what steps at larger sizes take.'
     """
     size = _QUICK if quick else _FULL
     generator = torch.Generator().manual_seed(seed)
     training, held_out, large = _data(size, generator)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = volume_network(INVERTIBLE, size.channels, size.depth)
+        network = unet(INVERTIBLE, size.channels, size.depth)
     losses = train(network, training, steps=size.steps, rate=0.01, seed=seed)
     found, wide = segmented(network, held_out.volumes), segmented(network, large.volumes)
     scores = {
@@ -110,7 +101,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         },
         statements=[
             *learned(scores, size),
-            same_size(size),
+            as_large(size),
             *limited(size, steps),
             *spares(kept),
         ],
@@ -187,7 +178,7 @@ def _kept(size: Size) -> dict[str, tuple[int, int]]:
         sizes = []
         for times in (1, 2):
             depth = [times * blocks for blocks in size.depth]
-            network = volume_network(name, size.channels, depth)
+            network = unet(name, size.channels, depth)
             sizes.append(kept_bytes(network, partial(_loss, network, volumes, classes)))
         found[name] = (sizes[0], sizes[1])
     return found

@@ -9,24 +9,14 @@ from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from reproductions.common.figures import canvas, label, save
-from reproductions.volume_segmentation.training import Volumes
+from reproductions.volume_segmentation.networks import Volumes
 
 _CLASSES = ListedColormap(["#f4f5f7", "#3d6fb6", "#d1495b"])
 _COLOURS = ("#2f8f5b", "#5b6672")
 
 
 def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
-    """Draw slices of volumes, their true classes, and those that were found.
-
-    Args:
-        data: slices (count, 1, H, W) of volumes and (count, H, W) of classes.
-        found: slices (count, H, W).
-        path: the PNG file.
-
-    Example:
-        >>> draw_slices.__doc__.splitlines()[0]
-        'Draw slices of volumes, their true classes, and those that were found.'
-    """
+    """Draw slices of volumes, their true classes, and those that were found."""
     figure, rows = canvas(3, len(found), side=(2.1, 2.15))
     for k, brightness in enumerate(data.volumes[:, 0]):
         rows[0, k].imshow(brightness.numpy(), cmap="gray")
@@ -44,18 +34,7 @@ def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
 def draw_memory(
     sides: Sequence[int], peaks: Mapping[str, Sequence[int]], limit: int, path: Path
 ) -> Path:
-    """Draw the peaks of memory over the size of the volumes, and the limit.
-
-    Args:
-        sides: of the volumes.
-        peaks: bytes for each side, network by network.
-        limit: bytes.
-        path: the PNG file.
-
-    Example:
-        >>> draw_memory.__doc__.splitlines()[0]
-        'Draw the peaks of memory over the size of the volumes, and the limit.'
-    """
+    """Draw the peaks of memory over the size of the volumes, and the limit."""
     figure, ((axes,),) = canvas(1, 1, side=(5.6, 3.8))
     for colour, (name, sizes) in zip(_COLOURS, peaks.items(), strict=True):
         shown = sides[: len(sizes)]  # a step that ran out of memory has no peak

@@ -5,65 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reproductions.common.peak_memory import Steps
 from reproductions.common.result import Statement
-from reproductions.volume_segmentation.networks import INVERTIBLE, PLAIN, volume_network
+from reproductions.common.sizes import parameter_count, same_size
+from reproductions.volume_segmentation.networks import INVERTIBLE, PLAIN, unet
+from reproductions.volume_segmentation.peak_memory import Steps
 from reproductions.volume_segmentation.training_step import BATCH
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the experiment is.
+    """How large the experiment is."""
 
-    Args:
-        side: of the volumes of the training.
-        volumes: to learn from.
-        held_out: to judge by.
-        steps: of the training.
-        channels: of the networks.
-        depth: of the ordinary network.
-        sides: of the volumes of the memory measurements; the limit holds for the last.
-        limit: bytes that a step may take.
-        dice: the mean score that is required.
-    """
-
-    side: int
-    volumes: int
-    held_out: int
-    steps: int
-    channels: int
-    depth: tuple[int, ...]
+    side: int  # of the volumes of the training
+    volumes: int  # to learn from
+    held_out: int  # to judge by
+    steps: int  # of the training
+    channels: int  # of the networks
+    depth: tuple[int, ...]  # of the ordinary network
+    # of the volumes of the memory measurements; the limit holds for the last
     sides: tuple[int, ...]
-    limit: int
-    dice: float
+    limit: int  # bytes that a step may take
+    dice: float  # the mean score that is required
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The memory that training steps took.
+    """The memory that training steps took."""
 
-    Args:
-        mine: of the invertible network, under the limit.
-        plain: of the ordinary network, without it.
-        refused: of the ordinary network, under the limit, at the largest size alone.
-    """
-
-    mine: Steps
-    plain: Steps
-    refused: Steps
+    mine: Steps  # of the invertible network, under the limit
+    plain: Steps  # of the ordinary network, without it
+    refused: Steps  # of the ordinary network, under the limit, at the largest size alone
 
 
 def learned(scores: Mapping[str, Mapping[int, float]], size: Size) -> list[Statement]:
-    """Return what the scores say.
-
-    Args:
-        scores: Dice scores by class: "found", "found in large volumes" and "best threshold".
-        size: of the experiment.
-
-    Example:
-        >>> learned.__doc__.splitlines()[0]
-        'Return what the scores say.'
-    """
+    """Return what the scores say."""
     mine, bright = _mean(scores["found"]), _mean(scores["best threshold"])
     large = _mean(scores["found in large volumes"])
     return [
@@ -81,35 +56,17 @@ def learned(scores: Mapping[str, Mapping[int, float]], size: Size) -> list[State
     ]
 
 
-def same_size(size: Size) -> Statement:
-    """Return whether both networks have as many parameters.
-
-    Args:
-        size: of the experiment.
-
-    Example:
-        >>> same_size.__doc__.splitlines()[0]
-        'Return whether both networks have as many parameters.'
-    """
-    mine, plain = (
-        sum(p.numel() for p in volume_network(name, size.channels, size.depth).parameters())
-        for name in (INVERTIBLE, PLAIN)
-    )
+def as_large(size: Size) -> Statement:
+    """Return whether both networks have as many parameters."""
+    counts = {
+        name: parameter_count(unet(name, size.channels, size.depth)) for name in (INVERTIBLE, PLAIN)
+    }
     text = "both networks have the same number of parameters to within 5 %"
-    return Statement(text, f"{mine} and {plain}", holds=abs(mine / plain - 1) < 0.05)
+    return same_size(counts, text)
 
 
 def limited(size: Size, steps: Measured) -> list[Statement]:
-    """Return what happened under the limit.
-
-    Args:
-        size: of the experiment.
-        steps: what was measured.
-
-    Example:
-        >>> limited.__doc__.splitlines()[0]
-        'Return what happened under the limit.'
-    """
+    """Return what happened under the limit."""
     where = f"{BATCH} volumes of {size.sides[-1]}³ voxels and {size.limit / 2**20:.0f} MiB"
     mine, plain = (found.peaks[-1] / 2**20 for found in (steps.mine, steps.plain))
     return [
@@ -127,15 +84,7 @@ def limited(size: Size, steps: Measured) -> list[Statement]:
 
 
 def spares(kept: Mapping[str, tuple[int, int]]) -> list[Statement]:
-    """Return what the bytes that are kept for gradients say.
-
-    Args:
-        kept: at the depth and at twice the depth, network by network.
-
-    Example:
-        >>> spares.__doc__.splitlines()[0]
-        'Return what the bytes that are kept for gradients say.'
-    """
+    """Return what the bytes that are kept for gradients say."""
     (mine, mine_deep), (plain, plain_deep) = kept[INVERTIBLE], kept[PLAIN]
     return [
         Statement(

@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reproductions.volume_segmentation.networks import CLASSES, volume_network
+from reproductions.volume_segmentation.networks import CLASSES, unet
 
 _STATUS = Path("/proc/self/status")
 BATCH = 4  # for a single small volume torch would unfold all of it, 27-fold, to convolve
 _OUT_OF_MEMORY = re.compile(r"alloc|memory|primitive", re.IGNORECASE)
 
 
-class Found(TypedDict):
+class _Found(TypedDict):
     """What is written: the peaks of memory in bytes, and the error that ended them, or ""."""
 
     peaks: list[int]
@@ -33,22 +33,17 @@ class Found(TypedDict):
 
 
 def main() -> None:
-    """Do the steps that standard input asks for, smallest first; write peaks as JSON.
-
-    Example:
-        >>> main.__doc__.splitlines()[0]
-        'Do the steps that standard input asks for, smallest first; write peaks as JSON.'
-    """
+    """Do the steps that standard input asks for, smallest first; write peaks as JSON."""
     task = json.loads(sys.stdin.read())
     torch.set_num_threads(1)
     build = partial(_network, task["name"], task["channels"], task["depth"], task["weights"])
-    train(build(), _volumes(8))  # what libraries set up once is no part of the step
+    _train(build(), _volumes(8))  # what libraries set up once is no part of the step
     if task["limit"]:
         _limit(task["limit"])
-    before, found = _resident("VmRSS"), Found(peaks=[], error="")
+    before, found = _resident("VmRSS"), _Found(peaks=[], error="")
     for side in sorted(task["sides"]):
         try:
-            train(build(), _volumes(side))
+            _train(build(), _volumes(side))
         except (RuntimeError, MemoryError) as error:
             found["error"] = _reason(error)
             break
@@ -56,30 +51,21 @@ def main() -> None:
     sys.stdout.write(json.dumps(found))
 
 
-def train(network: nn.Module, volumes: Tensor) -> None:
-    """Do one training step: forward pass, backward pass, and a step along the gradient.
-
-    Args:
-        network: of one channel and `CLASSES` classes.
-        volumes: (batch, 1, *size).
-
-    Example:
-        >>> network = volume_network("invertible", 4, (1, 1))
-        >>> train(network, torch.rand(1, 1, 8, 8, 8))
-    """
-    optimiser = torch.optim.SGD(network.parameters(), lr=1e-6)
+def _train(net: nn.Module, volumes: Tensor) -> None:
+    """Do one training step: forward pass, backward pass, and a step along the gradient."""
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-6)
     classes = torch.arange(volumes.numel()).view_as(volumes[:, 0]) % CLASSES
-    F.cross_entropy(network(volumes), classes).backward()
+    F.cross_entropy(net(volumes), classes).backward()
     optimiser.step()
     optimiser.zero_grad()
 
 
 def _network(name: str, channels: int, depth: Sequence[int], weights: str) -> nn.Module:
     """Return a network without history: its first step measures how inverses drift."""
-    network = volume_network(name, channels, depth)
+    found = unet(name, channels, depth)
     if weights:
-        network.load_state_dict(torch.load(weights, weights_only=True))
-    return network
+        found.load_state_dict(torch.load(weights, weights_only=True))
+    return found
 
 
 def _volumes(side: int) -> Tensor:

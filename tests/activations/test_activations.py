@@ -18,7 +18,7 @@ from darboux.activations import (
     Tanh,
 )
 from darboux.structure import Averaged, Isometric, Kind, Lipschitz, SlopesWithin, claims_of
-from darboux.testing._checks.activations import check_antiderivative, check_claims, check_slopes
+from darboux.testing import check_antiderivative, check_claims, check_slopes
 
 STRUCTURES = {
     "relu": (ReLU(), {Averaged(0.5)}),

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from darboux.testing import LIFECYCLE
-from darboux.testing._checks.activations import check_antiderivative, check_claims, check_slopes
+from darboux.testing import LIFECYCLE, check_antiderivative, check_claims, check_slopes
 from tests.catalogue.activations import CASES
+from tests.lifecycles import lifecycle_cases, once_a_class
 
 SEPARABLE = [name for name, build in CASES.items() if build().separable]
 
@@ -31,8 +31,7 @@ def test_claims(name):
     check_claims(CASES[name]())
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(CASES))
 def test_lifecycle(name, check, example):
     LIFECYCLE[check](CASES[name], example)
 
@@ -57,7 +56,7 @@ def test_antiderivative_survives_transforms(name, example):
     torch.testing.assert_close(slope, activation(x), rtol=1e-13, atol=1e-13)
 
 
-@pytest.mark.parametrize("name", SEPARABLE)
+@pytest.mark.parametrize("name", once_a_class({name: CASES[name] for name in SEPARABLE}))
 def test_antiderivative_compiles(name, example):
     torch.compiler.reset()
     activation = CASES[name]()

@@ -149,7 +149,7 @@ _LAYERS: dict[str, Build] = {
 }
 LAYERS: dict[str, Build] = {name: _seeded(build) for name, build in _LAYERS.items()}
 
-# Nearly equivariant ones: `darboux.symmetry._scale` and `darboux.symmetry._sphere`.
+# Nearly equivariant ones: convolutions at several scales, and on the sphere.
 _NEARLY: dict[str, Build] = {
     "scale-lifting": lambda: ScaleConv(1, 2, scales=2, kernel_size=9, lifting=True),
     "scale-inner": lambda: ScaleConv(2, 1, scales=2, kernel_size=9, lifting=False, extent=2),

@@ -1,57 +1,68 @@
-"""What the convention tests run over: source files, public objects, classes, pages."""
+"""What the rules run over: source files, modules, public objects, pages, tracked files."""
 
 import importlib
 import inspect
 import pkgutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "src" / "darboux"
+PACKAGES = {"darboux": ROOT / "src" / "darboux", "reproductions": ROOT / "reproductions"}
 
 
+@cache
 def sources():
-    """Every source file of the package, with its path inside the package as its name."""
-    return {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
+    """Every source file, "darboux/linear/_conv.py" -> its path."""
+    return {
+        str(path.relative_to(package.parent)): path
+        for package in PACKAGES.values()
+        for path in sorted(package.rglob("*.py"))
+    }
 
 
+@cache
 def modules():
-    """Every module of the package."""
-    package = importlib.import_module("darboux")
-    found = pkgutil.walk_packages(package.__path__, "darboux.")
-    names = [info.name for info in found if not info.name.endswith("__main__")]
-    return [package, *(importlib.import_module(name) for name in names)]
+    """Every module, by its dotted name."""
+    packages = [importlib.import_module(name) for name in PACKAGES]
+    found = {package.__name__: package for package in packages}
+    for package in packages:
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not info.name.endswith("__main__"):
+                found[info.name] = importlib.import_module(info.name)
+    return found
 
 
-def ours(thing):
-    """Whether a class or function is defined in this package."""
-    return getattr(thing, "__module__", "").split(".")[0] == "darboux"
+def rooms():
+    """Every room of the library: the packages inside darboux that list public names."""
+    return {
+        name.removeprefix("darboux."): module
+        for name, module in modules().items()
+        if name.count(".") == 1 and hasattr(module, "__all__") and name.startswith("darboux.")
+    }
 
 
 def publics():
-    """Every class and function that some ``__all__`` lists, each once."""
+    """Every class and function that the library lists as public, each once."""
+    listed = [modules()["darboux"], *rooms().values()]
+    things = (getattr(module, name) for module in listed for name in module.__all__)
     return {
         f"{thing.__module__}.{thing.__qualname__}": thing
-        for module in modules()
-        for thing in (getattr(module, name) for name in getattr(module, "__all__", ()))
-        if (inspect.isclass(thing) or inspect.isfunction(thing)) and ours(thing)
+        for thing in things
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and "darboux" in thing.__module__
     }
 
 
 def classes():
-    """Every class that is defined in the package."""
+    """Every class that is defined in a module of ours."""
     return {
         f"{module.__name__}.{name}": thing
-        for module in modules()
+        for module in modules().values()
         for name, thing in inspect.getmembers(module, inspect.isclass)
         if thing.__module__ == module.__name__
     }
-
-
-def pages():
-    """README and every page of the documentation."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return {str(path.relative_to(ROOT)): path for path in found}
 
 
 def tracked():
@@ -62,17 +73,26 @@ def tracked():
     return {name: p for name, p in paths.items() if p.is_file() and b"\0" not in p.read_bytes()}
 
 
-TABLES = {
-    "source": sources,
-    "public": publics,
-    "cls": classes,
-    "page": pages,
-    "tracked_file": tracked,
-}
+@pytest.fixture(name="sources", scope="session")
+def _sources():
+    return sources()
 
 
-def pytest_generate_tests(metafunc):
-    for argument, table in TABLES.items():
-        if argument in metafunc.fixturenames:
-            members = table()
-            metafunc.parametrize(argument, members.values(), ids=members.keys())
+@pytest.fixture(name="rooms", scope="session")
+def _rooms():
+    return rooms()
+
+
+@pytest.fixture(name="publics", scope="session")
+def _publics():
+    return publics()
+
+
+@pytest.fixture(name="classes", scope="session")
+def _classes():
+    return classes()
+
+
+@pytest.fixture(name="tracked", scope="session")
+def _tracked():
+    return tracked()

@@ -1,14 +1,18 @@
-"""Every public class and function explains itself and says its types."""
+"""Public names: explained by an example, listed without helpers, built by a case of a catalogue."""
 
 import importlib
 import inspect
+import re
 
 import pytest
 from torch import nn
 
+import darboux
 from darboux.structure import maps_of
+from tests.conventions.test_source import is_abstract
 
-ROOMS = {
+# Room -> the modules of its catalogue, and the abstract class whose final ones must be in them.
+CATALOGUES = {
     "activations": (["activations"], "Activation"),
     "linear": (["linear"], "LinearMap"),
     "symmetry": (["symmetry"], None),
@@ -27,54 +31,43 @@ ROOMS = {
 }
 
 
-def is_abstract(cls):
-    names = [base.__name__ for base in cls.__bases__]
-    return inspect.isabstract(cls) or "ABC" in names or "Protocol" in names
+def is_exempt(thing):
+    """Abstract classes, protocols and errors need no example."""
+    names = [base.__name__ for base in getattr(thing, "__bases__", ())]
+    return inspect.isclass(thing) and (
+        is_abstract(thing) or "Protocol" in names or issubclass(thing, Exception)
+    )
 
 
-def test_has_docstring(public):
-    assert (public.__doc__ or "").strip(), f"{public.__qualname__} has no docstring"
+def test_public_names_show_an_example(publics):
+    wrong = [
+        name
+        for name, thing in publics.items()
+        if not (thing.__doc__ or "").strip()
+        or (not is_exempt(thing) and ">>>" not in thing.__doc__.partition("Example:")[2])
+    ]
+    assert not wrong, f"no example of {wrong}"
 
 
-def test_has_example(public):
-    exempt = inspect.isclass(public) and (is_abstract(public) or issubclass(public, Exception))
-    if exempt:
-        return
-    text = public.__doc__ or ""
-    assert "Example:" in text, f"{public.__qualname__} shows no example"
-    assert ">>>" in text.split("Example:")[1], f"the example of {public.__qualname__} does not run"
+def test_examples_show_more_than_that_the_thing_exists(sources):
+    read = re.compile(r"^ *>>> .*__doc__", re.MULTILINE)
+    wrong = [name for name, path in sources.items() if read.search(path.read_text())]
+    assert not wrong, f"an example prints __doc__ in {wrong}"
 
 
-def signatures(public):
-    """Yield (name, function) of a function, or of a class's public methods."""
-    if inspect.isfunction(public):
-        yield public.__qualname__, public
-        return
-    for name, member in vars(public).items():
-        function = getattr(member, "__func__", getattr(member, "fget", member))
-        shown = name == "__init__" or not name.startswith("_")
-        if shown and inspect.isfunction(function) and function.__module__ == public.__module__:
-            yield f"{public.__qualname__}.{name}", function
+def test_rooms_show_public_names_and_nothing_else(rooms):
+    shown = {
+        room: {n for n in vars(module) if not n.startswith("_")} for room, module in rooms.items()
+    }
+    wrong = {
+        room: names ^ set(rooms[room].__all__) - {"annotations"} for room, names in shown.items()
+    }
+    assert not any(wrong.values()), {room: names for room, names in wrong.items() if names}
 
 
-def test_is_annotated(public):
-    for name, function in signatures(public):
-        signature = inspect.signature(function)
-        bare = [
-            parameter.name
-            for parameter in signature.parameters.values()
-            if parameter.annotation is parameter.empty and parameter.name not in ("self", "cls")
-        ]
-        assert not bare, f"{name}: no annotation of {', '.join(bare)}"
-        assert signature.return_annotation is not signature.empty, f"{name}: no return annotation"
-
-
-def test_has_no_boolean_positionals(public):
-    for name, function in signatures(public):
-        for parameter in inspect.signature(function).parameters.values():
-            positional = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-            boolean = parameter.annotation in (bool, "bool")
-            assert not (positional and boolean), f"{name}: make {parameter.name} keyword-only"
+def test_rooms_can_be_reached(rooms):
+    lacking = [room for room in rooms if not hasattr(darboux, room)]
+    assert not lacking, f"no darboux.{lacking}"
 
 
 def kinds_of(thing):
@@ -89,16 +82,15 @@ def kinds_of(thing):
     return {base for thing in things for base in type(thing).__mro__}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_final_class_is_in_the_catalogue(room):
-    catalogues, base = ROOMS[room]
-    package = importlib.import_module(f"darboux.{room}")
-    modules = [importlib.import_module(f"tests.catalogue.{c}") for c in catalogues]
+@pytest.mark.parametrize("room", CATALOGUES)
+def test_every_final_class_is_in_the_catalogue(room, rooms):
+    catalogues, base = CATALOGUES[room]
+    modules = [importlib.import_module(f"tests.catalogue.{name}") for name in catalogues]
     cases = [build for module in modules for build in module.CASES.values()]
-    abstract = getattr(package, base) if base else nn.Module
+    abstract = getattr(rooms[room], base) if base else nn.Module
     final = {
         thing
-        for thing in (getattr(package, name) for name in package.__all__)
+        for thing in (getattr(rooms[room], name) for name in rooms[room].__all__)
         if inspect.isclass(thing) and issubclass(thing, abstract) and not is_abstract(thing)
     }
     assert final, f"darboux.{room} exports no class at all"

@@ -38,7 +38,7 @@ def test_metadata(wheel):
     (metadata,) = (n for n in archive.namelist() if n.endswith("METADATA"))
     text = archive.read(metadata).decode()
     assert "License-Expression: MIT" in text
-    assert "Requires-Python: >=3.10" in text
+    assert "Requires-Python: >=3.11" in text
     assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
 
 

@@ -141,6 +141,19 @@ def test_unknown_module_is_refused():
         dx.freeze(Mystery())
 
 
+@pytest.mark.parametrize(
+    ("defined_in", "known"),
+    [("darboux.models", False), ("reproductions.energy.networks", False), ("darbouxes", True)],
+)
+def test_modules_of_ours_are_refused_where_nobody_taught_freeze(defined_in, known):
+    own = type("Mystery", (nn.Linear,), {"__module__": defined_in})
+    if known:
+        assert not dx.freeze(own(2, 2)).training
+        return
+    with pytest.raises(TypeError, match=r"got Mystery, which contains Mystery"):
+        dx.freeze(own(2, 2))
+
+
 def test_unknown_field_is_refused():
     class Cubic(dx.fields.VectorField):
         def forward(self, t, z):
@@ -177,7 +190,7 @@ def test_export():
 
 # torch's exporter uses a function of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
-@pytest.mark.parametrize("size", [(12, 10), (11, 9)])
+@pytest.mark.parametrize("size", [(12, 10), pytest.param((11, 9), marks=pytest.mark.slow)])
 def test_onnx(size):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

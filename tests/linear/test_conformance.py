@@ -6,8 +6,8 @@ from torch.nn.utils import parametrize
 
 from darboux.linear import Lift
 from darboux.structure import claims_of
-from darboux.testing._checks.lifecycle import LIFECYCLE
-from darboux.testing._checks.linear import (
+from darboux.testing import (
+    LIFECYCLE,
     check_adjoint,
     check_estimate,
     check_fused,
@@ -17,6 +17,7 @@ from darboux.testing._checks.linear import (
     check_symbol,
 )
 from tests.catalogue.linear import CASES, example_shape
+from tests.lifecycles import lifecycle_cases
 
 SIZES = {0: [()], 1: [(1,), (2,), (7,)], 2: [(1, 2), (4, 5)], 3: [(1, 2, 2), (3, 4, 2)]}
 CIRCULAR = [
@@ -75,8 +76,7 @@ def test_claims_something(name):
     assert not claims.gaps
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(CASES))
 def test_lifecycle(name, check):
     linear = CASES[name]()
     if check == "pickle" and any(parametrize.is_parametrized(m) for m in linear.modules()):

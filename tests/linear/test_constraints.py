@@ -8,7 +8,7 @@ from torch.nn.utils import parametrize
 
 from darboux.linear import Conv, Dense, Orthogonal, Skew, Spectral
 from darboux.structure import Isometric, Kind, Lipschitz
-from darboux.testing._checks.linear import check_norm_bound, explicit_matrix
+from darboux.testing import check_norm_bound, explicit_matrix
 
 
 def _registered(linear, constraint):

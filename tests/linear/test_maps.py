@@ -18,7 +18,7 @@ from darboux.linear import (
     Transposed,
 )
 from darboux.structure import Isometric, Kind, Lipschitz
-from darboux.testing._checks.linear import explicit_matrix
+from darboux.testing import explicit_matrix
 
 PLAIN = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -70,7 +70,7 @@ def test_zero_padded_product_multiplies_norms():
     product = Composed(one, two)
     assert not product.one_stencil
     torch.testing.assert_close(product.norm_bound(), one.norm_bound() * two.norm_bound())
-    with pytest.raises(TypeError, match="Use padding='circular', or norm_bound"):
+    with pytest.raises(TypeError, match="Use padding_mode='circular', or norm_bound"):
         product.symbol(4)
 
 
@@ -164,7 +164,7 @@ REFUSALS = {
     "dim": (lambda: Conv(1, 1, kernel_size=3, dim=4), "Expected dim to be 1, 2 or 3"),
     "kernel": (
         lambda: Conv(1, 1, kernel_size=0, dim=1),
-        "Expected kernel to be a positive integer",
+        "Expected kernel_size to be a positive integer",
     ),
     "kernels": (lambda: Conv(1, 1, kernel_size=(3, 3), dim=1), "one number or 1 of them"),
     "padding": (

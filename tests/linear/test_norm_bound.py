@@ -20,7 +20,7 @@ from darboux.linear import (
 from darboux.linear._frequencies import samples_for
 from darboux.linear._gram import GramSamples
 from darboux.linear._spectral import kernel_bound
-from darboux.testing._checks.linear import explicit_matrix
+from darboux.testing import explicit_matrix
 
 EPS = torch.finfo(torch.float64).eps
 SEEDS = range(20)

@@ -6,7 +6,7 @@ import torch
 from darboux.linear import Conv, Dense, Stencil
 from darboux.linear._gram import autocorrelation, half_offsets
 from darboux.linear._rows import row_bound
-from darboux.testing._checks.linear import check_row_bound, explicit_matrix
+from darboux.testing import check_row_bound, explicit_matrix
 
 SHAPES = [(4, 3), (3, 2, 4), (2, 3, 3, 2), (3, 2, 2, 3), (2, 2, 3, 2, 1), (2, 1, 2, 2, 3)]
 

@@ -1,5 +1,9 @@
 """Every experiment, run once in its quick size."""
 
+import fcntl
+import os
+import pickle
+
 import pytest
 
 from reproductions import EXPERIMENTS, reproduce
@@ -7,14 +11,19 @@ from reproductions import EXPERIMENTS, reproduce
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory):
-    """A function that returns (result, folder) of an experiment by name."""
-    found = {}
+    """A function that returns (result, folder) of an experiment; workers share the runs."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "experiments"
 
     def get(name):
-        if name not in found:
-            folder = tmp_path_factory.mktemp("experiments") / name
-            found[name] = reproduce(name, folder, quick=True), folder
-        return found[name]
+        folder, kept = shared / name / name, shared / f"{name}.pickle"
+        shared.mkdir(exist_ok=True)
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                result = reproduce(name, folder, quick=True, overwrite=True)
+                kept.write_bytes(pickle.dumps(result))
+        return pickle.loads(kept.read_bytes()), folder
 
     return get
 

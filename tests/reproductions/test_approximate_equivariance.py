@@ -22,7 +22,9 @@ def test_network_of_a_plain_convolution_is_refuted():
     torch.manual_seed(0)
     plain = torch.nn.Sequential(*(torch.nn.Conv2d(1, 1, 3, padding=1) for _ in range(3))).double()
     assert network_error(plain, math.pi / 2, width=2.0, kernel_size=3) > 1e-3
-    assert network_error(network("C4", kernel=3), math.pi / 2, width=2.0, kernel_size=3) < 1e-12
+    assert (
+        network_error(network("C4", kernel_size=3), math.pi / 2, width=2.0, kernel_size=3) < 1e-12
+    )
 
 
 def test_statements_can_fail():

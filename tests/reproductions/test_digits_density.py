@@ -20,7 +20,7 @@ from reproductions.digits_density.statements import (
     inside,
     no_copies,
 )
-from reproductions.digits_density.training import Schedule, digits_flow, learned
+from reproductions.digits_density.training import Schedule, build, learned
 
 SMALL = Schedule(couplings=1, hidden=4, rounds=4, steps=2, rate=1e-3, patience=1)
 
@@ -103,7 +103,7 @@ def test_mosaic_keeps_every_pixel():
 
 
 def test_an_untrained_flow_is_refuted():
-    flow = digits_flow(SMALL).eval()
+    flow = build(SMALL).eval()
     own = bits_of(flow, digits("test")[:50])
     assert not better(own, "log2 17", math.log2(17), margin=1.0).holds
 

@@ -165,6 +165,7 @@ def test_the_iteration_that_undercuts():
     assert reached([3.0], 3.0, every=5) is None
 
 
+@pytest.mark.slow  # the quick run compares as well
 def test_any_size_can_be_compared(tmp_path):
     result = module.compared(tmp_path, TINY, seed=1)
     assert all(path.stat().st_size > 0 for path in result.files)

@@ -8,12 +8,12 @@ from torch.distributions import MultivariateNormal
 
 from darboux.density import ContinuousFlow
 from darboux.models import coupling_flow
-from reproductions.half_moons.law import MoonsLaw
+from reproductions.half_moons.law import Law
 from reproductions.half_moons.measures import Plane, gaussian, measured
 from reproductions.half_moons.networks import CONTINUOUS, COUPLING, RESIDUAL, kinds, trained
 from reproductions.half_moons.statements import Size, statements
 
-LAW, PLANE = MoonsLaw(), Plane(cell=0.125)
+LAW, PLANE = Law(), Plane(cell=0.125)
 SIZE = Size(test=2000, samples=2000, cell=0.125, gap=0.1, margin=0.5, mass=0.05)
 
 

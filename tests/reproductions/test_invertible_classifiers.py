@@ -9,10 +9,12 @@ from torch import nn
 import darboux as dx
 from reproductions import invertible_classifiers as module
 from reproductions import reproduce
-from reproductions.common.drawings import CLASSES, LabelledImages, drawings
-from reproductions.common.kept_bytes import kept_bytes
+from reproductions.common.classification import LabelledImages
+from reproductions.common.sizes import kept_bytes, same_size
+from reproductions.invertible_classifiers import data as images
+from reproductions.invertible_classifiers.data import CLASSES, Task, drawings, task_of
 from reproductions.invertible_classifiers.inversion import bytes_kept, restored
-from reproductions.invertible_classifiers.training import Budget, Fitted, Task, fitted
+from reproductions.invertible_classifiers.training import Budget, Fitted, fitted
 
 NAMES = (module.COUPLING, module.RESIDUAL)
 
@@ -53,6 +55,8 @@ def test_networks_of_other_sizes_are_refuted():
 
 
 def test_other_statements_can_fail():
+    assert same_size({"a": 100, "b": 105}, "").holds
+    assert not same_size({"a": 100, "b": 106}, "").holds
     assert not module._comes_back("x", 0.1).holds
     assert not module._comes_back("x", float("nan")).holds
     assert not module._spares("x", 100, 51).holds
@@ -136,8 +140,8 @@ def test_data_of_a_folder_is_used(monkeypatch, tmp_path):
         asked.append((folder, split))
         return tuple(drawings(1600 if split == "training" else 600, side=12, noise=0.0))
 
-    monkeypatch.setattr(module, "idx_images", reader)
-    task = module._task(module._QUICK, 0, tmp_path / "clothes", quick=True)
+    monkeypatch.setattr(images, "idx_images", reader)
+    task = task_of(tmp_path / "clothes", images=1536, held_out=512, seed=0, quick=True)
     assert asked == [(tmp_path / "clothes", "training"), (tmp_path / "clothes", "held-out")]
     assert (task.source, task.classes) == ("clothes", CLASSES)
     assert (len(task.training.images), len(task.held_out.images)) == (1536, 512)

@@ -9,9 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from reproductions import EXPERIMENTS, RefutedError, Result, Statement, reproduce
+from reproductions import EXPERIMENTS, Experiment, RefutedError, Result, Statement, reproduce
 from reproductions.common.report import to_html
-from reproductions.common.table import Experiment
 
 
 def result_of(out, *, holds=True):

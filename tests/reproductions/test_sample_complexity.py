@@ -59,8 +59,6 @@ def test_statements_can_fail():
     assert not module._lower(found, AUGMENTED).holds
     assert not module._saves(found).holds  # 1.6 times as many
     assert module._saves({**found, EQUIVARIANT: power(20.0, -0.5)}).holds
-    assert module._same_size(found).holds
-    assert not module._same_size({**found, ORDINARY: Curve((1,), ((1.0,),), 106)}).holds
 
 
 def test_curves_that_share_no_error_are_told_apart():

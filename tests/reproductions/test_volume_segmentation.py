@@ -5,17 +5,18 @@ import torch
 from torch import nn
 
 from reproductions import volume_segmentation as module
-from reproductions.common import peak_memory
-from reproductions.common.peak_memory import Steps, measured_steps
-from reproductions.volume_segmentation import statements
-from reproductions.volume_segmentation.networks import INVERTIBLE, PLAIN, volume_network
-from reproductions.volume_segmentation.training import (
+from reproductions.volume_segmentation import peak_memory, statements
+from reproductions.volume_segmentation.networks import (
+    INVERTIBLE,
+    PLAIN,
     Volumes,
     dice,
     loss_of,
     segmented,
     threshold_dice,
+    unet,
 )
+from reproductions.volume_segmentation.peak_memory import Steps, measured_steps
 from reproductions.volume_segmentation.training_step import _reason
 
 
@@ -32,15 +33,15 @@ def test_the_quick_run_shows_what_the_full_one_does(reproduced):
 
 @pytest.mark.parametrize("size", [module._FULL, module._QUICK])
 def test_both_networks_are_as_large(size):
-    assert statements.same_size(size).holds
+    assert statements.as_large(size).holds
 
 
 def test_networks_of_other_sizes_are_refuted(monkeypatch):
     def network(name, channels, depth):
         return nn.Linear(10 if name == PLAIN else 11, 10)
 
-    monkeypatch.setattr(statements, "volume_network", network)
-    assert not statements.same_size(module._QUICK).holds
+    monkeypatch.setattr(statements, "unet", network)
+    assert not statements.as_large(module._QUICK).holds
 
 
 def test_scores_of_sets_by_hand():
@@ -70,7 +71,7 @@ def test_the_loss_falls_where_the_truth_gets_likelier():
 
 
 def test_segmentation_does_not_depend_on_the_batch():
-    network = volume_network(INVERTIBLE, 4, (1, 1))
+    network = unet(INVERTIBLE, 4, (1, 1))
     volumes = torch.rand(5, 1, 8, 8, 8)
     alone = torch.cat([segmented(network, v[None]) for v in volumes])
     assert torch.equal(segmented(network, volumes), alone)

@@ -10,16 +10,19 @@ from darboux.linear import Conv, Dense
 from darboux.linear._stencil import Stencil
 from darboux.structure import Kind, Lipschitz
 from darboux.structure._near_equivariance import NearlyEquivariant
-from darboux.symmetry._approximate.equivariance_error import commutator, equivariance_error
-from darboux.symmetry._approximate.exponential_sum import ExponentialSum, ball_samples
-from darboux.symmetry._approximate.largest import evaluate, largest_singular_value
-from darboux.symmetry._approximate.near_claim import near_claim
-from darboux.symmetry._approximate.symbols import stencil_of
-from darboux.symmetry._approximate.worst_error import worst_equivariance_error
+from darboux.symmetry._equivariance_error import commutator, equivariance_error, stencil_of
+from darboux.symmetry._exponential_sum import (
+    ExponentialSum,
+    ball_samples,
+    evaluate,
+    largest_singular_value,
+)
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.planar import O2, SO2
 from darboux.symmetry._layers.equivariant_conv import EquivariantConv
+from darboux.symmetry._worst_error import near_claim, worst_equivariance_error
 from darboux.testing import tolerance
 
 

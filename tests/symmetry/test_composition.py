@@ -11,7 +11,7 @@ from darboux.linear import Conv, Dense, Shrunk
 from darboux.structure import Equivariant, Kind, claims_of
 from darboux.symmetry import Cyclic, EquivariantConv, EquivariantDense, Feature, FeatureLift
 from darboux.symmetry._nonlinear.norm import NormActivation
-from darboux.testing._checks.equivariance import check_equivariant
+from darboux.testing import check_equivariant
 
 C4 = Cyclic(4)
 SCALARS = Feature(C4, ["trivial"] * 2)
@@ -148,7 +148,7 @@ def test_rows_are_tied_in_a_batch_as_well():
 
 
 def network():
-    fields = [dx.fields.GradientField(conv(padding="zeros"), ReLU()) for _ in range(2)]
+    fields = [dx.fields.GradientField(conv(padding_mode="zeros"), ReLU()) for _ in range(2)]
     flow = dx.Flow(fields, dx.integrators.Euler(), steps=dx.ContractiveSteps())
     return with_bias(
         dx.compose.Translated(dx.Lifted(FeatureLift(1, REGULAR, dim=2), flow), offset=0.5)

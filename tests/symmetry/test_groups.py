@@ -1,6 +1,7 @@
-"""Finite groups: axioms, actions and real irreducible representations, up to order 120."""
+"""Groups: axioms, actions and real irreducible representations, over all of the catalogue."""
 
 import copy
+import inspect
 import itertools
 import math
 import pickle
@@ -8,49 +9,65 @@ import pickle
 import pytest
 import torch
 
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry._groups.finite import irrep_tables
+from darboux import symmetry
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.finite import FiniteGroup, irrep_tables
+from darboux.symmetry._groups.group import Group, closure
 from darboux.symmetry._groups.icosahedral import Icosahedral
-from darboux.symmetry._groups.octahedral import Octahedral, closure
+from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
 from darboux.symmetry._groups.subgroup import Subgroup
-from darboux.symmetry._representations import intertwiners
+from darboux.symmetry._representations.decompose import intertwiners
+from darboux.symmetry._representations.standard import regular
 from darboux.testing import assert_close
+from tests.catalogue.groups import CASES, QUATERNIONS
 
-QUATERNIONS = PermutationGroup(((2, 3, 1, 0, 6, 7, 5, 4), (4, 5, 7, 6, 1, 0, 2, 3)))
-SMALL = PermutationGroup(((1, 2, 0, 3), (1, 0, 3, 2)))  # even permutations of four things
-AFFINE = PermutationGroup(((1, 2, 3, 4, 5, 6, 0), (0, 2, 4, 6, 1, 3, 5)))  # order 21, complex type
-MIXED = PermutationGroup(((1, 2, 3, 4, 0, 5, 6, 7, 8), (0, 1, 2, 3, 4, 6, 7, 8, 5)))  # C5 x C4
-
-GROUPS = [
-    *(Cyclic(n) for n in (1, 2, 3, 4, 5, 8, 12, 120)),
-    *(Dihedral(n) for n in (1, 2, 3, 4, 5, 6, 60)),
-    Octahedral(),
-    Octahedral(reflections=True),
-    Icosahedral(),
-    Icosahedral(reflections=True),
-    *(Permutations(n) for n in (1, 2, 3, 4, 5)),
-    QUATERNIONS,
-    SMALL,
-    AFFINE,
-    MIXED,
-    Subgroup(Octahedral(), ()),
-    Subgroup(Octahedral(), (1,)),
-    Subgroup(Octahedral(reflections=True), (2, 24)),
-    Subgroup(Icosahedral(), (1,)),
-    Subgroup(QUATERNIONS, (1, 2)),
-]
-CASES = [(group, name) for group in GROUPS for name in group.irreps()]
-each_group = pytest.mark.parametrize("group", GROUPS, ids=repr)
-each_irrep = pytest.mark.parametrize(("group", "name"), CASES, ids=str)
+GROUPS = {name: make() for name, make in CASES.items()}
+FINITE = {name: group for name, group in GROUPS.items() if isinstance(group, FiniteGroup)}
+CONTINUOUS = {name: group for name, group in GROUPS.items() if name not in FINITE}
+EXPORTED = [getattr(symmetry, name) for name in symmetry.__all__]
+each_group = pytest.mark.parametrize("group", GROUPS.values(), ids=GROUPS)
+each_finite = pytest.mark.parametrize("group", FINITE.values(), ids=FINITE)
+each_continuous = pytest.mark.parametrize("group", CONTINUOUS.values(), ids=CONTINUOUS)
 
 
 def character(group, name):
     return group.irrep_table(name).diagonal(dim1=1, dim2=2).sum(dim=1)
 
 
+def generating(group, name):
+    return [group.irrep(name, a) for a in group.generators()]
+
+
+def differ(group, a, b):
+    """How far two elements are from each other: by number, or by what they do to points."""
+    if isinstance(group, FiniteGroup):
+        return float(a != b)
+    return float((group.action(a) - group.action(b)).abs().max())
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in EXPORTED if inspect.isclass(k) and issubclass(k, Group)]
+)
+def test_every_exported_class_has_an_entry(kind):
+    abstract = inspect.isabstract(kind)
+    assert any(isinstance(g, kind) if abstract else type(g) is kind for g in GROUPS.values())
+
+
 @each_group
 def test_axioms(group):
+    sample = group.sample(6, seed=0)
+    for a, b, c in itertools.product(sample, repeat=3):
+        left = group.compose(group.compose(a, b), c)
+        assert differ(group, left, group.compose(a, group.compose(b, c))) < 1e-14
+    identity = group.grid_elements()[0]
+    for a in sample:
+        assert differ(group, group.compose(a, group.inverse(a)), identity) < 1e-14
+        assert differ(group, group.compose(a, identity), a) < 1e-14
+
+
+@each_finite
+def test_products(group):
     products = group.products()
     everything = torch.arange(group.order)
     assert products.shape == (group.order, group.order)
@@ -64,12 +81,12 @@ def test_axioms(group):
         assert group.compose(a, group.inverse(a)) == 0
 
 
-@each_group
+@each_finite
 def test_generators_generate(group):
     assert len(closure(group.generators(), group.compose, 0, limit=group.order)) == group.order
 
 
-@each_group
+@each_finite
 def test_faithful_matrices(group):
     matrices = group.faithful()
     eye = torch.eye(matrices.shape[1]).double().expand_as(matrices)
@@ -82,11 +99,22 @@ def test_faithful_matrices(group):
 
 @each_group
 def test_elements_move_points(group):
-    assert group.action(0).shape == (group.dim, group.dim)
-    if group.dim:
-        assert torch.equal(group.action(0), torch.eye(group.dim).double())
+    eye = torch.eye(group.dim).double()
+    sample = group.sample(6, seed=0)
+    for a, b in itertools.product(sample, repeat=2):
+        product = group.action(group.compose(a, b))
+        assert_close(group.action(a) @ group.action(b), product, size=4)
+    for a in sample:
+        assert group.action(a).shape == eye.shape
+        assert_close(group.action(a) @ group.action(a).T, eye, size=4)
+        if group.dim:
+            assert differ(group, group.locate(group.action(a)), a) < 1e-14
+
+
+@each_group
+def test_elements_of_the_grid(group):
     grid = group.grid_elements()
-    assert grid[0] == 0
+    assert torch.equal(group.action(grid[0]), torch.eye(group.dim).double())
     for a in grid:
         assert torch.equal(group.action(a), group.action(a).round())
 
@@ -96,27 +124,57 @@ def test_groups_are_data(group):
     for other in (copy.deepcopy(group), pickle.loads(pickle.dumps(group))):
         assert other == group
         assert hash(other) == hash(group)
-    assert sum(group == other for other in GROUPS) == 1
+    assert sum(group == other for other in GROUPS.values()) == 1
 
 
-@each_irrep
-def test_irreps_are_orthogonal_homomorphisms(group, name):
-    table = group.irrep_table(name)
-    eye = torch.eye(table.shape[1]).double().expand_as(table)
-    assert float((table @ table.mT - eye).abs().max()) < 1e-13
-    for a in group.elements():
-        product = table[a] @ table
-        assert float((product - table[group.products()[a]]).abs().max()) < 1e-13
+@each_finite
+def test_irreps_are_orthogonal_homomorphisms(group):
+    for name in group.irreps():
+        table = group.irrep_table(name)
+        eye = torch.eye(table.shape[1]).double().expand_as(table)
+        assert float((table @ table.mT - eye).abs().max()) < 1e-13
+        for a in group.generators():  # and so for all products of generators
+            product = table[a] @ table
+            assert float((product - table[group.products()[a]]).abs().max()) < 1e-13
 
 
-@each_irrep
-def test_commutant(group, name):
-    matrices = [group.irrep(name, a) for a in group.generators()]
-    assert len(intertwiners(matrices, matrices)) == group.commutant(name)
-    assert group.commutant(name) in (1, 2, 4)
+@each_continuous
+@pytest.mark.parametrize("degree", range(9))
+def test_irreps_of_continuous_groups_are_orthogonal_homomorphisms(group, degree):
+    for name in group.irreps(degree)[-2:]:
+        for a, b in itertools.pairwise(group.sample(4, seed=1)):
+            psi = group.irrep(name, a)
+            assert float((psi @ psi.T - torch.eye(group.size(name)).double()).abs().max()) < 1e-13
+            product = psi @ group.irrep(name, b)
+            assert float((product - group.irrep(name, group.compose(a, b))).abs().max()) < 1e-13
+            back = group.irrep(name, group.inverse(a))
+            assert float((back - psi.T).abs().max()) < 1e-13
 
 
-@each_group
+@each_continuous
+def test_irreps_of_continuous_groups_are_irreducible_and_differ(group):
+    for first, second in itertools.product(group.irreps(3), repeat=2):
+        expected = group.commutant(first) if first == second else 0
+        assert len(intertwiners(generating(group, first), generating(group, second))) == expected
+
+
+@each_finite
+def test_commutant(group):
+    for name in group.irreps():
+        matrices = generating(group, name)
+        assert len(intertwiners(matrices, matrices)) == group.commutant(name)
+        assert group.commutant(name) in (1, 2, 4)
+
+
+@each_finite
+def test_irreducibility_by_two_means(group):
+    for name in group.irreps():
+        values = character(group, name)
+        squares = values[group.products().diagonal()]
+        assert float(values.square().mean() + squares.mean()) == pytest.approx(2.0, abs=1e-9)
+
+
+@each_finite
 def test_characters_are_orthogonal(group):
     names = group.irreps()
     characters = torch.stack([character(group, name) for name in names])
@@ -125,7 +183,7 @@ def test_characters_are_orthogonal(group):
     assert_close(gram, expected, size=group.order, scale=4.0)
 
 
-@each_group
+@each_finite
 def test_irreps_are_complete(group):
     names = group.irreps()
     assert sum(group.size(name) ** 2 / group.commutant(name) for name in names) == group.order
@@ -137,20 +195,41 @@ def test_irreps_are_complete(group):
     assert len(torch.minimum(classes, classes[inverse]).unique()) == len(names)
 
 
+@pytest.mark.parametrize("name", [name for name, group in FINITE.items() if group.order <= 24])
+def test_the_regular_representation_decomposes(name):
+    group = FINITE[name]
+    found = regular(group)
+    for irrep in group.irreps():
+        assert found.content.count(irrep) == group.size(irrep) // group.commutant(irrep)
+    parts = torch.stack(
+        [torch.block_diag(*(group.irrep(n, g) for n in found.content)) for g in group.elements()]
+    )
+    assert float((found.basis @ parts @ found.basis.T - found.matrices()).abs().max()) < 1e-12
+
+
 @each_group
 def test_trivial_comes_first(group):
-    first = group.irreps()[0]
-    assert group.irreps(0)[0] == first
-    assert torch.equal(group.irrep_table(first), torch.ones(group.order, 1, 1).double())
+    first = group.irreps(0)[0]
+    assert group.irreps(None if isinstance(group, FiniteGroup) else 3)[0] == first
+    for a in group.sample(6, seed=0):
+        assert torch.equal(group.irrep(first, a), torch.ones(1, 1).double())
 
 
 @each_group
 def test_unknown_irrep_is_refused(group):
-    with pytest.raises(ValueError, match="expected an irreducible representation among"):
-        group.irrep_table("nothing")
+    for ask in (group.commutant, lambda name: group.irrep(name, group.generators()[0])):
+        with pytest.raises(ValueError, match="expected an irreducible representation among"):
+            ask("nothing")
 
 
-@each_group
+@each_continuous
+def test_infinitely_many_irreps_are_not_listed(group):
+    assert group.order is None
+    with pytest.raises(ValueError, match="infinitely many irreducible representations"):
+        group.irreps()
+
+
+@each_finite
 def test_sample(group):
     assert group.sample(group.order, seed=0) == group.elements()
     few = group.sample(3, seed=1)
@@ -163,8 +242,8 @@ def test_sample(group):
     [
         (QUATERNIONS, {"1": 1, "1b": 1, "1c": 1, "1d": 1, "4": 4}),
         (PermutationGroup(((1, 2, 0),)), {"1": 1, "2": 2}),
-        (SMALL, {"1": 1, "2": 2, "3": 1}),
-        (AFFINE, {"1": 1, "2": 2, "6": 2}),
+        (FINITE["even-permutations"], {"1": 1, "2": 2, "3": 1}),
+        (FINITE["affine"], {"1": 1, "2": 2, "6": 2}),
         (Permutations(4), {"1": 1, "1b": 1, "2": 1, "3": 1, "3b": 1}),
     ],
     ids=["Q8", "C3", "A4", "7:3", "S4"],
@@ -222,18 +301,12 @@ def test_close_eigenvalues_are_not_taken_for_one(monkeypatch):
     irrep_tables.cache_clear()
 
 
-@each_irrep
-def test_irreducibility_by_two_means(group, name):
-    values = character(group, name)
-    squares = values[group.products().diagonal()]
-    assert float(values.square().mean() + squares.mean()) == pytest.approx(2.0, abs=1e-9)
-
-
 def test_numerical_irreps_do_not_depend_on_when_they_are_found():
-    first = {name: table.clone() for name, table in irrep_tables(SMALL).items()}
+    group = FINITE["even-permutations"]
+    first = {name: table.clone() for name, table in irrep_tables(group).items()}
     irrep_tables.cache_clear()
     torch.manual_seed(123)
-    second = irrep_tables(SMALL)
+    second = irrep_tables(group)
     assert list(first) == list(second)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -256,23 +329,6 @@ def test_subgroup_keeps_the_matrices():
     assert subgroup.dim == 3
     assert torch.equal(subgroup.faithful(), parent.faithful()[list(subgroup.members())])
     assert Subgroup(Permutations(3), (1,)).dim == 0
-
-
-@pytest.mark.parametrize("group", [SO2(), O2()], ids=repr)
-def test_continuous_groups_of_the_plane(group):
-    samples = group.sample(6, seed=0)
-    for a, b in itertools.product(samples, repeat=2):
-        product = group.compose(a, b)
-        assert_close(group.action(a) @ group.action(b), group.action(product), size=2)
-        for name in group.irreps(5):
-            psi = group.irrep(name, a) @ group.irrep(name, b)
-            assert_close(psi, group.irrep(name, product), size=32)
-        located = group.locate(group.action(a))
-        assert_close(group.action(located), group.action(a), size=2)
-    assert torch.allclose(group.action(group.grid_elements()[0]), torch.eye(2).double())
-    assert all(
-        bool((group.action(a) == group.action(a).round()).all()) for a in group.grid_elements()
-    )
 
 
 def test_elements_of_the_plane_are_counted():

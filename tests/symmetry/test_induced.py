@@ -3,15 +3,16 @@
 import pytest
 import torch
 
-from darboux.symmetry._groups import SO2, Cyclic, Dihedral
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.planar import SO2
 from darboux.symmetry._groups.so3 import SO3
 from darboux.symmetry._groups.subgroup import Subgroup
-from darboux.symmetry._representations import intertwiners, irreducible, regular, trivial
 from darboux.symmetry._representations.cosets import cosets, subgroup_elements
+from darboux.symmetry._representations.decompose import intertwiners
 from darboux.symmetry._representations.induced import induced, permutation_representation, quotient
-from darboux.symmetry._representations.standard import restrict
+from darboux.symmetry._representations.standard import irreducible, regular, restrict, trivial
 from darboux.testing import assert_close
 
 QUATERNIONS = PermutationGroup(((2, 3, 1, 0, 6, 7, 5, 4), (4, 5, 7, 6, 1, 0, 2, 3)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darboux.structure import Equivariant, claims_of
-from darboux.testing._checks.equivariance import check_equivariant
+from darboux.testing import check_equivariant
 from tests.catalogue.symmetry import LAYERS
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from darboux.structure import claims_of
-from darboux.testing._checks.equivariance import check_equivariant
-from darboux.testing._checks.lifecycle import LIFECYCLE
-from darboux.testing._checks.linear import (
+from darboux.testing import (
+    LIFECYCLE,
     check_adjoint,
+    check_equivariant,
     check_estimate,
     check_fused,
     check_lower_bound,
@@ -17,9 +17,11 @@ from darboux.testing._checks.linear import (
 )
 from tests.catalogue.linear import example_shape
 from tests.catalogue.symmetry import MAPS
+from tests.lifecycles import lifecycle_cases
 
 SIZES = {0: [()], 2: [(4, 5), (3, 2), (1, 4)], 3: [(2, 3, 2)]}
 SQUARE = {0: [()], 2: [(6, 6), (7, 7), (6, 7), (5, 2), (1, 1)], 3: [(4, 4, 4), (5, 4, 3)]}
+COMBINED = [n for n in MAPS if n.startswith(("scaled", "skew", "transposed", "stacked", "shrunk"))]
 STRIDED = [name for name in MAPS if "stride" in name or "sample" in name]
 CIRCULAR = [n for n in MAPS if n not in STRIDED and n not in ("conv-c4", "conv-so2", "conv-so3")]
 
@@ -106,8 +108,7 @@ def test_claims_a_bound_and_the_group(name):
     assert {"Lipschitz", "Isometric"} & set(found)
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(MAPS, elsewhere=COMBINED))
 def test_lifecycle(name, check):
     linear = MAPS[name]()
     LIFECYCLE[check](MAPS[name], torch.randn(example_shape(linear)))

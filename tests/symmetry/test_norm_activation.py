@@ -7,9 +7,11 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 from darboux.activations import Activation
 from darboux.structure import Averaged, Equivariant, Lipschitz
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry._nonlinear import NormActivation
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._nonlinear.norm import NormActivation
 from darboux.testing import LIFECYCLE
+from tests.lifecycles import lifecycle_cases
 
 MIXED = Feature(SO2(), ["0", "0", "1", "2", "0", "3"])
 FEATURES = {
@@ -241,8 +243,12 @@ def test_refuses_other_channels():
         NormActivation(MIXED)(torch.zeros(1, 8))
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", FEATURES)
+BUILD = {
+    name: lambda feature=feature: NormActivation(feature, bias=-0.5)
+    for name, feature in FEATURES.items()
+}
+
+
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(BUILD))
 def test_lifecycle(name, check):
-    shape = (3, FEATURES[name].channels, 4, 5)
-    LIFECYCLE[check](lambda: NormActivation(FEATURES[name], bias=-0.5), torch.randn(shape))
+    LIFECYCLE[check](BUILD[name], torch.randn(3, FEATURES[name].channels, 4, 5))

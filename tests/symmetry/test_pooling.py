@@ -5,9 +5,12 @@ import torch
 
 from darboux.structure import Equivariant, Lipschitz
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry._nonlinear import FieldNorm, GroupPooling, SpacePooling
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._nonlinear.field_norm import FieldNorm
+from darboux.symmetry._nonlinear.pooling import GroupPooling, SpacePooling
 from darboux.testing import LIFECYCLE
+from tests.lifecycles import lifecycle_cases
 
 GROUPS = {"C4": Cyclic(4), "C8": Cyclic(8), "D4": Dihedral(4), "SO2": SO2(), "O2": O2()}
 DTYPES = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
@@ -202,8 +205,7 @@ BUILD = {
 }
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", BUILD)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(BUILD))
 def test_lifecycle_of_poolings(name, check):
     build = BUILD[name]
     channels = getattr(build(), "source", _feature(O2())).channels

@@ -30,7 +30,7 @@ TURN = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
 
 
 def conv(source=SCALAR, target=REGULAR, **options):
-    return EquivariantConv(source, target, **{"kernel": 3, "dim": 2, **options})
+    return EquivariantConv(source, target, **{"kernel_size": 3, "dim": 2, **options})
 
 
 CASES = {
@@ -76,16 +76,16 @@ CASES = {
         "from trivial to ψ1 of C4; the only one that commutes with the group is zero",
     ),
     "empty basis of a small kernel": (
-        lambda: conv(target=VECTOR, kernel=1),
+        lambda: conv(target=VECTOR, kernel_size=1),
         ValueError,
-        "Use a larger kernel",
+        "Use a larger kernel_size",
     ),
     "a field that stays zero": (
         lambda: conv(Feature(Dihedral(4), ["0+"]), Feature(Dihedral(4), ["0+", "0-"])),
         ValueError,
         "to ψ0- of D4",
     ),
-    "even kernel": (lambda: conv(kernel=4), ValueError, "An even one has no centre"),
+    "even kernel": (lambda: conv(kernel_size=4), ValueError, "An even one has no centre"),
     "stride of three": (lambda: conv(stride=3), ValueError, "expected stride 1 or 2; got 3"),
     "wrong dimension": (lambda: conv(dim=3), ValueError, "expected dim=2, the space on which C4"),
     "group of space on pictures": (
@@ -93,7 +93,7 @@ CASES = {
         ValueError,
         "expected dim=3",
     ),
-    "unknown padding": (lambda: conv(padding="replicate"), ValueError, "got 'replicate'"),
+    "unknown padding": (lambda: conv(padding_mode="replicate"), ValueError, "got 'replicate'"),
     "too many channels to lift": (
         lambda: FeatureLift(3, REGULAR, dim=2),
         ValueError,

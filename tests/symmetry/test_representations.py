@@ -5,21 +5,23 @@ import itertools
 import pytest
 import torch
 
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral, FiniteGroup
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.icosahedral import Icosahedral
 from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.planar import O2, SO2
 from darboux.symmetry._groups.so3 import O3, SO3
 from darboux.symmetry._groups.subgroup import Subgroup
-from darboux.symmetry._representations import (
+from darboux.symmetry._representations.induced import quotient
+from darboux.symmetry._representations.standard import (
     from_matrices,
     irreducible,
     named,
     regular,
+    restrict,
     trivial,
 )
-from darboux.symmetry._representations.induced import quotient
-from darboux.symmetry._representations.standard import restrict
 from darboux.symmetry._representations.tensor import (
     direct_sum,
     product_of_irreps,

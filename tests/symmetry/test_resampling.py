@@ -5,11 +5,11 @@ import torch
 
 from darboux.structure import Equivariant
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral
-from darboux.symmetry._nonlinear import Downsample, Upsample
-from darboux.symmetry._nonlinear.resample import halve, spread
-from darboux.testing import LIFECYCLE
-from darboux.testing._checks.linear import (
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._nonlinear.resample import Downsample, Upsample, halve, spread
+from darboux.testing import (
+    LIFECYCLE,
     check_adjoint,
     check_estimate,
     check_fused,
@@ -17,43 +17,13 @@ from darboux.testing._checks.linear import (
     check_row_bound,
     explicit_matrix,
 )
+from tests.catalogue.groups import Swap
+from tests.lifecycles import lifecycle_cases
 
 SCALAR = Feature(Cyclic(1), ["trivial"])
 FEATURE = Feature(Dihedral(4), ["trivial", "1"])
 PADDINGS = ["circular", "zeros"]
 SIZES = [(1, 1), (1, 2), (2, 3), (6, 6), (7, 7), (6, 7), (5, 8)]
-
-
-def _lines():
-    """A feature of a group that moves no pixels, for any number of axes."""
-    from darboux.symmetry._groups import FiniteGroup
-
-    class Swap(FiniteGroup):
-        dim, order = 0, 2
-
-        def __repr__(self):
-            return "swap"
-
-        def __eq__(self, other):
-            return type(other) is type(self)
-
-        def __hash__(self):
-            return 7
-
-        def generators(self):
-            return (1,)
-
-        def faithful(self):
-            return torch.tensor([[[1.0]], [[-1.0]]], dtype=torch.float64)
-
-        def irreps(self, degree=None):
-            return ("0", "1")
-
-        def irrep_table(self, name):
-            table = self.faithful()
-            return table if name == "1" else table.abs()
-
-    return Feature(Swap(), ["trivial", "1"])
 
 
 def test_weights():
@@ -139,7 +109,7 @@ def test_upsample_to_odd_sizes_keeps_its_bound_with_zeros(size):
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_bounds_are_sharp(dim):
-    feature = _lines()
+    feature = Feature(Swap(), ["trivial", "odd"])  # moves no pixels, on any number of axes
     up = Upsample(feature, dim=dim).double()
     down = Downsample(feature, dim=dim, padding_mode="zeros").double()
     x = torch.ones(1, 2, *(2,) * dim, dtype=torch.float64)
@@ -176,7 +146,7 @@ def test_equivariant_type_and_biases(padding):
 def test_refusals():
     with pytest.raises(ValueError, match="expected dim=2, on which D4 acts; got 3"):
         Downsample(FEATURE, dim=3)
-    with pytest.raises(ValueError, match="expected padding"):
+    with pytest.raises(ValueError, match="expected padding_mode"):
         Upsample(FEATURE, dim=2, padding_mode="reflect")
     with pytest.raises(ValueError, match="expected even sizes with circular padding"):
         Upsample(FEATURE, dim=2)(torch.zeros(1, 3, 3, 3), size=(5, 6))
@@ -188,10 +158,16 @@ def test_refusals():
         Downsample(FEATURE, dim=2).symbol(4)
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("kind", [Downsample, Upsample])
-@pytest.mark.parametrize("padding", PADDINGS)
-def test_lifecycle(kind, padding, check):
-    even = kind is Upsample
-    example = torch.randn(3, 3, 4, 4 if even else 5)
-    LIFECYCLE[check](lambda: kind(FEATURE, dim=2, padding=padding), example)
+BUILD = {
+    f"{padding}-{kind.__name__}": lambda kind=kind, padding=padding: kind(
+        FEATURE, dim=2, padding_mode=padding
+    )
+    for padding in PADDINGS
+    for kind in (Downsample, Upsample)
+}
+
+
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(BUILD))
+def test_lifecycle(name, check):
+    example = torch.randn(3, 3, 4, 4 if "Upsample" in name else 5)
+    LIFECYCLE[check](BUILD[name], example)

@@ -11,14 +11,19 @@ from darboux.certification._finding import NotAttackedError, attack
 from darboux.certification._target import Effort, Target
 from darboux.linear import Conv
 from darboux.structure._near_equivariance import NearlyScaleEquivariant
-from darboux.symmetry._approximate.largest import evaluate
-from darboux.symmetry._approximate.symbols import stencil_of, symbol_sum
-from darboux.symmetry._scale.hermite import hermite_kernels
-from darboux.symmetry._scale.scale_conv import ScaleConv, ScalePooling
-from darboux.symmetry._scale.scale_error import near_scale_claim, scale_error
-from darboux.symmetry._scale.scalings import Scalings
-from darboux.testing._checks.lifecycle import check_lifecycle
-from darboux.testing._checks.linear import check_adjoint, check_norm_bound, check_row_bound
+from darboux.symmetry._equivariance_error import stencil_of, symbol_sum
+from darboux.symmetry._exponential_sum import evaluate
+from darboux.symmetry._scale_conv import ScaleConv, ScalePooling
+from darboux.symmetry._scale_error import near_scale_claim, scale_error
+from darboux.symmetry._scalings import Scalings, hermite_kernels
+from darboux.testing import (
+    LIFECYCLE,
+    check_adjoint,
+    check_lifecycle,
+    check_norm_bound,
+    check_row_bound,
+)
+from tests.lifecycles import lifecycle_cases
 
 assert nearly_scale_equivariant  # registers the attack
 
@@ -122,15 +127,19 @@ def test_is_a_linear_map(name):
     check_row_bound(conv, (6, 5))
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["lifting", "inner"])
-def test_lifecycle(kind, dim):
-    def build():
-        if kind == "lifting":
-            return ScaleConv(2, 2, scales=2, kernel_size=7, dim=dim, lifting=True)
-        return ScaleConv(2, 1, scales=2, kernel_size=7, dim=dim, lifting=False, extent=2)
+BUILD = {
+    f"{'lifting' if lifting else 'inner'}-{dim}": lambda dim=dim, lifting=lifting: ScaleConv(
+        2, 2 - (not lifting), scales=2, kernel_size=7, dim=dim, lifting=lifting, extent=2
+    )
+    for dim in (2, 1, 3)
+    for lifting in (True, False)
+}
 
-    check_lifecycle(build, torch.randn(2, build().in_features, *(5,) * dim))
+
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(BUILD))
+def test_lifecycle(name, check):
+    module = BUILD[name]()
+    LIFECYCLE[check](BUILD[name], torch.randn(2, module.in_features, *(5,) * module.dim))
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -194,11 +203,15 @@ def test_structure():
     [
         (lambda: Scalings(1.0), ValueError, "expected a factor > 1; got 1.0"),
         (lambda: Scalings(count=0), ValueError, "number of scales >= 1; got 0"),
-        (lambda: lifting(kernel=4), ValueError, "expected an odd kernel; got 4"),
-        (lambda: lifting(kernel=5), ValueError, r"holds 3 scales; got 5 taps.*Use kernel >= 9"),
+        (lambda: lifting(kernel=4), ValueError, "expected an odd kernel_size; got 4"),
+        (
+            lambda: lifting(kernel=5),
+            ValueError,
+            r"got 5 taps.*Use kernel_size >= 9",
+        ),
         (lambda: inner(extent=4), ValueError, "expected 1 <= extent <= 3 scales; got 4"),
         (lambda: lifting(degree=-1), ValueError, "expected a degree >= 0; got -1"),
-        (lambda: lifting(padding="same"), ValueError, "Expected padding 'circular' or 'zeros'"),
+        (lambda: lifting(padding_mode="same"), ValueError, "Expected padding_mode"),
         (lambda: scale_error(lifting(scales=1), band=1.0), ValueError, "at least 2 scales; got 1"),
         (lambda: scale_error(lifting(), band=-1.0), ValueError, "Expected a band > 0"),
         (

@@ -10,7 +10,6 @@ from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harm
 from darboux.symmetry._groups.icosahedral import Icosahedral
 from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.so3 import O3, SO3
-from darboux.symmetry._representations import intertwiners
 from darboux.testing import assert_close
 
 DEGREES = range(9)
@@ -213,31 +212,6 @@ def test_rotations_move_harmonics(degree):
         assert float((moved - expected).abs().max()) < 1e-13
 
 
-@pytest.mark.parametrize("group", [SO3(), O3()], ids=repr)
-@pytest.mark.parametrize("degree", DEGREES)
-def test_irreps_of_rotations(group, degree):
-    for name in group.irreps(degree):
-        size = group.size(name)
-        for a, b in itertools.pairwise(group.sample(4, seed=1)):
-            psi = group.irrep(name, a)
-            assert float((psi @ psi.T - torch.eye(size).double()).abs().max()) < 1e-13
-            product = psi @ group.irrep(name, b)
-            assert float((product - group.irrep(name, group.compose(a, b))).abs().max()) < 1e-13
-            back = group.irrep(name, group.inverse(a))
-            assert float((back - psi.T).abs().max()) < 1e-13
-
-
-@pytest.mark.parametrize("group", [SO3(), O3()], ids=repr)
-def test_irreps_are_irreducible_and_differ(group):
-    def of(name):
-        return [group.irrep(name, a) for a in group.generators()]
-
-    names = group.irreps(3)
-    for first, second in itertools.product(names, repeat=2):
-        expected = group.commutant(first) if first == second else 0
-        assert len(intertwiners(of(first), of(second))) == expected
-
-
 def test_parity():
     group, minus = O3(), -torch.eye(3).double()
     for name in group.irreps(4):
@@ -294,5 +268,3 @@ def test_unknown_names_are_refused(group):
             group.irrep(name, torch.eye(3).double())
         with pytest.raises(ValueError, match="expected an irreducible representation among"):
             group.commutant(name)
-    with pytest.raises(ValueError, match="infinitely many irreducible representations"):
-        group.irreps()

@@ -9,11 +9,9 @@ from darboux.activations import GroupSort, ReLU, Tanh
 from darboux.activations._activation import Activation
 from darboux.symmetry._groups.harmonics import spherical_harmonics
 from darboux.symmetry._groups.so3 import SO3
-from darboux.symmetry._sphere.activation import SphereActivation
-from darboux.symmetry._sphere.conv import SphericalConv
-from darboux.symmetry._sphere.grid import SphereGrid
-from darboux.testing._checks.lifecycle import check_lifecycle
-from darboux.testing._tolerance import assert_close
+from darboux.symmetry._sphere_grid import SphereGrid
+from darboux.symmetry._sphere_layers import SphereActivation, SphericalConv
+from darboux.testing import assert_close, check_lifecycle
 
 DEGREES = [0, 1, 4, 9]
 

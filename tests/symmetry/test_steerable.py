@@ -9,16 +9,20 @@ from darboux.symmetry._feature import move
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.icosahedral import Icosahedral
 from darboux.symmetry._groups.octahedral import Octahedral
-from darboux.symmetry._groups.so2 import O2, SO2
+from darboux.symmetry._groups.planar import O2, SO2
 from darboux.symmetry._groups.so3 import O3, SO3
-from darboux.symmetry._kernels.angular import fixed_vectors, solved_angular
+from darboux.symmetry._kernels.angular import (
+    fixed_vectors,
+    harmonic_matrix,
+    harmonics_at,
+    planar_angular,
+    solved_angular,
+)
 from darboux.symmetry._kernels.basis import kernel_basis
 from darboux.symmetry._kernels.dimension import count_between, steerable_count
-from darboux.symmetry._kernels.harmonics import harmonic_matrix, harmonics_at
-from darboux.symmetry._kernels.planar import planar_angular
+from darboux.symmetry._kernels.irreducible import orthonormal, steerable_kernels
 from darboux.symmetry._kernels.rings import Rings, tap_permutations, taps
-from darboux.symmetry._kernels.steerable import orthonormal, steerable_kernels
-from darboux.symmetry._representations.intertwiners import intertwiners
+from darboux.symmetry._representations.decompose import intertwiners
 from darboux.symmetry._representations.representation import Representation
 from darboux.symmetry._representations.standard import regular, trivial
 

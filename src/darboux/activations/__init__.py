@@ -1,7 +1,7 @@
 """Activations σ with their slope range and antiderivative.
 
 A theorem about σ(Az + b) needs two things of σ: the range of its slopes (stability) and
-an antiderivative γ (energies). `Activation` is the contract, one file holds one σ.
+an antiderivative γ (energies). `Activation` is the contract.
 Sharing one instance between fields shares its parameters.
 """
 

@@ -1,4 +1,4 @@
-"""The identity."""
+"""Piecewise linear activations: the identity, ReLU and leaky ReLU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hyperbolic tangent."""
+"""Smooth activations: tanh, sigmoid and ELU."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from darboux.activations._activation import Activation
 from darboux.activations._softplus import softplus
+
+_SERIES = tuple(1 / math.factorial(k) for k in range(2, 20))
 
 
 @final
@@ -95,9 +97,6 @@ class Sigmoid(Activation):
     def antiderivative(self, x: Tensor) -> Tensor:
         """Return log(1 + e^x), without overflow."""
         return softplus(x)
-
-
-_SERIES = tuple(1 / math.factorial(k) for k in range(2, 20))
 
 
 @final

@@ -7,6 +7,9 @@ from functools import singledispatch
 
 from torch import nn
 
+# Packages whose modules may behave differently when frozen, so that `freeze` must know them.
+_OURS = ("darboux", "reproductions")
+
 
 @singledispatch
 def freeze(module: nn.Module) -> nn.Module:
@@ -33,7 +36,7 @@ def freeze(module: nn.Module) -> nn.Module:
         >>> torch.testing.assert_close(dx.freeze(flow)(z), flow(z), check_stride=False)
     """
     name = type(module).__name__
-    unknown = [type(m).__name__ for m in module.modules() if _is_ours(m)]
+    unknown = [type(m).__name__ for m in module.modules() if _package(m) in _OURS]
     if unknown:
         msg = (
             f"freeze: expected a module that freeze knows; got {name}, which contains "
@@ -58,8 +61,8 @@ def finish(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _is_ours(module: nn.Module) -> bool:
-    return type(module).__module__.split(".")[0] == "darboux"
+def _package(module: nn.Module) -> str:
+    return type(module).__module__.partition(".")[0]
 
 
 def _without_constraints(module: nn.Module) -> nn.Module:

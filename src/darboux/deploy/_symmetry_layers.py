@@ -21,19 +21,15 @@ from darboux.deploy._symmetry_parts import (
 )
 from darboux.linear import Stencil
 from darboux.symmetry import EquivariantConv
-from darboux.symmetry._layers.strided import matched
-from darboux.symmetry._nonlinear import (
-    Downsample,
-    FieldNorm,
-    FourierActivation,
-    GatedActivation,
-    GroupPooling,
-    NormActivation,
-    Pointwise,
-    SpacePooling,
-    TensorProductActivation,
-    Upsample,
-)
+from darboux.symmetry._layers.equivariant_conv import matched
+from darboux.symmetry._nonlinear.field_norm import FieldNorm
+from darboux.symmetry._nonlinear.fourier import FourierActivation
+from darboux.symmetry._nonlinear.gated import GatedActivation
+from darboux.symmetry._nonlinear.norm import NormActivation
+from darboux.symmetry._nonlinear.pointwise import Pointwise
+from darboux.symmetry._nonlinear.pooling import GroupPooling, SpacePooling
+from darboux.symmetry._nonlinear.resample import Downsample, Upsample
+from darboux.symmetry._nonlinear.tensor_product import TensorProductActivation
 
 
 @final

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from darboux.deploy._registry import freeze
 from darboux.linear._stencil import Padding
-from darboux.symmetry._nonlinear import GatedActivation, NormActivation, TensorProductActivation
-from darboux.symmetry._nonlinear.blocks import (
+from darboux.symmetry._nonlinear.common import (
     Runs,
     join_fields,
     joined,
@@ -18,8 +17,10 @@ from darboux.symmetry._nonlinear.blocks import (
     split_fields,
     working,
 )
-from darboux.symmetry._nonlinear.products import squares
+from darboux.symmetry._nonlinear.gated import GatedActivation
+from darboux.symmetry._nonlinear.norm import NormActivation
 from darboux.symmetry._nonlinear.resample import halve, spread
+from darboux.symmetry._nonlinear.tensor_product import TensorProductActivation, squares
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,8 +11,7 @@ from torch import Tensor
 from darboux.linear._conv import StencilMap
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._rows import row_bound
-from darboux.linear._smallest import smallest_bound
-from darboux.linear._spectral import norm_bound
+from darboux.linear._spectral import norm_bound, smallest_bound
 from darboux.linear._stencil import Stencil
 
 
@@ -114,3 +114,14 @@ def above_zero(rows: Tensor) -> Tensor:
 def same_bound(bound: Tensor, features: int) -> Tensor:
     """Return the row bound ‖A‖² that every row may take."""
     return above_zero(bound.square()).expand(features)
+
+
+def some(name: str, maps: Sequence[LinearMap]) -> None:
+    """Refuse an empty list of maps, and maps on different numbers of axes."""
+    dims = sorted({map.dim for map in maps})
+    if len(dims) != 1:
+        msg = (
+            f"{name}: expected at least one map, and all with the same number of spatial axes; "
+            f"got {len(maps)} with dim {dims}. Use maps of one dim."
+        )
+        raise ValueError(msg)

@@ -9,9 +9,8 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 
-from darboux.linear._combined_map import CombinedMap, above_zero, combines, stencil_of
+from darboux.linear._combined_map import CombinedMap, above_zero, combines, some, stencil_of
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._sizes import some
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import product_symmetry
 from darboux.structure import Equivariant

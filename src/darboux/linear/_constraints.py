@@ -1,4 +1,4 @@
-"""What a constrained weight promises."""
+"""Constraints on a weight: nonnegative, skew, or of bounded norm."""
 
 from __future__ import annotations
 

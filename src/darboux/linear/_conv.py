@@ -1,4 +1,4 @@
-"""The abstract map that is one stencil: everything follows from its kernel."""
+"""Maps that are one stencil: the abstract one, convolutions, finite differences."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._rows import row_bound
 from darboux.linear._sizes import dimension, kernel_sizes, positive
-from darboux.linear._smallest import smallest_bound
-from darboux.linear._spectral import norm_bound
+from darboux.linear._spectral import norm_bound, smallest_bound
 from darboux.linear._stencil import Padding, Stencil
 
 
@@ -88,7 +87,7 @@ class Conv(StencilMap):
         padding_mode: "circular" or "zeros".
 
     Raises:
-        ValueError: if a size is not positive, or the padding is unknown.
+        ValueError: if a size is not positive, or padding_mode is unknown.
 
     Example:
         >>> import torch
@@ -150,7 +149,7 @@ class FiniteDifference(StencilMap):
         padding_mode: "circular", or "zeros" for x = 0 outside.
 
     Raises:
-        ValueError: if a size is not positive, or the padding is unknown.
+        ValueError: if a size is not positive, or padding_mode is unknown.
 
     Example:
         >>> import torch

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darboux.linear._conv import StencilMap
-from darboux.linear._correlate import check_input
 from darboux.linear._sizes import positive
-from darboux.linear._stencil import Stencil
+from darboux.linear._stencil import Stencil, check_input
 
 
 @final

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from darboux.structure import AdjointOf, Claim, Isometric, IsometryOf, Kind, Lipschitz, Premise
 
+Retraction = Literal["exp", "cayley"]
+
 
 @final
 class Orthogonal(nn.Module):
@@ -90,9 +92,6 @@ class Orthogonal(nn.Module):
     def extra_repr(self) -> str:
         """Return the map."""
         return f"map={self.map!r}"
-
-
-Retraction = Literal["exp", "cayley"]
 
 
 def orthonormal_columns(raw: Tensor, columns: int, map: Retraction = "exp") -> Tensor:

@@ -1,4 +1,4 @@
-"""Guess the largest eigenvalue over all samples, and prove that none is larger."""
+"""The largest eigenvalue over all samples: guessed, then proved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A multiple of a map."""
+"""Multiples and adjoints of a map."""
 
 from __future__ import annotations
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from darboux.linear._linear_map import LinearMap
 
 
 def positive(name: str, value: int) -> int:
@@ -44,14 +40,3 @@ def finite(name: str, value: float) -> float:
         msg = f"Expected {name} to be finite; got {value!r}. Use a real number."
         raise ValueError(msg)
     return float(value)
-
-
-def some(name: str, maps: Sequence[LinearMap]) -> None:
-    """Refuse an empty list of maps, and maps on different numbers of axes."""
-    dims = sorted({map.dim for map in maps})
-    if len(dims) != 1:
-        msg = (
-            f"{name}: expected at least one map, and all with the same number of spatial axes; "
-            f"got {len(maps)} with dim {dims}. Use maps of one dim."
-        )
-        raise ValueError(msg)

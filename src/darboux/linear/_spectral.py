@@ -1,4 +1,4 @@
-"""The norm bound: the largest singular value over all frequencies, proved."""
+"""Bounds of the largest and the smallest singular value over all frequencies, proved."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ _REFUSAL = (
     "Expected first derivatives of norm_bound() for a map with more than 256 channels; got a "
     "second one, which needs all singular values. Use row_bound(), or detach the bound."
 )
+
+
+_POINTS = {1: 128, 2: 32, 3: 12}  # samples per axis for the smallest one
 
 
 def norm_bound(stencil: Stencil) -> Tensor:
@@ -48,6 +51,31 @@ def kernel_bound(weight: Tensor) -> Tensor:
         if not simple_enough(min(weight.shape[:2])):
             m = _first_order(m)
         return bound.detach() * (1 + m * (0.5 - 0.125 * m))
+
+
+def smallest_bound(stencil: Stencil) -> Tensor:
+    """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ on every image: float64, ()."""
+    # Without taps beyond the centre it is the smallest singular value of a matrix. For
+    # circular maps it is the least over a frequency grid, minus what may happen between
+    # the samples: |σ_min(A(ξ)) - σ_min(A(ξ'))| <= ‖A(ξ) - A(ξ')‖ <= Σ_a d_a ‖A‖ |ξ_a - ξ'_a|
+    # (Bernstein), d = (k-1)/2 after centring the kernel. Truncation by zero padding may
+    # lower it to anything, so nothing is concluded there.
+    outer, inner = stencil.weight.shape[:2]
+    pointwise = all(k == 1 for k in stencil.kernel_size)
+    if outer < inner or (stencil.padding_mode == "zeros" and not pointwise):
+        return stencil.weight.new_zeros((), dtype=torch.float64)
+    with torch.autocast(stencil.weight.device.type, enabled=False):
+        if pointwise:
+            least = torch.linalg.svdvals(stencil.weight.double().reshape(outer, inner))[-1]
+            gap = 0.0
+        else:
+            n = _POINTS[stencil.dim]
+            least = torch.linalg.svdvals(stencil.symbol(n))[:, -1].amin()
+            gap = sum((k - 1) / 2 for k in stencil.kernel_size) * math.pi / n
+        rounding = (
+            8 * (outer + inner) * math.prod(stencil.kernel_size) * torch.finfo(torch.float64).eps
+        )
+        return (least - (gap + rounding) * norm_bound(stencil)).clamp(min=0)
 
 
 def _wide(weight: Tensor) -> bool:

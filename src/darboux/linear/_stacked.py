@@ -7,9 +7,8 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 
-from darboux.linear._combined_map import CombinedMap, combines, stencil_of
+from darboux.linear._combined_map import CombinedMap, combines, some, stencil_of
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._sizes import some
 from darboux.linear._stencil import Stencil, stacked
 from darboux.linear._symmetries import stacked_symmetry
 from darboux.structure import Equivariant

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darboux.linear._correlate import correlate
 from darboux.linear._frequencies import kernel_offsets, lattice, phases
 
 Padding = Literal["circular", "zeros"]
@@ -32,7 +31,7 @@ class Stencil:
         padding_mode: "circular" or "zeros".
 
     Raises:
-        ValueError: if the origin does not fit the kernel, or the padding is unknown.
+        ValueError: if the origin does not fit the kernel, or padding_mode is unknown.
 
     Example:
         >>> import torch
@@ -52,8 +51,11 @@ class Stencil:
                 "Use one of them."
             )
             raise ValueError(msg)
-        if len(self.origin) != self.dim or not all(
-            -k < o <= 0 for o, k in zip(self.origin, self.kernel_size, strict=True)
+        kernel = self.weight.shape[2:]
+        if not kernel and not self.origin:  # a dense map
+            return
+        if len(self.origin) != len(kernel) or not all(
+            -k < o <= 0 for o, k in zip(self.origin, kernel, strict=True)
         ):
             msg = (
                 "Expected one origin o with -k < o <= 0 per spatial axis; got "
@@ -73,13 +75,14 @@ class Stencil:
 
     def apply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return A x + b: (batch, in, *space) -> (batch, out, *space)."""
-        return correlate(x, self.weight, self.origin, self.padding_mode, bias)
+        return _correlate(x, self.weight, self.origin, self.padding_mode, bias)
 
     def adjoint(self) -> Stencil:
         """Return ``A*``: channels swapped and taps mirrored, Σ_t W(t)ᵀ y(p - o - t)."""
         mirrored = self.weight.transpose(0, 1)
-        if self.dim:
-            mirrored = mirrored.flip(tuple(range(2, 2 + self.dim)))
+        if not self.origin:
+            return Stencil(mirrored, (), self.padding_mode)
+        mirrored = mirrored.flip(tuple(range(2, mirrored.ndim)))
         first = tuple(1 - k - o for o, k in zip(self.origin, self.kernel_size, strict=True))
         return Stencil(mirrored, first, self.padding_mode)
 
@@ -93,7 +96,7 @@ class Stencil:
 
     def scaled_rows(self, scale: Tensor) -> Stencil:
         """Return diag(s) A with s of shape (out,)."""
-        factor = scale.to(self.weight.dtype).reshape(-1, *(1,) * (1 + self.dim))
+        factor = scale.to(self.weight.dtype).reshape(-1, *(1,) * (self.weight.ndim - 1))
         return Stencil(self.weight * factor, self.origin, self.padding_mode)
 
     def plus(self, other: Stencil) -> Stencil:
@@ -102,7 +105,7 @@ class Stencil:
         Raises:
             TypeError: if the paddings differ.
         """
-        first, second = aligned((self, other))
+        first, second = _aligned((self, other))
         return Stencil(first.weight + second.weight, first.origin, self.padding_mode)
 
     def plus_identity(self, factor: float) -> Stencil:
@@ -139,7 +142,7 @@ class Stencil:
         return torch.complex(real, imaginary)
 
 
-def aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
+def _aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
     """Return the same maps with kernels zero-padded to one common support."""
     if len({stencil.padding_mode for stencil in stencils if stencil.dim}) > 1:
         msg = (
@@ -155,7 +158,7 @@ def aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
 
 def stacked(stencils: Sequence[Stencil]) -> Stencil:
     """Return x -> (A x, B x, ...), outputs concatenated along channels."""
-    members = aligned(stencils)
+    members = _aligned(stencils)
     weight = torch.cat([member.weight for member in members], dim=0)
     return Stencil(weight, members[0].origin, members[0].padding_mode)
 
@@ -179,3 +182,57 @@ def _convolve(a: Tensor, b: Tensor) -> Tensor:
     full = [k - 1 for k in a.shape[2:]]
     product = convolution(b.double().transpose(0, 1), a.double().flip(axes), padding=full)
     return product.transpose(0, 1)
+
+
+def _correlate(
+    x: Tensor, weight: Tensor, origin: tuple[int, ...], padding_mode: str, bias: Tensor | None
+) -> Tensor:
+    """Return y(p) = Σ_t W(t) x(p + o + t) + b, of the size of x."""
+    check_input(x, weight)
+    bias = None if bias is None else bias.reshape(-1)
+    if not origin:
+        return F.linear(x, weight, bias)
+    kernel = weight.shape[2:]
+    left = [-o for o in origin]
+    right = [o + k - 1 for o, k in zip(origin, kernel, strict=True)]
+    convolution = (F.conv1d, F.conv2d, F.conv3d)[len(origin) - 1]
+    if padding_mode == "zeros" and left == right:
+        return convolution(x, weight, bias, padding=left)
+    return convolution(_padded(x, left, right, padding_mode), weight, bias)
+
+
+def _padded(x: Tensor, left: list[int], right: list[int], padding_mode: str) -> Tensor:
+    if not any(left) and not any(right):
+        return x
+    if padding_mode == "zeros" or all(
+        max(pads) <= n for n, *pads in zip(x.shape[2:], left, right, strict=True)
+    ):
+        pads = [p for pair in zip(reversed(left), reversed(right), strict=True) for p in pair]
+        return F.pad(x, pads, mode="circular" if padding_mode == "circular" else "constant")
+    # F.pad goes around an image at most once; small ones are gone around many times.
+    for axis, (before, after) in enumerate(zip(left, right, strict=True), start=2):
+        n = x.shape[axis]
+        x = x.index_select(axis, torch.arange(-before, n + after, device=x.device) % n)
+    return x
+
+
+def check_input(x: Tensor, weight: Tensor) -> None:
+    """Refuse an input that a kernel cannot be applied to."""
+    if x.ndim != weight.ndim:
+        msg = (
+            f"Expected an input of {weight.ndim} axes (batch, channels, *space); got shape "
+            f"{tuple(x.shape)}. Use unsqueeze(0) to add a missing batch axis."
+        )
+        raise ValueError(msg)
+    if x.shape[1] != weight.shape[1]:
+        msg = (
+            f"Expected {weight.shape[1]} channels on axis 1; got shape {tuple(x.shape)}. "
+            "Use a map whose in_features is that number."
+        )
+        raise ValueError(msg)
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        msg = (
+            f"Expected an input of dtype {weight.dtype}, like the weight; got {x.dtype}. "
+            "Use x.to(dtype), map.to(dtype), or torch.autocast."
+        )
+        raise TypeError(msg)

@@ -1,4 +1,4 @@
-"""What combined maps commute with, from what their parts commute with."""
+"""The symmetry of combined maps, from those of their parts."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from darboux.structure import Law, Symmetry
-from darboux.symmetry._groups import Element, Group
-from darboux.symmetry._representations import Representation, named, restrict
+from darboux.symmetry._groups.group import Element, Group
+from darboux.symmetry._representations.representation import Representation
+from darboux.symmetry._representations.standard import named, restrict
 
 
 @final
@@ -175,6 +176,27 @@ class Feature(Law):
     def __repr__(self) -> str:
         """Return the type in words."""
         return f"Feature({self.group.describe()}: {self.describe()})"
+
+
+def scalars(group: Symmetry, channels: int) -> Feature:
+    """Return how arrays of scalars transform: a feature of trivial fields.
+
+    Args:
+        group: the group.
+        channels: how many scalars.
+
+    Raises:
+        TypeError: if something else than a `Group` is given.
+
+    Example:
+        >>> from darboux.symmetry import Cyclic
+        >>> scalars(Cyclic(4), 3)
+        Feature(C4: 3 × trivial)
+    """
+    if not isinstance(group, Group):
+        msg = f"Expected a group such as Cyclic(4); got {group!r}."
+        raise TypeError(msg)
+    return Feature(group, ["trivial"] * channels)
 
 
 def _check_arguments(group: object, fields: object) -> None:

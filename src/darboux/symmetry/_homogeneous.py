@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import FiniteGroup
-from darboux.symmetry._representations import Representation, intertwiners
+from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._representations.cosets import cosets, subgroup_elements
+from darboux.symmetry._representations.decompose import intertwiners
+from darboux.symmetry._representations.representation import Representation
 
 
 def mackey_kernels(group: FiniteGroup, first: Representation, second: Representation) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rotations of the plane by multiples of 2π/N."""
+"""Rotations of the plane by multiples of 2π/N, and reflections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry._groups.finite import FiniteGroup
-from darboux.symmetry._groups.planar import mirror, positive_order, rotations, unknown_irrep
+from darboux.symmetry._groups.group import unknown_irrep
+from darboux.symmetry._groups.planar import mirror, rotations
 
 
 @final
@@ -40,7 +41,7 @@ class Cyclic(FiniteGroup):
     dim = 2
 
     def __post_init__(self) -> None:
-        positive_order("Cyclic", self.n)
+        _check_order("Cyclic", self.n)
 
     @property
     def order(self) -> int:
@@ -105,7 +106,7 @@ class Dihedral(FiniteGroup):
     dim = 2
 
     def __post_init__(self) -> None:
-        positive_order("Dihedral", self.n)
+        _check_order("Dihedral", self.n)
 
     @property
     def order(self) -> int:
@@ -148,3 +149,10 @@ class Dihedral(FiniteGroup):
 def _table(n: int, frequency: int) -> Tensor:
     turns = rotations(torch.arange(n), frequency, n)
     return torch.cat([turns, turns @ mirror()])
+
+
+def _check_order(name: str, n: object) -> None:
+    """Refuse a number of rotations that is no positive integer."""
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        msg = f"{name}: expected a number of rotations n >= 1; got {n!r}. Use, for instance, 4."
+        raise ValueError(msg)

@@ -8,17 +8,23 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups.group import Group
-from darboux.symmetry._groups.planar import unknown_irrep
+from darboux.symmetry._groups.group import Group, unknown_irrep
 
 _SAME = 1e-9  # matrices of different elements differ by far more
+
+_ATTEMPTS = 8
+
+_APART = 1e-6  # eigenvalues of one representation differ by rounding, those of two by far more
+
+_EQUAL_CHARACTERS = 1e-3  # characters are rounded sums of roots of unity
 
 
 class FiniteGroup(Group):
     """A finite group; its elements are 0, ..., order - 1, and 0 is the identity.
 
     A class of one's own lists faithful orthogonal matrices and generators; products, inverses
-    and irreducible representations follow. Those with names of their own override the latter.
+    and irreducible representations follow. Groups with named irreps override `irreps` and
+    `irrep_table`.
 
     Source: section 5.1.
     """
@@ -111,13 +117,6 @@ def _products(group: FiniteGroup) -> Tensor:
         msg = f"Expected matrices that are closed under products; those of {group!r} are not."
         raise ValueError(msg)
     return best.indices
-
-
-_ATTEMPTS = 8
-
-_APART = 1e-6  # eigenvalues of one representation differ by rounding, those of two by far more
-
-_EQUAL_CHARACTERS = 1e-3  # characters are rounded sums of roots of unity
 
 
 @lru_cache(maxsize=32)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from darboux.structure import Symmetry
 
-if TYPE_CHECKING:
-    from darboux.symmetry._feature import Feature
+T = TypeVar("T", bound=Hashable)
 
 Element = Any  # an int for finite groups; see each continuous one
 
@@ -94,8 +94,29 @@ class Group(Symmetry):
         """Return the name of the group."""
         return repr(self)
 
-    def scalars(self, channels: int) -> Feature:
-        """Return how arrays of scalars transform: a feature of trivial fields."""
-        from darboux.symmetry._feature import Feature  # features are made of groups
 
-        return Feature(self, ["trivial"] * channels)
+def unknown_irrep(group: Group, name: object) -> ValueError:
+    """Return the error about a name that no irreducible representation has."""
+    known = ", ".join(repr(known) for known in group.irreps(3))
+    more = ", ..." if group.order is None or len(group.irreps(4)) > len(group.irreps(3)) else ""
+    msg = (
+        f"{group.describe()}: expected an irreducible representation among {known}{more}; got "
+        f"{name!r}."
+    )
+    return ValueError(msg)
+
+
+def closure(
+    generators: Sequence[T], compose: Callable[[T, T], T], identity: T, *, limit: int
+) -> tuple[T, ...]:
+    """Return the finite group that elements generate: the identity first, then by word length."""
+    found = {identity: None}  # a dictionary keeps the order
+    newest = [identity]
+    while newest:
+        products = dict.fromkeys(compose(g, a) for a in newest for g in generators)
+        newest = [product for product in products if product not in found]
+        found.update(dict.fromkeys(newest))
+        if len(found) > limit:
+            msg = f"Expected a group of at most {limit} elements; its generators give more."
+            raise ValueError(msg)
+    return tuple(found)

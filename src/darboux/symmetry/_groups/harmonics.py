@@ -95,10 +95,17 @@ def sphere_quadrature(degree: int) -> tuple[Tensor, Tensor]:
         >>> round(float((weights * points[:, 0] ** 2).sum() * 3 / (4 * math.pi)), 9)
         1.0
     """
-    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(degree // 2 + 1))
-    count = degree + 1
-    angles = torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
+    points, weights = sphere_nodes(degree // 2 + 1, degree + 1)
+    return points.flatten(0, 1), weights.flatten()
+
+
+@lru_cache(maxsize=32)
+def sphere_nodes(latitudes: int, longitudes: int) -> tuple[Tensor, Tensor]:
+    """Return unit vectors (latitudes, longitudes, 3), Gauss's nodes along the pole, and weights."""
+    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(latitudes))
+    angles = torch.arange(longitudes, dtype=torch.float64) * (2 * math.pi / longitudes)
     radius = (1 - nodes.square()).sqrt()
     third, first = torch.outer(radius, angles.cos()), torch.outer(radius, angles.sin())
-    points = torch.stack([first, nodes[:, None].expand_as(first), third], dim=2).reshape(-1, 3)
-    return points, weights.repeat_interleave(count) * (2 * math.pi / count)
+    points = torch.stack([first, nodes[:, None].expand_as(first), third], dim=2)
+    each = (weights * (2 * math.pi / longitudes))[:, None].expand_as(first)
+    return points, each.contiguous()

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.group import closure, unknown_irrep
 from darboux.symmetry._groups.octahedral import (
     IntegerMatrix,
-    closure,
     even_and_odd,
     integer_product,
     with_inversion,
 )
-from darboux.symmetry._groups.planar import unknown_irrep
 
 # A rotation is the pair (a, b) of integer matrices in (a + b √5)/4.
 _Rotation = tuple[IntegerMatrix, IntegerMatrix]

@@ -1,37 +1,26 @@
-"""All products of generators."""
+"""The symmetries of the cube."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from darboux.symmetry._groups.finite import FiniteGroup
-from darboux.symmetry._groups.planar import unknown_irrep
-
-T = TypeVar("T", bound=Hashable)
+from darboux.symmetry._groups.group import closure, unknown_irrep
 
 IntegerMatrix = tuple[tuple[int, ...], ...]
 
+_QUARTER_TURN: IntegerMatrix = ((0, -1, 0), (1, 0, 0), (0, 0, 1))  # about the last axis
 
-def closure(
-    generators: Sequence[T], compose: Callable[[T, T], T], identity: T, *, limit: int
-) -> tuple[T, ...]:
-    """Return the finite group that elements generate: the identity first, then by word length."""
-    found = {identity: None}  # a dictionary keeps the order
-    newest = [identity]
-    while newest:
-        products = dict.fromkeys(compose(g, a) for a in newest for g in generators)
-        newest = [product for product in products if product not in found]
-        found.update(dict.fromkeys(newest))
-        if len(found) > limit:
-            msg = f"Expected a group of at most {limit} elements; its generators give more."
-            raise ValueError(msg)
-    return tuple(found)
+_CYCLE: IntegerMatrix = ((0, 0, 1), (1, 0, 0), (0, 1, 0))  # of the three axes
+
+_IDENTITY: IntegerMatrix = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+
+_NAMES = ("A1", "A2", "E", "T1", "T2")
 
 
 def integer_product(a: IntegerMatrix, b: IntegerMatrix) -> IntegerMatrix:
@@ -48,15 +37,6 @@ def even_and_odd(names: tuple[str, ...]) -> tuple[str, ...]:
 def with_inversion(table: Tensor, *, parity: str) -> Tensor:
     """Return a table over rotations R continued to -R: by ψ(-R) = ψ(R) or -ψ(R)."""
     return torch.cat([table, table if parity == "g" else -table]) + 0.0  # no negative zeros
-
-
-_QUARTER_TURN: IntegerMatrix = ((0, -1, 0), (1, 0, 0), (0, 0, 1))  # about the last axis
-
-_CYCLE: IntegerMatrix = ((0, 0, 1), (1, 0, 0), (0, 1, 0))  # of the three axes
-
-_IDENTITY: IntegerMatrix = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-
-_NAMES = ("A1", "A2", "E", "T1", "T2")
 
 
 @final

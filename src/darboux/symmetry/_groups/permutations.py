@@ -1,4 +1,4 @@
-"""What all groups of permutations share."""
+"""Groups of permutations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry._groups.finite import FiniteGroup
-from darboux.symmetry._groups.octahedral import closure
+from darboux.symmetry._groups.group import closure
 
 Permutation = tuple[int, ...]
+
+_LARGEST_DEGREE = 5
+
+_LARGEST_ORDER = 1000
 
 
 class Permuting(FiniteGroup):
@@ -38,7 +42,7 @@ class Permuting(FiniteGroup):
 
     @property
     def order(self) -> int:
-        """How many permutations there are."""
+        """The number of permutations."""
         return len(self.listed())
 
     def products(self) -> Tensor:
@@ -62,9 +66,6 @@ def _products(group: Permuting) -> Tensor:
 def _matrices(group: Permuting) -> Tensor:
     images = torch.tensor(group.listed())
     return torch.nn.functional.one_hot(images, group.points).mT.to(torch.float64).contiguous()
-
-
-_LARGEST_DEGREE = 5
 
 
 @final
@@ -130,9 +131,6 @@ def _all(n: int) -> tuple[Permutation, ...]:
     return tuple(itertools.permutations(range(n)))
 
 
-_LARGEST_ORDER = 1000
-
-
 @final
 @dataclass(frozen=True, repr=False)
 class PermutationGroup(Permuting):
@@ -182,7 +180,7 @@ class PermutationGroup(Permuting):
 
     @property
     def points(self) -> int:  # type: ignore[override]
-        """How many numbers are permuted."""
+        """The number of points."""
         return len(self.permuting[0])
 
     def __repr__(self) -> str:

@@ -1,15 +1,17 @@
-"""What groups of the plane share: exact rotations, and their refusals."""
+"""The rotations and reflections of the plane, SO(2) and O(2)."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from darboux.symmetry._groups.group import Group
+from darboux.symmetry._groups.group import Group, unknown_irrep
+
+_MINUS = -torch.ones(1, 1, dtype=torch.float64)
 
 
 def rotations(steps: Tensor, frequency: int, n: int) -> Tensor:
@@ -43,19 +45,153 @@ def mirror() -> Tensor:
     return torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
 
 
-def positive_order(name: str, n: object) -> None:
-    """Refuse a number of rotations that is no positive integer."""
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        msg = f"{name}: expected a number of rotations n >= 1; got {n!r}. Use, for instance, 4."
+@final
+@dataclass(frozen=True, repr=False)
+class SO2(Group):
+    """The rotations of the plane; an element is its angle in radians.
+
+    Irreducible representations are called by their frequency, "0", "1", "2", ...: rotations by
+    the frequency times the angle; "0" is the number 1.
+
+    Source: section 5.1.
+
+    Example:
+        >>> group = SO2()
+        >>> group.irreps(2), group.commutant("1")
+        (('0', '1', '2'), 2)
+    """
+
+    dim = 2
+
+    def __repr__(self) -> str:
+        """Return the name."""
+        return "SO(2)"
+
+    def generators(self) -> tuple[float, ...]:
+        """Return the rotation by 1, whose powers are dense since π is irrational."""
+        return (1.0,)
+
+    def compose(self, a: float, b: float) -> float:
+        """Return the sum of the angles."""
+        return math.remainder(a + b, 2 * math.pi)
+
+    def inverse(self, a: float) -> float:
+        """Return the angle of the other direction."""
+        return -a
+
+    def action(self, a: float) -> Tensor:
+        """Return the rotation, (2, 2)."""
+        return turn(a)
+
+    def locate(self, matrix: Tensor) -> float:
+        """Return the angle of a rotation."""
+        angle = math.atan2(float(matrix[1, 0]), float(matrix[0, 0]))
+        if float((turn(angle) - matrix).abs().max()) > 1e-9:
+            msg = f"Expected a rotation of the plane; got {matrix.tolist()}."
+            raise ValueError(msg)
+        return angle
+
+    def sample(self, count: int, *, seed: int) -> tuple[float, ...]:
+        """Return uniformly distributed angles."""
+        generator = torch.Generator().manual_seed(seed)
+        angles = torch.rand(count, generator=generator, dtype=torch.float64) * 2 * math.pi
+        return tuple(angles.tolist())
+
+    def grid_elements(self) -> tuple[float, ...]:
+        """Return the quarter turns."""
+        return tuple(k * math.pi / 2 for k in range(4))
+
+    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+        """Return the frequencies up to `degree`."""
+        return tuple(str(k) for k in range(_finite("SO(2)", degree) + 1))
+
+    def irrep(self, name: str, a: float) -> Tensor:
+        """Return the rotation by the frequency times the angle."""
+        if not (isinstance(name, str) and name.isdecimal()):
+            raise unknown_irrep(self, name)
+        k = int(name)
+        return turn(k * a) if k else torch.ones(1, 1, dtype=torch.float64)
+
+    def commutant(self, name: str) -> int:
+        """Return 1 for numbers, else 2."""
+        return 1 if self.size(name) == 1 else 2
+
+
+def _finite(name: str, degree: int | None) -> int:
+    """Return the degree, or refuse to list infinitely many representations."""
+    if degree is None:
+        msg = f"{name} has infinitely many irreducible representations. Give the largest degree."
         raise ValueError(msg)
+    return degree
 
 
-def unknown_irrep(group: Group, name: object) -> ValueError:
-    """Return the error about a name that no irreducible representation has."""
-    known = ", ".join(repr(known) for known in group.irreps(3))
-    more = ", ..." if group.order is None or len(group.irreps(4)) > len(group.irreps(3)) else ""
-    msg = (
-        f"{group.describe()}: expected an irreducible representation among {known}{more}; got "
-        f"{name!r}."
-    )
-    return ValueError(msg)
+@final
+@dataclass(frozen=True, repr=False)
+class O2(Group):
+    """The rotations and reflections of the plane; an element is (angle, flip).
+
+    (a, True) first maps (x, y) to (x, -y), then rotates by a. Irreducible representations are
+    "0+" (the number 1), "0-" (the determinant), and the frequencies "1", "2", ...
+
+    Source: section 5.1.
+
+    Example:
+        >>> group = O2()
+        >>> group.irreps(2), group.commutant("1")
+        (('0+', '0-', '1', '2'), 1)
+    """
+
+    dim = 2
+
+    def __repr__(self) -> str:
+        """Return the name."""
+        return "O(2)"
+
+    def generators(self) -> tuple[tuple[float, bool], ...]:
+        """Return the rotation by 1, whose powers are dense, and a reflection."""
+        return ((1.0, False), (0.0, True))
+
+    def compose(self, a: tuple[float, bool], b: tuple[float, bool]) -> tuple[float, bool]:
+        """Return a b; a reflection turns the angle behind it round."""
+        angle = a[0] - b[0] if a[1] else a[0] + b[0]
+        return (math.remainder(angle, 2 * math.pi), a[1] != b[1])
+
+    def inverse(self, a: tuple[float, bool]) -> tuple[float, bool]:
+        """Return the inverse; a reflection is its own."""
+        return a if a[1] else (-a[0], False)
+
+    def action(self, a: tuple[float, bool]) -> Tensor:
+        """Return the matrix, (2, 2)."""
+        return turn(a[0]) @ mirror() if a[1] else turn(a[0])
+
+    def locate(self, matrix: Tensor) -> tuple[float, bool]:
+        """Return the element with a given matrix."""
+        flip = float(torch.linalg.det(matrix)) < 0
+        return (SO2().locate(matrix @ mirror() if flip else matrix), flip)
+
+    def sample(self, count: int, *, seed: int) -> tuple[tuple[float, bool], ...]:
+        """Return random elements, every second one a reflection."""
+        return tuple((a, k % 2 == 1) for k, a in enumerate(SO2().sample(count, seed=seed)))
+
+    def grid_elements(self) -> tuple[tuple[float, bool], ...]:
+        """Return the eight symmetries of the square."""
+        return tuple((a, flip) for flip in (False, True) for a in SO2().grid_elements())
+
+    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+        """Return the names up to a frequency."""
+        return ("0+", "0-", *SO2().irreps(degree)[1:])
+
+    def irrep(self, name: str, a: tuple[float, bool]) -> Tensor:
+        """Return ψ(a)."""
+        angle, flip = a
+        if name in ("0+", "0-"):
+            return _MINUS if flip and name == "0-" else -_MINUS
+        if name == "0":
+            raise unknown_irrep(self, name)
+        rotation = SO2().irrep(name, angle)
+        return rotation @ mirror() if flip else rotation
+
+    def commutant(self, name: str) -> int:
+        """Return 1: every irreducible representation is of real type."""
+        self.size(name)  # refuses an unknown name
+        return 1

@@ -1,8 +1,7 @@
-"""The abstract group whose elements are orthogonal matrices of space."""
+"""The rotations and reflections of space, SO(3) and O(3)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -10,10 +9,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups.group import Group
+from darboux.symmetry._groups.group import Group, unknown_irrep
 from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harmonics
 from darboux.symmetry._groups.octahedral import Octahedral
-from darboux.symmetry._groups.planar import turn, unknown_irrep
+from darboux.symmetry._groups.planar import turn
 
 _ROUNDING = 1e-9
 
@@ -36,7 +35,7 @@ class MatrixGroup(Group):
         return a
 
 
-def orthogonal(matrix: Tensor, *, what: str) -> Tensor:
+def _orthogonal(matrix: Tensor, *, what: str) -> Tensor:
     """Return an orthogonal matrix of space in float64, or refuse one that is none."""
     found = torch.as_tensor(matrix, dtype=torch.float64)
     eye = torch.eye(3, dtype=torch.float64)
@@ -74,7 +73,7 @@ class SO3(MatrixGroup):
 
     def locate(self, matrix: Tensor) -> Tensor:
         """Return the matrix, checked."""
-        found = orthogonal(matrix, what="a rotation of space")
+        found = _orthogonal(matrix, what="a rotation of space")
         if float(torch.linalg.det(found)) < 0:
             msg = f"Expected a rotation of space; got the reflection {found.tolist()}."
             raise ValueError(msg)
@@ -82,9 +81,12 @@ class SO3(MatrixGroup):
 
     def sample(self, count: int, *, seed: int) -> tuple[Tensor, ...]:
         """Return uniformly distributed rotations: those of random unit quaternions."""
+        from scipy.spatial.transform import Rotation  # slow to import, and needed here alone
+
         generator = torch.Generator().manual_seed(seed)
         normal = torch.randn(count, 4, generator=generator, dtype=torch.float64)
-        return _of_quaternions(normal / normal.norm(dim=1, keepdim=True)).unbind(0)
+        turns = Rotation.from_quat(normal[:, [1, 2, 3, 0]].numpy())  # its real part comes last
+        return torch.from_numpy(turns.as_matrix()).unbind(0)
 
     def grid_elements(self) -> tuple[Tensor, ...]:
         """Return the 24 rotations of the cube."""
@@ -110,17 +112,6 @@ class SO3(MatrixGroup):
         """Return 1: every irreducible representation is of real type."""
         self.irrep(name, self.generators()[0])  # refuses an unknown name
         return 1
-
-
-def _of_quaternions(q: Tensor) -> Tensor:
-    """Return the rotations x -> q x q̄ of unit quaternions (count, 4), (count, 3, 3)."""
-    w, x, y, z = q.unbind(1)
-    rows: Sequence[Sequence[Tensor]] = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack([torch.stack(list(row), dim=1) for row in rows], dim=1)
 
 
 @lru_cache(maxsize=32)
@@ -162,7 +153,7 @@ class O3(MatrixGroup):
 
     def locate(self, matrix: Tensor) -> Tensor:
         """Return the matrix, checked."""
-        return orthogonal(matrix, what="an orthogonal matrix of space")
+        return _orthogonal(matrix, what="an orthogonal matrix of space")
 
     def sample(self, count: int, *, seed: int) -> tuple[Tensor, ...]:
         """Return random elements, every second one reversing orientation."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry._groups.finite import FiniteGroup
-from darboux.symmetry._groups.octahedral import closure
+from darboux.symmetry._groups.group import closure
 
 
 @final
@@ -57,7 +57,7 @@ class Subgroup(FiniteGroup):
 
     @property
     def order(self) -> int:
-        """How many elements there are."""
+        """The number of elements."""
         return len(self.members())
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What kernels can be asked for."""
+"""Bases of the equivariant kernels between two representations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import Group
-from darboux.symmetry._kernels.grid import grid_kernels, keeps_grid
-from darboux.symmetry._kernels.steerable import steerable_kernels
+from darboux.symmetry._groups.group import Group
+from darboux.symmetry._kernels.irreducible import grid_kernels, keeps_grid, steerable_kernels
 from darboux.symmetry._representations.representation import Representation
 
 _LARGEST_DIM = 3
@@ -45,7 +44,7 @@ def _check_dim(name: str, source: Representation, *, kernel_size: int, dim: int)
         msg = f"{name}: expected dim among 0, 1, 2, 3 spatial axes; got {dim!r}."
         raise ValueError(msg)
     if not dim and kernel_size != 1:
-        msg = f"{name}: expected kernel 1 where there are no spatial axes; got {kernel_size}."
+        msg = f"{name}: expected kernel_size=1 where there are no spatial axes; got {kernel_size}."
         raise ValueError(msg)
     group = source.group
     if dim and group.dim not in (0, dim):
@@ -81,11 +80,11 @@ def kernel_basis(
         source: ρ₁.
         target: ρ₂, of the same group.
         kernel_size: taps per axis.
-        dim: spatial axes; 0, with kernel 1, for features without any.
+        dim: spatial axes; 0, with kernel_size 1, for features without any.
 
     Raises:
         TypeError: if source or target is no representation, or the groups differ.
-        ValueError: if kernel < 1, or the group does not act on `dim` axes.
+        ValueError: if kernel_size < 1, or the group does not act on `dim` axes.
 
     Example:
         >>> from darboux.symmetry import Cyclic, regular

@@ -1,4 +1,4 @@
-"""How many equivariant kernels there are, from characters."""
+"""The number of equivariant kernels, from characters."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import itertools
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import O2, SO2, FiniteGroup, Group
+from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.group import Group
+from darboux.symmetry._groups.planar import O2, SO2
 from darboux.symmetry._groups.so3 import O3, SO3
 from darboux.symmetry._kernels.basis import check_request
-from darboux.symmetry._kernels.grid import keeps_grid, moves_taps
+from darboux.symmetry._kernels.irreducible import keeps_grid, moves_taps
 from darboux.symmetry._kernels.rings import Rings, tap_permutations
 from darboux.symmetry._representations.representation import Representation
 
@@ -34,7 +36,7 @@ def kernel_dimension(
 
     Raises:
         TypeError: if source or target is no representation, or the groups differ.
-        ValueError: if kernel < 1, or the group does not act on `dim` axes.
+        ValueError: if kernel_size < 1, or the group does not act on `dim` axes.
 
     Example:
         >>> from darboux.symmetry import Dihedral, regular, trivial
@@ -51,7 +53,7 @@ def kernel_dimension(
         return kernel_size**dim * _by_content(source, target)
     moved = tap_permutations(group, group.elements(), kernel_size=kernel_size, dim=dim)
     fixed = (moved == moved[0]).sum(dim=1)  # the first element is the identity
-    return round(float((characters(source) * characters(target) * fixed).mean()))
+    return round(float((_characters(source) * _characters(target) * fixed).mean()))
 
 
 def steerable_count(
@@ -80,7 +82,7 @@ def steerable_count(
     Raises:
         TypeError: if source or target is no representation, or the groups differ; or if the
             characters of the group are not known.
-        ValueError: if kernel < 1, or the group does not act on `dim` axes.
+        ValueError: if kernel_size < 1, or the group does not act on `dim` axes.
 
     Example:
         >>> from darboux.symmetry import Cyclic, regular
@@ -103,7 +105,7 @@ def _at_frequency(source: Representation, target: Representation, frequency: int
     """Return the multiplicity of the trivial representation in ρ₂ ⊗ ρ₁ ⊗ harmonics."""
     group = source.group
     if isinstance(group, FiniteGroup):
-        product = characters(source) * characters(target) * harmonic_characters(group, frequency)
+        product = _characters(source) * _characters(target) * _harmonic_characters(group, frequency)
         return round(float(product.mean()))
     return sum(
         count_between(group, first, second, frequency)
@@ -118,12 +120,12 @@ def _by_content(source: Representation, target: Representation) -> int:
     return sum(source.group.commutant(name) for name in equal)
 
 
-def characters(representation: Representation) -> Tensor:
+def _characters(representation: Representation) -> Tensor:
     """Return tr ρ(g) for all elements of a finite group, (order,)."""
     return representation.matrices().diagonal(dim1=1, dim2=2).sum(dim=1)
 
 
-def harmonic_characters(group: FiniteGroup, frequency: int) -> Tensor:
+def _harmonic_characters(group: FiniteGroup, frequency: int) -> Tensor:
     """Return the trace of g on harmonics of a frequency f, for all g, (order,)."""
     # In the plane, 2 cos fθ for the rotation by θ, 0 for reflections, and 1 where f = 0. In space,
     # 1 + 2 Σ_{k<=f} cos kθ for the rotation by θ, and (-1)^f times that for its negative.

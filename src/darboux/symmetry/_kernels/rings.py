@@ -1,4 +1,4 @@
-"""The taps of a kernel, and how a group permutes them."""
+"""Taps of a kernel: their permutations by a group, and radial profiles on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import Element, Group
+from darboux.symmetry._groups.group import Element, Group
+
+_PER_RADIUS = 2.0  # frequencies per unit of radius
+
+_WIDTH = 0.45  # of 0.4 to 0.8, what keeps responses to turned waves of 5 pixels nearest
+
+_ROUNDING = 1e-9
 
 
 def taps(kernel_size: int, dim: int) -> Tensor:
@@ -33,13 +39,6 @@ def tap_permutations(
     moved = torch.einsum("gij,tj->gti", actions, places) + (kernel_size - 1) / 2
     strides = torch.tensor([kernel_size**k for k in reversed(range(dim))])
     return (moved.round().to(torch.int64) * strides).sum(dim=2)
-
-
-_PER_RADIUS = 2.0  # frequencies per unit of radius
-
-_WIDTH = 0.45  # of 0.4 to 0.8, what keeps responses to turned waves of 5 pixels nearest
-
-_ROUNDING = 1e-9
 
 
 @final

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._kernels.basis import kernel_basis
-from darboux.symmetry._representations import Representation
+from darboux.symmetry._representations.representation import Representation
 
 
 @final
@@ -78,7 +78,7 @@ def _empty(source: Feature, kind: Representation, kernel_size: int) -> str:
     return (
         f"Expected a kernel of size {kernel_size} from {source.describe()} to {kind.name} of "
         f"{source.group.describe()}; the only one that commutes with the group is zero, so the "
-        "field would always be zero. Use a larger kernel, or leave the field out."
+        "field would always be zero. Use a larger kernel_size, or leave the field out."
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from darboux.linear import Stencil, StencilMap
 from darboux.linear._sizes import dimension
 from darboux.structure import AdjointOf, Claim, Claims, Equivariant, Isometric, IsometryOf, Kind
-from darboux.symmetry._feature import Feature
+from darboux.symmetry._feature import Feature, scalars
 
 
 @final
@@ -51,7 +51,7 @@ class FeatureLift(StencilMap):
                 f"vectors of {target.describe()}; got {channels}. Use more fields."
             )
             raise ValueError(msg)
-        self.source = target.group.scalars(channels)
+        self.source = scalars(target.group, channels)
         self.target = target
         self.in_features, self.out_features = channels, target.channels
         self.dim = 0 if dim == 0 else dimension(dim)

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from darboux.structure import Claim, Claims, Gap, Kind, Lipschitz
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._nonlinear.blocks import working
-from darboux.symmetry._nonlinear.claims import equivariant_claim, exact, value
+from darboux.symmetry._nonlinear.common import equivariant_claim, exact, value, working
 
 
 @final

@@ -13,8 +13,15 @@ from darboux.activations._activation import slope_claims
 from darboux.linear._sizes import positive
 from darboux.structure import Claims, Gap, Law
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._nonlinear.blocks import join_fields, joined, split_fields
-from darboux.symmetry._nonlinear.claims import equivariant_claim, exact, one_function, value
+from darboux.symmetry._nonlinear.common import (
+    equivariant_claim,
+    exact,
+    join_fields,
+    joined,
+    one_function,
+    split_fields,
+    value,
+)
 from darboux.symmetry._nonlinear.sampling import planar, restricted, synthesis
 
 
@@ -46,7 +53,7 @@ class FourierActivation(Activation):
     Example:
         >>> from darboux.activations import ReLU
         >>> from darboux.symmetry import SO2
-        >>> from darboux.symmetry._nonlinear.sampling import band_limited
+        >>> from darboux.symmetry import band_limited
         >>> feature = Feature(SO2(), band_limited(SO2(), 1))
         >>> FourierActivation(feature, ReLU(), samples=4)(torch.tensor([[1.0, 0.0, 0.0]]))
         tensor([[1., 0., 0.]])

@@ -10,9 +10,14 @@ from torch import Tensor, nn
 from darboux.activations import Activation, ReLU
 from darboux.structure import Claims, Gap
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._nonlinear.blocks import joined, size_runs, split_fields
-from darboux.symmetry._nonlinear.claims import equivariant_claim, one_function
-from darboux.symmetry._representations import trivial
+from darboux.symmetry._nonlinear.common import (
+    equivariant_claim,
+    joined,
+    one_function,
+    size_runs,
+    split_fields,
+)
+from darboux.symmetry._representations.standard import trivial
 
 
 @final

@@ -13,8 +13,12 @@ from darboux.activations import Activation
 from darboux.activations._softplus import softplus
 from darboux.structure import Averaged, Claim, Claims, Kind, Law
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._nonlinear.blocks import join_fields, size_runs, split_fields
-from darboux.symmetry._nonlinear.claims import equivariant_claim
+from darboux.symmetry._nonlinear.common import (
+    equivariant_claim,
+    join_fields,
+    size_runs,
+    split_fields,
+)
 from darboux.symmetry._nonlinear.shrink import shrink
 
 

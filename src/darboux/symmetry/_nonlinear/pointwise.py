@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from darboux.activations import Activation
 from darboux.structure import Claims
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._nonlinear.claims import equivariant_claim, one_function
+from darboux.symmetry._nonlinear.common import equivariant_claim, one_function
 
 
 @final

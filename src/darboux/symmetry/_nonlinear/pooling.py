@@ -1,4 +1,4 @@
-"""Pooling over the group: one invariant number per field."""
+"""Pooling over the group, and over all pixels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from darboux.structure import Claim, Claims, Kind, Lipschitz
-from darboux.symmetry._feature import Feature
-from darboux.symmetry._nonlinear.blocks import joined, norms, size_runs, split_fields
-from darboux.symmetry._nonlinear.claims import equivariant_claim, exact, value
+from darboux.symmetry._feature import Feature, scalars
+from darboux.symmetry._nonlinear.common import (
+    equivariant_claim,
+    exact,
+    joined,
+    norms,
+    size_runs,
+    split_fields,
+    value,
+)
 
 How = Literal["max", "norm", "mean"]
 
@@ -51,7 +58,7 @@ class GroupPooling(nn.Module):
         _refuse(feature, how)
         self.how = how
         self.source = feature
-        self.target = feature.group.scalars(len(feature.fields))
+        self.target = scalars(feature.group, len(feature.fields))
         self.runs = size_runs(feature.sizes)
         if how == "mean":
             vectors = torch.cat([field.invariants()[:, 0] for field in feature.fields])

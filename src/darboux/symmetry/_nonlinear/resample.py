@@ -1,4 +1,4 @@
-"""What halving and doubling of images share."""
+"""Halving and doubling of images."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Downsample(Resample):
         padding_mode: "circular" or "zeros".
 
     Raises:
-        ValueError: if the group does not act on `dim` axes, or the padding is unknown.
+        ValueError: if the group does not act on `dim` axes, or padding_mode is unknown.
 
     Example:
         >>> import torch
@@ -206,7 +206,7 @@ class Upsample(Resample):
         padding_mode: "circular" or "zeros".
 
     Raises:
-        ValueError: if the group does not act on `dim` axes, the padding is unknown, or the size
+        ValueError: if the group does not act on `dim` axes, padding_mode is unknown, or the size
             does not belong to x, or is odd with circular padding.
 
     Example:

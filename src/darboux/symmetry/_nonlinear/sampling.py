@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import O2, SO2, Cyclic, Dihedral, Element, Group
-from darboux.symmetry._representations import Representation, from_matrices
-
-Planar = SO2 | O2 | Cyclic | Dihedral
+from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
+from darboux.symmetry._groups.group import Element, Group
+from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._representations.representation import Representation
+from darboux.symmetry._representations.standard import from_matrices
 
 
 def band_limited(group: Group, degree: int) -> list[Representation]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from darboux.symmetry._nonlinear.blocks import Runs, inner, join_fields, split_fields, working
+from darboux.symmetry._nonlinear.common import Runs, inner, join_fields, split_fields, working
 
 Shrunk = tuple[Tensor, Tensor]
 
@@ -118,7 +118,7 @@ class _Shrink(torch.autograd.Function):
 
 
 class _Pull(torch.autograd.Function):
-    """What `_pull` returns, in few passes over memory."""
+    """The result of `_pull`, in few passes over memory."""
 
     @staticmethod
     def forward(x: Tensor, bias: Tensor, cut: Tensor, v: Tensor, runs: Runs) -> Shrunk:

@@ -1,4 +1,4 @@
-"""Subgroups inside a group: which elements they are, and their cosets."""
+"""Subgroups inside a group: their elements and cosets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import cast, final
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import Element, FiniteGroup, Group
+from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.group import Element, Group
 
 
 def locate_elements(group: Group, subgroup: Group, elements: Sequence[Element]) -> list[Element]:

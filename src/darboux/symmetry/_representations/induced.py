@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from darboux.symmetry._groups import FiniteGroup, Group
+from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.group import Group
 from darboux.symmetry._groups.permutations import Permuting
 from darboux.symmetry._representations.cosets import cosets, subgroup_elements
 from darboux.symmetry._representations.decompose import decompose
@@ -88,7 +89,7 @@ def permutation_representation(group: Permuting) -> Representation:
         TypeError: if the group is another one.
 
     Example:
-        >>> from darboux.symmetry._groups.permutations import Permutations
+        >>> from darboux.symmetry import Permutations
         >>> permutation_representation(Permutations(3)).content
         ('1', '2')
     """

@@ -10,7 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import Element, FiniteGroup, Group
+from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.group import Element, Group
 
 _DIGITS = 1e9  # to which matrices are compared
 

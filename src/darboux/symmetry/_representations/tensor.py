@@ -7,7 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups import FiniteGroup, Group
+from darboux.symmetry._groups.finite import FiniteGroup
+from darboux.symmetry._groups.group import Group
 from darboux.symmetry._representations.decompose import decompose
 from darboux.symmetry._representations.representation import Representation
 from darboux.symmetry._representations.standard import max_degree

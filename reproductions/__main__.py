@@ -1,0 +1,103 @@
+"""``python -m reproductions list | NAME``: exit code 0 holds, 1 refuted, 2 bad input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from reproductions import EXPERIMENTS, RefutedError, reproduce
+from reproductions.run import REPORT
+
+_REFUTED, _BAD_INPUT, _INTERNAL, _INTERRUPTED = 1, 2, 70, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run an experiment or list them, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.name == "list":
+            _say(_listed())
+            return 0
+        return _run(options)
+    except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
+        return _fail(f"Error: {' '.join(str(error).split())}", _BAD_INPUT)
+    except KeyboardInterrupt:
+        return _fail("Interrupted. Nothing was written.", _INTERRUPTED)
+    except Exception:
+        return _fail(f"{traceback.format_exc()}Error: this is a fault of the program.", _INTERNAL)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run one experiment, and say what it found and where the report lies."""
+    name, code = options.name, 0
+    out = Path("runs") / name if options.out is None else options.out
+    if options.threads is not None:
+        if options.threads < 1:
+            raise ValueError(f"Expected --threads of at least 1; got {options.threads}.")
+        torch.set_num_threads(options.threads)
+    if name.replace("_", "-") in EXPERIMENTS:
+        size = "quick" if options.quick else "full"
+        sys.stderr.write(f"Running {name}, {size} size ...\n")
+    try:
+        found = str(
+            reproduce(
+                name,
+                out,
+                quick=options.quick,
+                seed=options.seed,
+                overwrite=options.overwrite,
+                data=options.data,
+            )
+        )
+    except RefutedError as error:
+        found, code = str(error), _REFUTED
+    _say(f"{found}\nReport: {out / REPORT}")
+    return code
+
+
+def _listed() -> str:
+    """Return names and summaries in two columns."""
+    width = max(map(len, EXPERIMENTS))
+    return "\n".join(
+        f"{name:<{width}}  {each.summary}{f'; --data: {each.data}' if each.data else ''}"
+        for name, each in EXPERIMENTS.items()
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m reproductions",
+        description="Run one of the paper's experiments: figures, numbers.json and report.html.",
+        epilog=f"experiments:\n{_listed()}\n\n"
+        "exit codes: 0 every statement holds, 1 one does not, 2 bad input, 70 internal error",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", help="of the experiment, or 'list'")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, the same statements")
+    parser.add_argument("--out", type=Path, help="folder to write to (runs/NAME)")
+    parser.add_argument("--seed", type=int, default=0, help="of random weights and data (0)")
+    parser.add_argument("--data", type=Path, help="folder to read, for those that need one")
+    parser.add_argument("--threads", type=int, help="CPU threads (torch's choice)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier experiment in --out"
+    )
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _fail(text: str, code: int) -> int:
+    sys.stderr.write(f"{text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
