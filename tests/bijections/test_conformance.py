@@ -7,20 +7,15 @@ import torch
 
 from darboux.bijections import Bijection
 from darboux.structure import LogDeterminant, VolumePreserving, claims_of
-from darboux.testing import LIFECYCLE
-from darboux.testing._checks.bijections import (
-    check_log_det,
-    check_round_trip,
-    check_tails,
-    check_undo,
-)
+from darboux.testing import LIFECYCLE, check_log_det, check_round_trip, check_tails, check_undo
 
 ROOMS = ["couplings", "linear_bijections", "residual_bijections", "chains"]
 MODULES = {room: importlib.import_module(f"tests.catalogue.{room}") for room in ROOMS}
 CASES = {
     f"{room}-{name}": (module, name) for room, module in MODULES.items() for name in module.CASES
 }
-CLAIMS = {case: claims_of(module.CASES[name]().eval()) for case, (module, name) in CASES.items()}
+BUILT = {case: module.CASES[name]().eval() for case, (module, name) in CASES.items()}
+CLAIMS = {case: claims_of(bijection) for case, bijection in BUILT.items()}
 EXACT = [case for case, claims in CLAIMS.items() if claims.find(LogDeterminant)]
 PRESERVING = [case for case, claims in CLAIMS.items() if claims.find(VolumePreserving)]
 # The kit calls modules with their features alone, and catalogues say what is refused by name.
@@ -31,6 +26,13 @@ LIVES = [
     if name not in getattr(module, "CONTEXTS", {})
     and check not in getattr(module, "SKIPPED", {}).get(name, ())
 ]
+# Compiling takes longer than all else together: one case of each class in the fast suite.
+COMPILED = {type(BUILT[case]): case for case, check in reversed(LIVES) if check == "compile"}
+
+
+def is_slow(case, check):
+    """Whether another case of the class is compiled already."""
+    return check == "compile" and COMPILED[type(BUILT[case])] != case
 
 
 def built(case):
@@ -89,7 +91,10 @@ def test_volume(case):
     assert not bijection.forward_and_log_det(x, context)[1].any()
 
 
-@pytest.mark.parametrize(("case", "check"), LIVES)
+@pytest.mark.parametrize(
+    ("case", "check"),
+    [pytest.param(*one, marks=[pytest.mark.slow] * is_slow(*one)) for one in LIVES],
+)
 def test_lifecycle(case, check):
     module, name = CASES[case]
     torch.manual_seed(0)

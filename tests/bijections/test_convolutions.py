@@ -168,10 +168,10 @@ class Swapped(torch.nn.Module):
     ("build", "words"),
     [
         (lambda: PeriodicConv(2, kernel_size=3, dim=2, norm=1.0), "expected 0 < norm < 1; got 1.0"),
-        (lambda: PeriodicConv(2, kernel_size=0, dim=2), "kernel to be a positive integer"),
+        (lambda: PeriodicConv(2, kernel_size=0, dim=2), "kernel_size to be a positive integer"),
         (
             lambda: PeriodicConv(2, kernel_size=(3, 3), dim=1),
-            "kernel to be one number or 1 of them",
+            "kernel_size to be one number or 1 of them",
         ),
         (lambda: PeriodicConv(2, kernel_size=3, dim=4), "dim to be 1, 2 or 3"),
         (
@@ -192,6 +192,6 @@ def test_refuses_what_makes_no_convolution(build, words):
 @pytest.mark.parametrize("shape", [(2, 2), (2, 2, 5, 5), (2, 3, 5)])
 @pytest.mark.parametrize("way", ["forward", "inverse"])
 def test_refuses_other_shapes(kind, shape, way):
-    layer = kind(2, kernel=3, dim=1)
+    layer = kind(2, kernel_size=3, dim=1)
     with pytest.raises(ValueError, match=r"expected \(batch, 2, \*space\) with 1 spatial axes"):
         getattr(layer, way)(torch.ones(shape))

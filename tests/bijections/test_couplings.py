@@ -17,7 +17,7 @@ from darboux.bijections import (
 from darboux.bijections._bijection import undo
 from darboux.gradients import gradients_of
 from darboux.structure import BiLipschitz, Invertible, Kind, VolumePreserving, claims_of
-from darboux.testing._checks.bijections import check_log_det, check_round_trip, check_undo
+from darboux.testing import check_log_det, check_round_trip, check_undo
 
 DENSE = [Halves(), Alternating(), Channels([2, 0])]
 PARTITIONS = [*DENSE, Checkerboard()]
@@ -241,3 +241,16 @@ def test_wrong_arguments():
         AffineCoupling(nn.Identity(), bound=0.0)
     with pytest.raises(ValueError, match="context_features to be a positive integer"):
         SplineCoupling(nn.Identity(), context_features=0)
+
+
+@pytest.mark.parametrize("memory", ["autograd", "checkpoint", "constant"])
+def test_a_layer_may_come_twice_in_a_chain(memory):
+    layer, mixed = AffineCoupling(network(2, 4)), dx.bijections.LULinear(4)
+    chain = dx.bijections.Chain([layer, mixed, layer, mixed], memory=memory).double()
+    x = torch.randn(3, 4, dtype=torch.float64)
+    y = mixed(layer(mixed(layer(x))))
+    torch.testing.assert_close(chain(x), y)
+    torch.testing.assert_close(chain.inverse(y), x)
+    wanted = list(chain.parameters())
+    expected = torch.autograd.grad(y.square().sum(), wanted)
+    torch.testing.assert_close(torch.autograd.grad(chain(x).square().sum(), wanted), expected)

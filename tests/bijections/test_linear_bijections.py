@@ -14,8 +14,7 @@ from darboux.bijections import (
     Permutation,
 )
 from darboux.structure import BiLipschitz, Isometric, Kind, LogDeterminant
-from darboux.testing import assert_close
-from darboux.testing._checks.bijections import check_round_trip, check_undo
+from darboux.testing import assert_close, check_round_trip, check_undo
 from tests.catalogue.linear_bijections import CASES, SHAPES
 
 EYE = torch.eye(4, dtype=torch.float64)

@@ -82,7 +82,7 @@ def test_learned_resampling_starts_as_it_is_told(map, dim):
 def test_learned_resampling_is_a_strided_convolution_and_its_transpose(map, dim):
     layer, x = moved(OrthogonalResampling(3, dim=dim, map=map), 1.0), image(dim)
     convolution, transposed = CONVOLUTIONS[dim - 1]
-    kernel = layer.kernel_size()
+    kernel = layer.kernel()
     y = convolution(x, kernel, stride=2, groups=3)
     assert_close(layer(x), y)
     assert_close(layer.inverse(y), transposed(y, kernel, stride=2, groups=3))

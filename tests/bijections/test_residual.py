@@ -30,7 +30,7 @@ from darboux.structure import (
     Lipschitz,
     LogDeterminant,
 )
-from darboux.testing._checks.bijections import check_undo
+from darboux.testing import check_undo
 
 
 class Claimed(nn.Module):

@@ -26,7 +26,7 @@ from darboux.structure import (
     IsometryOf,
     Lipschitz,
     LipschitzField,
-    Nonnegative,
+    NonnegativeEntries,
     NormAtMost,
     RowsAtMost,
     SlopesWithin,
@@ -109,7 +109,7 @@ def planted(
         GradientOfEnergy: "-∇energy",
         IsometryOf: "L*L = id",
         LipschitzField: "<= L ‖Δz‖",
-        Nonnegative: "entries of",
+        NonnegativeEntries: "entries of",
         NormAtMost: "norm_bound()",
         RowsAtMost: "row_bound()",
         SlopesWithin: "slopes of",
@@ -129,12 +129,12 @@ def _spectral_norm() -> Fault:
 def _negative_outer_map() -> Fault:
     class Trusting(ZhangSchaefferField):
         def premises(self) -> tuple:
-            return (*super().premises(), Nonnegative(self.map_2))
+            return (*super().premises(), NonnegativeEntries(self.map_2))
 
     field = Trusting(Dense(4, 6), ReLU(), Dense(6, 4))
     with torch.no_grad():
         field.map_2.weight.abs_()[1, 2] = -0.05
-    return planted(Flow(field, Euler(), steps=2), Nonnegative, shape=(2, 4))
+    return planted(Flow(field, Euler(), steps=2), NonnegativeEntries, shape=(2, 4))
 
 
 def _lift(make: Callable[[Lift], nn.Module]) -> nn.Module:

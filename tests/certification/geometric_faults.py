@@ -123,7 +123,7 @@ class Hasty(Integrator):
     """A drift at the wrong place: no composition of shears."""
 
     order = 1
-    symplectic = by_parts = True
+    symplectic = by_parts = invertible = True
 
     def step(self, field, t, h, state):
         z, p = state.chunk(2, dim=1)

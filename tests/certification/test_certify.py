@@ -1,4 +1,4 @@
-"""What certify writes down."""
+"""Rows, gaps and texts of certificates."""
 
 import pytest
 import torch

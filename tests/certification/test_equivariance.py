@@ -7,7 +7,7 @@ from torch import nn
 import darboux as dx
 from darboux.activations import ReLU
 from darboux.structure import Claim, Claims, Equivariant, Kind
-from darboux.symmetry import SO3, Cyclic, Dihedral, EquivariantConv, Feature
+from darboux.symmetry import SO3, Cyclic, Dihedral, EquivariantConv, Feature, scalars
 
 C4 = Cyclic(4)
 REGULAR = Feature(C4, ["regular"])
@@ -120,7 +120,7 @@ class LyingField(dx.fields.VectorField):
         return -(z - z.roll(1, dims=2))
 
     def equivariant(self):
-        return Equivariant(C4, C4.scalars(1), C4.scalars(1))
+        return Equivariant(C4, scalars(C4, 1), scalars(C4, 1))
 
 
 def test_a_field_that_does_not_commute_is_refuted_where_it_is():

@@ -54,8 +54,12 @@ def shape(seed, *, dense):
     return (2, 4, *(7,) * space(seed, dense=dense))
 
 
+# activations and integrators meet in the first twelve; later ones change metric and kernel
+SEEDS = [*range(12), *(pytest.param(k, marks=pytest.mark.slow) for k in range(12, 25))]
+
+
 @pytest.mark.parametrize("dense", [True, False], ids=["dense", "conv"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_attack_exceeds_a_theorem(seed, dense):
     torch.manual_seed(seed)
     example = torch.randn(shape(seed, dense=dense))

@@ -12,11 +12,11 @@ from darboux.certification._finding import NotAttackedError, attack
 from darboux.certification._target import Effort, Target
 from darboux.linear import Conv
 from darboux.structure._near_equivariance import NearlyEquivariant
-from darboux.symmetry._approximate.near_claim import near_claim
-from darboux.symmetry._approximate.worst_error import worst_equivariance_error
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import O2, SO2, Cyclic
+from darboux.symmetry._groups.cyclic import Cyclic
+from darboux.symmetry._groups.planar import O2, SO2
 from darboux.symmetry._layers.equivariant_conv import EquivariantConv
+from darboux.symmetry._worst_error import near_claim, worst_equivariance_error
 
 assert nearly_equivariant  # registers the attack
 

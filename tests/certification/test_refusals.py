@@ -1,4 +1,4 @@
-"""What certify refuses, each with the sentence that a person needs."""
+"""Wrong arguments of certify, each refused with a sentence that helps."""
 
 import pytest
 import torch

@@ -11,8 +11,7 @@ from torch import nn
 from darboux.activations import GroupSort
 from darboux.certification import certify
 from darboux.certification._attacks.jacobian_power import jacobian_power
-from darboux.certification._attacks.pair_ascent import pair_ascent
-from darboux.certification._attacks.sampling import random_pairs
+from darboux.certification._attacks.pairs import pair_ascent, random_pairs
 from darboux.certification._problem import Problem
 from darboux.certification._target import Effort, Target
 from darboux.structure import Lipschitz
@@ -48,7 +47,10 @@ def test_dense(sizes, effort):
     assert 0.99 * true < reached(module, torch.randn(2, sizes[0]), effort) < true * (1 + 1e-5)
 
 
-@pytest.mark.parametrize("effort", ["quick", "normal"])
+SLOW_NORMAL = ["quick", pytest.param("normal", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("effort", SLOW_NORMAL)
 @pytest.mark.parametrize("mode", ["zeros", "circular", "reflect"])
 @pytest.mark.parametrize(("kernel", "size"), [(3, 14), (5, 11)], ids=["3 on 14", "5 on 11"])
 def test_convolution_on_its_image(mode, kernel, size, effort):
@@ -93,7 +95,7 @@ def largest_pattern(net):
     return best
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 @pytest.mark.parametrize("inputs", [2, 4, 6])
 def test_shallow_relu_network(inputs, seed):
     torch.manual_seed(seed)

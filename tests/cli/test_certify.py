@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from darboux.certification._certificate import Certificate
+from darboux.certification import Certificate
 from darboux.training import DenoiseConfig, build_network, load_tensors, save_tensors
 
 
@@ -25,7 +25,7 @@ def test_refuted_claim_gives_exit_code_1(run, trained, monkeypatch):
         def __str__(self):
             return "refuted: the step is too long"
 
-    monkeypatch.setattr("darboux.cli._certify.certify_denoiser", lambda *a, **k: Refuted())
+    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", lambda *a, **k: Refuted())
     result = run("certify", trained)
     assert result.code == 1
     assert "the step is too long" in result.out
@@ -43,7 +43,7 @@ def test_effort_and_network_are_passed_on(run, trained, monkeypatch, effort):
         seen.update(network=network, channels=channels, sigma=sigma, effort=effort)
         return Holding()
 
-    monkeypatch.setattr("darboux.cli._certify.certify_denoiser", certify)
+    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", certify)
     assert run("certify", trained, "--effort", effort).code == 0
     assert seen["effort"] == effort
     assert (seen["channels"], seen["sigma"]) == (1, 25 / 255)

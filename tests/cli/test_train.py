@@ -1,9 +1,10 @@
 """``darboux train denoise``: options, refusals, and a whole small run."""
 
 import json
-import subprocess
+import re
+import runpy
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -15,6 +16,31 @@ TINY = [
     *("--steps", 3, "--batch", 2, "--patch", 8, "--eval-every", 2),
     *("--features", 8, "--units", 8, "--depth", 2, "--effort", "quick", "--lr", 0.003),
 ]
+
+OTHER = DenoiseConfig(
+    sigma=0.2,
+    steps=7,
+    batch=3,
+    patch=9,
+    lr=0.5,
+    twin_lr=0.25,
+    warmup=0.5,
+    loss="l1",
+    seed=4,
+    eval_every=5,
+    twin=False,
+    images="a",
+    held_out="b",
+    channels=3,
+    features=6,
+    units=7,
+    depth=3,
+    shuffle=1,
+    kernel_size=5,
+    threshold=0.5,
+    fraction=0.5,
+    metric="norm",
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,52 +69,36 @@ def test_whole_run_and_what_may_follow_it(run, refused, images, tmp_path):
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
 
 
-def test_refuted_certificate_gives_exit_code_1(run, images, tmp_path, monkeypatch):
-    class Refuted:
-        holds = False
-
-        def to_json(self):
-            return "{}"
-
-        def to_html(self):
-            return ""
-
-    monkeypatch.setattr("darboux.training._run.certify_denoiser", lambda *a, **k: Refuted())
-    out = tmp_path / "run"
-    result = run(
-        "train",
-        "denoise",
-        "--out",
-        out,
-        "--images",
-        images,
-        "--held-out",
-        images,
-        "--no-twin",
-        *TINY,
-    )
+def test_refuted_certificate_gives_exit_code_1(run, tmp_path, monkeypatch):
+    metrics = dict.fromkeys(("psnr_noisy", "psnr_model", "psnr_tv"), 20.0)
+    metrics |= {"psnr_unconstrained": None, "certificate_holds": False}
+    monkeypatch.setattr("darboux.cli._train.train_denoiser", lambda *args, **options: metrics)
+    result = run("train", "denoise", "--out", tmp_path / "run")
     assert result.code == 1
-    assert "REFUTED" in result.out
-    assert "is refuted" in (out / "report.html").read_text()
+    assert "The certificate is REFUTED" in result.out
+    assert "unconstrained" not in result.out
 
 
-def test_resuming_needs_no_repetition_of_the_options(run, images, tmp_path, monkeypatch):
+def test_options_arrive_and_those_not_given_are_the_runs_own(run, tmp_path, monkeypatch):
+    assert not [f.name for f in fields(OTHER) if getattr(OTHER, f.name) == f.default]
     seen = []
-
-    def train(config, out, **options):
-        seen.append((config, options["resume"]))
-        return {}
-
-    monkeypatch.setattr("darboux.cli._train.train_denoiser", train)
+    monkeypatch.setattr(
+        "darboux.cli._train.train_denoiser",
+        lambda config, out, **own: seen.append((config, own["resume"])),
+    )
     monkeypatch.setattr("darboux.cli._train._summary", lambda metrics, out: "")
-    out = tmp_path / "run"
-    out.mkdir()
-    config = DenoiseConfig(images=str(images), depth=3, sigma=0.2, twin=False)
-    config.save(out / "config.json")
-    run("train", "denoise", "--out", out, "--resume")
-    run("train", "denoise", "--out", out, "--resume", "--depth", 5)
-    assert seen[0] == (config, True)
-    assert seen[1][0].depth == 5
+    options = [
+        f"--{name.replace('_', '-')}={255 * value if name == 'sigma' else value}"
+        for name, value in OTHER.to_dict().items()
+        if name not in ("task", "twin")
+    ]
+    run("train", "denoise", "--out", tmp_path, "--no-twin", *options)
+    assert seen.pop() == (OTHER, False)
+    run("train", "denoise", "--out", tmp_path)
+    assert seen.pop() == (DenoiseConfig(), False)
+    OTHER.save(tmp_path / "config.json")
+    run("train", "denoise", "--out", tmp_path, "--resume", "--depth", 8)
+    assert seen.pop() == (replace(OTHER, depth=8), True)
 
 
 @pytest.mark.parametrize(
@@ -130,17 +140,8 @@ def test_full_disk_is_one_line(refused, images, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("darboux.training._files._write_through", full)
-    error = refused(
-        "train",
-        "denoise",
-        "--out",
-        tmp_path / "run",
-        "--images",
-        images,
-        "--held-out",
-        images,
-        *TINY,
-    )
+    folders = ("--out", tmp_path / "run", "--images", images, "--held-out", images)
+    error = refused("train", "denoise", *folders, *TINY)
     assert "No space is left on the disk" in error
 
 
@@ -155,15 +156,16 @@ def test_divergence_is_said_in_the_last_line(run, images, tmp_path):
     assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
-def test_help_names_every_setting_with_its_default(run):
-    text = " ".join(run("train", "denoise", "--help").out.split())
-    missing = [
-        f.name
-        for f in fields(DenoiseConfig)
-        if f.name != "warmup" and f"--{f.name.replace('_', '-')}" not in text
-    ]
-    assert missing == []
-    assert "25" in text
+def test_help_names_every_setting_with_its_meaning_and_default(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    text = " ".join(run("train", "denoise", "--help").out.replace("│", " ").split())
+    shown = {"sigma": "25", "twin": "twin"} | dict.fromkeys(
+        ("images", "held_out"), "scikit-image.*"
+    )
+    for setting in fields(DenoiseConfig):
+        flag, default = setting.name.replace("_", "-"), shown.get(setting.name, setting.default)
+        meaning = r"<\w+> ((?!--).){12,}?"
+        assert re.search(rf"--{flag} (--no-twin )?{meaning} \[default: \({default}\)\]", text), flag
 
 
 @pytest.mark.parametrize(
@@ -175,14 +177,13 @@ def test_every_command_has_help(run, command):
     assert "Usage:" in result.out
 
 
-def test_module_runs_as_a_program_without_a_traceback(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "darboux.cli", "train", "denoise", "--sigma=0", f"--out={tmp_path}"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: Expected a noise level")
-    assert done.stderr.count("\n") == 1
+@pytest.mark.parametrize("module", ["darboux", "darboux.cli"])
+def test_module_runs_as_a_program_without_a_traceback(module, tmp_path, monkeypatch, capsys):
+    arguments = ["train", "denoise", "--sigma=0", f"--out={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["darboux", *arguments])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module(module, run_name="__main__")
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: Expected a noise level")
+    assert error.count("\n") == 1

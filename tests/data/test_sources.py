@@ -1,7 +1,5 @@
 """Folders of images and scikit-image's photographs."""
 
-import sys
-
 import pytest
 import torch
 
@@ -83,7 +81,6 @@ def test_unknown_split_is_refused():
 
 
 def test_missing_scikit_image_gives_the_command(monkeypatch):
-    module = sys.modules["darboux.data._bundled"]  # the package's name is the function
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr("darboux.data._bundled.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r'pip install "darboux\[images\]"'):
         photographs()

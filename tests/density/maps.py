@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from darboux.bijections import Bijection
-from darboux.bijections._bijection import bijective
+from darboux.bijections import Bijection, bijective
 
 
 class Shifted(Bijection):

@@ -13,7 +13,7 @@ from darboux.density import (
     dequantize,
     quantize,
 )
-from darboux.testing._checks.bijections import check_log_det, check_round_trip, check_undo
+from darboux.testing import check_log_det, check_round_trip, check_undo
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

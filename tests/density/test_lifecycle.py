@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from darboux.density import FlowDistribution
-from darboux.testing import LIFECYCLE
-from darboux.testing._checks.bijections import check_round_trip, check_undo
+from darboux.testing import LIFECYCLE, check_round_trip, check_undo
 from tests.catalogue.densities import BASES, BIJECTIONS, CONTEXTS, FLOWS, SHAPES
 from tests.density.maps import LogDensity
 
@@ -25,8 +24,19 @@ def features(name, *, dtype=torch.float32):
     return x, context
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", [name for name in BIJECTIONS if name not in CONTEXTS])
+# compiling is slow: one case of each class in the fast suite
+COMPILED = ("logit", "continuous")
+LIVES = [
+    pytest.param(
+        name, check, marks=[pytest.mark.slow] * (check == "compile" and name not in COMPILED)
+    )
+    for name in BIJECTIONS
+    for check in LIFECYCLE
+    if name not in CONTEXTS
+]
+
+
+@pytest.mark.parametrize(("name", "check"), LIVES)
 def test_bijections(name, check):
     if (name, check) in REFUSED:
         with pytest.raises(Exception, match=REFUSED[name, check]):
@@ -46,10 +56,9 @@ class Conditioned(torch.nn.Module):
         return self.bijection(x, context[: len(x)])
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
+# vmap and batch_is_loop split x only, and every sample has its own context
+@pytest.mark.parametrize("check", sorted(set(LIFECYCLE) - {"vmap", "batch_is_loop", "compile"}))
 def test_conditioned_bijection(check):
-    if check in ("vmap", "batch_is_loop"):
-        pytest.skip("the check splits x only, and every sample has its own context")
     x, context = features("continuous-conditioned")
     LIFECYCLE[check](lambda: Conditioned(BIJECTIONS["continuous-conditioned"]()), (context, x))
 
@@ -98,7 +107,9 @@ def test_round_trips_improve_with_the_steps(name):
     assert errors[1] < errors[0] / 4**3  # order 4 would be 4**4
 
 
-@pytest.mark.parametrize("name", ["linear", "conditioned-flow"])
+@pytest.mark.parametrize(
+    "name", ["linear", pytest.param("conditioned-flow", marks=pytest.mark.slow)]
+)
 def test_distributions_compile_with_their_samples(name):
     x, context = features(name)
     flow = FLOWS[name]()

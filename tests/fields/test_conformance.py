@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from darboux.testing._checks.fields import check_constants, check_energy, check_prepare, check_shape
+from darboux.testing import check_constants, check_energy, check_prepare, check_shape
 from tests.catalogue.fields import CASES, features_of
 
 WITH_ENERGY = [name for name, build in CASES.items() if hasattr(build(), "energy")]

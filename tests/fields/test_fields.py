@@ -141,15 +141,15 @@ def test_fields_bound_together_are_the_fields_bound_alone():
     product = dx.fields.GradientField(dx.linear.Composed(padded, padded), dx.activations.ReLU())
     fields = [*rows, norm, rows[0], product]
     z = torch.randn(2, 2, 9)
-    for bound, field in zip(dx.fields.prepare_together(fields), fields, strict=True):
-        torch.testing.assert_close(bound(0.0, z), field(0.0, z))
+    for prepared, field in zip(dx.fields.prepare_together(fields), fields, strict=True):
+        torch.testing.assert_close(prepared(0.0, z), field(0.0, z))
 
 
 def test_gradients_through_fields_bound_together():
     fields = [dx.fields.GradientField(dx.linear.Dense(3, 4), dx.activations.Tanh()) for _ in "ab"]
     z = torch.randn(2, 3)
     weights = [field.map.weight for field in fields]
-    together = sum(bound(0.0, z).square().sum() for bound in dx.fields.prepare_together(fields))
+    together = sum(f(0.0, z).square().sum() for f in dx.fields.prepare_together(fields))
     alone = sum(field(0.0, z).square().sum() for field in fields)
     expected = torch.autograd.grad(alone, weights)
     torch.testing.assert_close(torch.autograd.grad(together, weights), expected)

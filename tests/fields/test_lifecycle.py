@@ -5,6 +5,7 @@ import torch
 
 from darboux.testing import LIFECYCLE
 from tests.catalogue.fields import CASES, features_of
+from tests.lifecycles import lifecycle_cases
 
 
 def _example(name):
@@ -16,8 +17,7 @@ def _example(name):
 REFUSED = {("zhang-schaeffer-nonnegative", "pickle")}
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(CASES))
 def test_lifecycle(name, check):
     if (name, check) in REFUSED:
         with pytest.raises(AssertionError, match="Serialization of parametrized modules"):

@@ -5,7 +5,7 @@ import torch
 
 import darboux as dx
 from darboux.fields import DriftPart, KickPart, SeparablePhaseField, halves, join
-from darboux.testing._checks.phase_fields import (
+from darboux.testing import (
     check_canonical,
     check_divergence_free,
     check_gradient_form,

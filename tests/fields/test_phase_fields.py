@@ -4,18 +4,21 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.testing import LIFECYCLE
-from darboux.testing._checks.fields import check_constants, check_prepare, check_shape
-from darboux.testing._checks.phase_fields import (
+from darboux.testing import (
+    LIFECYCLE,
     check_canonical,
+    check_constants,
     check_divergence_free,
     check_gradient_form,
     check_part_flows,
+    check_prepare,
     check_reversible,
     check_separable,
+    check_shape,
     check_time,
 )
 from tests.catalogue.phase_fields import CASES, features_of
+from tests.lifecycles import lifecycle_cases
 
 
 def names(attribute):
@@ -78,8 +81,7 @@ def test_reversible(name):
     check_reversible(field, states(field))
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(CASES))
 def test_lifecycle(name, check):
     example = 0.3, states(CASES[name](), torch.float32)
     LIFECYCLE[check](CASES[name], example)
@@ -106,15 +108,15 @@ def test_gradient_fields_have_the_gradient_form_also_when_bound(metric):
     field = dx.fields.GradientField(linear, dx.activations.Tanh(), metric=metric).double()
     z = torch.randn(2, 2, 7, dtype=torch.float64)
     check_gradient_form(field, z)
-    bound, g = field.prepare(), torch.randn_like(z)
+    prepared, g = field.prepare(), torch.randn_like(z)
     for ours, theirs in (
-        (bound(0.0, z), field(0.0, z)),
-        (bound.energy(0.0, z), field.energy(0.0, z)),
-        (bound.gradient(0.0, z), field.gradient(0.0, z)),
-        (bound.steer(0.0, z, g), -g),
+        (prepared(0.0, z), field(0.0, z)),
+        (prepared.energy(0.0, z), field.energy(0.0, z)),
+        (prepared.gradient(0.0, z), field.gradient(0.0, z)),
+        (prepared.steer(0.0, z, g), -g),
     ):
         assert torch.equal(ours, theirs)
     assert field.passive
-    assert bound.passive
+    assert prepared.passive
     assert not field.conservative
-    assert bound.supply(0.0, z) is None
+    assert prepared.supply(0.0, z) is None

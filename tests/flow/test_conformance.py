@@ -5,7 +5,7 @@ import torch
 
 import darboux as dx
 from darboux.structure import claims_of
-from darboux.testing._checks.flow import check_descent, check_trajectory
+from darboux.testing import check_descent, check_trajectory
 from tests.catalogue.flow import CASES, example_shape
 
 FLOWS = [name for name, build in CASES.items() if isinstance(build(), dx.Flow)]

@@ -5,13 +5,13 @@ import torch
 
 import darboux as dx
 from darboux.structure import Kind
-from darboux.testing import LIFECYCLE
-from darboux.testing._checks.flow import check_trajectory
+from darboux.testing import LIFECYCLE, check_trajectory
 from tests.catalogue.geometric_flows import CASES, EXPLICIT, IMPLICIT, example_shape
 from tests.catalogue.passive import DIVERGENCE_FREE
 from tests.catalogue.passive import features_of as features_of_passive
 from tests.catalogue.phase_fields import CASES as PHASE
 from tests.catalogue.phase_fields import features_of
+from tests.lifecycles import lifecycle_cases
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -142,6 +142,16 @@ def test_two_step_flow_carries_its_pair_through_the_steps(method):
     assert "flow.doubled()" in flow.claims().gaps[0].reason
 
 
+def test_bijections_of_flows_save_each_parameter_once_under_a_name_that_stays():
+    residual = dx.fields.ResidualField(dx.linear.Dense(2, 2), dx.activations.Tanh())
+    pairs = dx.Flow(residual, dx.integrators.LeapfrogMidpoint(), steps=3).doubled().as_bijection()
+    second = dx.fields.SecondOrderField(dx.linear.Dense(2, 3), dx.activations.Tanh())
+    flow = dx.Flow(second, dx.integrators.StormerVerlet(), steps=3).as_bijection()
+    assert {name.rsplit(".fields.", 1)[0] for name in pairs.state_dict()} == {"doubled.flow"}
+    assert {name.rsplit(".fields.", 1)[0] for name in flow.state_dict()} == {"flow"}
+    assert [name for name, _ in pairs.maps()] == [name for name, _ in flow.maps()]
+
+
 @pytest.mark.parametrize("name", [*EXPLICIT, *IMPLICIT])
 def test_trajectory(name):
     module = CASES[name]()
@@ -149,8 +159,7 @@ def test_trajectory(name):
         check_trajectory(module, torch.randn(2, *example_shape(name)))
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", EXPLICIT)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(EXPLICIT))
 def test_lifecycle_of_explicit_flows(name, check):
     LIFECYCLE[check](EXPLICIT[name], torch.randn(2, *example_shape(name)))
 

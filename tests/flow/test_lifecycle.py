@@ -5,13 +5,13 @@ import torch
 
 from darboux.testing import LIFECYCLE
 from tests.catalogue.flow import CASES, example_shape
+from tests.lifecycles import lifecycle_cases
 
 
 def _example(name):
     return torch.randn(2, *example_shape(name))
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(CASES))
 def test_lifecycle(name, check):
     LIFECYCLE[check](CASES[name], _example(name))

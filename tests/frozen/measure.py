@@ -272,7 +272,7 @@ def of_integrator(key, integrator, recipe):
     record["flags"] = flags(integrator, (*INTEGRATOR_FLAGS, "equivariant", "doubled"))
     record["order"] = asked(integrator, "order")
     record["radius"] = short(asked(integrator, "radius"))
-    if has(integrator, "step_back") and not asked(integrator, "doubled"):
+    if integrator.invertible and not asked(integrator, "doubled"):
         back = asked(integrator, "step_back")(module.field, 0.1, 0.3, z)
         record["step_back"] = summary(back)
     return record

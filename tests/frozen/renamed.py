@@ -13,6 +13,8 @@ ROOMS: dict[str, str] = {
 # "room.Old" -> "room.New", or None where it is public no longer; "darboux.Old" for the top level.
 # The room on the left is the old one, that on the right the new one.
 NAMES: dict[str, str | None] = {
+    "flow.PairBijection": "flow.FlowBijection",
+    "flow.PairStepBijection": "flow.StepBijection",
     "fields.BoundGradientField": "fields.PreparedGradientField",
     "fields.bind_together": "fields.prepare_together",
     "structure.DivergenceFreeField": "structure.DivergenceFreeParts",
@@ -25,12 +27,15 @@ NAMES: dict[str, str | None] = {
 
 # The reason of each None above and below, by the same key.
 DROPPED: dict[str, str] = {
+    "fields.GradientField.bind_to": "PreparedGradientField(field, scale) says the same",
+    "bijections.CouplingLaw.volume_preserving": "nothing reads it",
     "scalars": "a function: symmetry.scalars(group, channels), beside Feature",
     # "testing.tolerance": "only the checks use it",
 }
 
 # Old parameter -> new one, everywhere or in one place ("room.Name.old"); None where dropped.
 PARAMETERS: dict[str, str | None] = {
+    "flow.PairBijection.doubled": "flow",
     "kernel": "kernel_size",
     "padding": "padding_mode",
     "symmetry.mackey_matrix.kernel": "kernel",
@@ -40,12 +45,18 @@ PARAMETERS: dict[str, str | None] = {
 
 # "room.Name" -> why its signature was changed beyond names of parameters; it is not compared.
 SIGNATURES: dict[str, str] = {
+    "density.FlowDistribution": "takes the bijection and the base instead of the whole flow",
     # "flow.odeint": "times come before the field",
 }
 
 # Old public member -> new one, everywhere or in one class ("room.Name.old"); None where dropped.
 METHODS: dict[str, str | None] = {
+    "bijections.CouplingLaw.volume_preserving": None,
+    "flow.FlowBijection.parts": "maps",
+    "flow.PairBijection.parts": "maps",
+    "fields.GradientField.bind_to": None,
     "bind": "prepare",
+    "bound": "prepare",
     "chain": "maps",
     "scalars": None,
     "linear.Stencil.kernel": "kernel_size",

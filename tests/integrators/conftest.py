@@ -1,4 +1,4 @@
-"""Tableaus that the package does not build yet, by name, as fixtures."""
+"""Tableaus written out, or computed in floats, by name: beside those that the package makes."""
 
 from fractions import Fraction
 

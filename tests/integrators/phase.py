@@ -1,8 +1,10 @@
-"""Small fields on phase space, and one step as a module."""
+"""Small fields on phase space, one step as a module, and the cases of its life cycle."""
 
+import pytest
 import torch
 from torch import nn
 
+from darboux.testing import LIFECYCLE
 from tests.catalogue.phase_fields import CASES, features_of
 
 
@@ -14,6 +16,20 @@ def example(name):
             parameter.add_(0.1 * torch.randn_like(parameter))
     channels, dim = features_of(field)
     return field, torch.randn(2, channels, *(4, 3, 2)[:dim], dtype=torch.float64)
+
+
+def compiled_once(names, *compiled):
+    """Every (name, check) of the life cycle; the methods that are not `compiled` share code."""
+    return [
+        pytest.param(
+            name,
+            check,
+            marks=pytest.mark.slow if check == "compile" and name not in compiled else (),
+            id=f"{name}-{check}",
+        )
+        for name in names
+        for check in LIFECYCLE
+    ]
 
 
 class Phase(nn.Module):
@@ -66,6 +82,25 @@ class OneStep(nn.Module):
     def forward(self, x):
         state = self.integrator.init(self.field, 0.1, self.h, x)
         return self.integrator.value(self.integrator.step(self.field, 0.1, self.h, state))
+
+
+class DrivenStep(nn.Module):
+    """One step of a learnable field that looks at the time, with a learnable step size."""
+
+    def __init__(self, integrator):
+        super().__init__()
+        self.integrator = integrator
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.weight = nn.Parameter(torch.randn(4, 4) / 4)
+        self.h = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, z):
+        state = self.integrator.init(self.field, 0.1, self.h, z)
+        return self.integrator.value(self.integrator.step(self.field, 0.1, self.h, state))
+
+    def field(self, t, z):
+        return torch.tanh(z @ self.weight + t)
 
 
 class Linear:

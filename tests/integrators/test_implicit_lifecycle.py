@@ -6,7 +6,6 @@ import pickle
 
 import pytest
 import torch
-from torch import nn
 
 import darboux as dx
 from darboux.integrators import (
@@ -20,6 +19,7 @@ from darboux.integrators import (
 from darboux.solvers import ConvergenceError
 from darboux.testing import LIFECYCLE
 from tests.catalogue.implicit import CASES
+from tests.integrators.phase import DrivenStep, compiled_once
 
 
 def normal(*shape):
@@ -30,8 +30,9 @@ def test_steps_that_do_not_converge_raise():
     """ż = z² from 1: implicit Euler with h = 1 has no real solution z' = 1 + z'²."""
     z = torch.tensor([[0.1], [1.0]], dtype=torch.float64)
     message = r"'implicit Euler', order=1.*1 of 2 samples.*worst sample 1.*smaller step"
+    method = ImplicitRungeKutta(ImplicitEuler().tableau, max_iter=10)
     with pytest.raises(ConvergenceError, match=message):
-        ImplicitEuler().step(lambda t, z: z.square(), 0.0, 1.0, z)
+        method.step(lambda t, z: z.square(), 0.0, 1.0, z)
 
 
 def test_explicit_tableaus_are_refused():
@@ -85,24 +86,6 @@ def test_narrow_features_inside_autocast_meet_wide_weights():
     torch.testing.assert_close(after, expected.bfloat16())
 
 
-class OneStep(nn.Module):
-    """One step of a learnable field with a learnable step size."""
-
-    def __init__(self, integrator):
-        super().__init__()
-        self.integrator = integrator
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            self.weight = nn.Parameter(torch.randn(4, 4) / 4)
-        self.h = nn.Parameter(torch.tensor(0.3))
-
-    def forward(self, z):
-        return self.integrator.step(self.field, 0.1, self.h, z)
-
-    def field(self, t, z):
-        return torch.tanh(z @ self.weight + t)
-
-
 # The number of iterations depends on values: no batch of transforms, no whole graph.
 REFUSED = {
     "vmap": (RuntimeError, "Put the samples on the first axis"),
@@ -110,16 +93,15 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "check"), compiled_once(CASES, "gauss2"))
 def test_lifecycle(name, check):
     example = torch.rand(3, 4) + 0.5
     if check in REFUSED:
         error, message = REFUSED[check]
         with pytest.raises(error, match=message):
-            LIFECYCLE[check](lambda: OneStep(CASES[name]()), example)
+            LIFECYCLE[check](lambda: DrivenStep(CASES[name]()), example)
         return
-    LIFECYCLE[check](lambda: OneStep(CASES[name]()), example)
+    LIFECYCLE[check](lambda: DrivenStep(CASES[name]()), example)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -127,7 +109,16 @@ def test_equal_methods_are_equal_and_copies_too(name):
     method = CASES[name]()
     assert method == CASES[name]() == copy.deepcopy(method) == pickle.loads(pickle.dumps(method))
     assert len({method, CASES[name]()}) == 1
-    assert repr(method).startswith("ImplicitRungeKutta(")
+    assert repr(method).startswith(f"{type(method).__name__}(")
+
+
+def test_named_methods_are_classes():
+    method = Gauss(2)
+    assert isinstance(method, ImplicitRungeKutta)
+    assert type(pickle.loads(pickle.dumps(method))) is type(copy.deepcopy(method)) is Gauss
+    assert method == ImplicitRungeKutta(method.tableau, order=4)
+    assert repr(method) == "Gauss(order=4, stages=2)"
+    assert repr(ImplicitRungeKutta(method.tableau)).startswith("ImplicitRungeKutta('Gauss(2)', ")
 
 
 def test_settings_tell_methods_apart():

@@ -20,7 +20,7 @@ from darboux.integrators import (
     is_symplectic,
     order,
 )
-from darboux.testing._checks.integrators import check_radius, check_radius_is_sharp
+from darboux.testing import check_radius, check_radius_is_sharp
 
 NAMED = {t.name: t for t in (EULER, IMPROVED_EULER, KUTTA3, KUTTA4, RALSTON2, RALSTON3)}
 

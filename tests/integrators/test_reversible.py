@@ -4,12 +4,16 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.integrators import ImprovedEuler, LeapfrogMidpoint, ReversibleHeun
-from darboux.testing._checks.symplectic import (
-    check_step_back,
-    check_symmetric,
-    check_volume,
+from darboux.integrators import (
+    DormandPrince,
+    ImplicitMidpoint,
+    ImprovedEuler,
+    Integrator,
+    Kutta4,
+    LeapfrogMidpoint,
+    ReversibleHeun,
 )
+from darboux.testing import check_step_back, check_symmetric, check_volume
 from tests.catalogue.symplectic import CASES
 from tests.integrators.phase import Phase, example
 
@@ -72,6 +76,21 @@ def test_a_thousand_steps_back(name):
     after = flow(start)
     assert float((after - start).detach().abs().max()) > 0.1
     torch.testing.assert_close(flow.inverse(after), start, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_can_be_undone_says_so(name):
+    method = CASES[name]()
+    assert method.invertible
+    assert type(method).step_back is not Integrator.step_back
+
+
+@pytest.mark.parametrize("build", [Kutta4, ImplicitMidpoint, DormandPrince])
+def test_other_methods_refuse_to_step_back(build):
+    method, x = build(), torch.ones(1, 2)
+    assert not method.invertible
+    with pytest.raises(TypeError, match=rf"can be undone; got {build.__name__}\(.*StormerVerlet"):
+        method.step_back(lambda t, z: -z, 0.0, 0.1, x)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,6 +1,8 @@
 """Steps of explicit methods, in detail."""
 
+import copy
 import itertools
+import pickle
 from fractions import Fraction
 
 import pytest
@@ -35,6 +37,17 @@ def test_step_is_the_definition(build):
     field = lambda t, z: torch.sin(z.flip(1) + t) * z  # noqa: E731
     expected = reference(method.tableau, field, 0.7, 0.4, z)
     torch.testing.assert_close(method.step(field, 0.7, 0.4, z), expected, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("build", METHODS, ids=lambda build: build.__name__)
+def test_named_methods_are_classes(build):
+    """Their general class with a fixed table: equal to it, and told apart by their class."""
+    method = build()
+    assert isinstance(method, RungeKutta)
+    assert type(pickle.loads(pickle.dumps(method))) is type(copy.deepcopy(method)) is build
+    assert method == RungeKutta(method.tableau)
+    assert repr(method) == f"{build.__name__}(order={method.order}, stages={method.stages})"
+    assert repr(RungeKutta(method.tableau)).startswith(f"RungeKutta({method.tableau.name!r}, order")
 
 
 def test_implicit_tableau_is_refused():

@@ -13,7 +13,7 @@ from darboux.integrators import (
     StormerVerlet,
     SymplecticEuler,
 )
-from darboux.testing._checks.symplectic import (
+from darboux.testing import (
     check_hamiltonian_order,
     check_step_back,
     check_symmetric,

@@ -18,24 +18,13 @@ from darboux.integrators import (
 from darboux.testing import LIFECYCLE
 from tests.catalogue.symplectic import CASES
 from tests.integrators.phase import Linear, OneStep, Phase
+from tests.lifecycles import lifecycle_cases
 
 ONE_STEP = [name for name, build in CASES.items() if not build().doubled]
-LONG = [
-    name
-    for name in CASES
-    if name.startswith("composition") and name not in ("composition4", "composition6")
-]
 PARTITIONED = [name for name in ONE_STEP if "splitting" not in name]
 
 
-def checks_of(name):
-    """Every check; graphs that differ from others in numbers alone take seconds to compile."""
-    for check in LIFECYCLE:
-        slow = check == "compile" and name in LONG
-        yield pytest.param(name, check, marks=[pytest.mark.slow] if slow else [])
-
-
-@pytest.mark.parametrize(("name", "check"), [case for name in CASES for case in checks_of(name)])
+@pytest.mark.parametrize(("name", "check"), lifecycle_cases(CASES))
 def test_lifecycle(name, check):
     LIFECYCLE[check](lambda: OneStep(CASES[name]()), torch.rand(3, 4) + 0.5)
 

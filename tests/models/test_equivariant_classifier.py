@@ -5,10 +5,11 @@ import torch
 
 import darboux as dx
 from darboux.models._equivariant_classifier import equivariant_classifier
-from darboux.symmetry import Cyclic, Dihedral
+from darboux.symmetry import Cyclic, Dihedral, scalars
 from darboux.testing import LIFECYCLE
+from tests.models.checks import CHECKS
 
-SMALL = {"widths": (1, 2), "kernel": 3}
+SMALL = {"widths": (1, 2), "kernel_size": 3}
 
 
 def trained_statistics(network, size):
@@ -55,11 +56,11 @@ def test_the_whole_claims_invariance_and_the_certificate_holds():
     claimed = [row.structure for row in certificate.rows if row.level == "claim"]
     found = [claim for claim in claimed if isinstance(claim, dx.Equivariant)]
     assert found
-    assert found[0].target == Cyclic(4).scalars(3)
+    assert found[0].target == scalars(Cyclic(4), 3)
 
 
 # statistics of the batch tell training from evaluation
-@pytest.mark.parametrize("check", [name for name in LIFECYCLE if name != "train_equals_eval"])
+@pytest.mark.parametrize("check", [name for name in CHECKS if name != "train_equals_eval"])
 def test_lifecycle(check):
     LIFECYCLE[check](
         lambda: equivariant_classifier(1, 3, group=Cyclic(4), **SMALL).eval(),

@@ -4,12 +4,17 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.models._equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
-from darboux.models._networks import MoreFields
+from darboux.models._equivariant_denoiser import (
+    MoreFields,
+    equivariant_denoiser,
+    ordinary_denoiser,
+)
 from darboux.structure import Kind, claims_of
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import SO2, Cyclic
+from darboux.symmetry._groups.cyclic import Cyclic
+from darboux.symmetry._groups.planar import SO2
 from darboux.testing import LIFECYCLE, assert_close
+from tests.models.checks import CHECKS
 
 KINDS = ["irreducible", "regular"]
 
@@ -82,7 +87,7 @@ def test_the_step_scales_what_is_added(fields):
     torch.testing.assert_close(still(x), projection(lift(x - 0.5)) + 0.5)
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("build", [ordinary_denoiser, equivariant_denoiser])
 def test_lifecycle(build, check):
     LIFECYCLE[check](lambda: build(width=16, depth=2), torch.rand(2, 3, 7, 6))

@@ -6,8 +6,9 @@ import torch
 import darboux as dx
 from darboux.models._equivariant_nonexpansive import equivariant_nonexpansive_denoiser
 from darboux.structure import Kind, claims_of
-from darboux.symmetry import Cyclic, Dihedral
+from darboux.symmetry import Cyclic, Dihedral, scalars
 from darboux.testing import LIFECYCLE
+from tests.models.checks import CHECKS
 
 SMALL = {"fields": ["regular"] * 2, "units": ["regular"] * 3, "steps": 2}
 GROUPS = pytest.mark.parametrize("group", [Cyclic(4), Dihedral(4), Cyclic(8)], ids=repr)
@@ -28,7 +29,7 @@ def test_both_promises_hold_by_construction(group):
     averaged, equivariant = claims.find(dx.Averaged), claims.find(dx.Equivariant)
     assert averaged.structure.alpha == pytest.approx(2 / 3)
     assert averaged.kind is equivariant.kind is Kind.CONSTRUCTION
-    assert equivariant.structure.source == equivariant.structure.target == group.scalars(1)
+    assert equivariant.structure.source == equivariant.structure.target == scalars(group, 1)
 
 
 def test_a_periodic_image_may_also_be_shifted():
@@ -68,7 +69,7 @@ def test_the_frozen_form_gives_the_same_images(group):
     torch.testing.assert_close(dx.freeze(model)(x), model(x), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("check", CHECKS)
 def test_lifecycle(check):
     LIFECYCLE[check](
         lambda: equivariant_nonexpansive_denoiser(group=Cyclic(4), **SMALL),

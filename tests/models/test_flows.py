@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import darboux as dx
-from darboux.testing._checks.bijections import check_log_det, check_round_trip
+from darboux.testing import check_log_det, check_round_trip
 
 VECTORS = {
     "spline": lambda **more: dx.models.coupling_flow(3, layers=2, hidden=(8,), **more),

@@ -9,6 +9,7 @@ import torch
 import darboux as dx
 from darboux.structure import Invertible, claims_of, maps_of
 from darboux.testing import LIFECYCLE
+from tests.models.checks import CHECKS
 
 SMALL = {"channels": 8, "depth": (2, 1, 1)}
 SIZES = {1: (21,), 2: (9, 14), 3: (5, 8, 7)}
@@ -142,7 +143,7 @@ def test_half_precision_under_autocast(memory):
     assert all(bool(p.grad.isfinite().all()) for p in network.parameters())
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("check", CHECKS)
 def test_lifecycle(check):
     def build():
         return dx.models.iunet(1, 2, channels=4, depth=(1, 1), memory="autograd")

@@ -8,6 +8,7 @@ import darboux as dx
 from darboux.models import hamiltonian_block, hyperbolic_block, parabolic_block, pde_network
 from darboux.structure import Kind
 from darboux.testing import LIFECYCLE
+from tests.models.checks import CHECKS
 
 BLOCKS = {
     "parabolic": parabolic_block,
@@ -23,7 +24,7 @@ def test_block_keeps_shapes_in_every_dimension(name, dim):
     assert BLOCKS[name](4, depth=2, dim=dim, units=3)(z).shape == z.shape
 
 
-@pytest.mark.parametrize("check", LIFECYCLE)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", BLOCKS)
 def test_lifecycle(name, check):
     LIFECYCLE[check](lambda: BLOCKS[name](4, depth=2), torch.randn(2, 4, 5, 4))

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from darboux.solvers import ConvergenceError, solve
-from darboux.solvers._anderson import anderson
 from darboux.solvers._convergence import Target
-from darboux.solvers._fixed_point import fixed_point
+from darboux.solvers._iterations import anderson, fixed_point
 
 EPS = torch.finfo(torch.float64).eps
 KINDS = ("random", "symmetric", "rotation", "saturated")

@@ -5,8 +5,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from darboux.solvers import ConvergenceError, solve
-from darboux.solvers._linearised import Dense
-from darboux.solvers._matrix_free import MatrixFree
+from darboux.solvers._linearised import Dense, MatrixFree
 
 METHODS = ["auto", "fixed-point", "newton"]
 STIFFNESS = {"soft": 0.2, "stiff": 30.0}

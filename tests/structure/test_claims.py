@@ -149,3 +149,31 @@ def test_sequential_around_one_map_has_no_energy():
 
 def test_empty_sequential_claims_nothing_wrong():
     assert claims_of(nn.Sequential()).find(dx.Lipschitz) is None
+
+
+def test_claims_print_as_a_table():
+    fields = [dx.fields.GradientField(dx.linear.Dense(3, 4), dx.activations.ReLU()) for _ in "ab"]
+    found = claims_of(dx.Flow(fields, dx.integrators.Euler(), steps=dx.ContractiveSteps()))
+    lines = str(found).splitlines()
+    assert lines[0].split() == ["claim", "kind", "reason"]
+    assert sum(claim.kind.name in line for line in lines for claim in found) >= len(found)
+    assert all(any(c.structure.describe()[:30] in line for line in lines) for c in found)
+    assert max(map(len, lines)) <= 100
+    assert repr(found).startswith("Claims(claims=(Claim(structure=")
+
+
+def test_gaps_follow_the_table():
+    gaps = (Gap("", "too random"), Gap("inner.1", "unknown " * 30))
+    text = str(Claims((Claim(dx.Lipschitz(2.0), Kind.BOUND, "norm"),), gaps))
+    assert "2 ‖x - y‖" in text
+    assert "  whole map: too random\n  inner.1: unknown" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert str(Claims()) == "nothing is claimed"
+
+
+def test_a_layer_that_comes_twice_counts_twice():
+    layer = nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(3 * torch.eye(2))
+    constant = claims_of(nn.Sequential(layer, layer)).find(dx.Lipschitz).structure.constant
+    assert constant == pytest.approx(9)

@@ -1,4 +1,4 @@
-"""Small images, small settings, and a certificate that takes no time."""
+"""Small images, small settings, one run of them, and a certificate that takes no time."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from darboux.data import Picture
-from darboux.training import DenoiseConfig
+from darboux.training import DenoiseConfig, train_denoiser
 
 SMALL = DenoiseConfig(
     steps=6,
@@ -43,7 +43,7 @@ def folders(tmp_path_factory):
         for k in range(count):
             coarse = torch.rand(1, 1, 5, 6, generator=generator)
             smooth = torch.nn.functional.interpolate(coarse, (20 + k, 28), mode="bicubic")
-            Picture(smooth[0].clamp(0, 1)).save(made[name] / f"{k}.png")
+            Picture(smooth[0].clamp(0, 1)).save(made[name] / f"{k} <i>&.png")
     return made
 
 
@@ -54,12 +54,22 @@ def small(folders):
     return replace(SMALL, images=images, held_out=held_out)
 
 
-@pytest.fixture(scope="module")
-def no_certificate():
-    """Replace the certification, which has its own tests and takes seconds."""
+@pytest.fixture(scope="session")
+def reference(small, tmp_path_factory):
+    """An uninterrupted run, certified at once: its folder, and what it returned."""
+    out = tmp_path_factory.mktemp("reference") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("darboux.training._run.certify_denoiser", lambda *a, **k: Verdict())
-        yield
+        return out, train_denoiser(small, out)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Replace certification and curves, which have their own tests and take seconds."""
+    verdict = Verdict()
+    monkeypatch.setattr("darboux.training._run.certify_denoiser", lambda *a, **k: verdict)
+    monkeypatch.setattr("darboux.training._report.curves_svg", lambda *a, **k: ("", ""))
+    return verdict
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +77,7 @@ def command_line():
     """A function that writes settings as arguments of the command line."""
 
     def arguments(config, out):
-        values = {k: v for k, v in config.to_dict().items() if k not in ("task", "twin", "warmup")}
+        values = {k: v for k, v in config.to_dict().items() if k not in ("task", "twin")}
         values["sigma"] = 255 * values["sigma"]
         options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
         return ["train", "denoise", f"--out={out}", *options]

@@ -15,6 +15,13 @@ def test_settings_go_through_json_unchanged(tmp_path):
     assert DenoiseConfig.load(tmp_path / "config.json") == config
 
 
+def test_settings_of_version_0_1_are_read(tmp_path):
+    values = DenoiseConfig(kernel_size=5).to_dict()
+    values["kernel"] = values.pop("kernel_size")
+    write_json(tmp_path / "config.json", values)
+    assert RunFolder(tmp_path).load_config() == DenoiseConfig(kernel_size=5)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

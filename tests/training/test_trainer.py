@@ -17,7 +17,7 @@ from darboux.training import (
     loss_named,
     save_tensors,
 )
-from darboux.training._checkpoint import pack_optimizer, unpack_optimizer
+from darboux.training._files import pack_optimizer, unpack_optimizer
 
 
 def make_trainer(network=None, *, peak=1e-2, steps=20, images=None):

@@ -1,13 +1,13 @@
 """Invertible layers: forward, inverse and log-determinant, and chains of them.
 
-`Bijection` is the contract. Coupling layers are shears (section 4.1.1), residual ones are
-inverted by a fixed point (4.1.2), linear ones by their factors (4.1.3).
+`Bijection` is the contract, and `bijective` makes its claims. Coupling layers are shears (section
+4.1.1), residual ones are inverted by a fixed point (4.1.2), linear ones by their factors (4.1.3).
 """
 
 from darboux.bijections._act_norm import ActNorm
 from darboux.bijections._additive_coupling import AdditiveCoupling
 from darboux.bijections._affine_coupling import AffineCoupling
-from darboux.bijections._bijection import Bijection
+from darboux.bijections._bijection import Bijection, bijective
 from darboux.bijections._blocks import PixelShuffle
 from darboux.bijections._chain import Chain
 from darboux.bijections._contractive_network import Contraction, ContractiveNetwork
@@ -69,4 +69,5 @@ __all__ = [
     "SplineCoupling",
     "Split",
     "TruncatedSeries",
+    "bijective",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import Bijection, bijective, points
-from darboux.bijections._mixing import check_channels, result_dtype
+from darboux.bijections._bijection import Bijection, bijective
+from darboux.bijections._matrices import check_channels, result_dtype
 from darboux.linear._sizes import positive
 from darboux.structure import BiLipschitz, Claims
 
@@ -91,14 +92,14 @@ class ActNorm(Bijection):
     ) -> tuple[Tensor, Tensor]:
         """Return (x + b) e^s and P Σ s."""
         y = self.forward(x, context)
-        return y, (self.log_scale.sum() * points(x)).to(y.dtype).expand(len(x))
+        return y, (self.log_scale.sum() * math.prod(x.shape[2:])).to(y.dtype).expand(len(x))
 
     def inverse_and_log_det(
         self, y: Tensor, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return y e^{-s} - b and -P Σ s."""
         x = self.inverse(y, context)
-        return x, (-self.log_scale.sum() * points(y)).to(x.dtype).expand(len(y))
+        return x, (-self.log_scale.sum() * math.prod(y.shape[2:])).to(x.dtype).expand(len(y))
 
     def claims(self) -> Claims:
         """Return that scales are positive, and the smallest and the largest of them."""

@@ -125,12 +125,7 @@ class AdditiveCoupling(Coupling):
 class AdditiveLaw(CouplingLaw):
     """The shear y = x + t with slope 1."""
 
-    volume_preserving: ClassVar[bool] = True
-
-    @property
-    def parameters_per_feature(self) -> int:
-        """One: t."""
-        return 1
+    parameters_per_feature: ClassVar[int] = 1  # t
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, None]:
         """Return x + t."""

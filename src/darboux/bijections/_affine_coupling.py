@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,8 @@ class AffineLaw(CouplingLaw):
     # Raw parameters are (r, t); zeros give the identity.
     # Dinh et al. 2017, Density estimation using Real NVP.
 
+    parameters_per_feature: ClassVar[int] = 2  # r and t
+
     bound: float = 2.0
 
     def __post_init__(self) -> None:
@@ -94,11 +96,6 @@ class AffineLaw(CouplingLaw):
                 "e.g. bound=2.0, scales between e⁻² and e²."
             )
             raise ValueError(msg)
-
-    @property
-    def parameters_per_feature(self) -> int:
-        """Two: r and t."""
-        return 2
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return x e^s + t and s."""

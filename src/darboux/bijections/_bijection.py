@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 from darboux.gradients import gradients_of
 from darboux.structure import (
@@ -22,6 +22,8 @@ from darboux.structure import (
     Premise,
     VolumePreserving,
 )
+
+WIDE = (torch.float32, torch.float64)
 
 Pulled = tuple[Tensor, tuple[Tensor | None, ...]]
 
@@ -42,6 +44,12 @@ class Bijection(nn.Module, ABC):
     """
 
     context_features: int | None = None
+    shape: torch.Size | None = None  # of one x, where the bijection takes no other
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Where an entry of x may lie: all reals, unless a class says otherwise."""
+        return constraints.real
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return φ(x)."""
@@ -66,6 +74,10 @@ class Bijection(nn.Module, ABC):
     @abstractmethod
     def claims(self) -> Claims:
         """Return what holds: `Invertible`, and what else there is to say."""
+
+    def maps(self) -> list[tuple[str, nn.Module]]:
+        """Return the maps that it consists of, with names, in order; none where it is one map."""
+        return []
 
     def push(
         self, x: Tensor, context: Tensor | None, *, log_det: bool
@@ -96,6 +108,56 @@ class Bijection(nn.Module, ABC):
             return pull_back(self, x, gradient, weight, wanted, context)
 
         return x, pull
+
+
+def bijective(
+    reason: str,
+    *,
+    bounds: BiLipschitz | None = None,
+    kind: Kind = Kind.CONSTRUCTION,
+    bounds_kind: Kind = Kind.BOUND,
+    volume: bool = False,
+    isometric: bool = False,
+    log_det: bool = True,
+    premises: tuple[Premise, ...] = (),
+    gap: str | None = None,
+) -> Claims:
+    """Return the claims of a bijection: `Invertible`, `LogDeterminant`, and how stable it is.
+
+    What a class returns from `claims`. `darboux.certify` attacks everything that is claimed.
+
+    Source: section 4.1; Behrmann et al. 2021 for bi-Lipschitz bounds as a measure of stability.
+
+    Args:
+        reason: why the map is invertible, in words.
+        bounds: how much distances shrink and grow at most, where that is known.
+        kind: how invertibility and the log-determinant are known.
+        bounds_kind: how the bounds are known.
+        volume: whether |det| = 1 everywhere; adds `VolumePreserving`.
+        isometric: whether distances stay; adds `Isometric`, with the bounds 1 and 1.
+        log_det: whether log-determinants are exact, not estimates.
+        premises: what all of it rests on, to be attacked as well.
+        gap: what is not claimed, and why; None where nothing is missing.
+
+    Example:
+        >>> from darboux.structure import BiLipschitz, Invertible
+        >>> found = bijective("every entry is doubled", bounds=BiLipschitz(2.0, 2.0))
+        >>> [type(claim.structure).__name__ for claim in found.claims]
+        ['Invertible', 'BiLipschitz', 'LogDeterminant']
+        >>> found.find(Invertible).reason
+        'every entry is doubled'
+    """
+    found = [Claim(Invertible(), kind, reason, premises)]
+    if volume:
+        found.append(Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises))
+    if isometric:
+        found.append(Claim(Isometric(), Kind.CONSTRUCTION, reason, premises))
+        bounds, bounds_kind = BiLipschitz(1.0, 1.0), Kind.CONSTRUCTION
+    if bounds is not None:
+        found.append(Claim(bounds, bounds_kind, reason, premises))
+    if log_det:
+        found.append(Claim(LogDeterminant(), kind, reason, premises))
+    return Claims(tuple(found), () if gap is None else (Gap("", gap),))
 
 
 def undo(
@@ -137,32 +199,6 @@ def zeros(x: Tensor) -> Tensor:
     return x.new_zeros(x.shape[0])
 
 
-def points(x: Tensor) -> int:
-    """Return P, the number of points of the image of a sample; 1 for dense features."""
-    return math.prod(x.shape[2:])
-
-
-def bijective(
-    reason: str,
-    *,
-    bounds: BiLipschitz | None = None,
-    kind: Kind = Kind.CONSTRUCTION,
-    bounds_kind: Kind = Kind.BOUND,
-    volume: bool = False,
-    isometric: bool = False,
-    log_det: bool = True,
-    premises: tuple[Premise, ...] = (),
-    gap: str | None = None,
-) -> Claims:
-    """Return the claims of a bijection: invertible, its log-determinant, and how stable it is."""
-    found = [Claim(Invertible(), kind, reason, premises)]
-    if volume:
-        found.append(Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises))
-    if isometric:
-        found.append(Claim(Isometric(), Kind.CONSTRUCTION, reason, premises))
-        bounds, bounds_kind = BiLipschitz(1.0, 1.0), Kind.CONSTRUCTION
-    if bounds is not None:
-        found.append(Claim(bounds, bounds_kind, reason, premises))
-    if log_det:
-        found.append(Claim(LogDeterminant(), kind, reason, premises))
-    return Claims(tuple(found), () if gap is None else (Gap("", gap),))
+def wide(x: Tensor) -> Tensor:
+    """Return x in float32 at least: constraints and solves lose too much in fewer digits."""
+    return x if x.dtype in WIDE else x.float()

@@ -16,57 +16,6 @@ from darboux.linear._sizes import dimension, kernel_sizes
 from darboux.structure import Claims
 
 
-def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]:
-    """Return one stride per axis, or refuse."""
-    try:
-        found = kernel_sizes(stride, dim)
-    except ValueError as error:
-        msg = f"{name}: expected stride as one positive number or {dim} of them; got {stride!r}."
-        raise ValueError(msg) from error
-    if math.prod(found) == 1:
-        msg = f"{name}: expected a stride above 1 on some axis; got {found}. Use 2."
-        raise ValueError(msg)
-    return found
-
-
-def to_blocks(name: str, x: Tensor, stride: Sequence[int]) -> Tensor:
-    """Return (batch, channels, σ, *space / stride): the pixels of a block, in raster order."""
-    size, dim = x.shape[2:], len(stride)
-    if len(size) != dim or any(n % s for n, s in zip(size, stride, strict=True)):
-        up = [math.ceil(n / s) * s for n, s in zip(size, stride, strict=False)]
-        hint = f"Pad it to {up}, or crop it." if len(size) == dim else "Use the right dim."
-        msg = (
-            f"{name}: expected an image with {dim} spatial axes that {tuple(stride)} divides; got "
-            f"shape {tuple(x.shape)}. {hint}"
-        )
-        raise ValueError(msg)
-    pairs = [part for n, s in zip(size, stride, strict=True) for part in (n // s, s)]
-    split = x.reshape(*x.shape[:2], *pairs)
-    order = (0, 1, *range(3, 3 + 2 * dim, 2), *range(2, 2 + 2 * dim, 2))
-    coarse = [n // s for n, s in zip(size, stride, strict=True)]
-    return split.permute(order).reshape(*x.shape[:2], math.prod(stride), *coarse)
-
-
-def from_blocks(blocks: Tensor, stride: Sequence[int]) -> Tensor:
-    """Return the image of `to_blocks`: (batch, channels, *space)."""
-    dim, size = len(stride), blocks.shape[3:]
-    split = blocks.reshape(*blocks.shape[:2], *stride, *size)
-    pairs = [axis for a in range(dim) for axis in (2 + dim + a, 2 + a)]
-    fine = [n * s for n, s in zip(size, stride, strict=True)]
-    return split.permute(0, 1, *pairs).reshape(*blocks.shape[:2], *fine)
-
-
-def check_blocks(name: str, y: Tensor, stride: Sequence[int]) -> None:
-    """Refuse an image whose channels are no blocks."""
-    pixels = math.prod(stride)
-    if y.ndim != len(stride) + 2 or y.shape[1] % pixels:
-        msg = (
-            f"{name}: expected (batch, {pixels} · channels, *space) with {len(stride)} spatial "
-            f"axes; got shape {tuple(y.shape)}. Use what the forward pass returns."
-        )
-        raise ValueError(msg)
-
-
 class BlockMixing(OrthogonalBijection, ABC):
     """A downsampling without parameters: the σ pixels of each block become σ channels."""
 
@@ -141,3 +90,54 @@ class PixelShuffle(BlockMixing):
     def unmixed(self, blocks: Tensor) -> Tensor:
         """Return the blocks as they are."""
         return blocks
+
+
+def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]:
+    """Return one stride per axis, or refuse."""
+    try:
+        found = kernel_sizes(stride, dim)
+    except ValueError as error:
+        msg = f"{name}: expected stride as one positive number or {dim} of them; got {stride!r}."
+        raise ValueError(msg) from error
+    if math.prod(found) == 1:
+        msg = f"{name}: expected a stride above 1 on some axis; got {found}. Use 2."
+        raise ValueError(msg)
+    return found
+
+
+def to_blocks(name: str, x: Tensor, stride: Sequence[int]) -> Tensor:
+    """Return (batch, channels, σ, *space / stride): the pixels of a block, in raster order."""
+    size, dim = x.shape[2:], len(stride)
+    if len(size) != dim or any(n % s for n, s in zip(size, stride, strict=True)):
+        up = [math.ceil(n / s) * s for n, s in zip(size, stride, strict=False)]
+        hint = f"Pad it to {up}, or crop it." if len(size) == dim else "Use the right dim."
+        msg = (
+            f"{name}: expected an image with {dim} spatial axes that {tuple(stride)} divides; got "
+            f"shape {tuple(x.shape)}. {hint}"
+        )
+        raise ValueError(msg)
+    pairs = [part for n, s in zip(size, stride, strict=True) for part in (n // s, s)]
+    split = x.reshape(*x.shape[:2], *pairs)
+    order = (0, 1, *range(3, 3 + 2 * dim, 2), *range(2, 2 + 2 * dim, 2))
+    coarse = [n // s for n, s in zip(size, stride, strict=True)]
+    return split.permute(order).reshape(*x.shape[:2], math.prod(stride), *coarse)
+
+
+def from_blocks(blocks: Tensor, stride: Sequence[int]) -> Tensor:
+    """Return the image of `to_blocks`: (batch, channels, *space)."""
+    dim, size = len(stride), blocks.shape[3:]
+    split = blocks.reshape(*blocks.shape[:2], *stride, *size)
+    pairs = [axis for a in range(dim) for axis in (2 + dim + a, 2 + a)]
+    fine = [n * s for n, s in zip(size, stride, strict=True)]
+    return split.permute(0, 1, *pairs).reshape(*blocks.shape[:2], *fine)
+
+
+def check_blocks(name: str, y: Tensor, stride: Sequence[int]) -> None:
+    """Refuse an image whose channels are no blocks."""
+    pixels = math.prod(stride)
+    if y.ndim != len(stride) + 2 or y.shape[1] % pixels:
+        msg = (
+            f"{name}: expected (batch, {pixels} · channels, *space) with {len(stride)} spatial "
+            f"axes; got shape {tuple(y.shape)}. Use what the forward pass returns."
+        )
+        raise ValueError(msg)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast, final
 
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 from darboux.bijections._bijection import Bijection, bijective
 from darboux.bijections._links import BijectionLink, RearrangementLink
@@ -26,10 +27,10 @@ class Chain(Bijection):
     - ``memory="checkpoint"`` keeps about √K of them and evaluates every layer once more.
     - ``memory="constant"`` keeps the first and the last: the backward pass undoes the layers.
 
-    Memory is freed, not accuracy. Each reconstructed activation is compared with a few numbers
-    that the forward pass left; how much drift the gradients bear is measured on a few samples,
-    by computing them both ways. Where inverses magnify rounding too much, gradients come from
-    activations that are computed again from the input, in the same backward pass; the chain
+    Saving memory does not cost accuracy. Each reconstructed activation is compared with a few
+    numbers that the forward pass left; how much drift the gradients bear is measured on a few
+    samples, by computing them both ways. Where inverses magnify rounding too much, gradients come
+    from activations that are computed again from the input, in the same backward pass; the chain
     warns once, keeps checkpoints there from then on, and `drift_report()` tells.
     Dropout draws the same numbers again; running statistics are updated once; autocast and
     training modes are those of the forward pass. Derivatives of higher order, and those that
@@ -64,8 +65,8 @@ class Chain(Bijection):
         ...     return dx.bijections.AdditiveCoupling(network, swap=swap)
         >>> chain = Chain([coupling(k % 2 == 1) for k in range(6)], memory="constant")
         >>> x = torch.randn(3, 4)
-        >>> torch.testing.assert_close(chain.inverse(composition(x)), x)
-        >>> composition(x).sum().backward()
+        >>> torch.testing.assert_close(chain.inverse(chain(x)), x)
+        >>> chain(x).sum().backward()
         >>> chain.drift_report().checkpoints
         (0,)
     """
@@ -84,113 +85,129 @@ class Chain(Bijection):
         self.memory: Memory = memory
         self.on_drift: OnDrift = on_drift
         self.monitor = Monitor(accuracy)
-        for link in self.links():
-            claims = claims_of(link.module)
+        flat = self._flat()
+        for name, layer in flat:
+            claims = claims_of(layer)
             if claims.find(Invertible) is None:
                 said = "; ".join(gap.reason for gap in claims.gaps) or "nothing is known of it"
-                msg = (
-                    f"Chain: expected layers that claim Invertible(); {link.name} does not: {said}"
-                )
+                msg = f"Chain: expected layers that claim Invertible(); {name} does not: {said}"
                 raise ValueError(msg)
-        self.context_features = _common_context(self.links())
+        self.context_features = _common_context(flat)
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Where an entry of x may lie: what the first layer takes."""
+        first = next(iter(self.layers), None)
+        return first.support if isinstance(first, Bijection) else constraints.real
 
     def forward(self, x: State, context: Tensor | None = None) -> State:  # type: ignore[override]
         """Return φ(x), a tensor, or a tuple where the chain ends with a stack of several."""
-        return _opened(self._propagated(x, context, log_det=False)[0])
+        run = self._loop if self.memory == "autograd" else self._propagate
+        return run(x, context, log_det=False)[0]
 
     def forward_and_log_det(  # type: ignore[override]
         self, x: State, context: Tensor | None = None
     ) -> tuple[State, Tensor]:
         """Return φ(x) and the sum of the layers' log-determinants, (batch,)."""
-        stack, total = self._propagated(x, context, log_det=True)
+        run = self._loop if self.memory == "autograd" else self._propagate
+        y, total = run(x, context, log_det=True)
         assert total is not None  # it was asked for
-        return _opened(stack), total
+        return y, total
 
     def inverse(self, y: State, context: Tensor | None = None) -> State:  # type: ignore[override]
         """Return φ⁻¹(y); its derivatives keep all activations."""
-        stack = _stack(y)
-        for link in reversed(self.links()):
-            module = link.module
-            if isinstance(module, Rearrangement):
-                stack = module.inverse(stack)
-            else:
-                top, *rest = stack
-                stack = (cast("Bijection", module).inverse(top, context), *rest)
-        return _opened(stack)
+        return self._loop(y, context, log_det=False, back=True)[0]
 
     def inverse_and_log_det(  # type: ignore[override]
         self, y: State, context: Tensor | None = None
     ) -> tuple[State, Tensor]:
         """Return φ⁻¹(y) and the sum of the log-determinants of the inverses, (batch,)."""
-        stack = _stack(y)
-        total = stack[0].new_zeros(len(stack[0]))
-        for link in reversed(self.links()):
-            module = link.module
-            if isinstance(module, Rearrangement):
-                stack = module.inverse(stack)
-            else:
-                top, *rest = stack
-                x, part = cast("Bijection", module).inverse_and_log_det(top, context)
-                stack, total = (x, *rest), total + part
-        return _opened(stack), total
+        x, total = self._loop(y, context, log_det=True, back=True)
+        assert total is not None  # it was asked for
+        return x, total
 
     def links(self) -> list[Link]:
-        """Return the layers as links, nested chains and flows taken apart."""
+        """Return the layers as links, nested chains taken apart."""
         return [
             RearrangementLink(layer, name)
             if isinstance(layer, Rearrangement)
-            else BijectionLink(cast("Bijection", layer), name)
+            else BijectionLink(layer, name)
             for name, layer in self._flat()
         ]
 
     def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the layers with names, in order; none where they act on stacks."""
-        flat = list(self._flat())
+        flat = self._flat()
         return [] if any(isinstance(layer, Rearrangement) for _, layer in flat) else flat
 
     def claims(self) -> Claims:
         """Return the claims of the layers, composed."""
-        parts = [(name, claims_of(layer)) for name, layer in self._flat()]
-        return (
-            composition(parts) if parts else bijective("the identity", volume=True, isometric=True)
-        )
+        found = [(name, claims_of(layer)) for name, layer in self._flat()]
+        if not found:
+            return bijective("the identity", volume=True, isometric=True)
+        return composition(found)
 
     def drift_report(self) -> DriftReport:
         """Return what the last backward pass measured, and where checkpoints are kept."""
-        return self.monitor.report(len(self.links()))
+        return self.monitor.report(len(self._flat()))
 
     def extra_repr(self) -> str:
         """Return the memory mode."""
         return f"memory={self.memory!r}"
 
-    def _propagated(
+    def _propagate(
         self, x: State, context: Tensor | None, *, log_det: bool
-    ) -> tuple[Stack, Tensor | None]:
-        run = propagate if self.memory == "autograd" else _without_compiler()
-        return run(
+    ) -> tuple[State, Tensor | None]:
+        """Apply the layers, and keep few activations."""
+        run = hidden(propagate)  # eager, so that a compiler leaves it alone or refuses
+        stack, total = run(
             self.links(),
-            _stack(x),
+            (x,) if isinstance(x, Tensor) else tuple(x),
             context,
             log_det=log_det,
             memory=self.memory,
             monitor=self.monitor,
             on_drift=self.on_drift,
         )
+        return stack[0] if len(stack) == 1 else stack, total
 
-    def _flat(self) -> Iterator[tuple[str, nn.Module]]:
-        for name, layer in self.layers.named_children():
-            flat = getattr(layer, "parts", None)
-            if isinstance(layer, Chain):
-                yield from ((f"{name}.{inner}", part) for inner, part in layer._flat())
-            elif callable(flat):
-                yield from ((f"{name}.{inner}", part) for inner, part in flat())
+    def _loop(
+        self, x: State, context: Tensor | None, *, log_det: bool, back: bool = False
+    ) -> tuple[State, Tensor | None]:
+        """Apply the layers, or their inverses in reverse order, and keep all activations."""
+        stack: Stack = (x,) if isinstance(x, Tensor) else tuple(x)
+        total = None
+        layers = self._flat()
+        for _, layer in reversed(layers) if back else layers:
+            if isinstance(layer, Rearrangement):
+                stack = layer.inverse(stack) if back else layer(stack)
+                continue
+            bijection = cast("Bijection", layer)
+            top, *rest = stack
+            if not log_det:
+                top = bijection.inverse(top, context) if back else bijection(top, context)
             else:
-                yield f"{name} ({type(layer).__name__})", layer
+                call = bijection.inverse_and_log_det if back else bijection.forward_and_log_det
+                top, part = call(top, context)
+                total = part if total is None else total + part
+            stack = (top, *rest)
+        if log_det and total is None:
+            total = stack[0].new_zeros(len(stack[0]))
+        return stack[0] if len(stack) == 1 else stack, total
 
-
-def _without_compiler() -> Callable[..., tuple[Stack, Tensor | None]]:
-    """Return `propagate` as a compiler leaves it alone, or refuses a whole graph with it."""
-    return hidden(propagate)
+    def _flat(self) -> list[tuple[str, nn.Module]]:
+        """Return the layers with names, those of nested chains in their place."""
+        found: list[tuple[str, nn.Module]] = []
+        for name, layer in enumerate(self.layers):
+            if isinstance(layer, Chain):
+                inner = layer._flat()
+            else:
+                inner = layer.maps() if isinstance(layer, Bijection) else []
+                if not inner:
+                    found.append((f"{name} ({type(layer).__name__})", layer))
+                    continue
+            found += [(f"{name}.{place}", part) for place, part in inner]
+        return found
 
 
 def _as_layer(layer: nn.Module) -> nn.Module:
@@ -207,23 +224,18 @@ def _as_layer(layer: nn.Module) -> nn.Module:
     raise TypeError(msg)
 
 
-def _common_context(links: Sequence[Link]) -> int | None:
+def _common_context(layers: Sequence[tuple[str, nn.Module]]) -> int | None:
     """Return the size of the context that all conditioned layers share, or None."""
-    sizes = {link.name: getattr(link.module, "context_features", None) for link in links}
-    found = sorted({size for size in sizes.values() if size is not None})
-    if len(found) > 1:
-        one, other = (next(n for n, s in sizes.items() if s == size) for size in found[:2])
-        msg = (
-            f"Chain: expected one context for all layers; got {found[0]} features for {one} and "
-            f"{found[1]} for {other}. Give all of them the same context."
-        )
-        raise ValueError(msg)
-    return found[0] if found else None
-
-
-def _stack(x: State) -> Stack:
-    return (x,) if isinstance(x, Tensor) else tuple(x)
-
-
-def _opened(stack: Stack) -> State:
-    return stack[0] if len(stack) == 1 else stack
+    found: tuple[str, int] | None = None
+    for name, layer in layers:
+        size = layer.context_features if isinstance(layer, Bijection) else None
+        if size is None:
+            continue
+        if found is not None and found[1] != size:
+            msg = (
+                f"Chain: expected one context for all layers; got {found[1]} features for "
+                f"{found[0]} and {size} for {name}. Give all of them the same context."
+            )
+            raise ValueError(msg)
+        found = found or (name, size)
+    return None if found is None else found[1]

@@ -1,4 +1,4 @@
-"""That a network contracts: the number, the norm, and how that is known."""
+"""Networks that contract, and how that is known."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Contraction:
 def contraction_of(network: nn.Module) -> Contraction:
     """Return what is proved of a network: by its ``contraction()``, else by its claims."""
     own = getattr(network, "contraction", None)
-    found = _claimed(network) if own is None else own()
+    found = own() if callable(own) else _claimed(network)
     what = "InvertibleResidual: expected a proved Lipschitz constant < 1; got"
     if found.kind is Kind.MEASURED:
         raise ValueError(f"{what} {found.constant:.6g}, which was only measured. {_USE}")
@@ -149,16 +149,16 @@ class ContractiveNetwork(nn.Module):
 
     def prepare(self) -> Map:
         """Return f with its norms computed once, for many x with the same parameters."""
-        first, *rest = [m.bound(b) for m, b in zip(self._maps(), self.biases, strict=True)]
+        first, *rest = [m.prepare(b) for m, b in zip(self._maps(), self.biases, strict=True)]
         activations = list(self.activations)
 
-        def bound(x: Tensor) -> Tensor:
+        def prepared(x: Tensor) -> Tensor:
             y = first(x)
             for activation, layer in zip(activations, rest, strict=True):
                 y = layer(activation(y))
             return y
 
-        return bound
+        return prepared
 
     def claims(self) -> Claims:
         """Return that the network is Lipschitz with c, for all parameters."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import Bijection, Pull, Pulled, zeros
+from darboux.bijections._bijection import WIDE, Bijection, Pull, Pulled, wide
 from darboux.bijections._coupling_law import CouplingLaw
-from darboux.bijections._mixing import wide
 from darboux.bijections._partition import Partition
 from darboux.gradients import gradients_of
 from darboux.linear._sizes import positive
 from darboux.solvers._transforms import nesting
+
+_Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 
 
 class Coupling(Bijection, ABC):
@@ -62,40 +63,35 @@ class Coupling(Bijection, ABC):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return (x₁, γ(x₂, f(x₁)))."""
-        kept, moved = self._parts(x)
-        return self._joined(kept, self.law.forward(*self._raw(kept, moved, context))[0], _dtype(x))
+        return self._map(self.law.forward, x, context)[0]
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
         """Return (y₁, γ⁻¹(y₂, f(y₁)))."""
-        kept, moved = self._parts(y)
-        return self._joined(kept, self.law.inverse(*self._raw(kept, moved, context))[0], _dtype(y))
+        return self._map(self.law.inverse, y, context)[0]
 
     def forward_and_log_det(
         self, x: Tensor, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return φ(x) and Σ log|∂γ/∂x₂|, (batch,)."""
-        kept, moved = self._parts(x)
-        moved, slopes = self.law.forward(*self._raw(kept, moved, context))
-        y = self._joined(kept, moved, _dtype(x))
+        y, slopes = self._map(self.law.forward, x, context)
         return y, self._log_det(y, slopes)
 
     def inverse_and_log_det(
         self, y: Tensor, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return φ⁻¹(y) and -Σ log|∂γ/∂x₂|, (batch,)."""
-        kept, moved = self._parts(y)
-        moved, slopes = self.law.inverse(*self._raw(kept, moved, context))
-        x = self._joined(kept, moved, _dtype(y))
+        x, slopes = self._map(self.law.inverse, y, context)
         return x, self._log_det(x, slopes)
 
     def push(
         self, x: Tensor, context: Tensor | None, *, log_det: bool
     ) -> tuple[Tensor, Tensor | None]:
         """Return φ(x) in the memory of x, where the parts are views of it."""
-        if not self.partition.views or wide(x) is not x:
+        if not self.partition.views or x.dtype not in WIDE:
             return self.forward_and_log_det(x, context) if log_det else (self(x, context), None)
         kept, moved = self._parts(x)
-        found, slopes = self.law.push(*self._raw(kept, moved, context))
+        raw = self._evaluate(kept, moved.shape[1], context)
+        found, slopes = self.law.push(moved, raw.to(moved.dtype))
         if found is not moved:
             moved.copy_(found)
         return x, self._log_det(x, slopes) if log_det else None
@@ -103,23 +99,26 @@ class Coupling(Bijection, ABC):
     def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
         """Return x and what pulls gradients back, by one evaluation of f, which serves both."""
         kept, moved = self._parts(y)
-        place = moved if self.partition.views and wide(y) is y else None
+        place = moved if self.partition.views and y.dtype in WIDE else None
         with torch.enable_grad():
             # one copy, where every product would make its own; .data has a version counter of
             # its own, because the other part is overwritten below
             leaf = kept.data.contiguous().requires_grad_()
             graph = self._evaluate(leaf, moved.shape[1], context)
-        moved = wide(moved) if place is not None else wide(moved).clone()
+        if place is None:
+            moved = wide(moved).clone()
         moved, back = self.law.retrace(moved, graph.detach().to(moved.dtype))
         if place is None:
-            x = self._joined(kept, moved, y.dtype)
+            x = self._join(kept, moved, y.dtype)
         else:
             x = y
             if moved is not place:
                 place.copy_(moved)
 
         def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
-            first, second = self._parts(gradient)
+            first, second = self.partition.split(gradient)
+            if self.swap:
+                first, second = second, first
             spread = None
             if weight is not None:
                 spread = self.partition.spread(weight.to(moved.dtype), moved, first=self.swap)
@@ -127,7 +126,7 @@ class Coupling(Bijection, ABC):
             slope, *found = gradients_of([graph], [leaf, *wanted], [towards_raw])
             if not self.partition.views:
                 first = first if slope is None else first + slope
-                return self._joined(first, towards, gradient.dtype), tuple(found)
+                return self._join(first, towards, gradient.dtype), tuple(found)
             rest = _apart(found, gradient)
             if towards is not second:
                 second.copy_(towards)
@@ -149,49 +148,59 @@ class Coupling(Bijection, ABC):
         first, second = self.partition.split(x)
         return (second, first) if self.swap else (first, second)
 
-    def _joined(self, kept: Tensor, moved: Tensor, dtype: torch.dtype) -> Tensor:
-        kept, moved = kept.to(dtype), moved.to(dtype)
-        return self.partition.join(*((moved, kept) if self.swap else (kept, moved)))
+    def _map(self, law: _Map, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return x with one part moved, in float32 at least, and the logarithmic slopes."""
+        kept, moved = self._parts(x)
+        dtype = x.dtype
+        if dtype not in WIDE:
+            moved = moved.float()
+            if torch.is_autocast_enabled(x.device.type):
+                dtype = torch.float32
+        raw = self._evaluate(kept, moved.shape[1], context)
+        moved, slopes = law(moved, raw.to(moved.dtype))
+        return self._join(kept, moved, dtype), slopes
 
-    def _raw(self, kept: Tensor, moved: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the moved part and its parameters, in float32 at least."""
-        moved = wide(moved)
-        return moved, self._evaluate(kept, moved.shape[1], context).to(moved.dtype)
+    def _join(self, kept: Tensor, moved: Tensor, dtype: torch.dtype) -> Tensor:
+        kept, moved = kept.to(dtype), moved.to(dtype)
+        if self.swap:
+            return self.partition.join(moved, kept)
+        return self.partition.join(kept, moved)
 
     def _evaluate(self, kept: Tensor, moved: int, context: Tensor | None) -> Tensor:
         """Return f(x₁), for that many channels that move."""
         given = kept
         if self.context_features is not None:
-            given = with_context(type(self).__name__, kept, context, self.context_features)
-        version = _version(given)
+            c = context_at(type(self).__name__, kept, context, self.context_features)
+            given = torch.cat((kept, c), 1)
+        # changes in place are not counted in inference mode, nor below compilers and transforms
+        counted = not (torch.compiler.is_compiling() or nesting() or given.is_inference())
+        before = given._version if counted else 0
         raw = self.network(given)
-        if version != _version(given):
+        if counted and given._version != before:
             msg = (
                 f"{type(self).__name__}: the sub-network changed its input in place, which is a "
                 "part of x. Use inplace=False in its first layers."
             )
             raise RuntimeError(msg)
-        self._check_raw(raw, kept, moved)
+        expected = (len(kept), moved * self.law.parameters_per_feature, *kept.shape[2:])
+        if not isinstance(raw, Tensor) or raw.shape != expected:
+            raise ValueError(self._wrong_shape(raw, kept, expected))
         return raw
 
     def _log_det(self, y: Tensor, slopes: Tensor | None) -> Tensor:
         if slopes is None:
-            return zeros(y)
+            return y.new_zeros(len(y))
         return self.partition.total(slopes, first=self.swap).to(y.dtype)
 
-    def _check_raw(self, raw: object, kept: Tensor, moved: int) -> None:
-        channels = moved * self.law.parameters_per_feature
-        expected = (len(kept), channels, *kept.shape[2:])
-        if isinstance(raw, Tensor) and raw.shape == expected:
-            return
+    def _wrong_shape(self, raw: object, kept: Tensor, expected: tuple[int, ...]) -> str:
         got = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
-        msg = (
+        each, channels = self.law.parameters_per_feature, expected[1]
+        return (
             f"{type(self).__name__}: expected the sub-network to return {channels} channels, "
-            f"{self.law.parameters_per_feature} for each of the {moved} that move, shape "
-            f"{expected}; got {got} for an input of shape {tuple(kept.shape)}. Use a last layer "
-            f"with {channels} channels, and paddings that keep the space."
+            f"{each} for each of the {channels // each} that move, shape {expected}; got {got} for "
+            f"an input of shape {tuple(kept.shape)}. Use a last layer with {channels} channels, "
+            "and paddings that keep the space."
         )
-        raise ValueError(msg)
 
     def _check_arguments(self, network: object, partition: object) -> None:
         for name, value, kind, use in (
@@ -206,25 +215,15 @@ class Coupling(Bijection, ABC):
                 raise TypeError(msg)
 
 
-def _dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype of the result: that of x, but under autocast float32 at least."""
-    return wide(x).dtype if torch.is_autocast_enabled(x.device.type) else x.dtype
-
-
 def _apart(found: Sequence[Tensor | None], gradient: Tensor) -> tuple[Tensor | None, ...]:
     """Return gradients without those that share the memory of another, which is overwritten."""
     # Autograd passes a gradient on as it is where an output is a parameter itself.
     place = gradient.untyped_storage().data_ptr()
-    return tuple(
-        g.clone() if g is not None and g.untyped_storage().data_ptr() == place else g for g in found
-    )
-
-
-def _version(x: Tensor) -> int:
-    """Return how often x was changed in place, where that is counted."""
-    if torch.compiler.is_compiling() or nesting() or x.is_inference():
-        return 0
-    return x._version
+    apart = list(found)
+    for k, g in enumerate(found):
+        if g is not None and g.untyped_storage().data_ptr() == place:
+            apart[k] = g.clone()
+    return tuple(apart)
 
 
 def context_at(name: str, x: Tensor, context: Tensor | None, features: int) -> Tensor:
@@ -242,8 +241,3 @@ def context_at(name: str, x: Tensor, context: Tensor | None, features: int) -> T
     if context.ndim < x.ndim:
         context = context.reshape(*short, *(1,) * (x.ndim - 2)).expand(long)
     return context.to(x.dtype)
-
-
-def with_context(name: str, x: Tensor, context: Tensor | None, features: int) -> Tensor:
-    """Return (x, c), the context after the channels of x at every point."""
-    return torch.cat((x, context_at(name, x, context, features)), 1)

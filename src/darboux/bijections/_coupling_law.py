@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,8 +22,6 @@ class CouplingLaw(ABC):
 
     Source: section 4.1.1, equations (42) and (43).
     """
-
-    volume_preserving: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -10,16 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import bijective
+from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._mixing import (
-    above,
-    check_floor,
-    log_diagonal,
-    on_diagonal,
-    raw_of_one,
-    wide,
-)
+from darboux.bijections._matrices import above, check_floor, log_diagonal, on_diagonal, raw_of_one
 from darboux.bijections._wavefronts import causal_solve, wavefronts
 from darboux.linear import Stencil
 from darboux.linear._sizes import dimension, kernel_sizes, positive

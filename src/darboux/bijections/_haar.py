@@ -8,24 +8,10 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from darboux.bijections._bijection import wide
 from darboux.bijections._blocks import BlockMixing, strides
-from darboux.bijections._mixing import mix, wide
+from darboux.bijections._matrices import mix
 from darboux.linear._sizes import dimension
-
-
-def haar_signs(name: str, stride: Sequence[int]) -> Tensor:
-    """Return the signs of the Haar matrix of a block: (σ, σ), int8, one filter in each row."""
-    if any(s not in (1, 2) for s in stride):
-        msg = (
-            f"{name}: expected strides of 1 or 2, as the Haar transform has; got {tuple(stride)}. "
-            "Use PixelShuffle, or OrthogonalResampling(init='pixel-shuffle'), for others."
-        )
-        raise ValueError(msg)
-    signs = torch.ones(1, 1, dtype=torch.int8)
-    for s in stride:
-        if s == 2:
-            signs = torch.kron(signs, torch.tensor([[1, 1], [1, -1]], dtype=torch.int8))
-    return signs
 
 
 @final
@@ -79,3 +65,18 @@ class Haar(BlockMixing):
     def unmixed(self, blocks: Tensor) -> Tensor:
         """Return the pixels: the matrix is symmetric, and thus its own inverse."""
         return self.mixed(blocks)
+
+
+def haar_signs(name: str, stride: Sequence[int]) -> Tensor:
+    """Return the signs of the Haar matrix of a block: (σ, σ), int8, one filter in each row."""
+    if any(s not in (1, 2) for s in stride):
+        msg = (
+            f"{name}: expected strides of 1 or 2, as the Haar transform has; got {tuple(stride)}. "
+            "Use PixelShuffle, or OrthogonalResampling(init='pixel-shuffle'), for others."
+        )
+        raise ValueError(msg)
+    signs = torch.ones(1, 1, dtype=torch.int8)
+    for s in stride:
+        if s == 2:
+            signs = torch.kron(signs, torch.tensor([[1, 1], [1, -1]], dtype=torch.int8))
+    return signs

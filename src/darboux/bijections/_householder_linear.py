@@ -8,9 +8,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import bijective
+from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._mixing import mix, wide
+from darboux.bijections._matrices import mix
 from darboux.linear._sizes import positive
 from darboux.structure import Claims
 
@@ -49,7 +49,7 @@ class HouseholderLinear(LinearBijection):
 
     def operator(self) -> Operator:
         """Return thin factors U and R U of 1 - Uᵀ R U, or the matrix where it is cheaper."""
-        unit, product = reflection_factor(wide(self.weight))
+        unit, product = _reflection_factor(wide(self.weight))
         if 2 * self.reflections < self.channels:
             return unit, product
         eye = torch.eye(self.channels, dtype=unit.dtype, device=unit.device)
@@ -83,7 +83,7 @@ class HouseholderLinear(LinearBijection):
         return f"{self.channels}, reflections={self.reflections}"
 
 
-def reflection_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
+def _reflection_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Return U and R with H₁ H₂ ... H_k = 1 - Uᵀ R U, H_i = 1 - 2 v_i v_iᵀ / |v_i|²."""
     # U has the rows v_i / |v_i|, and R is the inverse of the upper triangular matrix with 1/2 on
     # the diagonal and the products u_i·u_j above it: the product is orthogonal for every v, in
@@ -101,7 +101,7 @@ def reflection_factor(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reflected(vectors: Tensor) -> Tensor:
-    """Return H₁ H₂ ... H_k as matrices, (..., n, n); see `reflection_factor`."""
-    unit, product = reflection_factor(vectors)
+    """Return H₁ H₂ ... H_k as matrices, (..., n, n); see `_reflection_factor`."""
+    unit, product = _reflection_factor(vectors)
     eye = torch.eye(unit.shape[-1], dtype=unit.dtype, device=unit.device)
     return eye - unit.mT @ product

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal, final, get_args
 
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import Bijection, bijective
-from darboux.bijections._contractive_network import ContractiveNetwork, contraction_of
+from darboux.bijections._bijection import Bijection, bijective, wide
+from darboux.bijections._contractive_network import ContractiveNetwork, Map, contraction_of
 from darboux.bijections._coupling import context_at
 from darboux.bijections._log_det_estimator import ExactLogDet, LogDetEstimator, TruncatedSeries
 from darboux.bijections._mixed_contractive_network import MixedContractiveNetwork
@@ -20,8 +19,6 @@ from darboux.solvers import solve
 from darboux.structure import BiLipschitz, Claims, Gap, Kind, claims_of, endomorphism
 
 Inversion = Literal["fixed-point", "anderson"]
-
-Map = Callable[[Tensor], Tensor]
 
 _FEW = 16  # entries of a sample, up to which the whole Jacobian is affordable in training
 
@@ -101,7 +98,7 @@ class InvertibleResidual(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return x + f(x)."""
         with torch.autocast(x.device.type, enabled=False):
-            x = _wide(x)
+            x = wide(x)
             return x + self._map(x, context)(x)
 
     def forward_and_log_det(
@@ -119,7 +116,7 @@ class InvertibleResidual(Bijection):
                 given = None if context is None else context.clone()
                 return self.forward_and_log_det(x.clone(), given)
         with torch.autocast(x.device.type, enabled=False):
-            x = _wide(x)
+            x = wide(x)
             value, log_det = self.estimator.evaluate(self._map(x, context), x)
             return x + value, log_det
 
@@ -132,7 +129,7 @@ class InvertibleResidual(Bijection):
         """
         constant = contraction_of(self.network).constant
         with torch.autocast(y.device.type, enabled=False):
-            y = _wide(y)
+            y = wide(y)
             f = self._map(y, context)
             limit = _iterations(constant, y.dtype) if self.max_iter is None else self.max_iter
             return solve(
@@ -231,18 +228,17 @@ def _estimators(
             raise ValueError(msg)
     if isinstance(training, LogDetEstimator):
         return training, training if evaluation is None else evaluation
-    dense = isinstance(network, MixedContractiveNetwork) or (
-        isinstance(network, ContractiveNetwork) and not network.dim
-    )
-    if dense and int(getattr(network, "channels", 0)) <= _FEW:
+    if _is_small(network):
         return ExactLogDet(), ExactLogDet() if evaluation is None else evaluation
     series = TruncatedSeries(20, probes=4, seed=0)
     return RussianRoulette(), series if evaluation is None else evaluation
 
 
-def _wide(x: Tensor) -> Tensor:
-    """Return x in float32 at least."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+def _is_small(network: nn.Module) -> bool:
+    """Return whether a dense network of few channels is given."""
+    if isinstance(network, ContractiveNetwork):
+        return not network.dim and network.channels <= _FEW
+    return isinstance(network, MixedContractiveNetwork) and network.channels <= _FEW
 
 
 def _iterations(constant: float, dtype: torch.dtype) -> int:

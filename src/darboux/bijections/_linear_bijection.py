@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from darboux.bijections._bijection import Bijection, Pull, Pulled, zeros
-from darboux.bijections._mixing import check_channels, result_dtype, wide
+from darboux.bijections._bijection import Bijection, Pull, Pulled, wide, zeros
+from darboux.bijections._matrices import check_channels, result_dtype
 from darboux.gradients import gradients_of
-from darboux.structure import BiLipschitz
 
 Operator = tuple[Tensor, ...]
 
@@ -131,17 +130,3 @@ class LinearBijection(Bijection, ABC):
 
     def _operator(self, like: Tensor) -> Operator:
         return tuple(part.to(like.dtype) for part in self.operator())
-
-
-def matrix_bounds(matrix: Tensor) -> tuple[BiLipschitz | None, str | None]:
-    """Return bounds σ_min(W), σ_max(W) with room for rounding, or why there are none."""
-    if not bool(matrix.isfinite().all()):
-        return None, "the weights are not finite"
-    values = torch.linalg.svdvals(matrix)
-    # Backward stable: every singular value is off by a small multiple of the largest one.
-    margin = 8 * len(matrix) * torch.finfo(torch.float64).eps * float(values[0])
-    low, high = max(0.0, float(values[-1]) - margin), float(values[0]) + margin
-    if low == 0:
-        why = f"the smallest singular value, {float(values[-1]):.3g}, is lost in rounding"
-        return BiLipschitz(0.0, high), why
-    return BiLipschitz(low, high), None

@@ -16,9 +16,7 @@ from darboux.gradients import Link, LinkPull, LinkPulled, Stack
 class BijectionLink(Link):
     """A bijection that acts on the top of the stack."""
 
-    def __init__(self, module: Bijection, name: str) -> None:
-        super().__init__(module, name)
-        self.bijection = module
+    module: Bijection
 
     def apply(
         self, stack: Stack, context: Tensor | None, *, log_det: bool
@@ -26,8 +24,8 @@ class BijectionLink(Link):
         """Apply the bijection to the top."""
         top, *rest = stack
         if not log_det:
-            return (self.bijection(top, context), *rest), None
-        top, part = self.bijection.forward_and_log_det(top, context)
+            return (self.module(top, context), *rest), None
+        top, part = self.module.forward_and_log_det(top, context)
         return (top, *rest), part
 
     def push(
@@ -35,13 +33,13 @@ class BijectionLink(Link):
     ) -> tuple[Stack, Tensor | None]:
         """Apply the bijection to the top, which it may overwrite."""
         top, *rest = stack
-        top, part = self.bijection.push(top, context, log_det=log_det)
+        top, part = self.module.push(top, context, log_det=log_det)
         return (top, *rest), part
 
     def retrace(self, stack: Stack, context: Tensor | None) -> tuple[Stack, LinkPull]:
         """Undo the bijection on the top."""
         top, *rest = stack
-        x, pull = self.bijection.retrace(top, context)
+        x, pull = self.module.retrace(top, context)
 
         def pull_stack(
             gradients: Stack, weight: Tensor | None, wanted: Sequence[Tensor]
@@ -57,21 +55,19 @@ class BijectionLink(Link):
 class RearrangementLink(Link):
     """A rearrangement of the stack: gradients are rearranged back like values."""
 
-    def __init__(self, module: Rearrangement, name: str) -> None:
-        super().__init__(module, name)
-        self.rearrangement = module
+    module: Rearrangement
 
     def apply(
         self, stack: Stack, context: Tensor | None, *, log_det: bool
     ) -> tuple[Stack, Tensor | None]:
         """Rearrange the stack."""
         del context, log_det
-        return self.rearrangement(stack), None
+        return self.module(stack), None
 
     def retrace(self, stack: Stack, context: Tensor | None) -> tuple[Stack, LinkPull]:
         """Rearrange the stack back, and gradients alike: a permutation's inverse is its adjoint."""
         del context
-        inverse = self.rearrangement.inverse
+        inverse = self.module.inverse
 
         def pull(gradients: Stack, weight: Tensor | None, wanted: Sequence[Tensor]) -> LinkPulled:
             del weight

@@ -1,10 +1,10 @@
-"""The abstract log-determinant of x + f(x), exact or estimated."""
+"""Log-determinants of x + f(x), exact or estimated."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final, get_args
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from darboux.bijections._jacobian_products import (
+    Map,
     ProbeDistribution,
     SeriesGradient,
     draw_probes,
@@ -20,8 +21,6 @@ from darboux.bijections._jacobian_products import (
     log_series,
     products,
 )
-
-Map = Callable[[Tensor], Tensor]
 
 
 class LogDetEstimator(ABC):

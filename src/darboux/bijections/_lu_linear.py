@@ -8,9 +8,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import bijective
-from darboux.bijections._linear_bijection import LinearBijection, Operator, matrix_bounds
-from darboux.bijections._mixing import (
+from darboux.bijections._bijection import bijective, wide
+from darboux.bijections._linear_bijection import LinearBijection, Operator
+from darboux.bijections._matrices import (
     above,
     check_floor,
     log_diagonal,
@@ -18,11 +18,10 @@ from darboux.bijections._mixing import (
     on_diagonal,
     raw_of,
     raw_of_one,
-    wide,
 )
 from darboux.bijections._permutation import check_permutation
 from darboux.linear._sizes import positive
-from darboux.structure import Claims
+from darboux.structure import BiLipschitz, Claims
 
 
 @final
@@ -127,7 +126,7 @@ class LULinear(LinearBijection):
     def claims(self) -> Claims:
         """Return that W is invertible for all parameters, and its singular values now."""
         reason = f"W = P L U, |u_i| >= {self.floor:g} for all parameters"
-        bounds, gap = matrix_bounds(self._product(self._factors(self.weight.detach().double())))
+        bounds, gap = _bounds(self._product(self._factors(self.weight.detach().double())))
         return bijective(reason, bounds=bounds, gap=gap)
 
     def extra_repr(self) -> str:
@@ -154,3 +153,17 @@ def _check_matrix(matrix: Tensor) -> None:
     if not bool(matrix.isfinite().all()):
         msg = "LULinear: expected a finite matrix; got NaN or infinity. Look for what made them."
         raise ValueError(msg)
+
+
+def _bounds(matrix: Tensor) -> tuple[BiLipschitz | None, str | None]:
+    """Return bounds σ_min(W), σ_max(W) with room for rounding, or why there are none."""
+    if not bool(matrix.isfinite().all()):
+        return None, "the weights are not finite"
+    values = torch.linalg.svdvals(matrix)
+    # Backward stable: every singular value is off by a small multiple of the largest one.
+    margin = 8 * len(matrix) * torch.finfo(torch.float64).eps * float(values[0])
+    low, high = max(0.0, float(values[-1]) - margin), float(values[0]) + margin
+    if low == 0:
+        why = f"the smallest singular value, {float(values[-1]):.3g}, is lost in rounding"
+        return BiLipschitz(0.0, high), why
+    return BiLipschitz(low, high), None

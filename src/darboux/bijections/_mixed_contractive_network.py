@@ -87,12 +87,12 @@ class MixedContractiveNetwork(nn.Module):
         ]
         biases, activations = list(self.biases), [nn.Identity(), *self.activations]
 
-        def bound(x: Tensor) -> Tensor:
+        def prepared(x: Tensor) -> Tensor:
             for activation, weight, bias in zip(activations, weights, biases, strict=True):
                 x = nn.functional.linear(activation(x), weight, bias)
             return x
 
-        return bound
+        return prepared
 
     def contraction(self) -> Contraction:
         """Return that the network contracts with c in l_{p_0}, for all parameters."""

@@ -1,4 +1,4 @@
-"""The abstract fixed orthogonal map: its inverse is its adjoint."""
+"""Orthogonal bijections: fixed ones, and learned mixings of channels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import final, get_args
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import Bijection, Pull, Pulled, bijective, zeros
+from darboux.bijections._bijection import Bijection, Pull, Pulled, bijective, wide, zeros
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._mixing import mix, wide
+from darboux.bijections._matrices import mix
 from darboux.linear._orthogonal import Retraction, orthonormal_columns
 from darboux.linear._sizes import positive
 from darboux.structure import Claims

@@ -9,12 +9,11 @@ from typing import Literal, final, get_args
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import bijective
+from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._blocks import check_blocks, from_blocks, strides, to_blocks
 from darboux.bijections._haar import haar_signs
 from darboux.bijections._householder_linear import reflected
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._mixing import wide
 from darboux.linear._orthogonal import Retraction, orthonormal_columns
 from darboux.linear._sizes import dimension, positive
 from darboux.structure import Claims

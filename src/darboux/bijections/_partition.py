@@ -1,4 +1,4 @@
-"""The abstract partition of the features of a coupling layer."""
+"""Partitions of the features of a coupling layer."""
 
 from __future__ import annotations
 

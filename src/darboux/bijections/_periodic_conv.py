@@ -9,9 +9,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import bijective
+from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._mixing import wide
 from darboux.linear import Spectral, Stencil
 from darboux.linear._sizes import dimension, kernel_sizes, positive
 from darboux.structure import BiLipschitz, Claims, Kind

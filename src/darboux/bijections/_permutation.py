@@ -9,22 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from darboux.bijections._bijection import bijective
-from darboux.bijections._mixing import check_channels
+from darboux.bijections._matrices import check_channels
 from darboux.bijections._orthogonal_linear import OrthogonalBijection
 from darboux.linear._sizes import positive
 from darboux.structure import Claims
-
-
-def check_permutation(name: str, indices: Sequence[int]) -> list[int]:
-    """Return the indices as a list, or refuse what is no permutation of 0, ..., n-1."""
-    order = [int(index) for index in indices]
-    if not order or sorted(order) != list(range(len(order))):
-        msg = (
-            f"{name}: expected every index from 0 to n-1 once; got {order}. Use "
-            "torch.randperm(n).tolist(), or list(range(n))."
-        )
-        raise ValueError(msg)
-    return order
 
 
 @final
@@ -89,3 +77,15 @@ class Permutation(OrthogonalBijection):
     def extra_repr(self) -> str:
         """Return the number of channels."""
         return f"channels={self.channels}"
+
+
+def check_permutation(name: str, indices: Sequence[int]) -> list[int]:
+    """Return the indices as a list, or refuse what is no permutation of 0, ..., n-1."""
+    order = [int(index) for index in indices]
+    if not order or sorted(order) != list(range(len(order))):
+        msg = (
+            f"{name}: expected every index from 0 to n-1 once; got {order}. Use "
+            "torch.randperm(n).tolist(), or list(range(n))."
+        )
+        raise ValueError(msg)
+    return order

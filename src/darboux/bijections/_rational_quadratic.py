@@ -1,4 +1,4 @@
-"""The bins of monotone splines, and the bin in which each number lies."""
+"""Monotone rational-quadratic splines: their bins, and their evaluation."""
 
 from __future__ import annotations
 
@@ -130,6 +130,7 @@ class Evaluated(NamedTuple):
 def evaluate(bins: Bins, x: Tensor, rows: Tensor, *, inverse: bool) -> Evaluated:
     """Return the spline, or its inverse; the identity outside of [-tail, tail]."""
     # In a bin of width w, height h and slopes d₀, d₁, with δ = h/w and q = θ(1 - θ),
+    #     v - v₀ = h (δ θ² + d₀ q) / (δ + (d₀ + d₁ - 2δ) q).
     # Entries outside are moved to the border before, so that nothing overflows, also in
     # derivatives.
     # Durkan et al. 2019, neural spline flows; Gregory and Delbourgo 1982.

@@ -1,4 +1,4 @@
-"""The abstract rearrangement of a chain's stack of tensors."""
+"""Rearrangements of a chain's stack of tensors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Split(Rearrangement):
 
     def __init__(self, keep: int) -> None:
         super().__init__()
-        self.keep = positive_channels("Split", keep)
+        self.keep = _positive("Split", keep)
 
     def forward(self, stack: Stack) -> Stack:
         """Return the kept channels, the others, and the rest of the stack."""
@@ -77,34 +77,11 @@ class Split(Rearrangement):
 
     def inverse(self, stack: Stack) -> Stack:
         """Join the two uppermost entries."""
-        return joined("Split", stack, self.keep)
+        return _joined("Split", stack, self.keep)
 
     def extra_repr(self) -> str:
         """Return how many channels are kept."""
         return f"keep={self.keep}"
-
-
-def joined(name: str, stack: Stack, keep: int) -> Stack:
-    """Return the stack with its two uppermost entries concatenated."""
-    if len(stack) < 2:
-        msg = f"{name}: expected a stack of two tensors at least; got {len(stack)}. Split first."
-        raise ValueError(msg)
-    top, under, *rest = stack
-    if top.shape[1] != keep or top.shape[2:] != under.shape[2:]:
-        msg = (
-            f"{name}: expected {keep} channels above others of the same size; got shapes "
-            f"{tuple(top.shape)} above {tuple(under.shape)}. Undo every change of size in between."
-        )
-        raise ValueError(msg)
-    return (torch.cat([top, under], dim=1), *rest)
-
-
-def positive_channels(name: str, keep: int) -> int:
-    """Return a number of channels that stay."""
-    if keep < 1:
-        msg = f"{name}: expected keep >= 1 channels; got {keep}."
-        raise ValueError(msg)
-    return keep
 
 
 @final
@@ -129,11 +106,11 @@ class Concatenate(Rearrangement):
 
     def __init__(self, keep: int) -> None:
         super().__init__()
-        self.keep = positive_channels("Concatenate", keep)
+        self.keep = _positive("Concatenate", keep)
 
     def forward(self, stack: Stack) -> Stack:
         """Join the two uppermost entries."""
-        return joined("Concatenate", stack, self.keep)
+        return _joined("Concatenate", stack, self.keep)
 
     def inverse(self, stack: Stack) -> Stack:
         """Return the two entries, and the rest of the stack."""
@@ -198,3 +175,26 @@ class Flatten(Rearrangement):
     def extra_repr(self) -> str:
         """Return the shapes."""
         return f"shapes={self.shapes}"
+
+
+def _joined(name: str, stack: Stack, keep: int) -> Stack:
+    """Return the stack with its two uppermost entries concatenated."""
+    if len(stack) < 2:
+        msg = f"{name}: expected a stack of two tensors at least; got {len(stack)}. Split first."
+        raise ValueError(msg)
+    top, under, *rest = stack
+    if top.shape[1] != keep or top.shape[2:] != under.shape[2:]:
+        msg = (
+            f"{name}: expected {keep} channels above others of the same size; got shapes "
+            f"{tuple(top.shape)} above {tuple(under.shape)}. Undo every change of size in between."
+        )
+        raise ValueError(msg)
+    return (torch.cat([top, under], dim=1), *rest)
+
+
+def _positive(name: str, keep: int) -> int:
+    """Return a number of channels that stay."""
+    if keep < 1:
+        msg = f"{name}: expected keep >= 1 channels; got {keep}."
+        raise ValueError(msg)
+    return keep

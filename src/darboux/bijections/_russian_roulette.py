@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from darboux.bijections._jacobian_products import (
+    Map,
     ProbeDistribution,
     SeriesGradient,
     draw_probes,
@@ -16,7 +17,7 @@ from darboux.bijections._jacobian_products import (
     log_series,
     products,
 )
-from darboux.bijections._log_det_estimator import LogDetEstimator, Map, check_estimator
+from darboux.bijections._log_det_estimator import LogDetEstimator, check_estimator
 
 Terms = Literal["geometric", "poisson"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-def causal_offsets(kernel_size: Sequence[int]) -> Tensor:
+def _causal_offsets(kernel_size: Sequence[int]) -> Tensor:
     """Return the places of the taps before the centre, in raster order: (taps, axes), int64."""
     axes = [torch.arange(-(k // 2), k // 2 + 1) for k in kernel_size]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(axes))
@@ -40,7 +40,7 @@ def wavefronts(
     steps = [1]
     for k in reversed(kernel_size[1:]):
         steps.insert(0, steps[0] * (k // 2 + 1))
-    offsets, pace = causal_offsets(kernel_size), torch.tensor(steps)
+    offsets, pace = _causal_offsets(kernel_size), torch.tensor(steps)
     memory = int(sum(s * (k // 2) for s, k in zip(steps, kernel_size, strict=True)))
     fronts = 1 + sum(s * (n - 1) for s, n in zip(steps, size, strict=True))
     pixels, total = _lattice(size), torch.Size(size).numel()

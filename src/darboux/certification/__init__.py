@@ -1,8 +1,4 @@
-"""Certificates: measures every claim, tries to break it, and writes down the result.
-
-`certify` is the function; users reach it as ``darboux.certification``. Because that name is
-also the package's, other modules import from the submodules by their full names, for
-instance ``from darboux.certification._certificate import Certificate``.
+"""Certificates: `certify` measures every claim, tries to break it, and writes down the result.
 
 Attacks on structures or premises of one's own are added by ``attack.register`` and
 ``attack_premise.register``: they get a `Target` and return a `Finding`.

@@ -1,10 +1,4 @@
-"""`certify`: attack every claim of a module and write down what was found.
-
-Users write ``dx.certify(...)``: the package `darboux` binds the name ``certify`` to the
-function, which hides the package of the same name as an attribute, not as an import.
-Inside the library write ``from darboux.certification._certificate import Certificate``, never
-``import darboux.certification._certificate as ...`` nor ``darboux.certification._certificate.X``.
-"""
+"""`certify`: attack every claim of a module and write down what was found."""
 
 from __future__ import annotations
 
@@ -31,8 +25,7 @@ from darboux.certification._inputs import (
     unsteady,
 )
 from darboux.certification._nodes import Located, Node, all_gaps, grow, locate, record
-from darboux.certification._target import Effort, Target
-from darboux.certification._window import windowed
+from darboux.certification._target import Effort, Target, windowed
 from darboux.flow import Step
 from darboux.structure import Claim, Claims, Gap, Kind, Structure
 
@@ -130,7 +123,7 @@ class _Session:
 
     def rows(self, wanted: tuple[Structure, ...] | None) -> tuple[Row, ...]:
         found = self.root.claims
-        claims = found.claims if wanted is None else _asked(wanted, found)
+        claims = found.claims if wanted is None else [_evidence(one, found) for one in wanted]
         rows = [row for claim in claims for row in self._whole(claim)]
         parts = [node for node in self.root.below() if node.claims.claims]
         rows += [self._part(node, claim) for node in parts for claim in node.claims]
@@ -143,8 +136,9 @@ class _Session:
         root = self.root
         rows = [claim_row(claim, self._target(root), path="", level="claim", why_not=self.why_not)]
         if root.exact is not root.native and not self.why_not:
+            twin = root.exact if root.inputs.dtype == torch.float32 else None
             own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.1)
-            own = replace(own, twin=root.exact if root.inputs.dtype == torch.float32 else None)
+            own = replace(own, twin=twin)
             rows.append(claim_row(claim, own, path="", level="claim"))
         return rows
 
@@ -184,12 +178,8 @@ def _twin(node: Node) -> nn.Module | None:
     return node.native
 
 
-def _asked(wanted: tuple[Structure, ...], found: Claims) -> tuple[Claim, ...]:
-    """Return the user's claims, with the evidence that the module itself has for them."""
-    return tuple(_evidence(structure, found) for structure in wanted)
-
-
 def _evidence(structure: Structure, found: Claims) -> Claim:
+    """Return a claim that the user asked for, with the evidence that the module has for it."""
     proofs = [claim for claim in found if claim.structure.at_least(structure)]
     if not proofs:
         return Claim(structure, Kind.MEASURED, "asked for; nothing proves it")

@@ -22,9 +22,9 @@ from darboux.certification._environment import Environment
 from darboux.certification._finding import Row, attack
 from darboux.structure import Gap, Kind, Structure
 
-SCHEMA = "darboux.certificate"
+_SCHEMA = "darboux.certificate"
 
-VERSION = 1
+_VERSION = 1
 
 _SMALL = 64
 
@@ -38,8 +38,8 @@ def encode(
 ) -> str:
     """Return a certificate as JSON."""
     document = {
-        "schema": SCHEMA,
-        "version": VERSION,
+        "schema": _SCHEMA,
+        "version": _VERSION,
         "holds": holds,
         "environment": asdict(environment),
         "gaps": [asdict(gap) for gap in gaps],
@@ -71,9 +71,9 @@ def _document(text: str) -> dict[str, Any]:
         msg = f"Expected a certificate as JSON; got something that is none ({error})."
         raise ValueError(msg) from None
     found = document if isinstance(document, dict) else {}
-    if (found.get("schema"), found.get("version")) != (SCHEMA, VERSION):
+    if (found.get("schema"), found.get("version")) != (_SCHEMA, _VERSION):
         msg = (
-            f"Expected a certificate (schema {SCHEMA!r}, version {VERSION}); got schema "
+            f"Expected a certificate (schema {_SCHEMA!r}, version {_VERSION}); got schema "
             f"{found.get('schema')!r}, version {found.get('version')!r}."
         )
         raise ValueError(msg)

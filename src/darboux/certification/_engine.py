@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from darboux.certification._finding import (
     Finding,
@@ -59,6 +58,7 @@ def _attacked(row: Row, target: Target, run: Callable[[], Finding]) -> Row:
 def _filled(row: Row, finding: Finding, dtype: torch.dtype) -> Row:
     worst = finding.worst
     status: Status = "refuted" if finding.refuted else "not refuted"
+    evidence = worst.evidence if finding.refuted else {}
     return replace(
         row,
         status=status,
@@ -69,9 +69,5 @@ def _filled(row: Row, finding: Finding, dtype: torch.dtype) -> Row:
         samples=finding.samples,
         dtype=str(dtype).removeprefix("torch."),
         note=finding.note,
-        evidence=_kept(worst.evidence) if finding.refuted else {},
+        evidence={name: tensor.detach().cpu().clone() for name, tensor in evidence.items()},
     )
-
-
-def _kept(evidence: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in evidence.items()}

@@ -1,4 +1,4 @@
-"""Where and how a certificate was made."""
+"""The circumstances in which a certificate was made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 @final
 @dataclass(frozen=True)
 class Environment:
-    """What someone needs to make the certificate again."""
+    """Module, input, versions and seed: enough to make the certificate again."""
 
     module: str
     fingerprint: str

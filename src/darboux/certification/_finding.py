@@ -1,11 +1,11 @@
-"""What an attack found."""
+"""Findings of attacks, rows of certificates, and the registry of attacks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
-from typing import Literal, final
+from typing import Any, Literal, final
 
 from torch import Tensor
 
@@ -74,7 +74,7 @@ class Finding:
 
     @property
     def samples(self) -> int:
-        """How many samples were tried in all."""
+        """The number of samples in all."""
         return sum(trial.samples for trial in self.trials)
 
     def tried(self) -> str:
@@ -87,6 +87,15 @@ class NotAttackedError(Exception):
     """The attack does not apply here; the text says why. Becomes a row "not attacked"."""
 
 
+def method_of(thing: object, call: str) -> Callable[..., Any]:
+    """Return a method by its call, such as "inverse(y)", or say that there is none to attack."""
+    method = getattr(thing, call.partition("(")[0], None)
+    if not callable(method):
+        msg = f"{type(thing).__name__} has no method {call}"
+        raise NotAttackedError(msg)
+    return method
+
+
 Level = Literal["claim", "part", "premise"]
 
 Status = Literal["not refuted", "refuted", "not attacked"]
@@ -95,7 +104,7 @@ Status = Literal["not refuted", "refuted", "not attacked"]
 @final
 @dataclass(frozen=True)
 class Row:
-    """What was promised about one place of the network, and what the attacks found.
+    """A promise about one place of the network, and what the attacks found.
 
     Args:
         path: the submodule's name, dotted; "" for the whole.

@@ -1,4 +1,4 @@
-"""What `certify` refuses, with the sentence that a person needs."""
+"""Checks of what `certify` is given, and of what the module returns."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _known(claim: object) -> Structure:
     if type(claim).__name__ not in known_structures():
         msg = (
             f"certify: no attack is known for {type(claim).__name__}. Known: {known}. Register "
-            "one with darboux.certification._finding.attack.register."
+            "one with darboux.certification.attack.register."
         )
         raise ValueError(msg)
     return claim

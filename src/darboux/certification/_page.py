@@ -2,87 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Sequence
 
 from darboux.certification._environment import Environment
-from darboux.certification._finding import Level, Row
-from darboux.certification._summary import Group, gap_lines, group, number, verdict
-from darboux.structure import Gap, Kind
+from darboux.certification._finding import Row
+from darboux.certification._summary import gap_lines, kinds, number, sections, verdict
+from darboux.structure import Gap
 
-_TITLES: tuple[tuple[Level, str], ...] = (
-    ("claim", "Claims about the whole map"),
-    ("part", "Claims about its parts"),
-    ("premise", "Premises"),
-)
-
-_STYLE = (
-    ".darboux-certificate{font:14px/1.5 system-ui,sans-serif;color:#1a1a1a}"
-    ".darboux-certificate table{border-collapse:collapse;width:100%}"
-    ".darboux-certificate th,.darboux-certificate td{text-align:left;padding:.3em .7em;"
-    "border-bottom:1px solid #ddd;vertical-align:top}"
-    ".darboux-certificate .n{text-align:right;font-variant-numeric:tabular-nums}"
-    ".darboux-certificate small{color:#555}"
-    ".darboux-certificate .refuted{color:#a40000;font-weight:600}"
-    ".darboux-certificate .skipped{color:#7a5b00}"
-)
+_TEMPLATE = """\
+<section class="darboux-certificate">
+<style>
+.darboux-certificate{font:14px/1.5 system-ui,sans-serif;color:#1a1a1a}
+.darboux-certificate table{border-collapse:collapse;width:100%}
+.darboux-certificate th,.darboux-certificate td{text-align:left;padding:.3em .7em;
+border-bottom:1px solid #ddd;vertical-align:top}
+.darboux-certificate .n{text-align:right;font-variant-numeric:tabular-nums}
+.darboux-certificate small{color:#555}
+.darboux-certificate .refuted{color:#a40000;font-weight:600}
+.darboux-certificate .skipped{color:#7a5b00}
+</style>
+<h2>Certificate of {{ made.module }}</h2>
+<p{% if refuted %} class="refuted"{% endif %}><strong>{{ verdict }}</strong></p>
+<p><small>input {{ made.shape }} {{ made.dtype }} on {{ made.device }} · effort {{ made.effort }} ·
+seed {{ made.seed }} · darboux {{ made.darboux }} · torch {{ made.torch }} ·
+{{ made.date }}<br>state {{ made.fingerprint }}</small></p>
+{% for title, groups in sections %}
+<h3>{{ title }}</h3>
+<table><thead><tr><th>what</th><th>where</th><th class="n">measured</th><th class="n">allowed</th>
+<th>status</th></tr></thead><tbody>
+{% for group in groups %}
+{% set row = group.worst %}
+<tr><td>{{ group.title }}<br><small>
+{%- for line in group.details %}{{ line }}{% if not loop.last %}<br>{% endif %}{% endfor -%}
+</small></td>
+<td>{{ group.places }}</td>
+<td class="n">{{ row.measured | number }}</td><td class="n">{{ row.claimed | number }}</td>
+<td{% if row.status in marks %} class="{{ marks[row.status] }}"{% endif %}>
+{{- row.status }}</td></tr>
+{% endfor %}
+</tbody></table>
+{% endfor %}
+{% if gaps %}
+<h3>Where claims stopped</h3>
+<ul>{% for places, reason in gaps %}<li>{{ places }}: {{ reason }}</li>{% endfor %}</ul>
+{% endif %}
+<p><small>
+{% for kind in kinds %}{{ kind.name }}: {{ kind.explain() }}.<br>
+{% endfor %}
+not refuted: no attack found a counterexample; that alone proves nothing.</small></p>
+</section>"""
 
 
 def page(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> str:
     """Return a certificate as HTML, everything escaped."""
-    parts = ['<section class="darboux-certificate">', f"<style>{_STYLE}</style>"]
-    parts += _head(rows, environment)
-    for level, title in _TITLES:
-        members = [row for row in rows if row.level == level]
-        if members:
-            parts += _section(title, members)
-    if gaps:
-        parts.append("<h3>Where claims stopped</h3><ul>")
-        parts += [f"<li>{escape(p)}: {escape(reason)}</li>" for p, reason in gap_lines(gaps)]
-        parts.append("</ul>")
-    parts += [*_legend(rows), "</section>"]
-    return "\n".join(parts)
+    from jinja2 import Environment as Templates
+    from jinja2 import StrictUndefined
 
-
-def _head(rows: Sequence[Row], made: Environment) -> list[str]:
-    css = ' class="refuted"' if any(row.refuted for row in rows) else ""
-    facts = (
-        f"input {made.shape} {made.dtype} on {made.device} · effort {made.effort} · seed "
-        f"{made.seed} · darboux {made.darboux} · torch {made.torch} · {made.date}"
+    templates = Templates(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return [
-        f"<h2>Certificate of {escape(made.module)}</h2>",
-        f"<p{css}><strong>{escape(verdict(rows))}</strong></p>",
-        f"<p><small>{escape(facts)}<br>state {escape(made.fingerprint)}</small></p>",
-    ]
-
-
-def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    yield f"<h3>{escape(title)}</h3><table><thead><tr><th>what</th><th>where</th>"
-    yield '<th class="n">measured</th><th class="n">allowed</th><th>status</th></tr></thead><tbody>'
-    for members in group(rows):
-        yield _line(members)
-    yield "</tbody></table>"
-
-
-def _line(members: Group) -> str:
-    row = members.worst
-    css = {"refuted": ' class="refuted"', "not attacked": ' class="skipped"'}.get(row.status, "")
-    known = "" if row.kind is None else f"{row.kind.name}: {row.reason}"
-    tried = (
-        f"tried {row.tried} in {row.dtype}; tolerance {number(row.tolerance)}" if row.tried else ""
+    templates.filters["number"] = number
+    return templates.from_string(_TEMPLATE).render(
+        made=environment,
+        verdict=verdict(rows),
+        refuted=any(row.refuted for row in rows),
+        sections=sections(rows),
+        gaps=gap_lines(gaps),
+        kinds=kinds(rows),
+        marks={"refuted": "refuted", "not attacked": "skipped"},
     )
-    small = "<br>".join(escape(text) for text in (known, tried, row.note) if text)
-    return (
-        f"<tr><td>{escape(members.title)}<br><small>{small}</small></td>"
-        f"<td>{escape(members.places)}</td>"
-        f'<td class="n">{number(row.measured)}</td><td class="n">{number(row.claimed)}</td>'
-        f"<td{css}>{escape(row.status)}</td></tr>"
-    )
-
-
-def _legend(rows: Sequence[Row]) -> Iterator[str]:
-    yield "<p><small>"
-    for kind in sorted({row.kind for row in rows if row.kind is not None}, reverse=True):
-        yield f"{Kind(kind).name}: {escape(Kind(kind).explain())}.<br>"
-    yield "not refuted: no attack found a counterexample; that alone proves nothing.</small></p>"

@@ -40,7 +40,8 @@ class Problem:
         self.points = target.inputs[None] if self.mixes else target.inputs
         self.shape = tuple(self.points.shape[1:])
         self.size = max(1, self.points[0].numel())
-        operations, held = cost(self.call, self.points[:1], known=_tensors(target))
+        parameters = (*target.module.parameters(), *target.module.buffers())
+        operations, held = _cost(self.call, self.points[:1], known=parameters)
         self.operations = operations + _PER_BYTE * held + _PER_ENTRY * self.size
         self.twin = _one_by_one(twin) if twin is not None and self.mixes else twin
         self.is_coarse = self._is_fine and self.operations > _EXPENSIVE
@@ -134,16 +135,13 @@ def _mixes(call: Map, target: Target) -> bool:
     return bool(norms(together[:1] - alone) > size * target.rounding(inputs[0].numel()))
 
 
-def _tensors(target: Target) -> tuple[Tensor, ...]:
-    return (*target.module.parameters(), *target.module.buffers())
-
-
-def cost(
+def _cost(
     call: Callable[[Tensor], Tensor], point: Tensor, *, known: Iterable[Tensor]
 ) -> tuple[float, int]:
     """Return (operations, bytes kept for derivatives) of one evaluation."""
     # Only convolutions and products count as operations; what else a map does shows in the
     # bytes. Both depend on shapes alone, so the same effort means the same on any machine.
+    # torch.utils.flop_counter breaks down on maps that differentiate on the way.
     held, addresses = 0, {tensor.data_ptr() for tensor in known}
 
     def count(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What tables and pages share: equal rows together, numbers and verdicts in words."""
+"""A certificate as text, and the words and groups of rows that its page has in common."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from typing import final
 from darboux.certification._environment import Environment
 from darboux.certification._finding import Level, Row
 from darboux.structure import Gap, Kind
+
+_WIDTH = 100
+
+_RULE = "-" * _WIDTH
+
+_STATEMENT = 62
+
+_TITLES: tuple[tuple[Level, str], ...] = (
+    ("claim", "Claims about the whole map"),
+    ("part", "Claims about its parts"),
+    ("premise", "Premises"),
+)
 
 
 @final
@@ -37,8 +49,30 @@ class Group:
         statement = self.rows[0].statement
         return statement if count == 1 else f"{count} × {statement}"
 
+    @property
+    def details(self) -> list[str]:
+        """Kind and reason, what was tried, and the note of the worst row."""
+        row = self.worst
+        known = "" if row.kind is None else f"{row.kind.name}: {row.reason}"
+        limit = f"tolerance {number(row.tolerance)}"
+        tried = f"tried {row.tried} in {row.dtype}, {limit}" if row.tried else ""
+        return [text for text in (known, tried, row.note) if text]
 
-def group(rows: Sequence[Row]) -> list[Group]:
+
+def sections(rows: Sequence[Row]) -> list[tuple[str, list[Group]]]:
+    """Return (title, groups of equal rows) for claims, parts and premises, where there are any."""
+    found = [
+        (title, _grouped([row for row in rows if row.level == level])) for level, title in _TITLES
+    ]
+    return [(title, groups) for title, groups in found if groups]
+
+
+def kinds(rows: Sequence[Row]) -> list[Kind]:
+    """Return the kinds that rows have, strongest first."""
+    return sorted({row.kind for row in rows if row.kind is not None}, reverse=True)
+
+
+def _grouped(rows: Sequence[Row]) -> list[Group]:
     """Return rows grouped by statement, kind, reason, status and dtype; refuted ones stay alone."""
     found: dict[tuple[object, ...], list[Row]] = {}
     for k, row in enumerate(rows):
@@ -86,26 +120,14 @@ def _closeness(row: Row) -> float:
     return row.measured - row.claimed - (row.tolerance or 0.0)
 
 
-WIDTH = 100
-
-_STATEMENT = 62
-
-_TITLES: tuple[tuple[Level, str], ...] = (
-    ("claim", "Claims about the whole map"),
-    ("part", "Claims about its parts"),
-    ("premise", "Premises"),
-)
-
-
 def table(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> str:
-    """Return a certificate as text, at most `WIDTH` columns wide."""
+    """Return a certificate as text, at most 100 columns wide."""
     lines = [*_head(rows, environment)]
-    for level, title in _TITLES:
-        members = [row for row in rows if row.level == level]
-        if members:
-            lines += ["", *_section(title, members)]
+    for title, groups in sections(rows):
+        lines += ["", f"{title:<{_STATEMENT}} {'measured':>12} {'allowed':>10}  status", _RULE]
+        lines += [line for members in groups for line in _lines(members)]
     if gaps:
-        lines += ["", "Where claims stopped", "-" * WIDTH]
+        lines += ["", "Where claims stopped", _RULE]
         for places, reason in gap_lines(gaps):
             lines += _wrapped(f"{places}: {reason}", indent=2)
     lines += ["", *_legend(rows)]
@@ -114,7 +136,7 @@ def table(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) ->
 
 def _head(rows: Sequence[Row], made: Environment) -> Iterator[str]:
     yield f"Certificate of {made.module}"
-    yield "=" * WIDTH
+    yield "=" * _WIDTH
     yield verdict(rows)
     yield (
         f"input {made.shape} {made.dtype} on {made.device} · effort {made.effort} · "
@@ -124,13 +146,6 @@ def _head(rows: Sequence[Row], made: Environment) -> Iterator[str]:
     yield f"state {made.fingerprint}"
 
 
-def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    yield f"{title:<{_STATEMENT}} {'measured':>12} {'allowed':>10}  status"
-    yield "-" * WIDTH
-    for members in group(rows):
-        yield from _lines(members)
-
-
 def _lines(members: Group) -> Iterator[str]:
     row = members.worst
     first, *rest = wrap(members.title, _STATEMENT - 1, subsequent_indent="  ")
@@ -138,32 +153,19 @@ def _lines(members: Group) -> Iterator[str]:
         f"{first:<{_STATEMENT}} {number(row.measured):>12} {number(row.claimed):>10}  {row.status}"
     )
     yield from rest
-    yield from _wrapped(_details(members), indent=4)
+    yield from _wrapped(" · ".join([members.places, *members.details]), indent=4)
     if row.status == "refuted":
         for name, tensor in row.evidence.items():
             size = f"norm {float(tensor.double().norm()):.6g}"
             yield from _wrapped(f"kept: {name}, shape {tuple(tensor.shape)}, {size}", indent=4)
 
 
-def _details(members: Group) -> str:
-    """Return place, kind, reason and what was tried, in one sentence to wrap."""
-    row = members.worst
-    parts = [members.places]
-    if row.kind is not None:
-        parts.append(f"{row.kind.name}: {row.reason}")
-    if row.tried:
-        parts.append(f"tried {row.tried} in {row.dtype}, tolerance {number(row.tolerance)}")
-    if row.note:
-        parts.append(row.note)
-    return " · ".join(parts)
-
-
 def _legend(rows: Sequence[Row]) -> Iterator[str]:
-    for kind in sorted({row.kind for row in rows if row.kind is not None}, reverse=True):
-        yield from _wrapped(f"{Kind(kind).name}: {Kind(kind).explain()}", indent=0)
+    for kind in kinds(rows):
+        yield from _wrapped(f"{kind.name}: {kind.explain()}", indent=0)
     yield "not refuted: no attack found a counterexample; that alone proves nothing"
 
 
 def _wrapped(text: str, *, indent: int) -> list[str]:
     space = " " * indent
-    return wrap(text, WIDTH, initial_indent=space, subsequent_indent=space)
+    return wrap(text, _WIDTH, initial_indent=space, subsequent_indent=space)

@@ -1,8 +1,8 @@
-"""The command line: ``darboux train | denoise | certify | reproduce``."""
+"""The command line: ``darboux train | denoise | certify``."""
 
-from darboux._workshop import require
+from darboux._workshop import require as _require
 
-require("darboux.cli", "PIL", "accelerate", "matplotlib", "rich", "typer")
+_require("darboux.cli", "PIL", "accelerate", "matplotlib", "rich", "typer")
 
 from darboux.cli._app import app, main
 

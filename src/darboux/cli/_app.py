@@ -1,13 +1,11 @@
-"""The commands, put together."""
+"""The command line, put together from its commands."""
 
 from __future__ import annotations
 
 import typer
 
-from darboux.cli._certify import certify
-from darboux.cli._denoise import denoise
-from darboux.cli._reproduce import reproduce
 from darboux.cli._train import train_denoise
+from darboux.cli._trained import certify, denoise
 
 app = typer.Typer(
     name="darboux",
@@ -28,8 +26,6 @@ app.add_typer(_train, name="train")
 app.command("denoise")(denoise)
 
 app.command("certify")(certify)
-
-app.command("reproduce")(reproduce)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Bad input becomes one line on stderr and exit code 2, never a traceback."""
+"""Errors of the command line: one line on stderr and exit code 2 instead of a traceback."""
 
 from __future__ import annotations
 
@@ -9,37 +9,23 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 REFUTED = 1
 
-BAD_INPUT = 2
+_BAD_INPUT = 2
 
 # What the library raises for what a person got wrong, or a disk, or a training that diverged.
 _EXPECTED = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
 
 
-def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Wrap a command so that bad input ends it with one clear line and exit code 2.
-
-    Args:
-        command: the function behind a command.
-
-    Example:
-        >>> @one_line_errors
-        ... def command() -> None:
-        ...     raise ValueError("Expected sigma > 0; got 0.")
-        >>> try:
-        ...     command()
-        ... except typer.Exit as end:
-        ...     end.exit_code
-        2
-    """
+def one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Wrap a command so that bad input ends it with one clear line and exit code 2."""
 
     @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return command(*args, **kwargs)
         except _EXPECTED as error:
@@ -54,7 +40,7 @@ def _end(error: Exception) -> NoReturn:
     """Print what was wrong, on one process, and exit."""
     if _is_main():
         typer.echo(f"Error: {_text(error)}", err=True)
-    raise typer.Exit(BAD_INPUT) from error
+    raise typer.Exit(_BAD_INPUT) from error
 
 
 def _end_interrupted() -> NoReturn:
@@ -73,5 +59,5 @@ def _text(error: Exception) -> str:
 
 
 def _is_main() -> bool:
-    """Return whether this process is the one that speaks."""
+    """Return whether this is the main process, the only one that prints."""
     return int(os.environ.get("RANK", "0")) == 0

@@ -28,10 +28,7 @@ _PHOTOGRAPHS = "scikit-image's photographs"
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for each setting of a run; the values that are given arrive as `given`.
-
-    A setting that is not given is left out, so that ``--resume`` may take it from the run folder.
-    """
+    """Add an option for each setting of a run; those that are given arrive as `given`."""
     signature = inspect.signature(command, eval_str=True)
     own = [item for item in signature.parameters.values() if item.name != "given"]
     settings = {setting.name: _option(setting) for setting in fields(DenoiseConfig)}
@@ -39,6 +36,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(**values: Any) -> None:
         given = {name: values.pop(name) for name in settings}
+        # Without those that are not given, which --resume takes from the run folder.
         known = {name: value for name, value in given.items() if value is not None}
         if "sigma" in known:
             known["sigma"] /= 255
@@ -61,7 +59,7 @@ def _option(setting: Field[Any]) -> inspect.Parameter:
         show_default=_shown(setting),
         rich_help_panel=_panel(setting.name),
     )
-    annotation = Annotated[_TYPES[str(setting.type)] | None, option]
+    annotation: Any = Annotated[_TYPES[str(setting.type)] | None, option]
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(setting.name, kind, default=None, annotation=annotation)
 
@@ -86,8 +84,9 @@ def _panel(name: str) -> str:
 
 def _shown(setting: Field[Any]) -> str:
     """Return the default of a setting as the help shows it."""
-    if setting.default is None:
+    default: Any = setting.default
+    if default is None:
         return _PHOTOGRAPHS
-    if isinstance(setting.default, bool):
-        return setting.name if setting.default else f"no-{setting.name}"
-    return f"{255 * setting.default:g}" if setting.name == "sigma" else str(setting.default)
+    if isinstance(default, bool):
+        return setting.name if default else f"no-{setting.name}"
+    return f"{255 * default:g}" if setting.name == "sigma" else str(default)

@@ -21,12 +21,7 @@ _NAMES = {"model": "nonexpansive network", "twin": "unconstrained twin"}
 
 
 class ProgressBar:
-    """A bar for each network, with the last PSNR; plain lines where there is no terminal.
-
-    Example:
-        >>> with ProgressBar() as bar:
-        ...     bar.step("model", 1, 10)
-    """
+    """A bar for each network, with the last PSNR; plain lines where there is no terminal."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

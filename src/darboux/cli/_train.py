@@ -43,8 +43,8 @@ def train_denoise(
     metrics.jsonl, certificate.json and report.html. A run that was stopped goes on with --resume;
     options that are not repeated are then taken from the folder.
 
-    On several processes: torchrun --nproc_per_node 2 -m darboux.cli train denoise, or
-    accelerate launch --multi_gpu --num_processes 2 -m darboux.cli train denoise, with GPUs or
+    On several processes: torchrun --nproc_per_node 2 -m darboux train denoise, or
+    accelerate launch --multi_gpu --num_processes 2 -m darboux train denoise, with GPUs or
     without.
     """
     if threads is not None:

@@ -1,9 +1,8 @@
 """Maps made of maps, with the rules by which claims pass through them.
 
 `torch.nn.Sequential` composes; here are the rest: `Affine` (a linear map with the bias that it
-allows), `Lifted` (between a lift and its
-adjoint), `Residual` (sum with the identity), `Average` (convex combination) and
-`Translated` (another origin).
+allows), `Lifted` (between a lift and its adjoint), `Residual` (sum with the identity), `Average`
+(convex combination) and `Translated` (another origin).
 """
 
 from darboux.compose._lifted import Lifted

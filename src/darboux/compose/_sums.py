@@ -1,4 +1,4 @@
-"""The residual sum of a map and the identity."""
+"""Sums of maps: residual, affine, average; and a map with another origin."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ dictionary from name to image, because their sizes differ. Noise has its standar
 σ in the same units, so what the literature calls "σ = 25" is 25/255 here.
 """
 
-from darboux._workshop import require
+from darboux._workshop import require as _require
 
-require("darboux.data", "PIL")
+_require("darboux.data", "PIL")
 
 from darboux.data._bundled import DIGIT_LEVELS, HELD_OUT, TRAINING, digits, photographs
 from darboux.data._idx import idx_images

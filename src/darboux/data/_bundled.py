@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn carries in its own wheel, split once and for all."""
+"""Digits and photographs that scikit-learn and scikit-image install, with a fixed split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from darboux.data._pictures import Picture, grey
+from darboux.data._pictures import Picture, in_channels
 
 DIGIT_LEVELS = 17
 
@@ -46,22 +46,16 @@ def digits(split: Literal["training", "validation", "test"] = "training") -> Ten
     if split not in _SIZES:
         known = ", ".join(repr(name) for name in _SIZES)
         raise ValueError(f"Expected split to be one of {known}; got {split!r}.")
-    table = np.loadtxt(_file(), delimiter=",")
+    missing = (
+        "Expected scikit-learn, whose digits are wanted; it is not installed. "
+        'Use: pip install "darboux[digits]".'
+    )
+    file = _home("sklearn", missing) / "datasets" / "data" / "digits.csv.gz"
+    table = np.loadtxt(file, delimiter=",")
     levels = torch.from_numpy(table[:, :-1]).to(torch.int64).reshape(-1, 1, 8, 8)
     order = torch.randperm(len(levels), generator=torch.Generator().manual_seed(_ORDER))
     parts = order.split(list(_SIZES.values()))
     return levels[parts[list(_SIZES).index(split)]]
-
-
-def _file() -> Path:
-    """Return the file of the digits, without importing scikit-learn."""
-    spec = find_spec("sklearn")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "Expected scikit-learn, whose digits are wanted; it is not installed. "
-            'Use: pip install "darboux[digits]".'
-        )
-    return Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
 
 
 HELD_OUT = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png")
@@ -119,22 +113,18 @@ def photographs(
     splits = {"training": TRAINING, "held-out": HELD_OUT}
     if split not in splits:
         raise ValueError(f"Expected split 'training' or 'held-out'; got {split!r}.")
-    folder = _folder()
+    missing = (
+        "Expected scikit-image, whose photographs are wanted; it is not installed. "
+        'Use: pip install "darboux[images]", or give a folder of your own images.'
+    )
+    folder = _home("skimage", missing) / "data"
     pixels = {name: Picture.open(folder / name).pixels for name in splits[split]}
-    return {name: _channels(image, colour=colour) for name, image in pixels.items()}
+    return {name: in_channels(image, colour=colour) for name, image in pixels.items()}
 
 
-def _channels(pixels: Tensor, *, colour: bool) -> Tensor:
-    """Return three channels or the luminance."""
-    return pixels.expand(3, -1, -1).contiguous() if colour else grey(pixels)
-
-
-def _folder() -> Path:
-    """Return the folder of scikit-image's data, without importing scikit-image."""
-    spec = find_spec("skimage")
+def _home(module: str, missing: str) -> Path:
+    """Return the folder of an installed package, without importing it."""
+    spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "Expected scikit-image, whose photographs are wanted; it is not installed. "
-            'Use: pip install "darboux[images]", or give a folder of your own images.'
-        )
-    return Path(spec.origin).parent / "data"
+        raise ModuleNotFoundError(missing)
+    return Path(spec.origin).parent

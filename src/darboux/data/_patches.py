@@ -1,4 +1,4 @@
-"""Random noisy patches: batch k of seed s is the same batch always and everywhere."""
+"""Random noisy patches: batch k of seed s is the same on every machine and process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Patches:
         seed: int = 0,
     ) -> None:
         check_sigma(sigma)
-        _check(images, patch, batch)
+        _check_images(images, patch, batch)
         self.patch, self.batch, self.sigma, self.seed = patch, batch, sigma, seed
         shapes = torch.tensor([image.shape[1:] for image in images.values()])
         heights, self._widths = shapes.unbind(1)
@@ -141,8 +141,8 @@ def _hash(word: int) -> int:
     return word ^ (word >> 16)
 
 
-def _check(images: Mapping[str, Tensor], patch: int, batch: int) -> None:
-    """Refuse what no batch can be drawn from."""
+def _check_images(images: Mapping[str, Tensor], patch: int, batch: int) -> None:
+    """Refuse images and sizes that no batch can be drawn from."""
     if patch < 1 or batch < 1:
         raise ValueError(f"Expected patch >= 1 and batch >= 1; got patch={patch}, batch={batch}.")
     if not images:

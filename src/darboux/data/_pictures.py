@@ -1,4 +1,4 @@
-"""One image file: its pixels in [0, 1], and what is needed to write it back."""
+"""Image files and folders: pixels in [0, 1], with bit depth and transparency."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 # Luminance of linear-light primaries, Rec. 709; scikit-image's rgb2gray uses the same.
 _LUMINANCE = (0.2125, 0.7154, 0.0721)
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
 
 _DEEP = (".png", ".tif", ".tiff", ".pgm")  # formats that hold 16-bit grey
 
@@ -83,9 +83,9 @@ class Picture:
             ValueError: if the suffix names no known format.
         """
         path = Path(path)
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in _SUFFIXES:
             raise ValueError(
-                f"Expected an image name ending in one of {', '.join(SUFFIXES)}; got {path.name}. "
+                f"Expected an image name ending in one of {', '.join(_SUFFIXES)}; got {path.name}. "
                 "Use for instance .png."
             )
         _encode(self, path.suffix.lower()).save(path)
@@ -112,6 +112,11 @@ def grey(pixels: Tensor) -> Tensor:
         return pixels
     weights = torch.tensor(_LUMINANCE, dtype=pixels.dtype, device=pixels.device)
     return torch.einsum("c,chw->hw", weights, pixels)[None]
+
+
+def in_channels(pixels: Tensor, *, colour: bool) -> Tensor:
+    """Return three channels, or the luminance."""
+    return pixels.expand(3, -1, -1).contiguous() if colour else grey(pixels)
 
 
 def _decode(image: Image.Image) -> Picture:
@@ -193,7 +198,7 @@ def image_folder(
     files = sorted(file for file in folder.iterdir() if _is_image(file))
     if not files:
         raise ValueError(
-            f"Expected images in {folder}; got none that ends in {', '.join(SUFFIXES)}. "
+            f"Expected images in {folder}; got none that ends in {', '.join(_SUFFIXES)}. "
             "Subfolders are not searched: name the folder that holds the files."
         )
     return {file.name: _read(file, colour=colour, smallest=smallest) for file in files}
@@ -201,7 +206,7 @@ def image_folder(
 
 def _is_image(file: Path) -> bool:
     """Return whether a file counts as an image, by its name."""
-    return file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    return file.is_file() and file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
 
 
 def _read(file: Path, *, colour: bool, smallest: int) -> Tensor:
@@ -213,4 +218,4 @@ def _read(file: Path, *, colour: bool, smallest: int) -> Tensor:
             f"Expected images of at least {smallest} x {smallest} pixels; got {file}, which has "
             f"{height} x {width}. Remove it, or use smaller patches."
         )
-    return pixels.expand(3, -1, -1).contiguous() if colour else grey(pixels)
+    return in_channels(pixels, colour=colour)

@@ -1,4 +1,4 @@
-"""The two half-moons: points about two interleaved half-circles."""
+"""Synthetic data: points of two half-moons, volumes of ellipsoids."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def ellipsoids(
     """
     size = tuple(size)
     unit = min(size) if length is None else length
-    _check(count, size, objects, unit, noise, bias)
+    _check_ranges(count, size, objects, unit, noise, bias)
     grid = _grid(size)
     volumes, classes = [], []
     for _ in range(count):
@@ -113,7 +113,7 @@ def ellipsoids(
     return torch.stack(volumes)[:, None], torch.stack(classes)
 
 
-def _check(
+def _check_ranges(
     count: int, size: tuple[int, ...], objects: int, length: float, noise: float, bias: float
 ) -> None:
     if count < 1 or objects < 1 or len(size) not in (2, 3) or min(size) < 8:

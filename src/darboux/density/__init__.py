@@ -9,8 +9,7 @@ from darboux.density._base import Base, DiagonalNormal, StandardNormal
 from darboux.density._continuous_flow import ContinuousFlow
 from darboux.density._discrete import bits_per_dimension, dequantize, quantize
 from darboux.density._fit import History, fit
-from darboux.density._flow_distribution import FlowDistribution
-from darboux.density._flow_transform import FlowTransform
+from darboux.density._flow_distribution import FlowDistribution, FlowTransform
 from darboux.density._logit import LogitTransform
 from darboux.density._normalizing_flow import NormalizingFlow
 from darboux.density._time_conditioned import TimeConditionedField

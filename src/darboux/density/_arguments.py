@@ -1,4 +1,4 @@
-"""What distributions of flows check of their arguments."""
+"""Checks of the arguments and values of a flow's distribution."""
 
 from __future__ import annotations
 
@@ -51,54 +51,29 @@ def leading_shape(name: str, x: Tensor, event: torch.Size, batch: torch.Size) ->
         raise ValueError(msg) from error
 
 
-def require_finite(what: str, x: Tensor) -> None:
-    """Refuse nan and infinite values, where values can be looked at."""
-    if torch.compiler.is_compiling() or nesting() > 0:
+def check_values(name: str, x: Tensor, support: constraints.Constraint = constraints.real) -> None:
+    """Refuse nan, infinite values and such outside of a support, where they can be looked at."""
+    if torch.compiler.is_compiling() or nesting():
         return
     if not bool(x.isfinite().all()):
         count = int((~x.isfinite()).sum())
         msg = (
-            f"NormalizingFlow: expected {what} with finite entries; got {count} of {x.numel()} "
+            f"NormalizingFlow: expected {name} with finite entries; got {count} of {x.numel()} "
             "that are nan or infinite. Clean the data, or see which layer before made them."
         )
         raise ValueError(msg)
-
-
-def require_within(support: constraints.Constraint, x: Tensor) -> None:
-    """Refuse values where the flow is not defined, where values can be looked at."""
-    if support is constraints.real or torch.compiler.is_compiling() or nesting() > 0:
-        return
-    inside: Tensor = support.check(x)
-    if not bool(inside.all()):
+    if support is not constraints.real and not bool(support.check(x).all()):
         msg = (
-            f"NormalizingFlow: expected x in the support {support}; got values from "
+            f"NormalizingFlow: expected {name} in the support {support}; got values from "
             f"{float(x.min()):g} to {float(x.max()):g}. Scale the data as the first layer wants it."
         )
         raise ValueError(msg)
 
 
-def checked_noise(z: object, shape: torch.Size, n: int) -> Tensor:
-    """Return φ(x), or refuse it."""
-    return _checked("φ(x)", "the base: give it the shape of φ(x)", z, shape, n)
-
-
-def checked_sample(x: object, shape: torch.Size, n: int) -> Tensor:
-    """Return φ⁻¹(z), or refuse it."""
-    return _checked("φ⁻¹(z)", "the flow: give shape= to NormalizingFlow", x, shape, n)
-
-
-def checked_log_det(log_det: Tensor, n: int) -> Tensor:
-    """Return log-determinants, or refuse them: a sum over the batch would broadcast unnoticed."""
-    if log_det.shape != (n,):
-        msg = (
-            f"NormalizingFlow: expected log-determinants of shape ({n},), one for each sample; "
-            f"got {tuple(log_det.shape)}. Sum over the entries of a sample in the bijection."
-        )
-        raise ValueError(msg)
-    return log_det
-
-
-def _checked(name: str, whose: str, x: object, shape: torch.Size, n: int) -> Tensor:
+def checked(
+    name: str, whose: str, x: object, log_det: Tensor, shape: torch.Size, n: int
+) -> tuple[Tensor, Tensor]:
+    """Return what a bijection returned, or refuse it."""
     if not isinstance(x, Tensor) or x.shape != (n, *shape):
         got = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
         msg = (
@@ -106,7 +81,13 @@ def _checked(name: str, whose: str, x: object, shape: torch.Size, n: int) -> Ten
             f"That shape is the one of {whose}; join several tensors in the chain."
         )
         raise ValueError(msg)
-    return x
+    if log_det.shape != (n,):  # a sum over the batch would broadcast unnoticed
+        msg = (
+            f"NormalizingFlow: expected log-determinants of shape ({n},), one for each sample; "
+            f"got {tuple(log_det.shape)}. Sum over the entries of a sample in the bijection."
+        )
+        raise ValueError(msg)
+    return x, log_det
 
 
 def _sizes(shape: torch.Size) -> str:

@@ -14,6 +14,10 @@ from darboux.integrators import Time
 
 Slope = Callable[[Time, Tensor], Tensor]
 
+_Map = Callable[[Tensor], Tensor]
+
+_Found = tuple[Tensor, Tensor, Tensor]
+
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
@@ -61,13 +65,13 @@ class Augmented:
             raise ValueError(msg)
         return found.flatten(1)
 
-    def _derived(self, f: Callable[[Tensor], Tensor], z: Tensor) -> Found:
+    def _derived(self, f: _Map, z: Tensor) -> _Found:
         if self.noise is None:
-            return exact_trace(f, z)
-        return estimated_trace(f, z, self.noise.flatten(1).to(z.dtype))
+            return _exact_trace(f, z)
+        return _estimated_trace(f, z, self.noise.flatten(1).to(z.dtype))
 
 
-def bound(field: nn.Module, context: Tensor | None) -> Slope:
+def prepared(field: nn.Module, context: Tensor | None) -> Slope:
     """Return (t, z) -> f(t, z; c), with what depends on parameters alone computed once."""
     f = field.prepare() if isinstance(field, VectorField) else field
     if getattr(field, "context_features", None) is None:
@@ -75,17 +79,7 @@ def bound(field: nn.Module, context: Tensor | None) -> Slope:
     return lambda t, z: f(t, z, context)  # type: ignore[call-arg]
 
 
-def wide(x: Tensor) -> Tensor:
-    """Return x in float32 where autocast made it half precision: its weights are float32."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-Map = Callable[[Tensor], Tensor]
-
-Found = tuple[Tensor, Tensor, Tensor]
-
-
-def exact_trace(f: Map, z: Tensor) -> Found:
+def _exact_trace(f: _Map, z: Tensor) -> _Found:
     """Return f(z), tr Df(z) and ‖Df(z)‖²_F, by one derivative for each entry of a sample."""
     value, product = products(f, z)
     basis = torch.eye(z.shape[1], dtype=value.dtype, device=z.device)
@@ -96,7 +90,7 @@ def exact_trace(f: Map, z: Tensor) -> Found:
     return value, trace, norm
 
 
-def estimated_trace(f: Map, z: Tensor, noise: Tensor) -> Found:
+def _estimated_trace(f: _Map, z: Tensor, noise: Tensor) -> _Found:
     """Return f(z), and the estimates vᵀ Df(z) v and ‖Df(z)ᵀ v‖², one probe v a sample."""
     # Both are unbiased if E v vᵀ = I.
     # Hutchinson 1990; Grathwohl et al. 2019, FFJORD.
@@ -107,5 +101,5 @@ def estimated_trace(f: Map, z: Tensor, noise: Tensor) -> Found:
 
 def rademacher(like: Tensor) -> Tensor:
     """Return independent entries ±1, from PyTorch's global random numbers."""
-    # Their variance in `estimated_trace` is the smallest that independent entries can have.
+    # Their variance in `_estimated_trace` is the smallest that independent entries can have.
     return 2 * torch.randint_like(like, 2) - 1

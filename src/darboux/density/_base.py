@@ -1,4 +1,4 @@
-"""The abstract base distribution of a normalising flow."""
+"""Base distributions of normalising flows."""
 
 from __future__ import annotations
 
@@ -56,25 +56,6 @@ class Base(nn.Module, ABC):
         return ", ".join(map(str, self.shape))
 
 
-def standard_log_prob(z: Tensor) -> Tensor:
-    """Return the log-density of independent standard normal entries, (batch,)."""
-    # Half precision is evaluated in float32, because a sum of many squares is not accurate in it.
-    with torch.autocast(z.device.type, enabled=False):
-        wide = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
-        size = math.prod(z.shape[1:])
-        return -0.5 * wide.square().flatten(1).sum(dim=1) - 0.5 * size * math.log(2 * math.pi)
-
-
-def check_shape(name: str, z: Tensor, shape: torch.Size) -> None:
-    """Refuse features of another shape than (batch, *shape)."""
-    if z.shape[1:] != shape or z.ndim != 1 + len(shape):
-        msg = (
-            f"{name}: expected z of shape (batch, {', '.join(map(str, shape))}); got "
-            f"{tuple(z.shape)}. Use a base of the shape of φ(x)."
-        )
-        raise ValueError(msg)
-
-
 @final
 class StandardNormal(Base):
     """The standard normal density q(z) = (2π)^(-D/2) exp(-‖z‖²/2), without parameters.
@@ -106,8 +87,8 @@ class StandardNormal(Base):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log q(z), (batch,)."""
-        check_shape("StandardNormal", z, self.shape)
-        return standard_log_prob(z)
+        _check_shape("StandardNormal", z, self.shape)
+        return _standard_log_prob(z)
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Return n samples, (n, *shape)."""
@@ -146,9 +127,9 @@ class DiagonalNormal(Base):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Return log q(z), (batch,)."""
-        check_shape("DiagonalNormal", z, self.shape)
+        _check_shape("DiagonalNormal", z, self.shape)
         noise = (z - self.mean) * (-self.log_scale).exp()
-        return standard_log_prob(noise) - self.log_scale.sum()
+        return _standard_log_prob(noise) - self.log_scale.sum()
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Return n samples, (n, *shape), differentiable in μ and s."""
@@ -157,3 +138,22 @@ class DiagonalNormal(Base):
             (n, *self.shape), generator=generator, dtype=mean.dtype, device=mean.device
         )
         return mean + self.log_scale.exp() * noise
+
+
+def _standard_log_prob(z: Tensor) -> Tensor:
+    """Return the log-density of independent standard normal entries, (batch,)."""
+    # Half precision is evaluated in float32, because a sum of many squares is not accurate in it.
+    with torch.autocast(z.device.type, enabled=False):
+        wide = z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+        size = math.prod(z.shape[1:])
+        return -0.5 * wide.square().flatten(1).sum(dim=1) - 0.5 * size * math.log(2 * math.pi)
+
+
+def _check_shape(name: str, z: Tensor, shape: torch.Size) -> None:
+    """Refuse features of another shape than (batch, *shape)."""
+    if z.shape[1:] != shape or z.ndim != 1 + len(shape):
+        msg = (
+            f"{name}: expected z of shape (batch, {', '.join(map(str, shape))}); got "
+            f"{tuple(z.shape)}. Use a base of the shape of φ(x)."
+        )
+        raise ValueError(msg)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from darboux.bijections import Bijection
-from darboux.density._augmented import Augmented, bound, rademacher, wide
+from darboux.bijections._bijection import wide
+from darboux.density._augmented import Augmented, prepared, rademacher
 from darboux.density._field_checks import (
     check_field,
     check_horizon,
@@ -81,6 +82,8 @@ class ContinuousFlow(Bijection):
         >>> bool((flow.discretisation_error(x).log_det < 1e-4).all())
         True
     """
+
+    shape: torch.Size
 
     def __init__(
         self,
@@ -186,7 +189,7 @@ class ContinuousFlow(Bijection):
             start = wide(x)
             exact = extras > 0 and self.trace == "exact"
             slope = Augmented(
-                bound(self.field, context), self.shape, extras, None if exact else noise
+                prepared(self.field, context), self.shape, extras, None if exact else noise
             )
             grid = Grid(self.integrator, self.steps, self.horizon)
             if refined:

@@ -1,4 +1,4 @@
-"""What a continuous flow checks of its arguments."""
+"""Checks of the arguments of a continuous flow."""
 
 from __future__ import annotations
 

@@ -1,27 +1,24 @@
-"""The distribution of a normalising flow, given a context."""
+"""The distribution of a normalising flow, given a context, and its transform."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution, Transform, constraints
 
+from darboux.bijections import Bijection
 from darboux.density._arguments import (
-    batch_shape_of,
-    checked_log_det,
-    checked_noise,
-    checked_sample,
+    check_values,
+    checked,
     leading_shape,
-    require_finite,
-    require_within,
 )
-from darboux.density._flow_transform import FlowTransform
+from darboux.density._base import Base
 
-if TYPE_CHECKING:
-    from darboux.density._normalizing_flow import NormalizingFlow
+_OF_BASE = "the base: give it the shape of φ(x)"
+_OF_FLOW = "the flow: give shape= to NormalizingFlow"
 
 
 @final
@@ -41,16 +38,18 @@ class FlowDistribution(Distribution):
     Source: section 4.2.3, equation (48).
 
     Args:
-        flow: the bijection and the base.
-        context: c, or None.
-        batch_shape: a larger batch shape that the context's broadcasts to; that of the context
-            if None.
+        bijection: φ, which maps data to noise.
+        base: q, of the shape of φ(x).
+        context: c, (*batch_shape, *context_shape), or None.
+        batch_shape: how many distributions there are; one, of batch shape (), by default.
+        shape: the event shape, of one x; that of the base if None.
+        support: where an entry of x may lie.
         validate_args: whether values are looked at, which costs a synchronisation on a GPU. They
             are if None, whatever PyTorch's default is: `torch.compile` changes that one.
 
     Raises:
-        ValueError: if a context is missing, unexpected, of another size or not finite; in a
-            call, if x has another shape or is not finite.
+        ValueError: if a context has another batch shape or is not finite; in a call, if x has
+            another shape or is not finite.
 
     Example:
         >>> from darboux.density import LogitTransform, NormalizingFlow, StandardNormal
@@ -64,26 +63,30 @@ class FlowDistribution(Distribution):
 
     def __init__(
         self,
-        flow: NormalizingFlow,
+        bijection: Bijection,
+        base: Base,
         context: Tensor | None = None,
         *,
-        batch_shape: Sequence[int] | None = None,
+        batch_shape: Sequence[int] = (),
+        shape: Sequence[int] | None = None,
+        support: constraints.Constraint = constraints.real,
         validate_args: bool | None = None,
     ) -> None:
-        own = batch_shape_of(flow.context_shape, context)
-        batch = own if batch_shape is None else torch.Size(batch_shape)
-        super().__init__(batch, flow.shape, validate_args=validate_args is not False)
-        self.flow = flow
-        self.context: Tensor | None = None
+        batch, event = torch.Size(batch_shape), base.shape if shape is None else torch.Size(shape)
+        super().__init__(batch, event, validate_args=validate_args is not False)
+        self.bijection = bijection
+        self.base = base
+        self.context = context
+        self._entries = support
         if context is not None:
-            self.context = context.expand(*batch, *context.shape[len(own) :])
+            _check_batch(context, batch)
             if self._validate_args:
-                require_finite("a context", context)
+                check_values("a context", context)
 
     @property
     def support(self) -> constraints.Constraint:
         """Where x may lie."""
-        return constraints.independent(self.flow.support, len(self.event_shape))
+        return constraints.independent(self._entries, len(self.event_shape))
 
     @property
     def transform(self) -> FlowTransform:
@@ -93,8 +96,7 @@ class FlowDistribution(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Return log p(x | c), (..., *batch_shape)."""
         z, log_det = self.normalized(value)
-        log_q = self.flow.base.log_prob(z.reshape(-1, *self.flow.base.shape))
-        return log_q.reshape(log_det.shape) + log_det
+        return self.base.log_prob(z.reshape(-1, *self.base.shape)).reshape(log_det.shape) + log_det
 
     def rsample(
         self,
@@ -124,7 +126,7 @@ class FlowDistribution(Distribution):
         """Return samples and their log-densities, by one evaluation of φ⁻¹."""
         z = self._noise(sample_shape, generator)
         x, log_det = self.generated(z)
-        log_q = self.flow.base.log_prob(z.reshape(-1, *self.flow.base.shape))
+        log_q = self.base.log_prob(z.reshape(-1, *self.base.shape))
         # log|det Dφ(x)| = -log|det Dφ⁻¹(z)|
         return x, log_q.reshape(log_det.shape) - log_det
 
@@ -133,29 +135,37 @@ class FlowDistribution(Distribution):
     ) -> FlowDistribution:
         """Return the distribution with its batch repeated, without copies."""
         del _instance  # the class is final
+        context = self.context
+        if context is not None:
+            context = context.expand(*batch_shape, *context.shape[len(self.batch_shape) :])
         return FlowDistribution(
-            self.flow, self.context, batch_shape=batch_shape, validate_args=self._validate_args
+            self.bijection,
+            self.base,
+            context,
+            batch_shape=batch_shape,
+            shape=self.event_shape,
+            support=self._entries,
+            validate_args=self._validate_args,
         )
 
     def normalized(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return φ(x), (..., *base shape), and log|det Dφ(x)|, (...)."""
-        event, base = self.event_shape, self.flow.base.shape
+        event, base = self.event_shape, self.base.shape
         lead = leading_shape("x", x, event, self.batch_shape)
         if self._validate_args:
-            require_finite("x", x)
-            require_within(self.flow.support, x)
+            check_values("x", x, self._entries)
         flat = x.expand(*lead, *event).reshape(-1, *event)
-        z, log_det = self.flow.bijection.forward_and_log_det(flat, self._contexts(lead))
-        z, log_det = checked_noise(z, base, len(flat)), checked_log_det(log_det, len(flat))
+        found = self.bijection.forward_and_log_det(flat, self._contexts(lead))
+        z, log_det = checked("φ(x)", _OF_BASE, *found, base, len(flat))
         return z.reshape(*lead, *base), log_det.reshape(lead)
 
     def generated(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return φ⁻¹(z), (..., *event_shape), and log|det Dφ⁻¹(z)|, (...)."""
-        event, base = self.event_shape, self.flow.base.shape
+        event, base = self.event_shape, self.base.shape
         lead = leading_shape("z", z, base, self.batch_shape)
         flat = z.expand(*lead, *base).reshape(-1, *base)
-        x, log_det = self.flow.bijection.inverse_and_log_det(flat, self._contexts(lead))
-        x, log_det = checked_sample(x, event, len(flat)), checked_log_det(log_det, len(flat))
+        found = self.bijection.inverse_and_log_det(flat, self._contexts(lead))
+        x, log_det = checked("φ⁻¹(z)", _OF_FLOW, *found, event, len(flat))
         return x.reshape(*lead, *event), log_det.reshape(lead)
 
     def __repr__(self) -> str:
@@ -175,5 +185,80 @@ class FlowDistribution(Distribution):
     def _noise(self, sample_shape: Sequence[int], generator: torch.Generator | None) -> Tensor:
         """Return samples of the base, (*sample_shape, *batch_shape, *base shape)."""
         lead = torch.Size([*sample_shape, *self.batch_shape])
-        z = self.flow.base.sample(lead.numel(), generator=generator)
-        return z.reshape(*lead, *self.flow.base.shape)
+        z = self.base.sample(lead.numel(), generator=generator)
+        return z.reshape(*lead, *self.base.shape)
+
+
+@final
+class FlowTransform(Transform):
+    """z = φ(x; c) as `torch.distributions` has it: with ``inv``, shapes and Jacobians.
+
+    It broadcasts against the batch shape of its distribution. Pushing the base forward by its
+    ``inv`` gives the distribution again.
+
+    Shapes: x is (..., *event_shape), z is (..., *base shape), log-determinants are (...).
+
+    Source: section 4.2.3.
+
+    Args:
+        distribution: whose φ and c these are.
+
+    Example:
+        >>> from darboux.density import LogitTransform, NormalizingFlow, StandardNormal
+        >>> transform = NormalizingFlow(LogitTransform(0.0), StandardNormal(1))().transform
+        >>> transform(torch.tensor([0.5])), transform.inv(torch.tensor([0.0]))
+        (tensor([0.]), tensor([0.5000]))
+    """
+
+    bijective = True
+
+    def __init__(self, distribution: FlowDistribution) -> None:
+        super().__init__()
+        self.distribution = distribution
+
+    @property
+    def domain(self) -> constraints.Constraint:  # type: ignore[override]
+        """Where x may lie."""
+        return self.distribution.support
+
+    @property
+    def codomain(self) -> constraints.Constraint:  # type: ignore[override]
+        """Where z lies: all reals."""
+        return constraints.independent(constraints.real, len(self._shapes()[1]))
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return log|det Dφ(x)|, (...)."""
+        del y  # φ(x) is found again with it
+        return self.distribution.normalized(x)[1]
+
+    def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return φ(x) and log|det Dφ(x)|, by one evaluation."""
+        return self.distribution.normalized(x)
+
+    def forward_shape(self, shape: torch.Size) -> torch.Size:
+        """Return the shape of φ(x) for x of a shape."""
+        event, base = self._shapes()
+        return torch.Size([*shape[: len(shape) - len(event)], *base])
+
+    def inverse_shape(self, shape: torch.Size) -> torch.Size:
+        """Return the shape of φ⁻¹(z) for z of a shape."""
+        event, base = self._shapes()
+        return torch.Size([*shape[: len(shape) - len(base)], *event])
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self.distribution.normalized(x)[0]
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self.distribution.generated(y)[0]
+
+    def _shapes(self) -> tuple[torch.Size, torch.Size]:
+        return self.distribution.event_shape, self.distribution.base.shape
+
+
+def _check_batch(context: Tensor, batch: torch.Size) -> None:
+    if context.shape[: len(batch)] != batch:
+        msg = (
+            f"FlowDistribution: expected a context that begins with the batch shape {tuple(batch)};"
+            f" got {tuple(context.shape)}. Give batch_shape= the axes before those of one context."
+        )
+        raise ValueError(msg)

@@ -11,6 +11,7 @@ from torch.distributions import constraints
 from torch.nn import functional as F
 
 from darboux.bijections import Bijection
+from darboux.bijections._bijection import wide
 from darboux.solvers._transforms import nesting
 from darboux.structure import Claim, Claims, Gap, Invertible, Kind, LogDeterminant
 
@@ -62,10 +63,10 @@ class LogitTransform(Bijection):
         """Return the logits of x and the log-determinants, (batch,)."""
         del context  # without parameters
         with torch.autocast(x.device.type, enabled=False):
-            s = self.alpha + (1 - 2 * self.alpha) * _wide(x)
+            s = self.alpha + (1 - 2 * self.alpha) * wide(x)
             self._check(s)
             # 1 - s from x itself: close to 1 the subtraction from 1 would lose digits
-            rest = self.alpha + (1 - 2 * self.alpha) * (1 - _wide(x))
+            rest = self.alpha + (1 - 2 * self.alpha) * (1 - wide(x))
             log_s, log_rest = s.log(), rest.log()
             log_det = math.log1p(-2 * self.alpha) - log_s - log_rest
             return log_s - log_rest, log_det.flatten(1).sum(dim=1)
@@ -76,7 +77,7 @@ class LogitTransform(Bijection):
         """Return x and the log-determinants of the inverse, (batch,)."""
         del context  # without parameters
         with torch.autocast(y.device.type, enabled=False):
-            y = _wide(y)
+            y = wide(y)
             x = (y.sigmoid() - self.alpha) / (1 - 2 * self.alpha)
             log_det = -math.log1p(-2 * self.alpha) - F.softplus(y) - F.softplus(-y)
             return x, log_det.flatten(1).sum(dim=1)
@@ -107,8 +108,3 @@ class LogitTransform(Bijection):
                 "and use α > 0 where 0 or 1 occur."
             )
             raise ValueError(msg)
-
-
-def _wide(x: Tensor) -> Tensor:
-    """Return x in float32 at least: half precision has few numbers close to 1."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

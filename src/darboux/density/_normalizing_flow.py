@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
 
-from darboux.bijections import Bijection, Chain
+from darboux.bijections import Bijection
+from darboux.density._arguments import batch_shape_of
 from darboux.density._base import Base, StandardNormal
 from darboux.density._flow_distribution import FlowDistribution
 
@@ -64,7 +65,9 @@ class NormalizingFlow(nn.Module):
         self.base = StandardNormal(*self.shape) if base is None else base
         found = _context_shape(bijection) if context_shape is None else torch.Size(context_shape)
         self.context_shape = found
-        self.support = _support(bijection) if support is None else support
+        if support is None:
+            support = bijection.support if isinstance(bijection, Bijection) else constraints.real
+        self.support = support
 
     def forward(
         self, context: Tensor | None = None, *, validate_args: bool | None = None
@@ -78,7 +81,15 @@ class NormalizingFlow(nn.Module):
         Raises:
             ValueError: if a context is missing, unexpected, of another size or not finite.
         """
-        return FlowDistribution(self, context, validate_args=validate_args)
+        return FlowDistribution(
+            self.bijection,
+            self.base,
+            context,
+            batch_shape=batch_shape_of(self.context_shape, context),
+            shape=self.shape,
+            support=self.support,
+            validate_args=validate_args,
+        )
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return log p(x | c), one number for each sample."""
@@ -109,9 +120,8 @@ def _shape(bijection: nn.Module, base: Any, shape: Sequence[int] | None) -> torc
         raise TypeError(msg)
     if shape is not None:
         return torch.Size(shape)
-    own = getattr(bijection, "shape", None)
-    if isinstance(own, torch.Size):
-        return own
+    if isinstance(bijection, Bijection) and bijection.shape is not None:
+        return bijection.shape
     if base is None:
         msg = (
             "NormalizingFlow: expected a base or the shape of a sample; got neither. Use "
@@ -124,7 +134,8 @@ def _shape(bijection: nn.Module, base: Any, shape: Sequence[int] | None) -> torc
 def _context_shape(bijection: nn.Module) -> torch.Size | None:
     """Return the shape of one context, which all conditioned layers share."""
     layers = [part for part in bijection.modules() if isinstance(part, Bijection)]
-    sizes = {getattr(part, "context_features", None) for part in [bijection, *layers]} - {None, 0}
+    own = getattr(bijection, "context_features", None)  # of another module than a Bijection, too
+    sizes = {own, *(layer.context_features for layer in layers)} - {None, 0}
     if len(sizes) > 1:
         msg = (
             f"NormalizingFlow: expected layers that share one context; got context_features "
@@ -132,11 +143,3 @@ def _context_shape(bijection: nn.Module) -> torch.Size | None:
         )
         raise ValueError(msg)
     return torch.Size([int(n) for n in sizes if n is not None]) if sizes else None
-
-
-def _support(bijection: nn.Module) -> constraints.Constraint:
-    """Return where one entry of x may lie: what the first layer takes."""
-    if isinstance(bijection, Chain) and len(bijection.layers) > 0:
-        return _support(bijection.layers[0])
-    found = getattr(bijection, "support", constraints.real)
-    return found if isinstance(found, constraints.Constraint) else constraints.real

@@ -51,22 +51,15 @@ class TimeConditionedField(VectorField):
             time = z.new_full((len(z), 1, *z.shape[2:]), t)
         parts = [z, time]
         if self.context_features is not None:
-            parts.append(self._spread(context, z))
+            parts.append(self._spread(context, z, self.context_features))
         found: Tensor = self.network(torch.cat(parts, dim=1))
         return found
 
-    def _spread(self, context: Tensor | None, z: Tensor) -> Tensor:
+    def _spread(self, context: Tensor | None, z: Tensor, features: int) -> Tensor:
         """Return the context with the space of z."""
-        wanted = (len(z), self.context_features)
-        if (
-            context is None
-            or context.shape[:2] != wanted
-            or context.shape[2:]
-            not in (
-                torch.Size(),
-                z.shape[2:],
-            )
-        ):
+        wanted, spaces = (len(z), features), (torch.Size(), z.shape[2:])
+        fits = context is not None and context.shape[:2] == wanted and context.shape[2:] in spaces
+        if context is None or not fits:
             got = "none" if context is None else f"shape {tuple(context.shape)}"
             msg = (
                 f"TimeConditionedField: expected a context {wanted}, with or without the space "

@@ -1,4 +1,4 @@
-"""What a continuous flow tells besides z."""
+"""Results of a continuous flow, and its time grid."""
 
 from __future__ import annotations
 

@@ -12,9 +12,12 @@ from darboux.fields._energy import KineticEnergy, NetworkEnergy, PotentialEnergy
 from darboux.fields._extended_phase_space import ExtendedPhaseSpace
 from darboux.fields._field import VectorField
 from darboux.fields._gradient import GradientField, PreparedGradientField
-from darboux.fields._hamiltonian import HamiltonianField, SeparableHamiltonianField
+from darboux.fields._hamiltonian import HamiltonianField, SecondOrderField
 from darboux.fields._interconnect import Interconnection
-from darboux.fields._learned_hamiltonian import LearnedHamiltonianField
+from darboux.fields._learned_hamiltonian import (
+    LearnedHamiltonianField,
+    SeparableHamiltonianField,
+)
 from darboux.fields._phase_space import (
     CanonicalPhaseField,
     DriftPart,
@@ -26,7 +29,6 @@ from darboux.fields._phase_space import (
 )
 from darboux.fields._port_hamiltonian import PortHamiltonianField
 from darboux.fields._residual import ResidualField
-from darboux.fields._second_order import SecondOrderField
 from darboux.fields._shear_field import Shear, ShearField
 from darboux.fields._together import prepare_together
 from darboux.fields._zhang_schaeffer import ZhangSchaefferField

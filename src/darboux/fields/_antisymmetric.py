@@ -8,9 +8,15 @@ import torch
 from torch import Tensor
 
 from darboux.activations import Activation, Identity
-from darboux.fields._checks import largest_slope, require_separable, require_square, slope_premises
-from darboux.fields._equivariance import activated, endomorphism
 from darboux.fields._field import Time, VectorField
+from darboux.fields._layers import (
+    activated,
+    endomorphism,
+    largest_slope,
+    require_separable,
+    require_square,
+    slope_premises,
+)
 from darboux.linear import LinearMap, SkewPart
 from darboux.structure import AdjointOf, CocoerciveField, Equivariant, NormAtMost, Premise
 
@@ -93,18 +99,21 @@ class AntisymmetricField(VectorField):
 
     def cocoercivity(self) -> Tensor | None:
         """Return ν̄, or None."""
-        if not isinstance(self.activation, Identity) or self.damping == 0:
+        if not self._is_cocoercive():
             return None
         return -self.damping / self.map.norm_bound().square()
+
+    def _is_cocoercive(self) -> bool:
+        return isinstance(self.activation, Identity) and self.damping != 0
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
         slopes = slope_premises(self.activation)
         common = (*slopes, NormAtMost(self.map), AdjointOf(self.map))
-        return common if self.cocoercivity() is None else (*common, CocoerciveField(self))
+        return (*common, CocoerciveField(self)) if self._is_cocoercive() else common
 
     def why(self) -> str:
         """Return the theorem, in words."""
-        if self.cocoercivity() is None:
+        if not self._is_cocoercive():
             return "L = max|σ'| ‖S - S* - γI‖ (section 2.1.1)"
         return "linear dissipative field: ν̄ = -γ/(‖K‖² + γ²) (section 2.1.1)"

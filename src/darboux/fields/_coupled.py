@@ -7,9 +7,8 @@ from typing import final
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.fields._checks import largest_slope, slope_premises
-from darboux.fields._equivariance import activated, phase_space
 from darboux.fields._field import Time
+from darboux.fields._layers import activated, largest_slope, phase_space, slope_premises
 from darboux.fields._phase_space import SeparablePhaseField
 from darboux.linear import LinearMap, Transposed
 from darboux.linear._symmetries import adjoint_symmetry, shifted

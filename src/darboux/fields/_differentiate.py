@@ -1,4 +1,4 @@
-"""How learned energies are called and differentiated."""
+"""Checks and derivatives of learned energies."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.fields._checks import require_conservative
 from darboux.fields._field import Time
+from darboux.fields._layers import require_conservative
 from darboux.fields._phase_space import join
 from darboux.linear import LinearMap
 

@@ -15,6 +15,8 @@ Prepared = Callable[[Time, Tensor], Tensor]
 
 Constant = Tensor | float
 
+Energy = Callable[[Time, Tensor], Tensor]
+
 
 class VectorField(nn.Module, ABC):
     """A vector field ż = f(t, z) on features z of shape (batch, channels, *space).
@@ -26,6 +28,10 @@ class VectorField(nn.Module, ABC):
     The class attributes declare properties. None is taken on trust: each becomes a premise
     of the claims that use it, and `certify` attacks it.
 
+    A field with an energy H has a method ``energy(t, z)``, (batch,). Where it is of the form
+    f = S∇H + supply, as discrete gradients need it, it has ``gradient(t, z)``, which is ∇H, and
+    ``steer(t, z, g)``, which is S g, too.
+
     Source: section 2.1.
     """
 
@@ -35,6 +41,14 @@ class VectorField(nn.Module, ABC):
     divergence_free: bool = False  # and every one of its parts() is
     exact_parts: bool = False  # flows of its parts() are closed formulas, undone by -h
     reversible: bool = False  # f(ρz) = -ρf(z) with the momentum flip ρ(z, p) = (z, -p)
+    passive: bool = False  # ⟨g, S g⟩ <= 0 and nothing is supplied: H does not rise
+    conservative: bool = False  # S is skew and nothing is supplied: H is kept
+    context_features: int | None = None  # of c, where f is called as f(t, z, c)
+
+    def supply(self, t: Time, z: Tensor) -> Tensor | None:
+        """Return what flows in from outside, None for nothing."""
+        del t, z
+        return None
 
     @abstractmethod
     def forward(self, t: Time, z: Tensor) -> Tensor:
@@ -55,6 +69,10 @@ class VectorField(nn.Module, ABC):
     def cocoercivity_kind(self) -> Kind:
         """Return how ν̄ is known: CONSTRUCTION if the same ν̄ serves all parameters."""
         return Kind.BOUND
+
+    def growth(self) -> tuple[Tensor, Kind] | None:
+        """Return (c, kind) if z >= 0 implies ‖max(z + h f, 0)‖ <= ‖z‖ + h c, and how c is known."""
+        return None
 
     def equivariant(self) -> Equivariant | None:
         """Return with what f(t, ·) commutes for every t: features of one type to the same type."""

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from darboux.activations import Activation
-from darboux.fields._checks import largest_slope, require_conservative, slope_premises
-from darboux.fields._equivariance import pulled_back
 from darboux.fields._field import Constant, Time, VectorField
+from darboux.fields._layers import largest_slope, pulled_back, require_conservative, slope_premises
 from darboux.linear import LinearMap
 from darboux.structure import (
     AdjointOf,
@@ -61,7 +60,6 @@ class GradientField(VectorField):
     """
 
     autonomous = True
-    conservative = False
     passive = True  # V does not rise
 
     def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
@@ -81,11 +79,7 @@ class GradientField(VectorField):
 
     def prepare(self) -> PreparedGradientField:
         """Return the field with its metric computed once."""
-        return self.prepare_with(self.scale())
-
-    def prepare_with(self, scale: Tensor | None) -> PreparedGradientField:
-        """Return the field with a given diagonal of T⁻¹, as `scale` returns it."""
-        return PreparedGradientField(self, scale)
+        return PreparedGradientField(self, self.scale())
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,): a Lyapunov function, summed over space."""
@@ -101,10 +95,6 @@ class GradientField(VectorField):
         """Return S g, f = S∇V with S = -I."""
         del t, z
         return -g
-
-    def supply(self, t: Time, z: Tensor) -> None:
-        """Return that nothing flows in."""
-        del t, z
 
     def potential(self, z: Tensor, scale: Tensor | None) -> Tensor:
         """Return V(z), (batch,), with a given diagonal of T⁻¹."""
@@ -149,10 +139,14 @@ class GradientField(VectorField):
 
     def cocoercivity(self) -> Constant | None:
         """Return ν̄, or None."""
-        lower, upper = self.activation.slopes()
-        if lower < 0 or upper <= 0:
+        if not self._is_cocoercive():
             return None
+        _, upper = self.activation.slopes()
         return -1 / upper if self.metric == "rows" else -1 / (upper * self.map.norm_bound() ** 2)
+
+    def _is_cocoercive(self) -> bool:
+        lower, upper = self.activation.slopes()
+        return lower >= 0 and upper > 0
 
     def cocoercivity_kind(self) -> Kind:
         """Return how ν̄ is known."""
@@ -163,7 +157,7 @@ class GradientField(VectorField):
         size = RowsAtMost(self.map) if self.metric == "rows" else NormAtMost(self.map)
         slopes = slope_premises(self.activation)
         gradient = (*slopes, AdjointOf(self.map), size, GradientOfEnergy(self))
-        return gradient if self.cocoercivity() is None else (*gradient, CocoerciveField(self))
+        return (*gradient, CocoerciveField(self)) if self._is_cocoercive() else gradient
 
     def why(self) -> str:
         """Return the theorem, in words."""
@@ -173,7 +167,7 @@ class GradientField(VectorField):
 
 
 def inverse_rows(rows: Tensor) -> Tensor:
-    """Return T⁻¹ from a row bound T."""
+    """Return T⁻¹ from T >= A A*."""
     # It is used in the dtype of z, so it is rounded down by two units of float32
     # beforehand: then A A* <= T still holds for the rounded diagonal.
     return (1 - 2 * torch.finfo(torch.float32).eps) / rows
@@ -189,7 +183,7 @@ class PreparedGradientField:
     """A `GradientField` with a fixed diagonal T⁻¹: what `GradientField.prepare` returns.
 
     It has what integrators ask of a gradient form, f = S∇V with S = -I, so that all stages
-    of a discrete gradient share one bound, too.
+    of a discrete gradient share one norm, too.
 
     Shapes: as for the field.
 
@@ -217,7 +211,8 @@ class PreparedGradientField:
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
-        return -self.gradient(t, z)
+        del t  # autonomous
+        return -self.field.potential_slope(z, self.scale)
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,)."""

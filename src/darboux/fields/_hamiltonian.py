@@ -1,21 +1,20 @@
-"""The two-layer Hamiltonian field of Chang et al."""
+"""The Hamiltonian fields of Chang et al., and of second order: two shears of one layer each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.fields._checks import require_conservative, slope_premises
-from darboux.fields._differentiate import checked, require_callable, slope, time_of
-from darboux.fields._equivariance import phase_space, pulled_back
 from darboux.fields._field import Time
+from darboux.fields._layers import phase_space, pulled_back, require_conservative, slope_premises
 from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves
-from darboux.fields._shears import Range, hessian_range, largest, one_sided, require_one_space
 from darboux.linear import LinearMap
 from darboux.structure import AdjointOf, Equivariant, NormAtMost, Premise
+
+Range = tuple[Tensor, Tensor]
 
 
 @final
@@ -65,7 +64,7 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         momentum_bias: bool = True,
     ) -> None:
         super().__init__()
-        require_one_space("HamiltonianField", map_p, map_z)
+        _require_one_space("HamiltonianField", map_p, map_z)
         for sigma in (activation, activation_z or activation):
             require_conservative("HamiltonianField", sigma)
         self.map_p = map_p
@@ -104,11 +103,11 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
 
     def lipschitz(self) -> Tensor:
         """Return L."""
-        return largest(*self._ranges())
+        return _largest(*self._ranges())
 
     def one_sided_lipschitz(self) -> Tensor:
         """Return a bound of ν."""
-        return one_sided(*self._ranges())
+        return _one_sided(*self._ranges())
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
@@ -124,94 +123,123 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
     def _ranges(self) -> tuple[Range, Range]:
         """Return bounds of A₁*D₁A₁ and A₂*D₂A₂."""
         return (
-            hessian_range(self.activation.slopes(), self.map_p.norm_bound()),
-            hessian_range(self._sigma_z().slopes(), self.map_z.norm_bound()),
+            _hessian_range(self.activation.slopes(), self.map_p.norm_bound()),
+            _hessian_range(self._sigma_z().slopes(), self.map_z.norm_bound()),
         )
 
     def _sigma_z(self) -> Activation:
         return self.activation if self.activation_z is None else self.activation_z
 
 
-Energy = Callable[[Tensor, Tensor], Tensor]
-
-
 @final
-class SeparableHamiltonianField(SeparablePhaseField, CanonicalPhaseField):
-    """The field ż = ∂T/∂p, ṗ = -∂V/∂z of H(t, z, p) = T(t, p) + V(t, z).
+class SecondOrderField(SeparablePhaseField, CanonicalPhaseField):
+    """The field z̈ = -A*σ(Az + b) on phase space: ż = p, ṗ = -A*σ(Az + b).
 
-    T and V are any energies; derivatives are automatic. Each half moves by an exact shear,
-    so that symplectic methods are explicit. Give modules, so that their parameters are those
-    of the field.
+    H(z, p) = ½‖p‖² + 1ᵀγ(Az + b) with γ' = σ. It is the case σ₁(s) = s, A₁ = I, b₁ = 0 of
+    `HamiltonianField`, hence always reversible. With Q = A*DA the Jacobian is
+    [[0, I], [-Q, 0]]:
 
-    Shapes: the state (z, p) is (batch, 2 features, *space). The energies get t as a tensor
-    (batch, 1, ..., 1), one time for each sample, and one half (batch, features, *space);
-    they return (batch,).
+        L <= max(1, max|σ'| ‖A‖²),    ν = ½ ‖I - Q‖.
 
-    Source: section 2.1.2, equations (18) and (19).
+    Shapes: the state (z, p) is (batch, 2 features, *space); A maps features to any number.
+
+    Source: section 2.1.2; Ruthotto and Haber 2020.
 
     Args:
-        kinetic: T, (t, p) -> (batch,).
-        potential: V, (t, z) -> (batch,).
-        autonomous: whether neither looks at t.
-        even_kinetic: whether T(t, -p) = T(t, p), which makes the field reversible.
+        map: the linear map A.
+        activation: σ, elementwise.
 
     Raises:
-        TypeError: if an energy cannot be called.
-        ValueError: when called, if an energy does not return (batch,).
+        TypeError: if σ mixes channels.
 
     Example:
         >>> import torch, darboux as dx
-        >>> kinetic = dx.fields.KineticEnergy(2)
-        >>> potential = dx.fields.PotentialEnergy(dx.linear.Dense(2, 5), dx.activations.Tanh())
-        >>> field = dx.fields.SeparableHamiltonianField(
-        ...     kinetic, potential, autonomous=True, even_kinetic=True
-        ... )
-        >>> field(0.0, torch.zeros(3, 4)).shape, field.separable, field.reversible
-        (torch.Size([3, 4]), True, True)
+        >>> field = dx.fields.SecondOrderField(dx.linear.Dense(2, 5), dx.activations.Tanh())
+        >>> field(0.0, torch.tensor([[0.0, 0.0, 3.0, 4.0]]))[:, :2].tolist()
+        [[3.0, 4.0]]
     """
 
-    def __init__(
-        self,
-        kinetic: Energy,
-        potential: Energy,
-        *,
-        autonomous: bool = False,
-        even_kinetic: bool = False,
-    ) -> None:
+    autonomous = True
+    reversible = True
+
+    def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
-        for what, arguments, energy in (
-            ("kinetic", "t, p", kinetic),
-            ("potential", "t, z", potential),
-        ):
-            require_callable("SeparableHamiltonianField", what, arguments, energy)
-        self.kinetic = kinetic
-        self.potential = potential
-        self.autonomous = autonomous
-        self.reversible = even_kinetic
+        require_conservative("SecondOrderField", activation)
+        self.map = map
+        self.activation = activation
+        self.bias = map.bias()
 
     def drift(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
-        """Return ∂T/∂p."""
-        del z  # separable
-        return slope(lambda momentum: self._kinetic(t, momentum), p)
+        """Return p."""
+        del t, z  # autonomous and separable
+        return p
 
     def kick(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
-        """Return -∂V/∂z."""
-        del p
-        return -slope(lambda position: self._potential(t, position), z)
+        """Return -A*σ(Az + b)."""
+        del t, p
+        return -self.map.adjoint(self.activation(self.map.affine(z, self.bias)))
 
     def energy(self, t: Time, x: Tensor) -> Tensor:
-        """Return H(t, z, p) = T(t, p) + V(t, z), (batch,)."""
+        """Return H(z, p), (batch,)."""
+        del t
         z, p = halves(x)
-        return self._kinetic(t, p) + self._potential(t, z)
+        potential = self.activation.antiderivative(self.map.affine(z, self.bias))
+        return 0.5 * p.square().flatten(1).sum(dim=1) + potential.flatten(1).sum(dim=1)
 
-    def _kinetic(self, t: Time, p: Tensor) -> Tensor:
-        value = self.kinetic(time_of(t, p), p)
-        return checked("SeparableHamiltonianField: kinetic", value, p)
+    def equivariant(self) -> Equivariant | None:
+        """Return what f commutes with."""
+        return phase_space(*(pulled_back(self.map.equivariant(), self.activation),) * 2)
 
-    def _potential(self, t: Time, z: Tensor) -> Tensor:
-        value = self.potential(time_of(t, z), z)
-        return checked("SeparableHamiltonianField: potential", value, z)
+    def lipschitz(self) -> Tensor:
+        """Return L."""
+        return _largest(*self._ranges())
 
-    def extra_repr(self) -> str:
-        """Return what was declared."""
-        return f"autonomous={self.autonomous}, even_kinetic={self.reversible}"
+    def one_sided_lipschitz(self) -> Tensor:
+        """Return a bound of ν."""
+        return _one_sided(*self._ranges())
+
+    def premises(self) -> tuple[Premise, ...]:
+        """Return what the constants rest on."""
+        return (*slope_premises(self.activation), NormAtMost(self.map), AdjointOf(self.map))
+
+    def why(self) -> str:
+        """Return the theorem, in words."""
+        return "antidiagonal Jacobian: L = max(1, max|σ'| ‖A‖²) (section 2.1.2)"
+
+    def _ranges(self) -> tuple[Range, Range]:
+        """Return bounds of the identity and of A*DA."""
+        potential = _hessian_range(self.activation.slopes(), self.map.norm_bound())
+        one = torch.ones_like(potential[1])
+        return (one, one), potential
+
+
+def _require_one_space(name: str, map_p: LinearMap, map_z: LinearMap) -> None:
+    """Refuse two maps of which one cannot act on positions and the other on momenta."""
+    found = [(map.in_features, map.dim) for map in (map_p, map_z)]
+    if found[0] != found[1]:
+        msg = (
+            f"{name}: expected maps of equal in_features and dim, since there are as many "
+            f"momenta as positions; got in_features {found[0][0]} and {found[1][0]}, dim "
+            f"{found[0][1]} and {found[1][1]}. Use two maps of one space; their out_features "
+            "are free."
+        )
+        raise ValueError(msg)
+
+
+def _hessian_range(slopes: tuple[float, float], norm: Tensor) -> Range:
+    """Return (l, u) with l <= A*DA <= u for every diagonal D of slopes, ‖A‖ <= norm."""
+    # A*DA is semidefinite where the slopes have one sign, whatever the kernel of A.
+    square = norm.square()
+    return min(slopes[0], 0.0) * square, max(slopes[1], 0.0) * square
+
+
+def _largest(*ranges: Range) -> Tensor:
+    """Return max ‖P‖, the norm of [[0, P₁], [-P₂, 0]], from l <= P_i <= u."""
+    ends = [torch.maximum(-lower, upper) for lower, upper in ranges]
+    return torch.stack(ends).amax()
+
+
+def _one_sided(first: Range, second: Range) -> Tensor:
+    """Return ν of [[0, P], [-Q, 0]], P and Q symmetric: its symmetric part is ½ (P - Q)."""
+    # ν = ½ ‖P - Q‖ <= ½ max(u_P - l_Q, u_Q - l_P).
+    return 0.5 * torch.maximum(first[1] - second[0], second[1] - first[0])

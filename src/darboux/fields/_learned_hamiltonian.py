@@ -1,4 +1,4 @@
-"""The field of any learned energy H(t, z, p), by differentiation."""
+"""The fields of learned energies, by differentiation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from torch import Tensor
 
 from darboux.fields._differentiate import checked, require_callable, slope, time_of
 from darboux.fields._field import Time
-from darboux.fields._phase_space import CanonicalPhaseField, halves, join
+from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves, join
 
 Energy = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+Half = Callable[[Tensor, Tensor], Tensor]  # the kinetic or the potential energy
 
 
 @final
@@ -80,3 +82,85 @@ class LearnedHamiltonianField(CanonicalPhaseField):
     def extra_repr(self) -> str:
         """Return what was declared."""
         return f"autonomous={self.autonomous}"
+
+
+@final
+class SeparableHamiltonianField(SeparablePhaseField, CanonicalPhaseField):
+    """The field ż = ∂T/∂p, ṗ = -∂V/∂z of H(t, z, p) = T(t, p) + V(t, z).
+
+    T and V are any energies; derivatives are automatic. Each half moves by an exact shear,
+    so that symplectic methods are explicit. Give modules, so that their parameters are those
+    of the field.
+
+    Shapes: the state (z, p) is (batch, 2 features, *space). The energies get t as a tensor
+    (batch, 1, ..., 1), one time for each sample, and one half (batch, features, *space);
+    they return (batch,).
+
+    Source: section 2.1.2, equations (18) and (19).
+
+    Args:
+        kinetic: T, (t, p) -> (batch,).
+        potential: V, (t, z) -> (batch,).
+        autonomous: whether neither looks at t.
+        even_kinetic: whether T(t, -p) = T(t, p), which makes the field reversible.
+
+    Raises:
+        TypeError: if an energy cannot be called.
+        ValueError: when called, if an energy does not return (batch,).
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> kinetic = dx.fields.KineticEnergy(2)
+        >>> potential = dx.fields.PotentialEnergy(dx.linear.Dense(2, 5), dx.activations.Tanh())
+        >>> field = dx.fields.SeparableHamiltonianField(
+        ...     kinetic, potential, autonomous=True, even_kinetic=True
+        ... )
+        >>> field(0.0, torch.zeros(3, 4)).shape, field.separable, field.reversible
+        (torch.Size([3, 4]), True, True)
+    """
+
+    def __init__(
+        self,
+        kinetic: Half,
+        potential: Half,
+        *,
+        autonomous: bool = False,
+        even_kinetic: bool = False,
+    ) -> None:
+        super().__init__()
+        for what, arguments, energy in (
+            ("kinetic", "t, p", kinetic),
+            ("potential", "t, z", potential),
+        ):
+            require_callable("SeparableHamiltonianField", what, arguments, energy)
+        self.kinetic = kinetic
+        self.potential = potential
+        self.autonomous = autonomous
+        self.reversible = even_kinetic
+
+    def drift(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
+        """Return ∂T/∂p."""
+        del z  # separable
+        return slope(lambda momentum: self._kinetic(t, momentum), p)
+
+    def kick(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
+        """Return -∂V/∂z."""
+        del p
+        return -slope(lambda position: self._potential(t, position), z)
+
+    def energy(self, t: Time, x: Tensor) -> Tensor:
+        """Return H(t, z, p) = T(t, p) + V(t, z), (batch,)."""
+        z, p = halves(x)
+        return self._kinetic(t, p) + self._potential(t, z)
+
+    def _kinetic(self, t: Time, p: Tensor) -> Tensor:
+        value = self.kinetic(time_of(t, p), p)
+        return checked("SeparableHamiltonianField: kinetic", value, p)
+
+    def _potential(self, t: Time, z: Tensor) -> Tensor:
+        value = self.potential(time_of(t, z), z)
+        return checked("SeparableHamiltonianField: potential", value, z)
+
+    def extra_repr(self) -> str:
+        """Return what was declared."""
+        return f"autonomous={self.autonomous}, even_kinetic={self.reversible}"

@@ -111,12 +111,12 @@ class CanonicalPhaseField(PhaseSpaceField, ABC):
     canonical = True
 
     @property
-    def conservative(self) -> bool:
+    def conservative(self) -> bool:  # type: ignore[override]
         """Whether H is kept: J is skew, so it is unless H depends on t."""
         return self.autonomous
 
     @property
-    def passive(self) -> bool:
+    def passive(self) -> bool:  # type: ignore[override]
         """Whether H does not rise."""
         return self.autonomous
 
@@ -134,10 +134,6 @@ class CanonicalPhaseField(PhaseSpaceField, ABC):
         del t, x  # J is constant
         by_position, by_momentum = halves(g)
         return join(by_momentum, -by_position)
-
-    def supply(self, t: Time, x: Tensor) -> None:
-        """Return that nothing flows in."""
-        del t, x
 
 
 class SeparablePhaseField(PhaseSpaceField, ABC):

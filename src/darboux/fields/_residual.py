@@ -7,9 +7,14 @@ from typing import final
 from torch import Tensor
 
 from darboux.activations import Activation
-from darboux.fields._checks import largest_slope, require_square, slope_premises
-from darboux.fields._equivariance import activated, endomorphism
 from darboux.fields._field import Prepared, Time, VectorField
+from darboux.fields._layers import (
+    activated,
+    endomorphism,
+    largest_slope,
+    require_square,
+    slope_premises,
+)
 from darboux.linear import LinearMap
 from darboux.structure import Equivariant, NormAtMost, Premise
 
@@ -54,8 +59,8 @@ class ResidualField(VectorField):
         return self.activation(self.map.affine(z, self.bias))
 
     def prepare(self) -> Prepared:
-        """Return the field with its map bound to the present parameters."""
-        affine, activation = self.map.bound(self.bias), self.activation
+        """Return the field with its map prepared for the present parameters."""
+        affine, activation = self.map.prepare(self.bias), self.activation
         return lambda t, z: activation(affine(z))
 
     def equivariant(self) -> Equivariant | None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.fields._checks import largest_slope, require_separable, slope_premises
 from darboux.fields._field import Time, VectorField
+from darboux.fields._layers import largest_slope, require_separable, slope_premises
 from darboux.linear import LinearMap, Stencil, StencilMap
 from darboux.linear._spectral import norm_bound
 from darboux.structure import LipschitzField, NormAtMost, Premise
@@ -154,9 +154,10 @@ def _stencil(map: LinearMap) -> Stencil:
         raise ValueError(msg)
     if stencil.padding_mode == "zeros" and any(k > 1 for k in stencil.kernel_size):
         msg = (
-            f"ShearField: expected a circular kernel, or one tap; got {stencil.kernel_size} with "
-            "padding_mode 'zeros', where kernels do not commute at the border, so that units are "
-            "no shears. Use padding_mode='circular' or kernel_size=1."
+            "ShearField: expected a circular kernel, or one tap; got kernel_size "
+            f"{stencil.kernel_size} with padding_mode 'zeros', where kernels do not commute at "
+            "the border, so that units are no shears. Use padding_mode='circular' or "
+            "kernel_size=1."
         )
         raise ValueError(msg)
     return stencil

@@ -1,11 +1,11 @@
-"""Binding many fields at once."""
+"""Many fields prepared at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from darboux.fields._field import Prepared, VectorField
-from darboux.fields._gradient import GradientField, inverse_rows
+from darboux.fields._gradient import GradientField, PreparedGradientField, inverse_rows
 from darboux.linear import CombinedMap, Stencil, StencilMap
 from darboux.linear._rows import row_bounds
 
@@ -14,7 +14,7 @@ def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
     """Return `prepare` of every field, with the bounds of equal shape computed in one batch.
 
     The bounds of a flow do not depend on z, so all of them are known before the first step;
-    a field that occurs many times is bound once.
+    a field that occurs many times is prepared once.
 
     Args:
         fields: the fields, in the order of the result.
@@ -26,23 +26,25 @@ def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
         >>> z = torch.ones(1, 4)
         >>> torch.testing.assert_close(prepare_together(fields)[1](0.0, z), fields[1](0.0, z))
     """
-    bounds: dict[int, Prepared] = {}
-    groups: dict[object, dict[int, tuple[GradientField, Stencil]]] = {}
-    for field in {id(field): field for field in fields}.values():
+    distinct = {id(field): field for field in fields}
+    if len(distinct) == 1:
+        return [fields[0].prepare()] * len(fields)
+    prepared: dict[int, Prepared] = {}
+    groups: dict[object, list[tuple[GradientField, Stencil]]] = {}
+    for field in distinct.values():
         stencil = _stencil(field)
         if stencil is not None and isinstance(field, GradientField):
             weight = stencil.weight
             key = (weight.shape, weight.dtype, weight.device)
-            groups.setdefault(key, {})[id(field)] = (field, stencil)
+            groups.setdefault(key, []).append((field, stencil))
         else:
-            bounds[id(field)] = field.prepare()
+            prepared[id(field)] = field.prepare()
     for group in groups.values():
-        rows = row_bounds([stencil for _, stencil in group.values()])
-        for (name, (field, _)), row in zip(group.items(), rows.unbind(), strict=True):
-            bounds[name] = field.prepare_with(
-                inverse_rows(field.activation.tie(field.map.tie(row)))
-            )
-    return [bounds[id(field)] for field in fields]
+        rows = row_bounds([stencil for _, stencil in group])
+        for (field, _), row in zip(group, rows.unbind(), strict=True):
+            scale = inverse_rows(field.activation.tie(field.map.tie(row)))
+            prepared[id(field)] = PreparedGradientField(field, scale)
+    return [prepared[id(field)] for field in fields]
 
 
 def _stencil(field: VectorField) -> Stencil | None:

@@ -8,14 +8,12 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from darboux.activations import Activation
-from darboux.fields._checks import largest_slope, slope_premises
-from darboux.fields._equivariance import activated, endomorphism
 from darboux.fields._field import Time, VectorField
 from darboux.fields._gradient import GradientField
+from darboux.fields._layers import activated, endomorphism, largest_slope, slope_premises
 from darboux.linear import LinearMap, Nonnegative
 from darboux.linear._symmetries import product_symmetry
-from darboux.structure import Equivariant, Kind, NormAtMost, Premise
-from darboux.structure import Nonnegative as NonnegativeEntries
+from darboux.structure import Equivariant, Kind, NonnegativeEntries, NormAtMost, Premise
 
 
 @final

@@ -6,13 +6,10 @@
 `UniformSteps`, `ContractiveSteps` and `CoveringSteps` pick the step sizes.
 """
 
-from darboux.flow._doubled import DoubledFlow
-from darboux.flow._flow import Flow
-from darboux.flow._flow_bijection import FlowBijection
+from darboux.flow._bijections import FlowBijection, StepBijection
+from darboux.flow._flow import DoubledFlow, Flow
 from darboux.flow._odeint import odeint
-from darboux.flow._pair_bijection import PairBijection, PairStepBijection
 from darboux.flow._step import Step, advance, field_energy
-from darboux.flow._step_bijection import StepBijection
 from darboux.flow._steps import (
     ContractiveSteps,
     CoveringSteps,
@@ -29,8 +26,6 @@ __all__ = [
     "DoubledFlow",
     "Flow",
     "FlowBijection",
-    "PairBijection",
-    "PairStepBijection",
     "Step",
     "StepBijection",
     "StepRule",

@@ -1,4 +1,4 @@
-"""What the arguments of a flow stand for, and what they may not be."""
+"""The arguments of a flow, checked and completed."""
 
 from __future__ import annotations
 

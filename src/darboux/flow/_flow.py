@@ -11,27 +11,12 @@ from torch import Tensor, nn
 from darboux.fields import VectorField, prepare_together
 from darboux.fields._field import Prepared
 from darboux.flow._arguments import as_fields, as_integrator, step_rule
-from darboux.flow._doubled import DoubledFlow
-from darboux.flow._flow_bijection import FlowBijection
-from darboux.flow._step import Step, field_energy, step_back
+from darboux.flow._bijections import FlowBijection
+from darboux.flow._step import Step, field_energy, halved, pair_claims, paired, step_back
 from darboux.flow._steps import StepRule, StepSize, UniformSteps, as_float, required_limit
+from darboux.flow._theorems.flow import of_steps
 from darboux.integrators import Integrator, Time
-from darboux.structure import (
-    Claim,
-    Claims,
-    Dissipative,
-    EnergyPreserving,
-    Gap,
-    Reversible,
-    Structure,
-    composition,
-    merge_premises,
-)
-
-_DOUBLED = (
-    "{method} steps pairs of states: as a map of z alone nothing is known; flow.doubled() is "
-    "invertible and preserves volume"
-)
+from darboux.structure import Claims, Gap
 
 
 @final
@@ -77,10 +62,11 @@ class Flow(nn.Module):
     ) -> None:
         super().__init__()
         self.shared = isinstance(fields, VectorField)
-        self.fields = nn.ModuleList(as_fields(fields))
+        members = as_fields(fields)
+        self.fields = nn.ModuleList(members)
         self.integrator = as_integrator(integrator)
-        self.rule = step_rule(len(self.fields), steps, horizon, is_shared=self.shared)
-        for field in self._members():
+        self.rule = step_rule(len(members), steps, horizon, is_shared=self.shared)
+        for field in members:
             integrator.require(field)
             if self.rule.fraction_of_limit() is not None:
                 required_limit(field, integrator)
@@ -124,15 +110,18 @@ class Flow(nn.Module):
         return FlowBijection(self)
 
     def maps(self) -> list[tuple[str, nn.Module]]:
-        """Return the steps as maps of their own, with names, in order.
-
-        A two-step method is no chain of maps of z: it is the only part of itself.
-        """
+        """Return the steps as maps of z with names, in order; a two-step flow is one map."""
         return [("flow", self)] if self.integrator.doubled else [*self.steps()]
 
     def steps(self) -> list[tuple[str, Step]]:
         """Return the steps with names, in order; those of a two-step method map pairs."""
-        return [*self._chain()]
+        t = 0.0
+        found: list[tuple[str, Step]] = []
+        for k, field in enumerate(self._schedule()):
+            t += as_float(found[-1][1].size()) if found else 0.0
+            found.append((f"step{k}", Step(field, self.integrator, self.rule, time=t)))
+            found[-1][1].train(self.training)
+        return found
 
     def energy(self, z: Tensor) -> Tensor:
         """Return the energy at z, (batch,), of the field that all steps share.
@@ -146,36 +135,19 @@ class Flow(nn.Module):
                 "own energy. Use flow.maps() and the energy of each step."
             )
             raise TypeError(msg)
-        return field_energy(self._members()[0], 0.0, z)
+        return field_energy(cast("VectorField", self.fields[0]), 0.0, z)
 
     def claims(self) -> Claims:
         """Return the theorems that apply, with their numbers: those of the steps, composed."""
         if self.integrator.doubled:
-            return Claims(gaps=(Gap("", _DOUBLED.format(method=self.integrator)),))
-        parts = [(name, step.claims()) for name, step in self._chain()]
-        whole = composition(parts)
-        if not self.shared or len(parts) == 1:
-            return whole
-        return Claims((*whole.claims, *self._repeated([claims for _, claims in parts])), whole.gaps)
-
-    def _repeated(self, steps: list[Claims]) -> list[Claim]:
-        """Return what survives because every step has the same field.
-
-        All steps speak of the same energy; and powers φ^K of a reversible φ are reversible.
-        """
-        families: list[type[Structure]] = [EnergyPreserving, Dissipative]
-        if isinstance(self.rule, UniformSteps):
-            families.append(Reversible)
-        found: list[Claim] = []
-        for family in families:
-            members = tuple(c for c in (claims.find(family) for claims in steps) if c is not None)
-            if len(members) < len(steps):
-                continue
-            first, kind = members[0], min(member.kind for member in members)
-            if any(claim.structure.at_least(first.structure) for claim in found):
-                continue
-            found.append(Claim(first.structure, kind, first.reason, merge_premises(members)))
-        return found
+            reason = (
+                f"{self.integrator} steps pairs of states: as a map of z alone nothing is known; "
+                "flow.doubled() is invertible and preserves volume"
+            )
+            return Claims(gaps=(Gap("", reason),))
+        steps = [(name, step.claims()) for name, step in self.steps()]
+        equal = isinstance(self.rule, UniformSteps)
+        return of_steps(steps, one_field=self.shared, equal=equal)
 
     def extra_repr(self) -> str:
         """Return the integrator and the step rule."""
@@ -186,21 +158,16 @@ class Flow(nn.Module):
 
         What depends on parameters alone is computed here, before the first step, in batches.
         """
-        fields, t = list(self._schedule()), cast("Time", 0.0)
-        steps = []
-        for field, prepared in zip(fields, prepare_together(fields), strict=True):
-            h = self.rule.size(field, self.integrator)
+        fields, method = self._schedule(), self.integrator
+        if self.shared:
+            sizes = [self.rule.size(fields[0], method)] * len(fields)
+        else:
+            sizes = [self.rule.size(field, method) for field in fields]
+        steps, t = [], cast("Time", 0.0)
+        for prepared, h in zip(prepare_together(fields), sizes, strict=True):
             steps.append((prepared, t, h))
             t = t + h
         return steps
-
-    def _chain(self) -> Iterator[tuple[str, Step]]:
-        t = 0.0
-        for k, field in enumerate(self._schedule()):
-            step = Step(field, self.integrator, self.rule, time=t)
-            step.train(self.training)
-            yield f"step{k}", step
-            t += as_float(step.size())
 
     def _states(self, z: Tensor) -> Iterator[Tensor]:
         """Yield z_1, ..., z_K."""
@@ -211,19 +178,85 @@ class Flow(nn.Module):
             state = method.step(prepared, t, h, state)
             yield method.value(state)
 
-    def _members(self) -> list[VectorField]:
-        return [field for field in self.fields if isinstance(field, VectorField)]
-
-    def _schedule(self) -> Iterator[VectorField]:
-        """Yield the field of each step."""
-        members = self._members()
+    def _schedule(self) -> list[VectorField]:
+        """Return the field of each step."""
+        fields = cast("list[VectorField]", list(self.fields))
         if not self.shared:
-            yield from members
-            return
-        for _ in range(self._count(members[0])):
-            yield members[0]
+            return fields
+        count = self.rule.count_for(fields[0], self.integrator)
+        assert count is not None  # step_rule refused it
+        return fields * count
 
-    def _count(self, field: VectorField) -> int:
-        count = self.rule.count_for(field, self.integrator)
-        assert count is not None  # _rule refused it
-        return count
+
+@final
+class DoubledFlow(nn.Module):
+    """The map of pairs (z, auxiliary) that a two-step method steps, for any field.
+
+    Leapfrog, (z_{k-1}, z_k) -> (z_k, z_{k-1} + 2h f(z_k)), and the reversible Heun method are
+    shears, up to reflections and exchanges: whatever f is, the map can be undone in closed form and
+    |det| = 1. As a map of z alone the flow has neither property.
+
+    Shapes: a pair is (batch, 2 features, *space), its members one after the other on the
+    channel axis.
+
+    Source: sections 2.2.3 and 4.3.1; Kidger et al. 2021 for reversible Heun.
+
+    Args:
+        flow: a flow with a two-step integrator.
+
+    Raises:
+        TypeError: if its integrator is a one-step method.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> field = dx.fields.ResidualField(dx.linear.Dense(3, 3), dx.activations.Tanh())
+        >>> pairs = dx.Flow(field, dx.integrators.LeapfrogMidpoint(), steps=4).doubled()
+        >>> x = torch.randn(2, 6)
+        >>> torch.testing.assert_close(pairs.inverse(pairs(x)), x)
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        if not flow.integrator.doubled:
+            msg = (
+                f"doubled: expected a two-step method; got {flow.integrator!r}, whose state is z "
+                "itself. Use the flow as it is, or LeapfrogMidpoint() or ReversibleHeun()."
+            )
+            raise TypeError(msg)
+        self.flow = flow
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pair after the last step."""
+        state = halved(x)
+        for prepared, t, h in self.flow.grid():
+            state = self.flow.integrator.step(prepared, t, h, state)
+        return paired(state)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Return the pair before the first step."""
+        state = halved(y)
+        back = self.flow.integrator.step_back
+        for prepared, t, h in reversed(self.flow.grid()):
+            state = back(prepared, t, h, state)
+        return paired(state)
+
+    def as_bijection(self) -> FlowBijection:
+        """Return the map as a bijection with its log-determinant, which is 0, for chains."""
+        return FlowBijection(self)
+
+    def steps(self) -> list[tuple[str, Step]]:
+        """Return the steps with names, in order."""
+        return self.flow.steps()
+
+    def start(self, z: Tensor) -> Tensor:
+        """Return the pair with which the flow starts at z."""
+        prepared, t, h = self.flow.grid()[0]
+        return paired(self.flow.integrator.init(prepared, t, h, z))
+
+    def value(self, x: Tensor) -> Tensor:
+        """Return the features z of a pair."""
+        return self.flow.integrator.value(halved(x))
+
+    def claims(self) -> Claims:
+        """Return that the map preserves volume and can be inverted."""
+        return pair_claims(self.flow.integrator)

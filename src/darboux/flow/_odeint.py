@@ -1,4 +1,4 @@
-"""Solving f(t, y) = dy/dt from y0, with the arguments that people already use."""
+"""`odeint`: the solution of f(t, y) = dy/dt from y0, with the arguments that people know."""
 
 from __future__ import annotations
 

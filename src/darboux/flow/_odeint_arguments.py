@@ -1,4 +1,4 @@
-"""The times at which a solution is asked for, and the steps between them."""
+"""The times and methods of `odeint`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Times:
     def of(t: Tensor | Sequence[float]) -> Times:
         """Return the times of a tensor, or of a list of numbers."""
         if not isinstance(t, Tensor):
-            values = tuple(float(time) for time in t)
+            values = tuple(map(float, t))
             _check(values)
             return Times(values)
         if t.ndim != 1 or len(t) == 0:
@@ -62,7 +62,7 @@ class Times:
             raise ValueError(msg)
         if torch.compiler.is_compiling():
             return Times(tuple(t.unbind()))
-        numbers = tuple(float(time) for time in t.detach().unbind())
+        numbers = tuple(map(float, t.detach().unbind()))
         _check(numbers)
         return Times(tuple(t.unbind()) if is_differentiated(t) else numbers)
 
@@ -95,8 +95,8 @@ def _number(value: Time, what: str) -> float:
 
 def _check(values: tuple[float, ...]) -> None:
     steps = [end - start for start, end in pairwise(values)]
-    finite = all(math.isfinite(value) for value in values)
-    if not values or not finite or not (all(h > 0 for h in steps) or all(h < 0 for h in steps)):
+    finite = len(values) > 0 and all(map(math.isfinite, values))
+    if not finite or not (min(steps, default=1.0) > 0 or max(steps, default=-1.0) < 0):
         shown = ", ".join(f"{value:g}" for value in values[:6])
         msg = (
             "odeint: expected finite times t that strictly increase, or strictly decrease, the "

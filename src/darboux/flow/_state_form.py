@@ -1,4 +1,4 @@
-"""States as people write them, one system or a tuple of tensors, as a batch that methods step."""
+"""The states of `odeint`, one system or a tuple of tensors, as a batch that methods step."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class StateForm:
 
     shapes: tuple[torch.Size, ...]
     is_tuple: bool
+    is_batch: bool  # y is a batch as it is
 
     @staticmethod
     def of(y: State) -> StateForm:
@@ -37,12 +38,8 @@ class StateForm:
                 )
                 raise TypeError(msg)
         _check_members(members, is_tuple=isinstance(y, tuple))
-        return StateForm(tuple(member.shape for member in members), isinstance(y, tuple))
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether y is a batch as it is."""
-        return not self.is_tuple and len(self.shapes[0]) > 1
+        is_tuple, shapes = isinstance(y, tuple), tuple(member.shape for member in members)
+        return StateForm(shapes, is_tuple, not is_tuple and len(shapes[0]) > 1)
 
     def pack(self, y: State) -> Tensor:
         """Return z, (batch, ...)."""
@@ -87,12 +84,20 @@ class _Adapted:
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, y) as a batch; t is a tensor, as people expect it."""
         time = torch.as_tensor(t, dtype=z.dtype, device=z.device)
-        if time.ndim and not self.form.is_batch:
-            # one time for each sample, and one system has one
-            time = time if self.form.is_tuple else time.reshape(())
-        value = self.f(time, self.form.unpack(z))
-        _check_value(value, self.form)
-        return self.form.pack(value)
+        form = self.form
+        if form.is_batch:
+            value = self.f(time, z)
+            if not isinstance(value, Tensor) or value.shape != z.shape:
+                raise _wrong_value(value, form)
+            return value
+        if time.ndim and not form.is_tuple:
+            time = time.reshape(())  # one time for each sample, and one system has one
+        value = self.f(time, form.unpack(z))
+        members = value if isinstance(value, tuple) else (value,)
+        shapes = [member.shape for member in members if isinstance(member, Tensor)]
+        if isinstance(value, tuple) is not form.is_tuple or shapes != list(form.shapes):
+            raise _wrong_value(value, form)
+        return form.pack(value)
 
 
 def _check_members(members: tuple[Tensor, ...], *, is_tuple: bool) -> None:
@@ -115,16 +120,14 @@ def _check_members(members: tuple[Tensor, ...], *, is_tuple: bool) -> None:
         raise TypeError(msg)
 
 
-def _check_value(value: object, form: StateForm) -> None:
+def _wrong_value(value: object, form: StateForm) -> ValueError:
     members = value if isinstance(value, tuple) else (value,)
-    shapes = [tuple(member.shape) for member in members if isinstance(member, Tensor)]
-    expected = [tuple(shape) for shape in form.shapes]
-    if isinstance(value, tuple) is not form.is_tuple or shapes != expected:
-        kind = "a tuple of" if form.is_tuple else "a tensor of"
-        found = ", ".join(str(shape) for shape in shapes) or type(value).__name__
-        msg = (
-            f"odeint: expected f(t, y) to be like y, {kind} {', '.join(map(str, expected))}; got "
-            f"{'a tuple of ' if isinstance(value, tuple) else ''}{found}. Return one slope for "
-            "each entry of y."
-        )
-        raise ValueError(msg)
+    shapes = [str(tuple(member.shape)) for member in members if isinstance(member, Tensor)]
+    expected = [str(tuple(shape)) for shape in form.shapes]
+    kind = "a tuple of" if form.is_tuple else "a tensor of"
+    found = ", ".join(shapes) or type(value).__name__
+    return ValueError(
+        f"odeint: expected f(t, y) to be like y, {kind} {', '.join(expected)}; got "
+        f"{'a tuple of ' if isinstance(value, tuple) else ''}{found}. Return one slope for "
+        "each entry of y."
+    )

@@ -1,28 +1,18 @@
-"""One step of a flow as a map of its own, with its claims."""
+"""One step of a flow as a map of its own, and the pairs of states of two-step methods."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, cast, final
 
+import torch
 from torch import Tensor, nn
 
 from darboux.fields import VectorField
 from darboux.fields._field import Prepared
 from darboux.flow._steps import StepRule, StepSize, step_limit
-from darboux.flow._theorems import (
-    contraction,
-    energy,
-    equivariance,
-    growth,
-    inverse,
-    linear_growth,
-    reversibility,
-    symplecticity,
-    volume,
-)
-from darboux.integrators import Integrator, PostActivation, Time
-from darboux.structure import Claims, Gap, claims_of, composition
+from darboux.integrators import GradientForm, Integrator, Time, lacks
+from darboux.structure import Claim, Claims, Invertible, Kind, VolumePreserving, claims_of
 
 
 @final
@@ -88,31 +78,7 @@ class Step(nn.Module):
 
     def claims(self) -> Claims:
         """Return the theorems that apply to this step, with their numbers."""
-        contractive = contraction(self)  # once: it evaluates the bounds of the field
-        metric = contractive or growth(self)
-        inner = Claims(tuple(metric), () if metric else self._gaps())
-        if isinstance(self.integrator, PostActivation):
-            whole = composition(
-                [("step", inner), ("activation", claims_of(self.integrator.activation))]
-            )
-            others = (*linear_growth(self), *equivariance(self))
-            return Claims(whole.claims + others, whole.gaps)
-        symplectic = symplecticity(self)
-        phase = symplectic or volume(self)  # symplectic maps preserve volume
-        others = (
-            *energy(self, contractive),
-            *phase,
-            *inverse(self),
-            *reversibility(self),
-            *equivariance(self),
-        )
-        return Claims(inner.claims + others, inner.gaps)
-
-    def _gaps(self) -> tuple[Gap, ...]:
-        name = type(self.field).__name__
-        if self.field.lipschitz() is None:
-            return (Gap("", f"{name} has no Lipschitz constant for all z"),)
-        return (Gap("", f"no Lipschitz constant of {self.integrator!r} on {name} is known"),)
+        return claims_of(self)  # `darboux.flow._theorems` registers them
 
 
 def advance(
@@ -142,30 +108,52 @@ def field_energy(field: VectorField, time: float, z: Tensor) -> Tensor:
         >>> field_energy(field, 0.0, torch.zeros(2, 4))
         tensor([0., 0.], grad_fn=<SumBackward1>)
     """
-    energy = getattr(field, "energy", None)
-    if energy is None:
+    if lacks(field, "energy"):
         msg = f"Expected a field with an energy; {type(field).__name__} has none."
         raise TypeError(msg)
-    return energy(time, z)
+    return cast("GradientForm", field).energy(time, z)
 
 
-Back = Callable[..., Any]
-
-
-def step_back(integrator: Integrator) -> Back:
+def step_back(integrator: Integrator) -> Callable[..., Any]:
     """Return the method's ``step_back``, for one-step methods."""
-    back: Back | None = getattr(integrator, "step_back", None)
     if integrator.doubled:
         msg = (
             f"inverse: expected a one-step method; got {integrator!r}, whose state is a pair: z "
             "alone does not determine where it came from. Use flow.doubled()."
         )
         raise TypeError(msg)
-    if back is None:
+    if not integrator.invertible:
         msg = (
             f"inverse: expected a method that steps back in closed form; got {integrator!r}. Use "
             "StormerVerlet(), SymplecticEuler(), Composition(4) or Splitting() with a field on "
             "phase space, or LeapfrogMidpoint() and flow.doubled() with any field."
         )
         raise TypeError(msg)
-    return back
+    return integrator.step_back
+
+
+Pair = tuple[Tensor, Tensor]
+
+
+def halved(x: Tensor) -> Pair:
+    """Return the members of a pair of states, the two halves of the channel axis."""
+    if x.ndim < 2 or x.shape[1] % 2:
+        msg = (
+            f"DoubledFlow: expected pairs (batch, 2 features, *space); got shape "
+            f"{tuple(x.shape)}. Use start(z) to begin at z."
+        )
+        raise ValueError(msg)
+    first, second = x.chunk(2, dim=1)
+    return first, second
+
+
+def paired(pair: Pair) -> Tensor:
+    """Return a pair as one tensor."""
+    return torch.cat(pair, dim=1)
+
+
+def pair_claims(method: Integrator) -> Claims:
+    """Return what holds for the pairs of a two-step method."""
+    reason = f"{method!r}: shears and reflections of pairs, for any field"
+    found = (VolumePreserving(), Invertible())
+    return Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason) for s in found))

@@ -1,4 +1,4 @@
-"""How derivatives go through a list of step maps, and what is kept in memory for them.
+"""Derivatives through a list of maps that can be undone, with memory modes.
 
 A `Link` is a step that can be undone. `propagate` applies links one after another and keeps
 what its memory mode says: nothing but the ends, some checkpoints, or everything. The backward
@@ -6,11 +6,11 @@ pass then undoes the links one by one, watches the drift of what it reconstructs
 back to checkpoints where rounding is magnified too much.
 """
 
-from darboux.gradients._closed import OpenLayerError
 from darboux.gradients._link import Link, LinkPull, LinkPulled, Stack
 from darboux.gradients._monitor import DriftError, DriftReport, DriftWarning, Monitor
 from darboux.gradients._passes import gradients_of
 from darboux.gradients._propagate import Memory, OnDrift, propagate
+from darboux.gradients._tape import OpenLayerError
 
 __all__ = [
     "DriftError",

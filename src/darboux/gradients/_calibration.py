@@ -1,8 +1,9 @@
-"""How much drift the gradients bear: measured on a few samples, by computing them both ways."""
+"""The drift that gradients bear, measured on a few samples by computing them both ways."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -41,7 +42,7 @@ class Calibration:
     def __init__(
         self,
         tape: Tape,
-        tensors: list[Tensor],
+        tensors: Sequence[Tensor],
         context: Tensor | None,
         weight: Tensor | None,
         accuracy: float,

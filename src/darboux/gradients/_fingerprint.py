@@ -1,4 +1,4 @@
-"""A few numbers that tell whether a reconstructed tensor is the one that was there."""
+"""Fingerprints of tensors: a few numbers that tell whether a reconstructed one is right."""
 
 from __future__ import annotations
 
@@ -72,23 +72,20 @@ class Fingerprints:
         return max(_ratio(error, size) * math.sqrt(len(entries)), elsewhere / _LOOSER, 0.0)
 
     def _projected(self, rows: Tensor) -> Tensor:
-        blocks = self._blocks(rows)
+        # Sums of sums: one long one, of a matrix product, would round as much as is to be seen.
+        signs = self._of(rows)
+        if rows.shape[1] % _BLOCK:
+            blocks = rows * signs
+        elif not torch.is_autocast_enabled(rows.device.type):
+            blocks = _signed(rows, signs)
+        else:
+            with torch.autocast(rows.device.type, enabled=False):
+                blocks = _signed(rows, signs)
         count = blocks.shape[1]
         pieces = max(1, min(count, math.ceil(_PIECES / max(len(rows), 1))))
         if count % pieces:
             return torch.stack([p.sum(dim=1) for p in blocks.tensor_split(pieces, dim=1)], dim=1)
         return blocks.reshape(len(rows), pieces, count // pieces).sum(dim=2)
-
-    def _blocks(self, rows: Tensor) -> Tensor:
-        """Return sums over blocks of signed entries."""
-        # Sums of sums: one long one, of a matrix product, would round as much as is to be seen.
-        signs = self._of(rows)
-        if rows.shape[1] % _BLOCK:
-            return rows * signs
-        if torch.is_autocast_enabled(rows.device.type):
-            with torch.autocast(rows.device.type, enabled=False):
-                return _signed(rows, signs)
-        return _signed(rows, signs)
 
     def _of(self, rows: Tensor) -> Tensor:
         size = rows.shape[1]

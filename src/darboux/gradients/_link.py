@@ -60,4 +60,4 @@ def added(total: Tensor | None, part: Tensor | None) -> Tensor | None:
 
 def copied(stack: Stack) -> Stack:
     """Return copies that may be overwritten."""
-    return tuple(tensor.clone(memory_format=torch.contiguous_format) for tensor in stack)
+    return tuple([tensor.clone(memory_format=torch.contiguous_format) for tensor in stack])

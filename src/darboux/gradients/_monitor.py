@@ -1,4 +1,4 @@
-"""What is said of the drift of reconstructed activations."""
+"""The monitor of a chain: how far reconstructed activations may drift, and the report."""
 
 from __future__ import annotations
 

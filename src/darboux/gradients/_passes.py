@@ -1,4 +1,4 @@
-"""The ways through links: ahead without graphs, back by repetition, back by undoing."""
+"""Passes through links: ahead without graphs, back by repetition, back by undoing."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ class Sums:
 
     def add(self, places: Sequence[int], found: Sequence[Tensor | None]) -> None:
         """Add gradients of some parameters, and of the context if it comes after them."""
+        if self._reduce is not None:
+            found = [None if gradient is None else self._reduce(gradient) for gradient in found]
         for i, gradient in zip(places, found, strict=False):
-            self.parameters[i] = added(self.parameters[i], self._kept(gradient))
+            self.parameters[i] = added(self.parameters[i], gradient)
         if len(found) > len(places):
-            self.context = added(self.context, self._kept(found[-1]))
-
-    def _kept(self, gradient: Tensor | None) -> Tensor | None:
-        return gradient if gradient is None or self._reduce is None else self._reduce(gradient)
+            self.context = added(self.context, found[-1])
 
     def tensors(self) -> list[Tensor]:
         """Return those that there are."""
@@ -78,7 +77,7 @@ class Passes:
         tape, asked = self.tape, self.weight is not None
         places = sorted({i for k in range(start, stop) for _, i in tape.names[k]})
         with torch.enable_grad():
-            leaves = tuple(tensor.detach().requires_grad_() for tensor in stack)
+            leaves = tuple([tensor.detach().requires_grad_() for tensor in stack])
             current, total = leaves, None
             for k in range(start, stop):
                 call = (self.replaced[k], tape.links[k].apply, current, self.context)
@@ -91,8 +90,8 @@ class Passes:
         wanted = [*leaves, *(self.tensors[i] for i in places), *self._given()]
         found = gradients_of(outputs, wanted, cotangents)
         sums.add(places, found[len(leaves) :])
-        back = (torch.zeros_like(s) if g is None else g for s, g in zip(stack, found, strict=False))
-        return tuple(tensor.detach() for tensor in current), tuple(back)
+        back = [torch.zeros_like(s) if g is None else g for s, g in zip(stack, found, strict=False)]
+        return tuple([tensor.detach() for tensor in current]), tuple(back)
 
     def _given(self) -> list[Tensor]:
         """Return the context, where it needs a gradient."""
@@ -114,12 +113,9 @@ def gradients_of(
         >>> gradients_of([3 * x, torch.ones(2)], [x], [torch.ones(2), torch.ones(2)])
         (tensor([3., 3.]),)
     """
-    pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+    both = zip(outputs, cotangents, strict=True)
+    pairs = [(o, c.to(o.dtype)) for o, c in both if o.requires_grad]
     if not pairs or not inputs:
-        return tuple(None for _ in inputs)
-    return torch.autograd.grad(
-        [output for output, _ in pairs],
-        list(inputs),
-        [cotangent.to(output.dtype) for output, cotangent in pairs],
-        allow_unused=True,
-    )
+        return (None,) * len(inputs)
+    roots, weights = zip(*pairs, strict=True)
+    return torch.autograd.grad(roots, list(inputs), weights, allow_unused=True)

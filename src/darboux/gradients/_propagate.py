@@ -1,4 +1,4 @@
-"""Apply links one after another, and keep for the backward pass what a memory mode says."""
+"""Links applied one after another, with one of three memory modes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from darboux.gradients._environment import Environment
 from darboux.gradients._link import Link, Stack, added
 from darboux.gradients._monitor import Monitor
-from darboux.gradients._record import Inventory
+from darboux.gradients._record import Environment, Inventory
 from darboux.gradients._tape import Tape
 from darboux.gradients._unwind import Unwinding
 from darboux.solvers._transforms import nesting
@@ -113,9 +112,12 @@ def _is_recorded(tensors: Sequence[Tensor]) -> bool:
     """Return whether a backward pass may come; transforms of torch.func do without modes."""
     if nesting() or not torch.is_grad_enabled():
         return False
-    if any(forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors):
-        return False
-    return any(tensor.requires_grad for tensor in tensors)
+    recorded = False
+    for tensor in tensors:
+        if forward_ad.unpack_dual(tensor).tangent is not None:
+            return False
+        recorded = recorded or tensor.requires_grad
+    return recorded
 
 
 def _parameters(
@@ -126,12 +128,13 @@ def _parameters(
     places: dict[int, int] = {}
     names: list[list[tuple[str, int]]] = []
     for inventory in inventories:
-        own = [(n, p) for n, p in inventory.parameters if p.requires_grad]
-        for _, parameter in own:
-            if id(parameter) not in places:
-                places[id(parameter)] = len(found)
-                found.append(parameter)
-        names.append([(n, places[id(p)]) for n, p in own])
+        names.append([])
+        for name, parameter in inventory.parameters:
+            if parameter.requires_grad:
+                place = places.setdefault(id(parameter), len(found))
+                if place == len(found):
+                    found.append(parameter)
+                names[-1].append((name, place))
     return found, names
 
 
@@ -154,7 +157,8 @@ class _Propagation(torch.autograd.Function):
         with tape.environment.uncached():
             last, total, kept = tape.forward(stack, context)
         # what leaves must not be a view of what came in: autograd would confuse the two
-        last = tuple(s.clone() if s._is_view() or any(s is t for t in tensors) else s for s in last)
+        came = {id(tensor) for tensor in tensors}
+        last = tuple([s.clone() if s._is_view() or id(s) in came else s for s in last])
         ctx.tape, ctx.sizes = tape, (size, given, {k: len(s) for k, s in kept.items()}, len(last))
         flat = [tensor for stack in kept.values() for tensor in stack]
         ctx.save_for_backward(*last, *flat, *tensors[size:])

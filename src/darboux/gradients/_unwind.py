@@ -34,9 +34,6 @@ class Unwinding:
         self.calibrated = False
         self.passes = Passes(tape, tensors, context, weight)
         self.sums = Sums(len(tensors))
-        dtype = gradients[0].dtype
-        accuracy = tape.monitor.accuracy_for(dtype, tape.environment.autocast)
-        self.calibration = Calibration(tape, tensors, context, weight, accuracy)
 
     def run(self, stack: Stack) -> Stack:
         """Return the gradients with respect to the first stack, starting from the last one."""
@@ -44,8 +41,7 @@ class Unwinding:
         due = tape.monitor.begin(stop) and tape.invert and len(stack[0]) > 0
         with tape.environment.again(), torch.no_grad():
             if due and 0 in self.kept:
-                self.calibrated = True
-                self.calibration.run(self.kept[0], self.whole)
+                self._calibrate(self.kept[0])
                 self._keep_more()
             for start in sorted({0, *self.kept}, reverse=True):
                 exact = self.kept.get(start)
@@ -58,6 +54,15 @@ class Unwinding:
                 self._accept(stack)
         return self.gradients
 
+    def _calibrate(self, stack: Stack) -> None:
+        """Measure how much drift the gradients bear, starting from the first stack."""
+        self.calibrated = True
+        tape, passes = self.tape, self.passes
+        dtype = self.whole[0].dtype
+        accuracy = tape.monitor.accuracy_for(dtype, tape.environment.autocast)
+        calibration = Calibration(tape, passes.tensors, passes.context, passes.weight, accuracy)
+        calibration.run(stack, self.whole)
+
     def _keep_more(self) -> None:
         """Compute the stacks at checkpoints that a calibration has just asked for."""
         links = len(self.tape.links)
@@ -69,7 +74,7 @@ class Unwinding:
     def _accept(self, stack: Stack) -> None:
         """Calibrate where nothing was kept: from what was reconstructed, afterwards."""
         before = set(self.tape.monitor.checkpoints)
-        self.calibration.run(stack, self.whole)
+        self._calibrate(stack)
         if self.tape.monitor.checkpoints != before:
             raise DriftError(_NOTHING_KEPT.format(name=self.tape.links[-1].name))
 
@@ -92,8 +97,8 @@ class Unwinding:
         """Return whether gradients bear a drift that is larger than it was; look once a pass."""
         if self.calibrated or 0 not in self.kept or drift != drift:
             return False
-        self.calibrated, before = True, set(self.tape.monitor.checkpoints)
-        self.calibration.run(self.kept[0], self.whole)
+        before = set(self.tape.monitor.checkpoints)
+        self._calibrate(self.kept[0])
         dtype = self.whole[0].dtype
         same = self.tape.monitor.checkpoints == before
         return same and drift <= self.tape.monitor.limit(start, dtype)

@@ -14,6 +14,21 @@ from darboux.integrators._discrete_gradients import (
     MeanValueGradient,
 )
 from darboux.integrators._dormand_prince import DormandPrince
+from darboux.integrators._dormand_prince_pair import DORMAND_PRINCE
+from darboux.integrators._explicit_methods import (
+    EULER,
+    IMPROVED_EULER,
+    KUTTA3,
+    KUTTA4,
+    RALSTON2,
+    RALSTON3,
+    Euler,
+    ImprovedEuler,
+    Kutta3,
+    Kutta4,
+    Ralston2,
+    Ralston3,
+)
 from darboux.integrators._generated import (
     gauss_tableau,
     lobatto_iiic_tableau,
@@ -41,28 +56,13 @@ from darboux.integrators._integrator import (
     lacks,
     require,
 )
-from darboux.integrators._methods import (
-    DORMAND_PRINCE,
-    EULER,
-    IMPROVED_EULER,
-    KUTTA3,
-    KUTTA4,
-    RALSTON2,
-    RALSTON3,
-    Euler,
-    ImprovedEuler,
-    Kutta3,
-    Kutta4,
-    Ralston2,
-    Ralston3,
-)
 from darboux.integrators._order_conditions import order
 from darboux.integrators._post_activation import PostActivation
 from darboux.integrators._runge_kutta import RungeKutta
 from darboux.integrators._shear_methods import ShearMethod, StormerVerlet, SymplecticEuler
 from darboux.integrators._splitting import Splitting
 from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
-from darboux.integrators._step_size import StiffnessError
+from darboux.integrators._step_control import StiffnessError
 from darboux.integrators._tableau import Tableau, is_symmetric, is_symplectic
 from darboux.integrators._two_step import LeapfrogMidpoint, ReversibleHeun
 

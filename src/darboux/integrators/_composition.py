@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, cast, final
+import math
+from typing import Any, final
 
 from torch import Tensor
 
@@ -12,9 +11,8 @@ from darboux.integrators._composition_coefficients import CompositionCoefficient
 from darboux.integrators._composition_coefficients import scheme as named_scheme
 from darboux.integrators._integrator import Integrator, StepSize, Time
 from darboux.integrators._partitioned_step import partitioned_step
-from darboux.integrators._shear_methods import ShearMethod, StormerVerlet
-
-Factor = Callable[[StepSize, StepSize], Tensor]
+from darboux.integrators._shear_methods import StormerVerlet
+from darboux.integrators._shears import Shears
 
 
 @final
@@ -56,6 +54,7 @@ class Composition(Integrator):
     """
 
     symmetric = True
+    invertible = True
 
     def __init__(
         self,
@@ -74,9 +73,13 @@ class Composition(Integrator):
         weights = self.coefficients.weights
         ends = [sum(weights[:i]) for i in range(len(weights))]
         self._steps = tuple(zip(ends, weights, strict=True))
-        shears = self.base.shears if isinstance(self.base, ShearMethod) else None
-        # of one step, where Φ is a schedule of shears, too
-        self.shears = None if shears is None else shears.scaled(weights)
+        shears = self.base.shears
+        self._shears = None if shears is None else shears.scaled(weights)
+
+    @property
+    def shears(self) -> Shears | None:
+        """The shears of a step, where Φ is a schedule of them, too."""
+        return self._shears
 
     def require(self, field: Any) -> None:
         """Refuse a field that the composed method refuses.
@@ -100,12 +103,11 @@ class Composition(Integrator):
             ValueError: if h is a tensor with axes, or z has a shape that Φ cannot step.
             ConvergenceError: if Φ solves equations, and fails.
         """
+        if self._shears is not None:
+            return partitioned_step(self, self._shears, field, t, h, state, back=False)
         self.require(field)
-        if self.shears is not None:
-            return partitioned_step(self.shears, field, t, h, state, method=self, back=False)
         for start, weight in self._steps:
-            # a time that depends on a learned step is a tensor
-            state = self.base.step(field, cast("float", t + start * h), weight * h, state)
+            state = self.base.step(field, t + start * h, weight * h, state)
         return state
 
     def step_back(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
@@ -113,31 +115,32 @@ class Composition(Integrator):
 
         Where Φ solves equations it is exact up to the tolerance of the solver.
         """
+        if self._shears is not None:
+            return partitioned_step(self, self._shears, field, t, h, state, back=True)
         self.require(field)
-        if self.shears is not None:
-            return partitioned_step(self.shears, field, t, h, state, method=self, back=True)
         # Φ is symmetric: a step by -γh from the end of a step undoes it
         for start, weight in reversed(self._steps):
-            end = cast("float", t + (start + weight) * h)
-            state = self.base.step(field, end, -weight * h, state)
+            state = self.base.step(field, t + (start + weight) * h, -weight * h, state)
         return state
 
-    @property
-    def lipschitz_factor(self) -> Factor:
-        """(h, L) -> a Lipschitz constant of one step, float64; only where Φ has one.
+    def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor | None:
+        """Return a Lipschitz constant of one step, None where Φ has none.
 
         The product of those of the shears for Störmer-Verlet, else of those of Φ.
 
-        Raises:
-            AttributeError: if Φ has none.
+        Args:
+            h: the step size.
+            lipschitz: L of the field; of drift and of kick where Φ is made of shears.
+
+        Returns:
+            A float64 tensor, (), differentiable in h and L, or None.
         """
-        if self.shears is not None:
-            return self.shears.lipschitz_factor
-        factor: Factor | None = getattr(self.base, "lipschitz_factor", None)
-        if factor is None:
-            msg = f"{self!r}: no Lipschitz constant of {self.base!r} is known."
-            raise AttributeError(msg)
-        return partial(_product, factor, self.coefficients.weights)
+        if self._shears is not None:
+            return self._shears.lipschitz_factor(h, lipschitz)
+        weights = self.coefficients.weights
+        factors = [self.base.lipschitz_factor(weight * h, lipschitz) for weight in weights]
+        known = [factor for factor in factors if factor is not None]
+        return math.prod(known[1:], start=known[0]) if known else None
 
     def __eq__(self, other: object) -> bool:
         """Return whether the methods and the coefficients are equal."""
@@ -191,13 +194,3 @@ def _coefficients(order: int, scheme: object) -> CompositionCoefficients:
         )
         raise ValueError(msg)
     return scheme
-
-
-def _product(
-    factor: Factor, weights: tuple[float, ...], h: StepSize, lipschitz: StepSize
-) -> Tensor:
-    """Return the product of the constants of all steps."""
-    total = factor(weights[0] * h, lipschitz)
-    for weight in weights[1:]:
-        total = total * factor(weight * h, lipschitz)
-    return total

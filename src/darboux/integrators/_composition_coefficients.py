@@ -11,9 +11,9 @@ from darboux.integrators._tableau import vanishes
 
 _HIGHEST = 10  # up to which `order` counts
 
-Word = tuple[int, ...]
+_Word = tuple[int, ...]
 
-Series = dict[Word, float]
+_Series = dict[_Word, float]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _order(weights: tuple[float, ...]) -> int:
     return min(wrong, default=_HIGHEST + 1) - 1
 
 
-def _words(degree: int) -> Iterator[Word]:
+def _words(degree: int) -> Iterator[_Word]:
     """Yield the words of odd letters that add up to the degree."""
     if degree == 0:
         yield ()
@@ -92,19 +92,19 @@ def _words(degree: int) -> Iterator[Word]:
             yield (letter, *rest)
 
 
-def _exponential(weight: float, words: Iterable[Word]) -> Series:
+def _exponential(weight: float, words: Iterable[_Word]) -> _Series:
     """Return exp(γY_1 + γ³Y_3 + ...): γ^degree/k! for a word of k letters."""
     return {word: weight ** sum(word) / math.factorial(len(word)) for word in words}
 
 
-def _product(first: Series, second: Series) -> Series:
+def _product(first: _Series, second: _Series) -> _Series:
     return {
         word: math.fsum(first[word[:k]] * second[word[k:]] for k in range(len(word) + 1))
         for word in first
     }
 
 
-def _agrees(word: Word, series: Series, sizes: Series, factors: int) -> bool:
+def _agrees(word: _Word, series: _Series, sizes: _Series, factors: int) -> bool:
     """Return whether a word has its coefficient of exp(Y_1), up to 64 n eps of its terms."""
     exact = 1 / math.factorial(len(word)) if set(word) <= {1} else 0.0
     return abs(series[word] - exact) <= 64 * factors * 2.0**-52 * (sizes[word] + exact)

@@ -10,8 +10,14 @@ from typing import Any, cast, final
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import GradientForm, Integrator, StepSize, Time, require
-from darboux.integrators._step_size import step_size
+from darboux.integrators._integrator import (
+    GradientForm,
+    Integrator,
+    StepSize,
+    Time,
+    require,
+    step_size,
+)
 from darboux.solvers import solve
 
 
@@ -27,7 +33,7 @@ class DiscreteGradient(Integrator, ABC):
     H(z') - H(z) = h (-⟨∇̄H, R ∇̄H⟩ + ⟨y, u⟩) with y = B* ∇̄H, is accounted for to rounding. S,
     the supply and the energy are taken at t + h/2, S and the supply at (z + z')/2.
 
-    The equation for z' is implicit; `darboux.solvers._solve` solves it.
+    The equation for z' is implicit; `darboux.solvers.solve` solves it.
 
     Source: section 2.2.2; McLachlan, Quispel and Robidoux 1999.
     """

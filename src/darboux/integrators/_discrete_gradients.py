@@ -1,4 +1,4 @@
-"""The midpoint discrete gradient."""
+"""The discrete gradients by name: at the midpoint, in the mean, along a staircase."""
 
 from __future__ import annotations
 

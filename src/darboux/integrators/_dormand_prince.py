@@ -9,11 +9,16 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.integrators._adaptive_grid import Search
-from darboux.integrators._controller import Tolerance
-from darboux.integrators._embedded import plain_step
-from darboux.integrators._integrator import Field, Integrator, StepSize, Time
-from darboux.integrators._step_size import holds_anywhere, slope_of, step_size
+from darboux.integrators._dormand_prince_pair import plain_step
+from darboux.integrators._integrator import (
+    Field,
+    Integrator,
+    StepSize,
+    Time,
+    step_size,
+    wrong_shape,
+)
+from darboux.integrators._step_control import Search, Tolerance, along, holds_anywhere
 from darboux.solvers._transforms import hidden, is_differentiated
 
 _COMPILED = (
@@ -157,20 +162,21 @@ class _Path:
 
     def slope(self, t: Tensor, z: Tensor) -> Tensor:
         """Return f(t, z), in the dtype of z."""
-        return slope_of(self.field, t, z).to(z.dtype)
+        slope = self.field(t, z)
+        if slope.shape != z.shape:
+            raise wrong_shape(slope, z)
+        return slope.to(z.dtype)
 
     def time(self, place: Tensor, z: Tensor) -> Tensor:
         """Return t + place h for each sample, shaped to broadcast against z."""
-        times = (self.t + place * self.h).to(z.dtype)
-        return times.reshape(-1, *(1,) * (z.ndim - 1))
+        return along(self.t + place * self.h, z)
 
     def taken(self, places: Tensor, z: Tensor, first: Tensor) -> Tensor:
         """Return the result of given steps, with its derivatives."""
         steps = places.shape[1] - 1
         for k in range(steps):
             t, size = self.time(places[:, k], z), places[:, k + 1] - places[:, k]
-            h = (size * self.h).to(z.dtype).reshape(-1, *(1,) * (z.ndim - 1))
-            z = plain_step(self.slope, t, h, z, first)
+            z = plain_step(self.slope, t, along(size * self.h, z), z, first)
             if k + 1 < steps:
                 first = self.slope(self.time(places[:, k + 1], z), z)
         return z

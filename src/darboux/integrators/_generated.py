@@ -20,12 +20,12 @@ from darboux.integrators._tableau import Number, Tableau
 
 _ZERO = Fraction(0)
 
-Rows = tuple[tuple[Fraction, ...], ...]
+_Rows = tuple[tuple[Fraction, ...], ...]
 
 
 @lru_cache(maxsize=64)
 def gauss_tableau(stages: int) -> Tableau:
-    """Return the collocation method at the Gauss nodes: order 2s, symplectic, symmetric.
+    """Return the _collocation method at the Gauss nodes: order 2s, symplectic, symmetric.
 
     Source: section 2.2; Butcher 1964; Hairer, Lubich and Wanner, II.1.3.
 
@@ -40,12 +40,12 @@ def gauss_tableau(stages: int) -> Tableau:
         ((Fraction(1, 2),),)
     """
     rule = gauss_legendre(_checked("Gauss", stages, 1))
-    return _tableau(f"Gauss({stages})", collocation(rule.nodes), rule)
+    return _tableau(f"Gauss({stages})", _collocation(rule.nodes), rule)
 
 
 @lru_cache(maxsize=64)
 def radau_iia_tableau(stages: int) -> Tableau:
-    """Return the collocation method at the right Radau nodes: order 2s - 1, stiffly accurate.
+    """Return the _collocation method at the right Radau nodes: order 2s - 1, stiffly accurate.
 
     Source: section 2.2; Ehle 1969; Hairer and Wanner, Solving ODEs II, IV.5.
 
@@ -60,7 +60,7 @@ def radau_iia_tableau(stages: int) -> Tableau:
         ['5/12', '-1/12']
     """
     rule = radau_right(_checked("RadauIIA", stages, 1))
-    return _tableau(f"Radau IIA({stages})", collocation(rule.nodes), rule)
+    return _tableau(f"Radau IIA({stages})", _collocation(rule.nodes), rule)
 
 
 @lru_cache(maxsize=64)
@@ -83,7 +83,7 @@ def radau_ia_tableau(stages: int) -> Tableau:
         ['1/4', '5/12']
     """
     rule = radau_left(_checked("RadauIA", stages, 2))
-    b, other = rule.weights, collocation(rule.nodes)
+    b, other = rule.weights, _collocation(rule.nodes)
     whole = range(stages)
     a = tuple(tuple(b[j] - b[j] * other[j][i] / b[i] for j in whole) for i in whole)
     return _tableau(f"Radau IA({stages})", a, rule)
@@ -119,13 +119,13 @@ def lobatto_iiic_tableau(stages: int) -> Tableau:
     return _tableau(f"Lobatto IIIC({stages})", a, rule)
 
 
-def collocation(nodes: Sequence[Fraction]) -> Rows:
-    """Return a_ij = ∫_0^(c_i) ℓ_j, the coefficients of the collocation method at given nodes."""
+def _collocation(nodes: Sequence[Fraction]) -> _Rows:
+    """Return a_ij = ∫_0^(c_i) ℓ_j, the coefficients of the _collocation method at given nodes."""
     basis = [integral(lagrange(nodes, j)) for j in range(len(nodes))]
     return tuple(tuple(value(p, node) for p in basis) for node in nodes)
 
 
-def _tableau(name: str, a: Rows, rule: Quadrature) -> Tableau:
+def _tableau(name: str, a: _Rows, rule: Quadrature) -> Tableau:
     """Return a tableau of fractions where all are simple, of floats rounded once elsewhere."""
     numbers = [x for row in (*a, rule.weights, rule.nodes) for x in row]
     exact = all(x.denominator < 10**6 for x in numbers)

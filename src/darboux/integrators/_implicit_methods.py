@@ -1,9 +1,9 @@
-"""The implicit methods by name, each a configured `ImplicitRungeKutta`."""
+"""The implicit methods by name."""
 
 from __future__ import annotations
 
-# ruff: noqa: N802  (a method's name is a proper name, and calls read like a class)
 from fractions import Fraction
+from typing import final
 
 from darboux.integrators._generated import (
     gauss_tableau,
@@ -17,8 +17,9 @@ from darboux.integrators._tableau import Tableau
 _HALF = Fraction(1, 2)
 
 
-def ImplicitEuler() -> ImplicitRungeKutta:
-    """Return the implicit Euler method: order 1, one stage, B-stable.
+@final
+class ImplicitEuler(ImplicitRungeKutta):
+    """The implicit Euler method: order 1, one stage, B-stable.
 
     z' = z + h f(t + h, z').
 
@@ -26,13 +27,16 @@ def ImplicitEuler() -> ImplicitRungeKutta:
 
     Example:
         >>> ImplicitEuler()
-        ImplicitRungeKutta('implicit Euler', order=1, stages=1)
+        ImplicitEuler(order=1, stages=1)
     """
-    return ImplicitRungeKutta(Tableau(((1,),), (1,), (1,), "implicit Euler"))
+
+    def __init__(self) -> None:
+        super().__init__(Tableau(((1,),), (1,), (1,), "implicit Euler"))
 
 
-def ImplicitMidpoint() -> ImplicitRungeKutta:
-    """Return the implicit midpoint rule: order 2, one stage, B-stable, symplectic, symmetric.
+@final
+class ImplicitMidpoint(ImplicitRungeKutta):
+    """The implicit midpoint rule: order 2, one stage, B-stable, symplectic, symmetric.
 
     z' = z + h f(t + h/2, (z + z')/2).
 
@@ -40,13 +44,16 @@ def ImplicitMidpoint() -> ImplicitRungeKutta:
 
     Example:
         >>> ImplicitMidpoint()
-        ImplicitRungeKutta('implicit midpoint', order=2, stages=1)
+        ImplicitMidpoint(order=2, stages=1)
     """
-    return ImplicitRungeKutta(Tableau(((_HALF,),), (1,), (_HALF,), "implicit midpoint"))
+
+    def __init__(self) -> None:
+        super().__init__(Tableau(((_HALF,),), (1,), (_HALF,), "implicit midpoint"))
 
 
-def Gauss(stages: int) -> ImplicitRungeKutta:
-    """Return the Gauss method with s stages: order 2s, B-stable, symplectic, symmetric.
+@final
+class Gauss(ImplicitRungeKutta):
+    """The Gauss method with s stages: order 2s, B-stable, symplectic, symmetric.
 
     Source: sections 2.2.1 and 2.2.2; Butcher 1964.
 
@@ -58,13 +65,16 @@ def Gauss(stages: int) -> ImplicitRungeKutta:
 
     Example:
         >>> Gauss(3)
-        ImplicitRungeKutta('Gauss(3)', order=6, stages=3)
+        Gauss(order=6, stages=3)
     """
-    return ImplicitRungeKutta(gauss_tableau(stages), order=2 * stages)
+
+    def __init__(self, stages: int) -> None:
+        super().__init__(gauss_tableau(stages), order=2 * stages)
 
 
-def RadauIA(stages: int) -> ImplicitRungeKutta:
-    """Return the Radau IA method with s stages: order 2s - 1, B-stable, R(∞) = 0.
+@final
+class RadauIA(ImplicitRungeKutta):
+    """The Radau IA method with s stages: order 2s - 1, B-stable, R(∞) = 0.
 
     Source: section 2.2.1; Ehle 1969.
 
@@ -76,13 +86,16 @@ def RadauIA(stages: int) -> ImplicitRungeKutta:
 
     Example:
         >>> RadauIA(2)
-        ImplicitRungeKutta('Radau IA(2)', order=3, stages=2)
+        RadauIA(order=3, stages=2)
     """
-    return ImplicitRungeKutta(radau_ia_tableau(stages), order=2 * stages - 1)
+
+    def __init__(self, stages: int) -> None:
+        super().__init__(radau_ia_tableau(stages), order=2 * stages - 1)
 
 
-def RadauIIA(stages: int) -> ImplicitRungeKutta:
-    """Return the Radau IIA method with s stages: order 2s - 1, B-stable, stiffly accurate.
+@final
+class RadauIIA(ImplicitRungeKutta):
+    """The Radau IIA method with s stages: order 2s - 1, B-stable, stiffly accurate.
 
     Source: section 2.2.1; Ehle 1969.
 
@@ -94,13 +107,16 @@ def RadauIIA(stages: int) -> ImplicitRungeKutta:
 
     Example:
         >>> RadauIIA(3)
-        ImplicitRungeKutta('Radau IIA(3)', order=5, stages=3)
+        RadauIIA(order=5, stages=3)
     """
-    return ImplicitRungeKutta(radau_iia_tableau(stages), order=2 * stages - 1)
+
+    def __init__(self, stages: int) -> None:
+        super().__init__(radau_iia_tableau(stages), order=2 * stages - 1)
 
 
-def LobattoIIIC(stages: int) -> ImplicitRungeKutta:
-    """Return the Lobatto IIIC method with s stages: order 2s - 2, B-stable, stiffly accurate.
+@final
+class LobattoIIIC(ImplicitRungeKutta):
+    """The Lobatto IIIC method with s stages: order 2s - 2, B-stable, stiffly accurate.
 
     Source: section 2.2.1; Chipman 1971.
 
@@ -112,6 +128,8 @@ def LobattoIIIC(stages: int) -> ImplicitRungeKutta:
 
     Example:
         >>> LobattoIIIC(3)
-        ImplicitRungeKutta('Lobatto IIIC(3)', order=4, stages=3)
+        LobattoIIIC(order=4, stages=3)
     """
-    return ImplicitRungeKutta(lobatto_iiic_tableau(stages), order=2 * stages - 2)
+
+    def __init__(self, stages: int) -> None:
+        super().__init__(lobatto_iiic_tableau(stages), order=2 * stages - 2)

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import Field, Integrator, StepSize, Time
+from darboux.integrators._integrator import (
+    Field,
+    Integrator,
+    StepSize,
+    Time,
+    step_size,
+    wrong_shape,
+)
 from darboux.integrators._order_conditions import order as order_of
 from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
-from darboux.integrators._stages import Stages, mixed
-from darboux.integrators._step_size import step_size
 from darboux.integrators._tableau import Tableau, is_symmetric, is_symplectic
 from darboux.solvers import Method, solve
 
 _CONDITION = 1e8  # of A, above which its inverse is not used
 
+_Rows = tuple[tuple[float, ...], ...]
 
-Rows = tuple[tuple[float, ...], ...]
 
-
-@final
 class ImplicitRungeKutta(Integrator):
     """One step of an implicit Runge-Kutta method.
 
     Z_i = h Σ_j a_ij f(t + c_j h, z + Z_j),  z' = z + h Σ_i b_i f(t + c_i h, z + Z_i).
 
-    The increments Z of all stages are one unknown, which `darboux.solvers._solve` finds for
+    The increments Z of all stages are one unknown, which `darboux.solvers.solve` finds for
     each sample on its own: by plain iteration where that contracts well, else by Newton's
     method. Gradients are those of the exact solution, by the implicit function theorem. Where
     A is regular, h f = A⁻¹ Z, so that z' = z + Σ_i d_i Z_i with dᵀ = bᵀA⁻¹: no error of Z is
@@ -65,6 +69,7 @@ class ImplicitRungeKutta(Integrator):
         tensor([[0.2500]])
     """
 
+    tableau: Tableau
     equivariant = True
 
     def __init__(
@@ -92,8 +97,8 @@ class ImplicitRungeKutta(Integrator):
         self.method = method
         self.tol = tol
         self.max_iter = max_iter
-        self._rows: Rows = tuple(tuple(float(x) for x in row) for row in tableau.a)
-        self._weights: Rows = (tuple(float(x) for x in tableau.b),)
+        self._rows: _Rows = tuple(tuple(float(x) for x in row) for row in tableau.a)
+        self._weights: _Rows = (tuple(float(x) for x in tableau.b),)
         self._nodes = tuple(float(node) for node in tableau.c)
         self._outgoing = _outgoing(tableau)
 
@@ -116,9 +121,15 @@ class ImplicitRungeKutta(Integrator):
             ValueError: if h is a tensor with axes, z has none, or f(t, z) has another shape.
             RuntimeError: inside `torch.func.vmap`, or a compiled graph.
         """
-        _check(state)
+        if state.dim() == 0:
+            msg = (
+                "Expected z with a first axis of independent samples; got no axis. Use "
+                "unsqueeze(0)."
+            )
+            raise ValueError(msg)
         z = _wide(state)
-        equations = Stages(field, t, step_size(h, z), z, self._nodes, self._rows)
+        times = (t,) if _is_autonomous(field) else tuple(t + node * h for node in self._nodes)
+        equations = _Stages(field, times, step_size(h, z), z, _matrix(self._rows, z))
         with torch.autocast(z.device.type, enabled=False):
             increments = solve(
                 equations.increments,
@@ -131,11 +142,13 @@ class ImplicitRungeKutta(Integrator):
             )
             return self._after(equations, increments).to(state.dtype)
 
-    def _after(self, equations: Stages, increments: Tensor) -> Tensor:
+    def _after(self, equations: _Stages, increments: Tensor) -> Tensor:
         """Return z' from the increments of the stages."""
         if self._outgoing is not None:
-            return equations.z + mixed(self._outgoing, increments).squeeze(1)
-        moved = mixed(self._weights, equations.slopes(increments)).squeeze(1)
+            weights = _matrix(self._outgoing, increments)
+            return equations.z + _mixed(weights, increments).squeeze(1)
+        weights = _matrix(self._weights, increments)
+        moved = _mixed(weights, equations.slopes(increments)).squeeze(1)
         return equations.z + equations.h * moved
 
     def __eq__(self, other: object) -> bool:
@@ -151,9 +164,62 @@ class ImplicitRungeKutta(Integrator):
 
     def __repr__(self) -> str:
         """Return name, order and stages."""
-        return (
-            f"ImplicitRungeKutta({self.tableau.name!r}, order={self.order}, stages={self.stages})"
-        )
+        name = f"{self.tableau.name!r}, " if type(self) is ImplicitRungeKutta else ""
+        return f"{type(self).__name__}({name}order={self.order}, stages={self.stages})"
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """One step's equations Z_i = h Σ_j a_ij f(t + c_j h, z + Z_j) for the increments Z."""
+
+    # Increments instead of stages, because what is small beside z would be lost in z + Z.
+    # Hairer and Wanner, Solving Ordinary Differential Equations II, IV.8.
+
+    field: Field
+    times: tuple[Time, ...]  # of the stages; a single one where they share it
+    h: StepSize
+    z: Tensor
+    rows: Tensor  # a_ij, (s, s)
+
+    def start(self) -> Tensor:
+        """Return Z = 0."""
+        z = self.z.unsqueeze(1)
+        return z.new_zeros((len(z), len(self.rows), *z.shape[2:]))
+
+    def increments(self, increments: Tensor) -> Tensor:
+        """Return h Σ_j a_ij f(t + c_j h, z + Z_j)."""
+        return _mixed(self.rows, self.slopes(increments)) * self.h
+
+    def slopes(self, increments: Tensor) -> Tensor:
+        """Return f(t + c_i h, z + Z_i), (batch, s, ...)."""
+        states = self.z.unsqueeze(1) + increments
+        if len(self.times) == 1:
+            slopes = self._slope(self.times[0], states.flatten(0, 1))
+            return slopes.unflatten(0, states.shape[:2])
+        pairs = zip(self.times, states.unbind(1), strict=True)
+        return torch.stack([self._slope(time, state) for time, state in pairs], dim=1)
+
+    def _slope(self, time: Time, z: Tensor) -> Tensor:
+        slope = self.field(time, z)
+        if slope.shape != z.shape:
+            raise wrong_shape(slope, z)
+        return slope
+
+
+def _matrix(rows: _Rows, like: Tensor) -> Tensor:
+    return torch.tensor(rows, dtype=like.dtype, device=like.device)
+
+
+def _mixed(rows: Tensor, values: Tensor) -> Tensor:
+    """Return Σ_j a_ij v_j, (batch, rows, ...), of v, (batch, s, ...)."""
+    return torch.tensordot(values, rows.to(values.dtype), dims=([1], [1])).movedim(-1, 1)
+
+
+def _is_autonomous(field: Any) -> bool:
+    """Return whether a field says that it does not look at t; functions do not say."""
+    # A bound method, or a partial one, is as autonomous as the field that it belongs to.
+    owner = getattr(getattr(field, "func", field), "__self__", None)
+    return bool(getattr(field, "autonomous", getattr(owner, "autonomous", False)))
 
 
 def _wide(z: Tensor) -> Tensor:
@@ -162,18 +228,12 @@ def _wide(z: Tensor) -> Tensor:
     return z.float() if narrow and torch.is_autocast_enabled(z.device.type) else z
 
 
-def _check(z: Tensor) -> None:
-    if z.dim() == 0:
-        msg = "Expected z with a first axis of independent samples; got no axis. Use unsqueeze(0)."
-        raise ValueError(msg)
-
-
 def _finite_radius(tableau: Tableau) -> float | None:
     radius = contractivity_radius(tableau) if min(tableau.b) > 0 else math.inf
     return radius if radius < math.inf else None
 
 
-def _outgoing(tableau: Tableau) -> Rows | None:
+def _outgoing(tableau: Tableau) -> _Rows | None:
     """Return dᵀ = bᵀA⁻¹ as a single row, or None where A is singular, or nearly so."""
     rows = [[float(x) for x in row] for row in tableau.a]
     a = torch.tensor(rows, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The abstract integrator: one step of a numerical method."""
+"""The abstract integrator, what it asks of fields, and how a state moves along a slope."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
+
+from darboux.integrators._shears import Shears
+from darboux.integrators._tableau import Tableau
 
 StepSize = float | Tensor
 
@@ -21,8 +25,7 @@ class Integrator(ABC):
     State in, state out: the object itself holds coefficients and nothing that
     changes. For one-step methods the state is z. The class attributes say what the
     method promises; `darboux.flow` turns them, together with what a field promises, into
-    claims. A method that can be undone adds ``step_back(field, t, h, state)``, which returns
-    the state at t from the state at t + h.
+    claims. A method that can be undone is `invertible` and overrides `step_back`.
 
     Source: section 2.2.
     """
@@ -36,6 +39,13 @@ class Integrator(ABC):
     energy_exact: bool = False  # a discrete gradient: H changes exactly by what S and supply say
     equivariant: bool = False  # Φ_h commutes with every orthogonal map that the field commutes with
     doubled: bool = False  # a two-step method: the state is a pair (z, auxiliary)
+    invertible: bool = False  # `step_back` undoes a step
+    tableau: Tableau | None = None  # the coefficients of a Runge-Kutta method
+
+    @property
+    def shears(self) -> Shears | None:
+        """The shears that make up a step on phase space, None for other methods."""
+        return None
 
     def require(self, field: Any) -> None:
         """Refuse a field without the property that the method needs.
@@ -53,6 +63,28 @@ class Integrator(ABC):
     @abstractmethod
     def step(self, field: Field, t: Time, h: StepSize, state: Any) -> Any:
         """Return the state at time t + h."""
+
+    def step_back(self, field: Field, t: Time, h: StepSize, state: Any) -> Any:
+        """Return the state at time t from that at t + h, if the method is `invertible`.
+
+        Raises:
+            TypeError: if it is not.
+        """
+        del field, t, h, state
+        msg = (
+            f"step_back: expected a method that can be undone; got {self!r}. Use StormerVerlet(), "
+            "SymplecticEuler(), Composition(4) or Splitting() with a field on phase space, or "
+            "LeapfrogMidpoint() or ReversibleHeun() with any field."
+        )
+        raise TypeError(msg)
+
+    def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor | None:
+        """Return a Lipschitz constant of one step along a field of constant L, None if unknown.
+
+        For a method `by_parts`, L is a constant of both shears of a separable field.
+        """
+        del h, lipschitz
+        return None
 
     def value(self, state: Any) -> Tensor:
         """Return the features z of a state."""
@@ -163,3 +195,37 @@ def require(field: Any, *names: str, method: object, what: str, instead: str) ->
         f"no {lacks(field, *names)}(). {instead}"
     )
     raise TypeError(msg)
+
+
+def step_size(h: StepSize, z: Tensor) -> StepSize:
+    """Return h as a step for z: a number, or a 0-dimensional tensor of its dtype and device."""
+    if not isinstance(h, Tensor):
+        return h
+    if h.dim() != 0:
+        msg = (
+            f"Expected a step size that is a number or a 0-dimensional tensor; got shape "
+            f"{tuple(h.shape)}. Use h.squeeze(), or one step for each size."
+        )
+        raise ValueError(msg)
+    return h.to(dtype=z.dtype, device=z.device)
+
+
+def shifted(z: Tensor, slope: Tensor, h: StepSize, *, weight: float = 1.0) -> Tensor:
+    """Return z + w h k in one fused operation."""
+    if slope.shape != z.shape:
+        msg = (
+            f"Expected a slope of the shape of what it moves, {tuple(z.shape)}; got "
+            f"{tuple(slope.shape)}. Return one slope for each entry."
+        )
+        raise ValueError(msg)
+    if isinstance(h, Tensor):
+        return torch.addcmul(z, slope, h, value=weight)
+    return torch.add(z, slope, alpha=weight * h)
+
+
+def wrong_shape(slope: Tensor, z: Tensor) -> ValueError:
+    """Return the error about f(t, z) of another shape than z."""
+    return ValueError(
+        f"Expected field(t, z) of the shape of z, {tuple(z.shape)}; got {tuple(slope.shape)}. "
+        "Return one slope for each entry of z."
+    )

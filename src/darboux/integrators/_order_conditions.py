@@ -10,9 +10,9 @@ from darboux.integrators._tableau import Number, Tableau, vanishes
 
 _BY_TREES = 8  # 200 trees; above, the simplifying assumptions decide
 
-Tree = tuple["Tree", ...]  # a root, given by the trees that grow on it
+_Tree = tuple["_Tree", ...]  # a root, given by the trees that grow on it
 
-Weights = dict[Tree, tuple[Number, ...]]
+_Weights = dict[_Tree, tuple[Number, ...]]
 
 
 def order(tableau: Tableau) -> int:
@@ -38,21 +38,21 @@ def order(tableau: Tableau) -> int:
         >>> order(KUTTA4)
         4
     """
-    known: Weights = {}
+    known: _Weights = {}
     for p in range(1, _BY_TREES + 1):
         if not all(_holds(tableau, tree, known) for tree in _trees(p)):
             return p - 1
     return max(_BY_TREES, _by_assumptions(tableau))
 
 
-def _holds(tableau: Tableau, tree: Tree, known: Weights) -> bool:
+def _holds(tableau: Tableau, tree: _Tree, known: _Weights) -> bool:
     """Return whether γ(τ) Σ_i b_i Φ_i(τ) = 1."""
     density = _density(tree)
     values = _elementary_weights(tableau, tree, known)
     return vanishes([*(b * density * v for b, v in zip(tableau.b, values, strict=True)), -1])
 
 
-def _elementary_weights(tableau: Tableau, tree: Tree, known: Weights) -> tuple[Number, ...]:
+def _elementary_weights(tableau: Tableau, tree: _Tree, known: _Weights) -> tuple[Number, ...]:
     """Return Φ_i(τ) = Π_k Σ_j a_ij Φ_j(τ_k), over the branches τ_k of the root, for each i."""
     if tree not in known:
         branches = [_elementary_weights(tableau, branch, known) for branch in tree]
@@ -66,13 +66,13 @@ def _dot(row: tuple[Number, ...], column: tuple[Number, ...]) -> Number:
     return sum(x * y for x, y in zip(row, column, strict=True))
 
 
-def _trees(size: int) -> Iterator[Tree]:
+def _trees(size: int) -> Iterator[_Tree]:
     """Yield every rooted tree with `size` nodes, once."""
     for sizes in _partitions(size - 1, size - 1):
         yield from _forests(sizes)
 
 
-def _forests(sizes: tuple[int, ...]) -> Iterator[tuple[Tree, ...]]:
+def _forests(sizes: tuple[int, ...]) -> Iterator[tuple[_Tree, ...]]:
     """Yield every multiset of trees with the given descending sizes, once."""
     if not sizes:
         yield ()
@@ -92,11 +92,11 @@ def _partitions(total: int, largest: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
-def _size(tree: Tree) -> int:
+def _size(tree: _Tree) -> int:
     return 1 + sum(_size(branch) for branch in tree)
 
 
-def _density(tree: Tree) -> int:
+def _density(tree: _Tree) -> int:
     """Return γ(τ) = |τ| Π_k γ(τ_k)."""
     return _size(tree) * math.prod(_density(branch) for branch in tree)
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import Partitioned, StepSize, Time, require
-from darboux.integrators._shears import Shear, Shears
-from darboux.integrators._step_size import shifted, step_size
+from darboux.integrators._integrator import (
+    Integrator,
+    Partitioned,
+    StepSize,
+    Time,
+    require,
+    shifted,
+    step_size,
+)
+from darboux.integrators._shears import First, Shears
 from darboux.solvers import solve
 
 _INSTEAD = (
@@ -19,65 +26,60 @@ _INSTEAD = (
 )
 
 
-def require_phase_space(field: Any, method: object) -> None:
+def require_phase_space(field: Any, method: Integrator) -> None:
     """Refuse a field without drift and kick."""
-    if not (hasattr(field, "drift") and hasattr(field, "kick")):
-        what = "a phase space (z, p)"
-        require(field, "drift", "kick", method=method, what=what, instead=_INSTEAD)
+    what = "a phase space (z, p)"
+    require(field, "drift", "kick", method=method, what=what, instead=_INSTEAD)
 
 
 def partitioned_step(
-    shears: Shears, field: Any, t: Time, h: StepSize, x: Tensor, *, method: object, back: bool
+    method: Integrator, shears: Shears, field: Any, t: Time, h: StepSize, x: Tensor, *, back: bool
 ) -> Tensor:
     """Return the state x = (z, p) after one step from t to t + h, or before it."""
     # To go back, the shears are undone one by one in reverse order. The inverse of an implicit
     # shear is explicit and the other way round, and their number is even: reversed, the first
     # of each pair is again the implicit one.
+    if not (hasattr(field, "drift") and hasattr(field, "kick")):
+        require_phase_space(field, method)
     size = step_size(h, x)
     z, p = _halves(x)
     separable, frozen = getattr(field, "separable", False), getattr(field, "autonomous", False)
     schedule = shears.pairs
     if separable:
         schedule = shears.autonomous if frozen else shears.separable
-    for i, (moves, node, weight) in enumerate(reversed(schedule) if back else schedule):
-        shear = Shear(moves, node, -weight if back else weight)
-        # a time that depends on a learned step is a tensor
-        time = t if frozen or node == 0 else cast("float", t + node * h)
-        if separable or i % 2:
-            z, p = _explicit(shear, field, time, size, z, p)
+    for i, shear in enumerate(reversed(schedule) if back else schedule):
+        time = t if frozen or shear.node == 0 else t + shear.node * h
+        weight = -shear.weight if back else shear.weight
+        if not separable and i % 2 == 0:
+            z, p = _implicit(method, field, shear.moves, time, size, weight, z, p)
+        elif shear.moves == "drift":
+            z = shifted(z, field.drift(time, z, p), size, weight=weight)
         else:
-            z, p = _implicit(shear, field, time, size, z, p, method)
+            p = shifted(p, field.kick(time, z, p), size, weight=weight)
     return torch.cat([z, p], dim=1)
 
 
-def _explicit(
-    shear: Shear, field: Partitioned, time: Time, h: StepSize, z: Tensor, p: Tensor
-) -> tuple[Tensor, Tensor]:
-    if shear.moves == "drift":
-        return shifted(z, field.drift(time, z, p), h, weight=shear.weight), p
-    return z, shifted(p, field.kick(time, z, p), h, weight=shear.weight)
-
-
 def _implicit(
-    shear: Shear, field: Partitioned, time: Time, h: StepSize, z: Tensor, p: Tensor, method: object
+    method: Integrator,
+    field: Partitioned,
+    moves: First,
+    time: Time,
+    h: StepSize,
+    weight: float,
+    z: Tensor,
+    p: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Return the half that moves, taken at its new place: z' = z + w h drift(t, z', p)."""
+    """Return (z, p) with the slope of what moves at its new place: z' = z + w h drift(t, z', p)."""
+    half = z if moves == "drift" else p
 
-    def position(end: Tensor) -> Tensor:
-        return shifted(z, field.drift(time, end, p), h, weight=shear.weight)
+    def moved(end: Tensor) -> Tensor:
+        slope = field.drift(time, end, p) if moves == "drift" else field.kick(time, z, end)
+        return shifted(half, slope, h, weight=weight)
 
-    def momentum(end: Tensor) -> Tensor:
-        return shifted(p, field.kick(time, z, end), h, weight=shear.weight)
-
-    context = repr(method)
-    if shear.moves == "drift":
-        return solve(position, position(z), context=context, scale=_size(z)), p
-    return z, solve(momentum, momentum(p), context=context, scale=_size(p))
-
-
-def _size(half: Tensor) -> Tensor:
-    """Return ‖·‖ of each sample: a half may pass through 0, where it is rounding of this."""
-    return torch.linalg.vector_norm(half.detach().flatten(1), dim=1)
+    # a half may pass through 0, where it is rounding of its size before
+    size = torch.linalg.vector_norm(half.detach().flatten(1), dim=1)
+    end = solve(moved, moved(half), context=repr(method), scale=size)
+    return (end, p) if moves == "drift" else (z, end)
 
 
 def _halves(x: Tensor) -> tuple[Tensor, Tensor]:

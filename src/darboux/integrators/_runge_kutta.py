@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import cast, final
-
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import Field, Integrator, StepSize, Time
+from darboux.integrators._integrator import (
+    Field,
+    Integrator,
+    StepSize,
+    Time,
+    step_size,
+    wrong_shape,
+)
 from darboux.integrators._order_conditions import order
 from darboux.integrators._stability import contractivity_radius
-from darboux.integrators._step_size import slope_of, step_size
 from darboux.integrators._tableau import EPS, Number, Tableau
 
-Terms = tuple[tuple[int, float], ...]
+_Terms = tuple[tuple[int, float], ...]
 
 
-@final
 class RungeKutta(Integrator):
     """One step of an explicit Runge-Kutta method.
 
@@ -45,6 +48,7 @@ class RungeKutta(Integrator):
         tensor([0.6068])
     """
 
+    tableau: Tableau
     equivariant = True
 
     def __init__(self, tableau: Tableau) -> None:
@@ -84,10 +88,11 @@ class RungeKutta(Integrator):
         size = step_size(h, state)
         slopes: list[Tensor] = []
         for node, row in zip(self._nodes, self._rows, strict=True):
-            stage = _combine(state, slopes, row, size)
-            # a time that depends on a learned step is a tensor
-            time = t if node == 0 else cast("float", t + node * h)
-            slopes.append(slope_of(field, time, stage))
+            stage = _combine(state, slopes, row, size) if row else state
+            slope = field(t + node * h if node else t, stage)
+            if slope.shape != stage.shape:
+                raise wrong_shape(slope, stage)
+            slopes.append(slope)
         return _combine(state, slopes, self._weights, size)
 
     def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
@@ -125,15 +130,16 @@ class RungeKutta(Integrator):
 
     def __repr__(self) -> str:
         """Return name, order and stages."""
-        return f"RungeKutta({self.tableau.name!r}, order={self.order}, stages={self.stages})"
+        name = f"{self.tableau.name!r}, " if type(self) is RungeKutta else ""
+        return f"{type(self).__name__}({name}order={self.order}, stages={self.stages})"
 
 
-def _terms(row: tuple[Number, ...]) -> Terms:
+def _terms(row: tuple[Number, ...]) -> _Terms:
     """Return (index, coefficient) of the coefficients that are not 0."""
     return tuple((j, float(x)) for j, x in enumerate(row) if x != 0)
 
 
-def _combine(z: Tensor, slopes: list[Tensor], row: Terms, h: StepSize) -> Tensor:
+def _combine(z: Tensor, slopes: list[Tensor], row: _Terms, h: StepSize) -> Tensor:
     """Return z + h Σ_j a_j k_j, one fused operation per term."""
     for j, coefficient in row:
         if isinstance(h, Tensor):
@@ -143,6 +149,6 @@ def _combine(z: Tensor, slopes: list[Tensor], row: Terms, h: StepSize) -> Tensor
     return z
 
 
-def _total(values: list[Tensor], row: Terms) -> Tensor | float:
+def _total(values: list[Tensor], row: _Terms) -> Tensor | float:
     """Return Σ_j |a_j| l_j."""
     return sum(abs(coefficient) * values[j] for j, coefficient in row)

@@ -1,4 +1,4 @@
-"""The abstract method whose step is a schedule of shears."""
+"""Symplectic Euler and Störmer-Verlet: methods whose step is a schedule of shears."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class ShearMethod(Integrator, ABC):
     """One step of drifts and kicks on phase space, symplectic where the field is canonical.
 
     Explicit and of determinant 1 where the field is separable; elsewhere
-    `darboux.solvers._solve` solves the equations of every first shear of a pair.
+    `darboux.solvers.solve` solves the equations of every first shear of a pair.
 
     Source: sections 2.2.2 and 2.2.3.
     """
 
     symplectic = True
     by_parts = True
+    invertible = True
     equivariant = True  # both halves turn together
 
     @property
@@ -53,13 +54,11 @@ class ShearMethod(Integrator, ABC):
             ValueError: if the channels cannot be halved, or h has axes.
             ConvergenceError: if the equations of a field that is not separable are not solved.
         """
-        self.require(field)
-        return partitioned_step(self.shears, field, t, h, state, method=self, back=False)
+        return partitioned_step(self, self.shears, field, t, h, state, back=False)
 
     def step_back(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
         """Return (z, p) at time t from (z, p) at t + h, with the errors of `step`."""
-        self.require(field)
-        return partitioned_step(self.shears, field, t, h, state, method=self, back=True)
+        return partitioned_step(self, self.shears, field, t, h, state, back=True)
 
     def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
         """Return Π s(|w h|L) over the shears, s(x) = (x + √(x² + 4))/2, for separable fields.
@@ -90,7 +89,7 @@ class SymplecticEuler(ShearMethod):
 
     Two shears where the field is separable: explicit, of determinant 1, symplectic where the
     field is canonical. Elsewhere the first line is an equation for z' (or p'), which
-    `darboux.solvers._solve` solves; the map is still symplectic for canonical fields. The two
+    `darboux.solvers.solve` solves; the map is still symplectic for canonical fields. The two
     variants are each other's adjoints, which is how `step_back` undoes a step.
 
     Shapes: the state (z, p) is (batch, 2 features, *space), kept.
@@ -160,7 +159,7 @@ class StormerVerlet(ShearMethod):
 
     Two halves of symplectic Euler steps, one the adjoint of the other. Where the field is
     separable they are three shears, explicit and of determinant 1, with one drift (or kick)
-    if it is autonomous, too; elsewhere `darboux.solvers._solve` solves the equations.
+    if it is autonomous, too; elsewhere `darboux.solvers.solve` solves the equations.
 
     Shapes: the state (z, p) is (batch, 2 features, *space), kept.
 

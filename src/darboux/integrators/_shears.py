@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import StepSize
 from darboux.integrators._tableau import EPS
 
 First = Literal["drift", "kick"]
@@ -54,7 +53,7 @@ class Shears:
             )
         )
 
-    def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
+    def lipschitz_factor(self, h: float | Tensor, lipschitz: float | Tensor) -> Tensor:
         """Return a Lipschitz constant of one step along a separable field of constant L."""
         # A shear by w h g, g of constant L, has the norm s(|w h| L), s(x) = (x + √(x² + 4))/2:
         # that of [[1, x], [0, 1]].

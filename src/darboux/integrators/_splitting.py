@@ -8,10 +8,16 @@ from typing import Any, final
 
 from torch import Tensor
 
-from darboux.integrators._integrator import Integrator, Part, StepSize, Time, require
-from darboux.integrators._step_size import step_size
+from darboux.integrators._integrator import (
+    Integrator,
+    Part,
+    StepSize,
+    Time,
+    require,
+    step_size,
+)
 
-Move = tuple[Part, Time, StepSize]
+_Move = tuple[Part, Time, StepSize]
 
 _INSTEAD = (
     "No Runge-Kutta method preserves volume for every divergence-free field: it needs parts whose "
@@ -56,6 +62,7 @@ class Splitting(Integrator):
 
     symplectic = True
     by_parts = True
+    invertible = True
 
     def __post_init__(self) -> None:
         _check_flag(self.symmetric)
@@ -93,7 +100,7 @@ class Splitting(Integrator):
             state = part.flow(time, -size, state)
         return state
 
-    def _moves(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Iterator[Move]:
+    def _moves(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Iterator[_Move]:
         """Yield the flows of a step, each with its time and its duration."""
         self.require(field)
         size, parts = step_size(h, state), field.parts()

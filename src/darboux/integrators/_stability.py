@@ -1,4 +1,4 @@
-"""The matrix M = BA + AᵀB - bbᵀ, and how its sign is decided."""
+"""Algebraic stability and contractivity radius, from the matrix M = BA + AᵀB - bbᵀ."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 from darboux.integrators._tableau import EPS, Number, Tableau
 
-Matrix = Sequence[Sequence[Number]]
+_Matrix = Sequence[Sequence[Number]]
 
 
-def stability_matrix(tableau: Tableau) -> list[list[Number]]:
+def _stability_matrix(tableau: Tableau) -> list[list[Number]]:
     """Return M with m_ij = b_i a_ij + b_j a_ji - b_i b_j, exact where the tableau is rational."""
     # For two solutions with stage differences D_i and field differences hΔf_i = W_i,
     # ‖Δz'‖² = ‖Δz‖² + 2 Σ_i b_i ⟨D_i, W_i⟩ - Σ_ij m_ij ⟨W_i, W_j⟩.
@@ -23,29 +23,29 @@ def stability_matrix(tableau: Tableau) -> list[list[Number]]:
     return [[b[i] * a[i][j] + b[j] * a[j][i] - b[i] * b[j] for j in stages] for i in stages]
 
 
-def is_nonnegative(matrix: Matrix) -> bool:
+def _is_nonnegative(matrix: _Matrix) -> bool:
     """Return whether a symmetric matrix of fractions is positive semidefinite, exactly."""
     # Elimination: a pivot must be positive, or 0 with a row of zeros.
     if not matrix:
         return True
     (pivot, *rest), *below = matrix
     if pivot == 0:
-        return not any(rest) and is_nonnegative([row[1:] for row in below])
+        return not any(rest) and _is_nonnegative([row[1:] for row in below])
     schur = [[x - row[0] * y / pivot for x, y in zip(row[1:], rest, strict=True)] for row in below]
-    return pivot > 0 and is_nonnegative(schur)
+    return pivot > 0 and _is_nonnegative(schur)
 
 
-def smallest_eigenvalue(matrix: Matrix) -> float:
+def _smallest_eigenvalue(matrix: _Matrix) -> float:
     """Return the smallest eigenvalue of a symmetric matrix, up to rounding."""
     return float(torch.linalg.eigvalsh(_float64(matrix))[0])
 
 
-def rounding(matrix: Matrix) -> float:
+def _rounding(matrix: _Matrix) -> float:
     """Return what rounding may change in an eigenvalue: 16 s² eps (1 + max |m_ij|)."""
     return 16 * len(matrix) ** 2 * EPS * (1 + float(_float64(matrix).abs().max()))
 
 
-def _float64(matrix: Matrix) -> torch.Tensor:
+def _float64(matrix: _Matrix) -> torch.Tensor:
     rows = [[float(x) for x in row] for row in matrix]
     return torch.tensor(rows, dtype=torch.float64)
 
@@ -68,16 +68,17 @@ def is_algebraically_stable(tableau: Tableau) -> bool:
     """
     if any(weight < 0 for weight in tableau.b):
         return False
-    matrix = stability_matrix(tableau)
+    matrix = _stability_matrix(tableau)
     if tableau.rational:
-        return is_nonnegative(matrix)
-    return smallest_eigenvalue(matrix) >= -rounding(matrix)
+        return _is_nonnegative(matrix)
+    return _smallest_eigenvalue(matrix) >= -_rounding(matrix)
 
 
 def contractivity_radius(tableau: Tableau) -> float:
     """Return r such that the method contracts for all steps 0 <= h <= -2 ν̄ r.
 
-    For ⟨Δf, Δz⟩ <= ν̄ ‖Δf‖², ν̄ < 0, the identity of `stability_matrix` gives
+    With M = BA + AᵀB - bbᵀ and the differences W_i of h f at the stages of two solutions,
+    ⟨Δf, Δz⟩ <= ν̄ ‖Δf‖², ν̄ < 0, gives
     ‖Δz'‖² <= ‖Δz‖² - Σ_ij (m_ij - 2 (ν̄/h) b_i δ_ij) ⟨W_i, W_j⟩, and the sum is >= 0 if
     M + B/r >= 0. So r = -1/λ, λ the smallest eigenvalue of B^(-1/2) M B^(-1/2), and
     infinity where M >= 0. For methods with distinct nodes no larger r will do, even for
@@ -104,11 +105,11 @@ def contractivity_radius(tableau: Tableau) -> float:
     _check_weights(tableau)
     if is_algebraically_stable(tableau):
         return math.inf
-    matrix = stability_matrix(tableau)
+    matrix = _stability_matrix(tableau)
     scaled = _scaled(matrix, tableau.b)
-    radius = -1 / smallest_eigenvalue(scaled)
+    radius = -1 / _smallest_eigenvalue(scaled)
     if not tableau.rational:
-        return radius / (1 + radius * rounding(scaled))
+        return radius / (1 + radius * _rounding(scaled))
     return next(r for r in _candidates(radius) if _contracts(matrix, tableau.b, r))
 
 
@@ -145,7 +146,7 @@ def _candidates(radius: float) -> Iterator[float]:
 def _contracts(matrix: list[list[Number]], b: tuple[Number, ...], radius: float) -> bool:
     """Return whether M + B/r >= 0, exactly."""
     inverse = 1 / Fraction(radius)
-    return is_nonnegative(
+    return _is_nonnegative(
         [
             [x + (b[i] * inverse if i == j else 0) for j, x in enumerate(row)]
             for i, row in enumerate(matrix)

@@ -1,4 +1,4 @@
-"""The explicit midpoint method over two steps, also called leapfrog."""
+"""Methods of two steps, whose state is a pair: leapfrog and reversible Heun."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import Field, Integrator, StepSize, Time
-from darboux.integrators._step_size import shifted, step_size
+from darboux.integrators._integrator import (
+    Field,
+    Integrator,
+    StepSize,
+    Time,
+    shifted,
+    step_size,
+)
 
-_Neighbours = tuple[Tensor, Tensor]
+_Pair = tuple[Tensor, Tensor]
 
 
 @final
@@ -42,8 +48,9 @@ class LeapfrogMidpoint(Integrator):
 
     order = 2
     doubled = True
+    invertible = True
 
-    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> _Neighbours:
+    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> _Pair:
         """Return (z_{-1}, z): the past from which one step leads to that of improved Euler.
 
         z_{-1} + 2h k_1 = z + h/2 (k_1 + k_2), k_1 = f(t, z), k_2 = f(t + h, z + h k_1); no time
@@ -57,7 +64,7 @@ class LeapfrogMidpoint(Integrator):
         there = field(t + h, shifted(z, here, size))
         return shifted(shifted(z, here, size, weight=-1.5), there, size, weight=0.5), z
 
-    def step(self, field: Field, t: Time, h: StepSize, state: _Neighbours) -> _Neighbours:
+    def step(self, field: Field, t: Time, h: StepSize, state: _Pair) -> _Pair:
         """Return (z_k, z_{k+1}) from (z_{k-1}, z_k), z_k at time t.
 
         Args:
@@ -72,17 +79,14 @@ class LeapfrogMidpoint(Integrator):
         past, z = state
         return z, shifted(past, field(t, z), step_size(h, z), weight=2.0)
 
-    def step_back(self, field: Field, t: Time, h: StepSize, state: _Neighbours) -> _Neighbours:
+    def step_back(self, field: Field, t: Time, h: StepSize, state: _Pair) -> _Pair:
         """Return (z_{k-1}, z_k), z_k at time t, from (z_k, z_{k+1}), with the errors of `step`."""
         z, future = state
         return shifted(future, field(t, z), step_size(h, z), weight=-2.0), z
 
-    def value(self, state: _Neighbours) -> Tensor:
+    def value(self, state: _Pair) -> Tensor:
         """Return z_k."""
         return state[1]
-
-
-_Doubled = tuple[Tensor, Tensor]
 
 
 @final
@@ -121,13 +125,14 @@ class ReversibleHeun(Integrator):
     order = 2
     symmetric = True
     doubled = True
+    invertible = True
 
-    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> _Doubled:
+    def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> _Pair:
         """Return (z, z)."""
         del field, t, h
         return z, z
 
-    def step(self, field: Field, t: Time, h: StepSize, state: _Doubled) -> _Doubled:
+    def step(self, field: Field, t: Time, h: StepSize, state: _Pair) -> _Pair:
         """Return (z', ẑ') at time t + h.
 
         Args:
@@ -141,18 +146,18 @@ class ReversibleHeun(Integrator):
         """
         return _moved(field, t, t + h, step_size(h, state[0]), state, sign=0.5)
 
-    def step_back(self, field: Field, t: Time, h: StepSize, state: _Doubled) -> _Doubled:
+    def step_back(self, field: Field, t: Time, h: StepSize, state: _Pair) -> _Pair:
         """Return (z, ẑ) at time t from (z', ẑ') at t + h, with the errors of `step`."""
         return _moved(field, t + h, t, step_size(h, state[0]), state, sign=-0.5)
 
-    def value(self, state: _Doubled) -> Tensor:
+    def value(self, state: _Pair) -> Tensor:
         """Return z."""
         return state[0]
 
 
 def _moved(
-    field: Field, start: Time, end: Time, h: StepSize, state: _Doubled, *, sign: float
-) -> _Doubled:
+    field: Field, start: Time, end: Time, h: StepSize, state: _Pair, *, sign: float
+) -> _Pair:
     """Return the shear, the reflection and the shear of (z, ẑ)."""
     z, auxiliary = state
     middle = shifted(z, field(start, auxiliary), h, weight=sign)

@@ -54,9 +54,9 @@ class Dense(StencilMap):
 
     def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return A x + b in one product."""
-        return self.bound(bias)(x)
+        return self.prepare(bias)(x)
 
-    def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, with W and b looked up once."""
         weight = self.weight
         shift = bias if bias is None or bias.ndim == 1 else bias.reshape(-1)

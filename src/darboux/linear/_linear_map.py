@@ -131,7 +131,7 @@ class LinearMap(nn.Module, ABC):
         y = self(x)
         return y if bias is None else y + self.shift(bias)
 
-    def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, for many x with the same parameters."""
         return lambda x: self.affine(x, bias)
 

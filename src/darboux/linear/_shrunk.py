@@ -84,7 +84,7 @@ class Shrunk(StencilMap):
         """Return what the map commutes with."""
         return self.map.equivariant()
 
-    def bound(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, shrunk once for many x."""
         stencil, shift = self.stencil(), None if bias is None else self.shift(bias)
         return lambda x: stencil.apply(x, shift)

@@ -1,6 +1,7 @@
 """Ready-made networks."""
 
 from darboux.models._coupling_flow import coupling_flow
+from darboux.models._couplings import initialise
 from darboux.models._denoiser import denoiser, unconstrained_denoiser
 from darboux.models._equivariant_classifier import equivariant_classifier
 from darboux.models._equivariant_denoiser import equivariant_denoiser, ordinary_denoiser
@@ -8,7 +9,6 @@ from darboux.models._equivariant_nonexpansive import equivariant_nonexpansive_de
 from darboux.models._image_flow import image_flow
 from darboux.models._invertible_classifiers import coupling_classifier, residual_classifier
 from darboux.models._iunet import InvertibleUNet, iunet
-from darboux.models._networks import initialise
 from darboux.models._pde import hamiltonian_block, hyperbolic_block, parabolic_block, pde_network
 from darboux.models._plain_resnet import plain_resnet_classifier
 from darboux.models._plain_unet import PlainUNet, plain_unet

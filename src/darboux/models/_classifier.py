@@ -1,4 +1,4 @@
-"""What invertible classifiers share: the lift, the stages and the head."""
+"""Classifiers of stages: the lift, the invertible chain and the head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darboux.bijections import Chain, PixelShuffle
 from darboux.gradients import Memory
 from darboux.linear import Lift
 from darboux.models._networks import MEAN, Build, normalizations
-from darboux.models._sizes import PadToMultiple
+from darboux.models._padding import PadToMultiple
 
 
 def staged(
@@ -45,12 +45,12 @@ def staged(
     parts = {
         "lift": lift,
         "chain": Chain(layers, memory=memory),
-        "head": head(width, classes, dim=dim, activation=activation),
+        "head": _head(width, classes, dim=dim, activation=activation),
     }
     return nn.Sequential(OrderedDict(parts))
 
 
-def head(channels: int, classes: int, *, dim: int, activation: Build) -> nn.Sequential:
+def _head(channels: int, classes: int, *, dim: int, activation: Build) -> nn.Sequential:
     """Return normalisation, activation, mean over all points, affine map."""
     ready = [*normalizations("batch", channels, dim=dim), activation(), MEAN[dim](1)]
     return nn.Sequential(*ready, nn.Flatten(), nn.Linear(channels, classes))

@@ -11,7 +11,8 @@ from torch import nn
 from darboux.bijections import ActNorm, Chain, LULinear, Permutation
 from darboux.density import NormalizingFlow, StandardNormal
 from darboux.gradients import Memory
-from darboux.models._networks import Build, Law, coupling_of, dense_network
+from darboux.models._couplings import Law, coupling_of
+from darboux.models._networks import Build, dense_network
 
 Mixing = Literal["lu", "permutation", "reverse"]
 
@@ -48,7 +49,7 @@ def coupling_flow(
         law: "spline" (monotone rational-quadratic), "affine" or "additive".
         mixing: "lu" (learned), "permutation" (drawn once) or "reverse".
         normalize: whether activation normalisations precede; call
-            `darboux.models._networks` with data first.
+            `darboux.models.initialise` with data first.
         activation: a factory of the conditioners' activation.
         memory: of the chain: "autograd", "checkpoint" or "constant".
         generator: of the permutations; torch's own if None.

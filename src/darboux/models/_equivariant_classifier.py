@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from torch import nn
 
 from darboux.activations import ReLU
-from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import Group
-from darboux.symmetry._layers import EquivariantConv, EquivariantDense
-from darboux.symmetry._nonlinear import Downsample, FieldNorm, GroupPooling, Pointwise, SpacePooling
+from darboux.symmetry._feature import Feature, scalars
+from darboux.symmetry._groups.group import Group
+from darboux.symmetry._layers.equivariant_conv import EquivariantConv
+from darboux.symmetry._layers.equivariant_map import EquivariantDense
+from darboux.symmetry._nonlinear.field_norm import FieldNorm
+from darboux.symmetry._nonlinear.pointwise import Pointwise
+from darboux.symmetry._nonlinear.pooling import GroupPooling, SpacePooling
+from darboux.symmetry._nonlinear.resample import Downsample
 
 
 def equivariant_classifier(
@@ -57,15 +61,15 @@ def equivariant_classifier(
     if not widths or min(widths) < 1:
         msg = f"Expected positive widths, one for each stage; got {list(widths)}. Use (4, 8, 8)."
         raise ValueError(msg)
-    features = [group.scalars(channels), *(Feature(group, ["regular"] * m) for m in widths)]
+    features = [scalars(group, channels), *(Feature(group, ["regular"] * m) for m in widths)]
     stages: list[nn.Module] = []
     for k, target in enumerate(features[1:]):
         stages += _stage(features[k], target, kernel_size=kernel_size, halved=0 < k <= halvings)
-    pooled = group.scalars(widths[-1])
+    pooled = scalars(group, widths[-1])
     head = (
         GroupPooling(features[-1]),
         SpacePooling(pooled),
-        EquivariantDense(pooled, group.scalars(classes)),
+        EquivariantDense(pooled, scalars(group, classes)),
     )
     return nn.Sequential(*stages, *head)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Literal, final, get_args
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from darboux.activations import ReLU
 from darboux.compose import Affine, Residual, Translated
 from darboux.linear import Conv, LinearMap
 from darboux.linear._stencil import Padding
-from darboux.models._networks import MoreFields
+from darboux.structure import Claim, Claims, Equivariant, Isometric, Kind
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import SO2, Cyclic
-from darboux.symmetry._layers import EquivariantConv
-from darboux.symmetry._nonlinear import NormActivation, Pointwise
+from darboux.symmetry._groups.cyclic import Cyclic
+from darboux.symmetry._groups.planar import SO2
+from darboux.symmetry._layers.equivariant_conv import EquivariantConv
+from darboux.symmetry._nonlinear.norm import NormActivation
+from darboux.symmetry._nonlinear.pointwise import Pointwise
 
 Fields = Literal["irreducible", "regular"]
 
@@ -160,3 +163,40 @@ def _residual_network(
     """Return c + P Φ_K ∘ ... ∘ Φ_1 (L (x - c)) with Φ_k(z) = z + h σ(K z + b)."""
     steps = [Residual(nn.Sequential(Affine(each), activation()), scale=step) for each in maps]
     return Translated(nn.Sequential(lift, *steps, Affine(projection)), offset=_GREY)
+
+
+@final
+class MoreFields(nn.Module):
+    """The isometry x -> (x, 0) into a feature that begins with the fields of x."""
+
+    # A small kernel takes scalars to low frequencies only; fields of higher ones begin at zero.
+
+    def __init__(self, source: Feature, target: Feature) -> None:
+        super().__init__()
+        if source.group != target.group or target.fields[: len(source.fields)] != source.fields:
+            msg = (
+                f"MoreFields: expected a target that begins with {source.describe()}; got "
+                f"{target.describe()}. Put the new fields last."
+            )
+            raise ValueError(msg)
+        self.source, self.target = source, target
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (x, 0)."""
+        more = self.target.channels - self.source.channels
+        return F.pad(x, (*(0,) * (2 * x.ndim - 4), 0, more))
+
+    def claims(self) -> Claims:
+        """Return that the map is isometric and equivariant."""
+        reason = "the fields of x are kept, and zero is zero for every g"
+        type_ = Equivariant(self.source.group, self.source, self.target, translations=(1, 1))
+        return Claims(
+            (
+                Claim(Isometric(), Kind.CONSTRUCTION, reason),
+                Claim(type_, Kind.CONSTRUCTION, reason),
+            )
+        )
+
+    def extra_repr(self) -> str:
+        """Return the features."""
+        return f"{self.source!r} -> {self.target!r}"

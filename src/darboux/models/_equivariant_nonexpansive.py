@@ -13,9 +13,10 @@ from darboux.flow import ContractiveSteps, Flow
 from darboux.integrators import Euler
 from darboux.linear._stencil import Padding
 from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import Group
-from darboux.symmetry._layers import EquivariantConv, FeatureLift
-from darboux.symmetry._representations import Representation
+from darboux.symmetry._groups.group import Group
+from darboux.symmetry._layers.equivariant_conv import EquivariantConv
+from darboux.symmetry._layers.feature_lift import FeatureLift
+from darboux.symmetry._representations.representation import Representation
 
 Fields = Sequence[str | int | Representation]
 

@@ -11,7 +11,8 @@ from torch import nn
 from darboux.bijections import ActNorm, Chain, Flatten, LULinear, PixelShuffle, Split
 from darboux.density import LogitTransform, NormalizingFlow, StandardNormal
 from darboux.gradients import Memory
-from darboux.models._networks import Build, Law, convolutional_network, coupling_of
+from darboux.models._couplings import Law, coupling_of
+from darboux.models._networks import Build, convolutional_network
 
 
 def image_flow(
@@ -35,7 +36,7 @@ def image_flow(
     the channels are put aside. All that is left is one vector. The conditioners are
     convolutions of widths 3, 1 and 3 and begin at zero.
 
-    Call `darboux.models._networks` with a batch of data before training.
+    Call `darboux.models.initialise` with a batch of data before training.
 
     Shapes: x is (batch, channels, *space) in (0, 1); latents are (batch, N).
 

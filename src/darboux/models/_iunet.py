@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, final, get_args
 
+import torch
 from torch import Tensor, nn
 
 from darboux.bijections import (
@@ -20,8 +21,8 @@ from darboux.bijections import (
 )
 from darboux.gradients import Memory
 from darboux.models._levels import Level, levels_of
-from darboux.models._networks import CONV, Build, Normalization, Wide, convolutional_network
-from darboux.models._sizes import PadToMultiple, cropped
+from darboux.models._networks import CONV, Build, Normalization, convolutional_network
+from darboux.models._padding import PadToMultiple, cropped
 from darboux.structure import maps_of
 
 Resampling = Literal["learned", "haar", "pixel-shuffle"]
@@ -105,7 +106,7 @@ def iunet(
         name="iunet",
         least=2 if normalization == "instance" else 1,
     )
-    lift = nn.Sequential(pad, CONV[spatial_dims](in_channels, channels, 3, padding=1), Wide())
+    lift = nn.Sequential(pad, CONV[spatial_dims](in_channels, channels, 3, padding=1), _Wide())
     return InvertibleUNet(lift, chain, CONV[spatial_dims](channels, out_channels, 1))
 
 
@@ -166,7 +167,7 @@ class InvertibleUNet(nn.Module):
     """An invertible chain between a lift to more channels and a head: y = head(chain(lift(x))).
 
     Only the chain is invertible. The lift pads images to a size that can be halved at every
-    level, and the output is cropped to that of x. `darboux.models._iunet` builds one.
+    level, and the output is cropped to that of x. `darboux.models.iunet` builds one.
 
     Shapes: x is (batch, in_channels, *space), y is (batch, out_channels, *space).
 
@@ -193,6 +194,19 @@ class InvertibleUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return y."""
         return cropped(self.head(self.chain(self.lift(x))), x.shape[2:])
+
+
+@final
+class _Wide(nn.Module):
+    """The identity, which under autocast turns half precision into float32."""
+
+    # What a chain adds up step after step, and takes off again, needs more digits than the
+    # sub-networks that autocast lets run in few.
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, in float32 at least where autocast is on."""
+        half = x.dtype in (torch.float16, torch.bfloat16)
+        return x.float() if half and torch.is_autocast_enabled(x.device.type) else x
 
 
 @maps_of.register

@@ -13,6 +13,7 @@ from darboux.fields import GradientField, HamiltonianField, SecondOrderField
 from darboux.flow import ContractiveSteps, Flow
 from darboux.integrators import Euler, StormerVerlet, SymplecticEuler
 from darboux.linear import Conv, Lift
+from darboux.models._networks import CONV, MEAN, POOL, normalizations
 
 Build = Callable[[], Activation]
 
@@ -157,14 +158,6 @@ def _conv(features: int, units: int | None, kernel_size: int, dim: int) -> Conv:
 
 Kind = Literal["parabolic", "hyperbolic", "hamiltonian"]
 
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-
-_NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-
-_POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
-
-_MEAN = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
-
 _BLOCKS: dict[str, Callable[..., nn.Module]] = {
     "parabolic": parabolic_block,
     "hyperbolic": hyperbolic_block,
@@ -219,18 +212,19 @@ def pde_network(
         layers.append(_BLOCKS[kind](here, depth=depth, dim=dim))
         if there is not None:
             layers += _connector(here, there, dim)
-    head = [_MEAN[dim](1), nn.Flatten(), nn.Linear(widths[-1], classes)]
+    head = [MEAN[dim](1), nn.Flatten(), nn.Linear(widths[-1], classes)]
     return nn.Sequential(*layers, *head)
 
 
 def _opening(channels: int, width: int, dim: int) -> list[nn.Module]:
-    return [_CONV[dim](channels, width, 3, padding=1, bias=False), _NORM[dim](width), nn.ReLU()]
+    opening = CONV[dim](channels, width, 3, padding=1, bias=False)
+    return [opening, *normalizations("batch", width, dim=dim), nn.ReLU()]
 
 
 def _connector(here: int, there: int, dim: int) -> list[nn.Module]:
     return [
-        _CONV[dim](here, there, 1, bias=False),
-        _NORM[dim](there),
+        CONV[dim](here, there, 1, bias=False),
+        *normalizations("batch", there, dim=dim),
         nn.ReLU(),
-        _POOL[dim](2, ceil_mode=True),
+        POOL[dim](2, ceil_mode=True),
     ]

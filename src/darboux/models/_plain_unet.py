@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from darboux.models._levels import Level, levels_of
 from darboux.models._networks import CONV, UP, Build, Normalization, convolutional_network
-from darboux.models._sizes import PadToMultiple, cropped
+from darboux.models._padding import PadToMultiple, cropped
 
 
 @final

@@ -48,7 +48,7 @@ def residual_flow(
         log_det: how log-determinants are computed, as `InvertibleResidual` takes it; "auto" is
             exact up to 16 features.
         normalize: whether activation normalisations precede the blocks; call
-            `darboux.models._networks` with data first.
+            `darboux.models.initialise` with data first.
         activation: a factory of the activation, with a Lipschitz constant; a smooth one, as
             its second derivatives train the log-determinant.
         memory: of the chain: "autograd", "checkpoint" or "constant".

@@ -1,11 +1,14 @@
-"""When an iteration has converged, and the error that says that it has not."""
+"""Targets and progress of an iteration, and the error of one that does not converge."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
 
 _ROUNDING = 8.0  # c of c · n · eps
 
@@ -64,23 +67,26 @@ class Progress:
         raise ConvergenceError(_message(self, target, method))
 
 
+def beginning(x: Tensor, solved: Tensor) -> Progress:
+    """Return where an iteration stands before its first step."""
+    unknown = torch.full_like(norms(x), torch.inf)
+    return Progress(x, solved, unknown, unknown, 0)
+
+
 def _message(progress: Progress, target: Target, method: str) -> str:
     relative = progress.error / progress.size
     lost = torch.where(relative.isfinite(), relative, torch.inf)
     worst = int(torch.where(progress.solved, -torch.ones_like(lost), lost).argmax())
     count = int((~progress.solved).sum())
     found = float(relative[worst])
+    other = "method='newton', " if method in ("fixed-point", "anderson") else ""
     what = f"error {found:.3g} of its size" if abs(found) < torch.inf else "values are not finite"
     return (
         f"{target.context}: expected convergence to {target.tol:.3g} of the size of each sample; "
         f"got {count} of {len(progress.solved)} samples without it after {progress.iterations} "
-        f"iterations ({method}), worst sample {worst}, whose {what}. {_advice(method)}"
+        f"iterations ({method}), worst sample {worst}, whose {what}. Use a smaller step, "
+        f"{other}more iterations (max_iter), or float64."
     )
-
-
-def _advice(method: str) -> str:
-    other = "method='newton', " if method in ("fixed-point", "anderson") else ""
-    return f"Use a smaller step, {other}more iterations (max_iter), or float64."
 
 
 def entries(x: Tensor) -> int:

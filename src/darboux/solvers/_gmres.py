@@ -8,11 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-Product = Callable[[Tensor], Tensor]
-
-RESTART = 60
-
-CYCLES = 20
+_Product = Callable[[Tensor], Tensor]
 
 
 class Solution(NamedTuple):
@@ -24,7 +20,7 @@ class Solution(NamedTuple):
 
 
 def gmres(
-    product: Product, b: Tensor, *, tol: float, restart: int = RESTART, cycles: int = CYCLES
+    product: _Product, b: Tensor, *, tol: float, restart: int = 60, cycles: int = 20
 ) -> Solution:
     """Minimise ‖b - A x‖ over growing Krylov spaces, until it is at most tol ‖b‖."""
     # Restarted; samples that have converged rest. Nothing is raised: look at the residuals.
@@ -48,13 +44,13 @@ def gmres(
     return Solution(x, _norm(r), gain)
 
 
-def _cycle(product: Product, r: Tensor, limit: Tensor, restart: int) -> tuple[Tensor, Tensor]:
+def _cycle(product: _Product, r: Tensor, limit: Tensor, restart: int) -> tuple[Tensor, Tensor]:
     """Return the correction of one Krylov space, (batch, n), and max ‖A v‖ over its basis."""
     # With the Hessenberg matrix H of Arnoldi's process the least residual is ‖r‖ |γ_0| / ‖γ‖,
     # where γ is the left null vector of H: γ_0 = 1, γ_{k+1} = -Σ_j γ_j h_jk / h_{k+1,k}.
     # Samples that rest get a basis vector 0 and a column of the identity, which changes nothing.
     beta = _norm(r)
-    basis = _divided(r, beta).unsqueeze(1)  # (batch, k, n)
+    basis = (r / torch.where(beta == 0, 1.0, beta).unsqueeze(1)).unsqueeze(1)  # (batch, k, n)
     gamma = torch.ones_like(beta).unsqueeze(1)
     rest, gain = beta <= limit, torch.zeros_like(beta)
     columns: list[Tensor] = []
@@ -62,7 +58,8 @@ def _cycle(product: Product, r: Tensor, limit: Tensor, restart: int) -> tuple[Te
         image = product(basis[:, -1])
         gain = torch.maximum(gain, _norm(image))
         w, column, tail = _orthogonalised(basis, image, rest)
-        columns.append(_padded(torch.cat([column, tail.unsqueeze(1)], dim=1), restart + 1))
+        with_tail = torch.cat([column, tail.unsqueeze(1)], dim=1)
+        columns.append(torch.nn.functional.pad(with_tail, (0, restart - 1 - k)))
         last = -(gamma * column).sum(dim=1) / tail
         gamma = torch.cat([gamma, torch.where(rest, 0.0, last).unsqueeze(1)], dim=1)
         stuck = tail <= torch.finfo(r.dtype).eps * gain
@@ -98,13 +95,5 @@ def _orthogonalised(basis: Tensor, image: Tensor, rest: Tensor) -> tuple[Tensor,
     return image / tail.unsqueeze(1), torch.where(rest.unsqueeze(1), 0.0, column), tail
 
 
-def _padded(column: Tensor, size: int) -> Tensor:
-    return torch.nn.functional.pad(column, (0, size - column.shape[1]))
-
-
 def _norm(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x, dim=1)
-
-
-def _divided(x: Tensor, by: Tensor) -> Tensor:
-    return x / torch.where(by == 0, 1.0, by).unsqueeze(1)

@@ -8,13 +8,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from darboux.solvers._anderson import anderson
-from darboux.solvers._continuation import continuation
-from darboux.solvers._convergence import Progress, Target, entries, every, norms
-from darboux.solvers._fixed_point import fixed_point
-from darboux.solvers._linearised import Dense, Linearised, Map
-from darboux.solvers._matrix_free import MatrixFree
-from darboux.solvers._newton import newton
+from darboux.solvers._convergence import Map, Target, beginning, entries, every, norms
+from darboux.solvers._iterations import anderson, fixed_point
+from darboux.solvers._linearised import Dense, Linearised, MatrixFree
+from darboux.solvers._newton import continuation, newton
 from darboux.solvers._transforms import hidden, is_differentiated, nesting
 
 Method = Literal["auto", "fixed-point", "anderson", "newton"]
@@ -49,8 +46,7 @@ def solve(
     contracts slowly; "newton" takes damped Newton steps, with the Jacobian of
     each sample up to 256 unknowns and GMRES beyond, and where they lead nowhere follows the
     solution of x = x_0 + λ (g(x) - x_0) from the guess x_0; "auto" iterates as long as that
-    contracts well, and goes on with Newton's method for the samples where it does not: by
-    stiffness.
+    contracts well, and goes on with Newton's method for the samples that converge slowly.
 
     Derivatives of first and second order, in reverse and forward mode, are exact, by the
     implicit function theorem; those of third and higher order are **not**. None reaches the
@@ -70,7 +66,7 @@ def solve(
         method: "auto", "fixed-point", "anderson" or "newton".
         tol: the error that is allowed, relative to the size of a sample; rounding if None.
         max_iter: the number of iterations of each kind, >= 1.
-        context: who asks, for messages.
+        context: the name of the caller, for messages.
         scale: a size of each sample, (batch,), below which differences are rounding, where x
             is small beside what g computes with.
 
@@ -114,7 +110,7 @@ def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
     with torch.no_grad():
         if method == "anderson":
             return anderson(plain, start, target).check(target, method)
-        progress = _beginning(start)
+        progress = beginning(start, torch.zeros(len(start), dtype=torch.bool, device=start.device))
         if method != "newton":
             rate = _RATE if method == "auto" else torch.inf
             progress = fixed_point(plain, start, target, rate=rate)
@@ -122,15 +118,10 @@ def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
             return progress.check(target, method)
         # a detached g would hide its derivatives from forward mode
         linearise = partial(_linearised, context=target.context)
-        progress = newton(plain, progress, target, lambda x: linearise(g, x))
+        progress = newton(g, progress, target, linearise)
         if not every(progress.solved):
             progress = continuation(g, start, progress, target, linearise)
         return progress.check(target, "newton")
-
-
-def _beginning(x: Tensor) -> Progress:
-    unknown = torch.full_like(norms(x), torch.inf)
-    return Progress(x, torch.zeros_like(unknown, dtype=torch.bool), unknown, unknown, 0)
 
 
 def _linearised(g: Map, x: Tensor, *, context: str) -> Linearised:

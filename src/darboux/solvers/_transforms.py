@@ -1,4 +1,4 @@
-"""Which transforms of `torch.func` are at work, and compilers; torch has no public way to ask."""
+"""The transforms of `torch.func` and the compiler at work; torch has no public way to ask."""
 
 from __future__ import annotations
 

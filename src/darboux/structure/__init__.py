@@ -1,7 +1,7 @@
 """Claims as data: what a map promises, how that is known, and how promises compose.
 
 `Structure` says what, `Kind` how it is known, `Claim` adds why and on which
-`Premise`s; `claims_of` finds the claims of any module and `chain` composes them.
+`Premise`s; `claims_of` finds the claims of any module and `composition` composes them.
 This is the ground floor: every other room may import it, and it imports none.
 """
 
@@ -14,7 +14,7 @@ from darboux.structure._equivariance import Equivariant, Law, Symmetry
 from darboux.structure._field_premises import (
     AutonomousField,
     CanonicalField,
-    DivergenceFreeField,
+    DivergenceFreeParts,
     EquivariantField,
     OneSidedField,
     PassiveForm,
@@ -36,7 +36,7 @@ from darboux.structure._premise import (
     GradientOfEnergy,
     IsometryOf,
     LipschitzField,
-    Nonnegative,
+    NonnegativeEntries,
     NormAtMost,
     Premise,
     RowsAtMost,
@@ -58,7 +58,7 @@ __all__ = [
     "CocoerciveField",
     "ConformalSymplectic",
     "Dissipative",
-    "DivergenceFreeField",
+    "DivergenceFreeParts",
     "EnergyPreserving",
     "Equivariant",
     "EquivariantField",
@@ -75,7 +75,7 @@ __all__ = [
     "LogDeterminant",
     "NearlyEquivariant",
     "NearlyScaleEquivariant",
-    "Nonnegative",
+    "NonnegativeEntries",
     "NormAtMost",
     "OneSidedField",
     "PassiveForm",

@@ -1,4 +1,4 @@
-"""The abstract structure: what a map may promise."""
+"""Structures, kinds of evidence, claims and gaps, as immutable data."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeVar
+from itertools import zip_longest
+from textwrap import wrap
+from typing import Self
 
 from darboux.structure._premise import Premise
 
-Self = TypeVar("Self", bound="Structure")
-
 
 class Structure(ABC):
-    """What a map z -> φ(z) may promise, as immutable data.
+    """A promise about a map z -> φ(z), as immutable data.
 
     A structure knows three things: its name in words, what it implies, and what
     two of its kind become when their maps are composed. It holds no numbers about
@@ -26,14 +26,14 @@ class Structure(ABC):
         """Return the promise as a short formula, for tables."""
 
     @abstractmethod
-    def after(self: Self, first: Self) -> Self | None:
+    def after(self, first: Self) -> Self | None:
         """Return what `self` ∘ `first` promises, or None where nothing can be concluded.
 
         Args:
             first: the structure, of the same class, of the map that is applied first.
         """
 
-    def why_not(self: Self, first: Self) -> str:
+    def why_not(self, first: Self) -> str:
         """Return why nothing can be concluded about `self` ∘ `first`, "" where that is usual."""
         del first
         return ""
@@ -48,7 +48,7 @@ class Structure(ABC):
 
 
 class Kind(IntEnum):
-    """How a claim is known, ordered from weakest to strongest.
+    """The evidence for a claim, ordered from weakest to strongest.
 
     The kind of a composition is the weakest kind among its parts, hence ``min``.
 
@@ -120,13 +120,19 @@ class Gap:
 
 @dataclass(frozen=True)
 class Claims:
-    """What is known about one module: its claims, and the gaps that ended others.
+    """The claims of one module, and the gaps at which others ended.
 
-    Iterating gives the claims.
+    Iterating gives the claims; `str` gives a table, at most 100 columns wide.
 
     Example:
-        >>> len(Claims())
-        0
+        >>> from darboux.structure import claims_of
+        >>> from torch import nn
+        >>> print(claims_of(nn.Sequential(nn.ReLU(), nn.Bilinear(2, 2, 2))))
+        nothing is claimed
+        Where claims stopped
+          1: no claims are known for Bilinear
+          1: Averaged stops here: this part has none
+          1: Lipschitz stops here: this part has none
     """
 
     claims: tuple[Claim, ...] = ()
@@ -140,6 +146,16 @@ class Claims:
         """Return the number of claims."""
         return len(self.claims)
 
+    def __str__(self) -> str:
+        """Return a table of the claims, then the gaps."""
+        lines = [line for claim in self.claims for line in _cells(claim)]
+        head = [_HEAD] if lines else ["nothing is claimed"]
+        stopped = ["Where claims stopped"] if self.gaps else []
+        for gap in self.gaps:
+            where = f"{gap.path or 'whole map'}: {gap.reason}"
+            stopped += wrap(where, 100, initial_indent="  ", subsequent_indent="    ")
+        return "\n".join([*head, *lines, *stopped])
+
     def find(self, family: type[Structure]) -> Claim | None:
         """Return the strongest claim of a family, directly or by implication."""
         best: Claim | None = None
@@ -149,6 +165,19 @@ class Claims:
                     other = Claim(structure, claim.kind, claim.reason, claim.premises)
                     best = other if best is None else _better(best, other)
         return best
+
+
+_LINE = "{:<42}  {:<12}  {}"  # at most 100 columns
+
+_HEAD = _LINE.format("claim", "kind", "reason")
+
+
+def _cells(claim: Claim) -> Iterator[str]:
+    """Yield the lines of one claim; long cells are wrapped."""
+    what = wrap(claim.structure.describe(), 42, subsequent_indent="  ")
+    why = wrap(claim.reason, 42, max_lines=4, placeholder=" ...")
+    for cells in zip_longest(what, [claim.kind.name], why, fillvalue=""):
+        yield _LINE.format(*cells).rstrip()
 
 
 def _better(one: Claim, other: Claim) -> Claim:

@@ -1,17 +1,17 @@
-"""How claims compose: chains, residual sums, averages."""
+"""Claims of compositions, residual sums and averages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from darboux.structure._claim import Claim, Claims, Gap, Kind, Structure, closure, merge_premises
+from darboux.structure._claim import Claim, Claims, Gap, Structure, closure, merge_premises
 from darboux.structure._equivariance import Equivariant
 from darboux.structure._metric import Averaged, Lipschitz
 
-NamedClaims = Sequence[tuple[str, Claims]]
+_NamedClaims = Sequence[tuple[str, Claims]]
 
 
-def composition(parts: NamedClaims) -> Claims:
+def composition(parts: _NamedClaims) -> Claims:
     """Compose the claims of maps that are applied one after another, first map first.
 
     A family survives if every part has it, directly or by implication; the kind is
@@ -73,11 +73,10 @@ def endomorphism(inner: Claims) -> tuple[Claim, ...]:
     if claim is None or not isinstance(claim.structure, Equivariant):
         return ()
     same, shifts = claim.structure.source == claim.structure.target, claim.structure.translations
-    kept = claim.structure if shifts is None or shifts[0] == shifts[1] else None
-    return (claim,) if same and kept is not None else ()
+    return (claim,) if same and (shifts is None or shifts[0] == shifts[1]) else ()
 
 
-def average(parts: NamedClaims, *, weights: Sequence[float]) -> Claims:
+def average(parts: _NamedClaims, *, weights: Sequence[float]) -> Claims:
     """Claims of Σ w_i φ_i(x), w_i >= 0, Σ w_i = 1: constants and α average.
 
     Example:
@@ -118,7 +117,7 @@ def _alpha(claim: Claim) -> float:
     return claim.structure.alpha
 
 
-def _families(parts: NamedClaims) -> list[type[Structure]]:
+def _families(parts: _NamedClaims) -> list[type[Structure]]:
     """Return every class of structure that some part has, in order of appearance."""
     seen: dict[type[Structure], None] = {}
     for _, claims in parts:
@@ -127,7 +126,7 @@ def _families(parts: NamedClaims) -> list[type[Structure]]:
     return list(seen)
 
 
-def _chain_family(family: type[Structure], parts: NamedClaims) -> tuple[Claim | None, Gap | None]:
+def _chain_family(family: type[Structure], parts: _NamedClaims) -> tuple[Claim | None, Gap | None]:
     members: list[Claim] = []
     for name, claims in parts:
         member = claims.find(family)
@@ -141,11 +140,8 @@ def _chain_family(family: type[Structure], parts: NamedClaims) -> tuple[Claim | 
         if whole is None:
             why = member.structure.why_not(before)
             return None, Gap(name, f"{family.__name__} stops here: {why}") if why else None
-    return Claim(whole, _weakest(members), _reason(members), merge_premises(tuple(members))), None
-
-
-def _weakest(members: Sequence[Claim]) -> Kind:
-    return min((member.kind for member in members), default=Kind.CONSTRUCTION)
+    kind = min(member.kind for member in members)
+    return Claim(whole, kind, _reason(members), merge_premises(tuple(members))), None
 
 
 def _reason(members: Sequence[Claim]) -> str:

@@ -16,22 +16,23 @@ Translations = tuple[int, int]
 
 
 class Symmetry(ABC):
-    """A group, as far as claims need it: it has a name, and acts on arrays of scalars.
+    """A group, as far as claims need it: its name and its order.
 
     Source: section 5, equation (50).
     """
+
+    @property
+    @abstractmethod
+    def order(self) -> int | None:
+        """The number of elements, None where there are infinitely many."""
 
     @abstractmethod
     def describe(self) -> str:
         """Return the name of the group, for tables."""
 
-    @abstractmethod
-    def scalars(self, channels: int) -> Law:
-        """Return how arrays whose channels are scalars transform: only the grid moves."""
-
 
 class Law(ABC):
-    """How features transform, x -> π(g) x: the declared type of a plain tensor.
+    """The transformation law of features, x -> π(g) x: the declared type of a plain tensor.
 
     Laws are immutable data, and equal where the transformations are.
 

@@ -39,12 +39,12 @@ class SeparableField(Premise):
 
 
 @dataclass(frozen=True, eq=False)
-class DivergenceFreeField(Premise):
+class DivergenceFreeParts(Premise):
     """The field is the sum of its ``parts()``, and each of them has divergence 0.
 
     Example:
         >>> from torch import nn
-        >>> DivergenceFreeField(nn.Linear(1, 1)).statement()
+        >>> DivergenceFreeParts(nn.Linear(1, 1)).statement()
         'Linear = Σ parts, div = 0 for each'
     """
 

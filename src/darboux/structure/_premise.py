@@ -161,11 +161,11 @@ class StepWithin(Premise):
 
 
 @dataclass(frozen=True, eq=False)
-class Nonnegative(Premise):
+class NonnegativeEntries(Premise):
     """All entries of a linear map's kernel are >= 0.
 
     Example:
-        >>> Nonnegative(nn.Linear(1, 1)).statement()
+        >>> NonnegativeEntries(nn.Linear(1, 1)).statement()
         'entries of Linear are >= 0'
     """
 

@@ -1,4 +1,4 @@
-"""Which claims a module makes, and which parts it is made of."""
+"""The claims of a module and the maps that it is made of, with rules for `torch.nn`."""
 
 from __future__ import annotations
 
@@ -48,17 +48,18 @@ def maps_of(module: nn.Module) -> tuple[tuple[str, nn.Module], ...]:
         ['0', '1']
     """
     own = getattr(module, "maps", None)
-    return () if own is None else tuple(own())
+    # some modules hold others by that name
+    return () if own is None or isinstance(own, nn.Module) else tuple(own())
 
 
 @maps_of.register
 def _(module: nn.Sequential) -> tuple[tuple[str, nn.Module], ...]:
-    return tuple(module.named_children())
+    return tuple(module._modules.items())  # named_children() leaves out what comes again
 
 
 @claims_of.register
 def _(module: nn.Sequential) -> Claims:
-    whole = composition([(name, claims_of(child)) for name, child in module.named_children()])
+    whole = composition([(name, claims_of(child)) for name, child in module._modules.items()])
     # A Sequential has no energy of its own, even around a single map that has one.
     energies = (Dissipative, EnergyPreserving)
     kept = tuple(claim for claim in whole if not isinstance(claim.structure, energies))

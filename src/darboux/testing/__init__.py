@@ -18,6 +18,13 @@ from darboux.testing._checks.bijections import (
     check_tails,
     check_undo,
 )
+from darboux.testing._checks.contractivity import (
+    check_contraction_at_any_step,
+    check_lipschitz_factor,
+    check_radius,
+    check_radius_is_sharp,
+    largest_linear_growth,
+)
 from darboux.testing._checks.discrete_gradients import (
     check_balance,
     check_convergence,
@@ -27,18 +34,6 @@ from darboux.testing._checks.discrete_gradients import (
 from darboux.testing._checks.equivariance import check_equivariant
 from darboux.testing._checks.fields import check_constants, check_energy, check_prepare, check_shape
 from darboux.testing._checks.flow import check_descent, check_trajectory
-from darboux.testing._checks.implicit import (
-    check_contraction_at_any_step,
-    check_derivatives_of_step,
-)
-from darboux.testing._checks.integrators import (
-    check_lipschitz_factor,
-    check_order,
-    check_radius,
-    check_radius_is_sharp,
-    check_step_sizes,
-    largest_linear_growth,
-)
 from darboux.testing._checks.lifecycle import (
     LIFECYCLE,
     check_batch_is_loop,
@@ -74,6 +69,7 @@ from darboux.testing._checks.phase_fields import (
     check_time,
 )
 from darboux.testing._checks.state import check_deepcopy, check_pickle, check_state_dict
+from darboux.testing._checks.steps import check_derivatives_of_step, check_order, check_step_sizes
 from darboux.testing._checks.symplectic import (
     check_hamiltonian_order,
     check_step_back,

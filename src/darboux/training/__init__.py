@@ -1,22 +1,21 @@
-"""The training of denoisers: settings, loop, checkpoints, judgement, report.
+"""Training of denoisers: settings, loop, checkpoints, evaluation, report.
 
 `train_denoiser` does all of it; `Trainer` is the loop alone, for networks and pictures of
 one's own. A run is a folder that holds no pickle: tensors are safetensors, the rest is JSON.
 """
 
-from darboux._workshop import require
+from darboux._workshop import require as _require
 
-require("darboux.training", "PIL", "accelerate", "matplotlib")
+_require("darboux.training", "PIL", "accelerate", "matplotlib")
 
 from darboux.training._baseline import total_variation, tune_total_variation
-from darboux.training._certificates import certify_denoiser, photograph_example
-from darboux.training._checkpoint import load_tensors, save_tensors
 from darboux.training._config import DenoiseConfig
-from darboux.training._evaluation import denoise, psnr
+from darboux.training._evaluation import certify_denoiser, denoise, photograph_example, psnr
+from darboux.training._files import load_tensors, save_tensors
 from darboux.training._listener import Listener, MetricsLog, Silent
-from darboux.training._networks import build_network
 from darboux.training._run import train_denoiser
 from darboux.training._run_folder import RunFolder
+from darboux.training._setup import build_network
 from darboux.training._trainer import OneCycle, Trainer, loss_named
 
 __all__ = [

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from darboux.data._patches import noisy
-from darboux.training._evaluation import psnr
+from darboux.training._evaluation import middle, psnr
 
 _RANGE = (0.2, 8.0)  # weights that are searched, in units of σ
 
@@ -69,7 +69,7 @@ def tune_total_variation(images: Mapping[str, Tensor], *, sigma: float) -> float
     """
     pairs = [
         (noisy(crop, sigma=sigma, seed=_SEED + i), crop)
-        for i, crop in enumerate(_middle(image) for image in images.values())
+        for i, crop in enumerate(middle(image, side=_CROP) for image in images.values())
     ]
 
     def mean_psnr(log_weight: float) -> float:
@@ -78,12 +78,6 @@ def tune_total_variation(images: Mapping[str, Tensor], *, sigma: float) -> float
 
     low, high = (math.log(factor * sigma) for factor in _RANGE)
     return math.exp(_golden_section(mean_psnr, low, high, tolerance=0.02))
-
-
-def _middle(image: Tensor) -> Tensor:
-    """Return the middle of an image, at most 256 x 256 pixels."""
-    top, left = (max(0, (size - _CROP) // 2) for size in image.shape[1:])
-    return image[:, top : top + _CROP, left : left + _CROP]
 
 
 def _golden_section(

@@ -1,4 +1,4 @@
-"""Everything that decides the result of a denoising run."""
+"""The settings of a denoising run."""
 
 from __future__ import annotations
 

@@ -1,12 +1,20 @@
-"""Peak signal-to-noise ratio."""
+"""Evaluation of a denoiser: PSNR, images in tiles, and its certificate on photographs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+
+from darboux.certification import Certificate, certify
+from darboux.data import noisy, photographs
+from darboux.structure import Structure
+
+_SIDE = 64
+
+_SEED = 11  # of the noise, and of the attacks
 
 
 def psnr(estimate: Tensor, clean: Tensor) -> float:
@@ -97,3 +105,55 @@ def in_tiles(
 def _window(start: int, tile: int, halo: int, size: int) -> tuple[int, int]:
     """Return the first pixel and the end of a tile with its halo, inside the image."""
     return max(0, start - halo), min(size, start + tile + halo)
+
+
+def middle(image: Tensor, *, side: int) -> Tensor:
+    """Return the middle of an image, at most side x side pixels."""
+    top, left = (max(0, (size - side) // 2) for size in image.shape[1:])
+    return image[:, top : top + side, left : left + side]
+
+
+def photograph_example(*, channels: int, sigma: float) -> Tensor:
+    """Return noisy 64 x 64 crops from the middle of two held-out photographs.
+
+    Args:
+        channels: 1 for grey, 3 for colour.
+        sigma: standard deviation of the noise.
+
+    Returns:
+        (2, channels, 64, 64).
+
+    Example:
+        >>> photograph_example(channels=1, sigma=0.1).shape
+        torch.Size([2, 1, 64, 64])
+    """
+    images = list(photographs("held-out", colour=channels == 3).values())[:2]
+    crops = [middle(image, side=_SIDE) for image in images]
+    return noisy(torch.stack(crops), sigma=sigma, seed=_SEED)
+
+
+def certify_denoiser(
+    network: nn.Module,
+    *,
+    channels: int,
+    sigma: float,
+    effort: str = "normal",
+    claims: Sequence[Structure] | None = None,
+) -> Certificate:
+    """Attack every claim of a denoiser at noisy photographs, reproducibly.
+
+    Args:
+        network: images (batch, channels, H, W) to images of the same shape.
+        channels: 1 for grey, 3 for colour.
+        sigma: standard deviation of the noise of the photographs.
+        effort: "quick", "normal" or "thorough".
+        claims: what to attack instead of the network's own claims.
+
+    Example:
+        >>> certify_denoiser(nn.ReLU(), channels=1, sigma=0.1, effort="quick").holds
+        True
+    """
+    example = photograph_example(channels=channels, sigma=sigma)
+    example = example.to(next(network.parameters(), example))
+    generator = torch.Generator().manual_seed(_SEED)
+    return certify(network, example, claims=claims, effort=effort, generator=generator)

@@ -1,4 +1,4 @@
-"""Who wants to hear how a run gets on; the library itself stays silent."""
+"""Progress callbacks of a run, and the log of its evaluations."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Listener(Protocol):
     """
 
     def phase(self, text: str) -> None:
-        """Hear that another phase begins, in words."""
+        """Take note that another phase begins, which `text` names."""
 
     def step(self, network: str, done: int, total: int) -> None:
-        """Hear that a network has made so many of its training steps."""
+        """Take note that a network has made `done` of its `total` training steps."""
 
     def evaluation(self, line: Mapping[str, Any]) -> None:
-        """Hear of an evaluation: what `metrics.jsonl` gets."""
+        """Take note of an evaluation, given as its line of ``metrics.jsonl``."""
 
 
 class Silent:
@@ -49,7 +49,7 @@ class Silent:
 
 
 class MetricsLog:
-    """A file of JSON lines that only grows, except that a resumed run forgets what it redoes.
+    """A file of JSON lines, one per evaluation; a resumed run drops those it makes again.
 
     Args:
         path: the file; it need not exist.

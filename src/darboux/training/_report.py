@@ -2,183 +2,163 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
-from darboux.certification._certificate import Certificate
+from darboux.certification import Certificate
 from darboux.training._config import DenoiseConfig
-from darboux.training._curves import curves_svg
-from darboux.training._report_template import CONTRAST, PAGE, STYLE
-from darboux.training._summary import Comparison
+from darboux.training._report_pictures import crops, curves_svg
 
 _LABELS = {
     "noisy": "noisy",
     "model": "nonexpansive",
     "tv": "total variation",
     "unconstrained": "unconstrained",
-    "clean": "clean",
 }
 
 _SIDE = 128
 
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>A denoiser that is nonexpansive by construction</title>
+<style>
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6672; --paper: #fdfdfc;
+  --line: #d9dee3; --good: #1a7f37; --bad: #c9302c; --card: #f3f5f7; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9aa5b1;
+  --paper: #14171a; --line: #333a41; --good: #57c27a; --bad: #ff7b72; --card: #1d2226; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; background: var(--paper);
+  color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0.4rem 0; }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 0.6rem; }
+p, figcaption, dd { color: var(--soft); }
+strong { color: var(--ink); }
+.verdict { font-weight: 600; color: var(--good); }
+.verdict.refuted { color: var(--bad); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; }
+tr.mean td { font-weight: 600; border-top: 2px solid var(--line); }
+.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 0.6rem;
+  margin-bottom: 1.2rem; }
+figure { margin: 0; }
+figure img { width: 100%; display: block; border-radius: 4px; image-rendering: pixelated; }
+figcaption { font-size: 0.85rem; }
+.curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1rem; }
+.curves svg { width: 100%; height: auto; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 0.2rem 1rem;
+  background: var(--card); padding: 1rem; border-radius: 6px; }
+dt { display: inline; font-weight: 600; } dd { display: inline; margin: 0 0 0 0.4rem; }
+</style>
+</head>
+<body>
+<h1>A denoiser that is nonexpansive by construction</h1>
+<p>Gaussian noise of σ = {{ "%.4g" | format(255 * config.sigma) }}/255, mean over
+{{ table | length }} held-out images:
+{% for method, label in methods.items() %}
+{{ label }} <strong>{{ "%.2f" | format(metrics["psnr_" + method]) }} dB</strong>
+{{- "." if loop.last else "," }}
+{% endfor %}
+</p>
+{% if certificate.holds %}
+<p class="verdict">The certificate holds: no claim was refuted by any attack.</p>
+{% else %}
+<p class="verdict refuted">The certificate is refuted: at least one claim failed. See below which.
+</p>
+{% endif %}
+<h2>Held-out images</h2>
+<p>No network was trained on them. Crops of {{ side }} × {{ side }} pixels, where each image has
+the most detail; the numbers are the PSNR of the whole image.</p>
+{% for name, values in table.items() %}
+<div class="strip">
+{% set urls = crops(images, name, side=side) %}
+{% for method in methods | list + ["clean"] %}
+{% set caption = "clean, " + name if method == "clean" else
+   "%s, %.2f dB" | format(methods[method], values[method]) %}
+<figure><img alt="{{ caption }}" src="{{ urls[method] }}">
+<figcaption>{{ caption }}</figcaption></figure>
+{% endfor %}
+</div>
+{% endfor %}
+<h2>Peak signal-to-noise ratio</h2>
+<div class="scroll"><table>
+<thead><tr><th>dB</th>
+{%- for label in methods.values() %}<th>{{ label }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for name, values in table.items() %}
+<tr><td>{{ name }}</td>
+{%- for method in methods %}<td>{{ "%.2f" | format(values[method]) }}</td>{% endfor %}</tr>
+{% endfor %}
+<tr class="mean"><td>mean</td>
+{%- for method in methods %}<td>{{ "%.2f" | format(metrics["psnr_" + method]) }}</td>{% endfor -%}
+</tr>
+</tbody></table></div>
+<p>
+{% for name, count in metrics.parameters.items() %}
+The {{ networks[name] }} network has {{ "{:,}".format(count) }} parameters and was trained for
+{{ "%.0f" | format(metrics.seconds[name]) }} s.
+{% endfor %}
+Total variation has its weight ({{ "%.4g" | format(metrics.tv_weight) }}) tuned on the training
+images.</p>
+<h2>Training</h2>
+<div class="curves">{% for curve in curves %}<div>{{ curve | safe }}</div>{% endfor %}</div>
+<h2>Certificate</h2>
+<div class="scroll">{{ certificate.to_html() | safe }}</div>
+{% if contrast is not none %}
+<h2>The same attacks on the unconstrained network</h2>
+<p>It promises nothing. Said to be nonexpansive all the same, a quick round of attacks
+{{ "did not refute" if contrast.holds else "refuted" }} it.</p>
+<div class="scroll">{{ contrast.to_html() | safe }}</div>
+{% endif %}
+{% for title, pairs in lists.items() %}
+<h2>{{ title }}</h2>
+<dl>
+{%- for name, value in pairs.items() -%}
+<div><dt>{{ name }}</dt><dd>{{ "%.6g" | format(value) if value is float else value }}</dd></div>
+{%- endfor -%}
+</dl>
+{% endfor %}
+</body>
+</html>
+"""
 
-@dataclass(frozen=True)
-class Report:
-    """Everything that the page shows."""
 
-    config: DenoiseConfig
-    metrics: Mapping[str, Any]
-    lines: Sequence[Mapping[str, Any]]
-    comparison: Comparison
-    certificate: Certificate
-    contrast: Certificate | None = None
+def report_html(
+    metrics: Mapping[str, Any],
+    *,
+    config: DenoiseConfig,
+    lines: Sequence[Mapping[str, Any]],
+    images: Mapping[str, Mapping[str, Tensor]],
+    certificate: Certificate,
+    contrast: Certificate | None,
+) -> str:
+    """Return the page; `images` are method (or "clean") to name to image."""
+    from jinja2 import Environment, StrictUndefined
 
-    def to_html(self) -> str:
-        """Return the page: styles, pictures and curves inside, no script, nothing to fetch."""
-        loss, quality = curves_svg(self.lines, total_variation=self.metrics["psnr_tv"])
-        holds = self.certificate.holds
-        return PAGE.format(
-            title="A denoiser that is nonexpansive by construction",
-            style=STYLE,
-            lead=self._lead(),
-            verdict=_verdict(holds=holds),
-            verdict_class="" if holds else " refuted",
-            side=_SIDE,
-            strips="\n".join(self._strip(name) for name in self.comparison.clean),
-            table=self._table(),
-            parameters=self._parameters(),
-            weight=self.metrics["tv_weight"],
-            loss=loss,
-            quality=quality,
-            certificate=self.certificate.to_html(),
-            contrast=self._contrast(),
-            settings=_pairs(self.config.to_dict()),
-            versions=_pairs({**self.metrics["versions"], **self.metrics["machine"]}),
-        )
-
-    def _lead(self) -> str:
-        """Return the result in a sentence."""
-        sigma = f"{255 * self.config.sigma:.4g}/255"
-        parts = [
-            f"{_LABELS[m]} <strong>{self.comparison.mean(m):.2f} dB</strong>"
-            for m in self._methods()
-        ]
-        count = len(self.comparison.clean)
-        head = f"Gaussian noise of σ = {sigma}, mean over {count} held-out images"
-        return f"{head}: {', '.join(parts)}."
-
-    def _contrast(self) -> str:
-        """Return what the attacks found on the twin, "" where there is none."""
-        if self.contrast is None:
-            return ""
-        return CONTRAST.format(
-            found="did not refute" if self.contrast.holds else "refuted",
-            certificate=self.contrast.to_html(),
-        )
-
-    def _methods(self) -> list[str]:
-        """Return the methods that were compared, in the order of the columns."""
-        return [m for m in _LABELS if m in self.comparison.treated]
-
-    def _strip(self, name: str) -> str:
-        """Return the crops of one image side by side."""
-        clean = self.comparison.clean[name]
-        top, left = busiest_corner(clean, side=_SIDE)
-        images = {m: self.comparison.treated[m][name] for m in self._methods()}
-        cells = [
-            _figure(
-                images[m][:, top : top + _SIDE, left : left + _SIDE],
-                f"{_LABELS[m]}, {self.comparison.psnr(m, name):.2f} dB",
-            )
-            for m in images
-        ]
-        crop = clean[:, top : top + _SIDE, left : left + _SIDE]
-        cells.append(_figure(crop, f"clean, {escape(name)}"))
-        return f'<div class="strip">{"".join(cells)}</div>'
-
-    def _table(self) -> str:
-        """Return the table of PSNRs."""
-        methods = self._methods()
-        labels = "".join(f"<th>{_LABELS[m]}</th>" for m in methods)
-        head = f"<thead><tr><th>dB</th>{labels}</tr></thead>"
-        rows = [
-            f"<tr><td>{escape(name)}</td>{_cells([values[m] for m in methods])}</tr>"
-            for name, values in self.comparison.table().items()
-        ]
-        mean = _cells([self.comparison.mean(m) for m in methods])
-        rows.append(f'<tr class="mean"><td>mean</td>{mean}</tr>')
-        return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
-
-    def _parameters(self) -> str:
-        """Return the sizes of the networks and their training times, in words."""
-        words = {"model": "nonexpansive", "twin": "unconstrained"}
-        parts = [
-            f"The {words[name]} network has {count:,} parameters and was trained for "
-            f"{self.metrics['seconds'][name]:.0f} s."
-            for name, count in self.metrics["parameters"].items()
-        ]
-        return " ".join(parts)
-
-
-def busiest_corner(image: Tensor, *, side: int) -> tuple[int, int]:
-    """Return the corner (top, left) of the square crop with the largest squared gradient."""
-    side = min(side, *image.shape[1:])
-    down = functional.pad(image.diff(dim=1).square(), (0, 0, 0, 1))
-    right = functional.pad(image.diff(dim=2).square(), (0, 1))
-    energy = (down + right).sum(0)
-    means = functional.avg_pool2d(energy.double()[None, None], side, stride=1)[0, 0]
-    flat = int(means.argmax())
-    return flat // means.shape[1], flat % means.shape[1]
-
-
-def _figure(pixels: Tensor, caption: str) -> str:
-    """Return an image with its caption, the pixels inside the page."""
-    data = base64.b64encode(_png(pixels)).decode()
-    return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+    templates = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def _png(pixels: Tensor) -> bytes:
-    """Return pixels in [0, 1] as a PNG file; others are clipped, for the eye only."""
-    array = (pixels.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
-    planes = np.moveaxis(array.numpy(), 0, -1)
-    buffer = io.BytesIO()
-    Image.fromarray(planes[..., 0] if planes.shape[-1] == 1 else planes).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _cells(values: Sequence[float]) -> str:
-    """Return table cells of decibels."""
-    return "".join(f"<td>{value:.2f}</td>" for value in values)
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    """Return names and values as a description list."""
-    return "".join(
-        f"<div><dt>{escape(str(k))}</dt><dd>{escape(_short(v))}</dd></div>"
-        for k, v in values.items()
+    return templates.from_string(_PAGE).render(
+        metrics=metrics,
+        table=metrics["images"],
+        config=config,
+        methods={method: label for method, label in _LABELS.items() if method in images},
+        networks={"model": _LABELS["model"], "twin": _LABELS["unconstrained"]},
+        images=images,
+        crops=crops,
+        side=_SIDE,
+        curves=curves_svg(lines, total_variation=metrics["psnr_tv"]),
+        certificate=certificate,
+        contrast=contrast,
+        lists={
+            "Settings": config.to_dict(),
+            "Made with": {**metrics["versions"], **metrics["machine"]},
+        },
     )
-
-
-def _short(value: object) -> str:
-    """Return a value as a person would write it."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _verdict(*, holds: bool) -> str:
-    """Return what the certificate found, in a sentence."""
-    if holds:
-        return "The certificate holds: no claim was refuted by any attack."
-    return "The certificate is refuted: at least one claim failed. See below which."

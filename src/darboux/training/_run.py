@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from darboux.certification._certificate import Certificate
+from darboux.certification import Certificate
 from darboux.structure import Lipschitz
 from darboux.training._baseline import total_variation, tune_total_variation
-from darboux.training._certificates import certify_denoiser
 from darboux.training._config import DenoiseConfig
-from darboux.training._evaluation import denoise
+from darboux.training._evaluation import certify_denoiser, denoise, psnr
 from darboux.training._files import read_json, write_json, write_text
-from darboux.training._images import (
-    fingerprint,
+from darboux.training._listener import Listener, MetricsLog, Silent
+from darboux.training._report import report_html
+from darboux.training._run_folder import RunFolder
+from darboux.training._setup import (
+    build_network,
     held_out_images,
     make_patches,
     noisy_images,
     training_images,
 )
-from darboux.training._listener import Listener, MetricsLog, Silent
-from darboux.training._networks import build_network
-from darboux.training._report import Report
-from darboux.training._run_folder import RunFolder
 from darboux.training._stage import Stage
-from darboux.training._summary import Comparison, compare, versions
 from darboux.training._trainer import make_accelerator
 
 
@@ -44,7 +44,7 @@ def train_denoiser(
     effort: str = "normal",
     accelerator: Accelerator | None = None,
 ) -> dict[str, Any]:
-    """Train a nonexpansive denoiser (and its twin), judge it, certify it, and write it all down.
+    """Train a nonexpansive denoiser (and its twin), evaluate it, certify it, and write the results.
 
     Several processes may call it at once, as Accelerate or torchrun start them; the main one
     writes.
@@ -53,7 +53,7 @@ def train_denoiser(
         config: the settings.
         out: the run folder, new or empty; with `resume`, one that was begun with `config`.
         resume: continue where the run folder stands.
-        listener: hears of the progress.
+        listener: is told of the progress.
         effort: of the certificate: "quick", "normal" or "thorough".
         accelerator: devices and processes; by default what the environment says.
 
@@ -105,62 +105,92 @@ def _finish(
     stage: Stage, trained: Mapping[str, tuple[nn.Module, float]], effort: str
 ) -> dict[str, Any]:
     """Compare, certify and report; return the metrics."""
-    config, folder = stage.config, stage.folder
     networks = {name: network for name, (network, _) in trained.items()}
     stage.listener.phase("comparing with total variation")
     weight = _tuned_weight(stage)
-    comparison = _compare(stage, networks, weight)
+    images = _treated(stage, networks, weight)
     stage.listener.phase("certifying")
     begun = time.perf_counter()
-    certify = partial(certify_denoiser, channels=config.channels, sigma=config.sigma)
-    certificate = certify(networks["model"], effort=effort)
-    contrast = _contrast(networks, certify)
+    certificates = _certificates(stage.config, networks, effort)
     seconds = {name: spent for name, (_, spent) in trained.items()}
     seconds["certificate"] = time.perf_counter() - begun
-    metrics = _metrics(config, comparison, networks)
-    metrics |= {
+    metrics = {
+        "task": "denoise",
+        "sigma": stage.config.sigma,
+        **_psnrs(images),
+        "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()},
         "tv_weight": weight,
-        "certificate_holds": certificate.holds,
-        "twin_nonexpansive": None if contrast is None else contrast.holds,
+        "certificate_holds": certificates["model"].holds,
+        "twin_nonexpansive": certificates["twin"].holds if "twin" in certificates else None,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "machine": _machine(stage.accelerator),
-        "versions": versions(),
+        "versions": _versions(),
     }
-    stage.listener.phase("writing the report")
-    write_text(folder.certificate, certificate.to_json())
-    report = Report(
-        config, metrics, MetricsLog(folder.log).lines(), comparison, certificate, contrast
-    )
-    write_text(folder.report, report.to_html())
-    write_json(folder.metrics, metrics)  # last: where it stands, the run is complete
+    _write(stage, metrics, images, certificates)
     return metrics
 
 
-def _contrast(
-    networks: Mapping[str, nn.Module], certify: Callable[..., Certificate]
-) -> Certificate | None:
-    """Return what the same attacks find if the twin is said to be nonexpansive."""
-    if "twin" not in networks:
-        return None
-    return certify(networks["twin"], effort="quick", claims=[Lipschitz(1.0)])
-
-
-def _compare(stage: Stage, networks: Mapping[str, nn.Module], weight: float) -> Comparison:
-    """Treat the held-out images by every method."""
-    config, clean = stage.config, stage.held_out
-    noisy = noisy_images(clean, sigma=config.sigma)
-    methods: dict[str, Callable[[Tensor], Tensor]] = {
-        "tv": partial(total_variation, weight=weight),
-        "model": partial(denoise, networks["model"], channels=config.channels),
-    }
+def _certificates(
+    config: DenoiseConfig, networks: Mapping[str, nn.Module], effort: str
+) -> dict[str, Certificate]:
+    """Return the certificate of the network, and what attacks find if its twin claims as much."""
+    certify = partial(certify_denoiser, channels=config.channels, sigma=config.sigma)
+    found = {"model": certify(networks["model"], effort=effort)}
     if "twin" in networks:
-        methods["unconstrained"] = partial(denoise, networks["twin"], channels=config.channels)
-    return compare(clean, noisy, methods)
+        found["twin"] = certify(networks["twin"], effort="quick", claims=[Lipschitz(1.0)])
+    return found
+
+
+def _write(
+    stage: Stage,
+    metrics: Mapping[str, Any],
+    images: Mapping[str, Mapping[str, Tensor]],
+    certificates: Mapping[str, Certificate],
+) -> None:
+    """Write the certificate, the report and the metrics."""
+    folder = stage.folder
+    stage.listener.phase("writing the report")
+    write_text(folder.certificate, certificates["model"].to_json())
+    page = report_html(
+        metrics,
+        config=stage.config,
+        lines=MetricsLog(folder.log).lines(),
+        images=images,
+        certificate=certificates["model"],
+        contrast=certificates.get("twin"),
+    )
+    write_text(folder.report, page)
+    write_json(folder.metrics, metrics)  # last: where it stands, the run is complete
+
+
+def _treated(
+    stage: Stage, networks: Mapping[str, nn.Module], weight: float
+) -> dict[str, Mapping[str, Tensor]]:
+    """Return method to name to held-out image: noisy, denoised by every method, and clean."""
+    noisy = noisy_images(stage.held_out, sigma=stage.config.sigma)
+    methods: dict[str, Callable[[Tensor], Tensor]] = {"tv": partial(total_variation, weight=weight)}
+    for name, network in networks.items():
+        method = "unconstrained" if name == "twin" else name
+        methods[method] = partial(denoise, network, channels=stage.config.channels)
+    treated = {method: {n: f(x) for n, x in noisy.items()} for method, f in methods.items()}
+    return {"noisy": noisy, **treated, "clean": stage.held_out}
+
+
+def _psnrs(images: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
+    """Return the PSNR of every method in dB, as means and for every image."""
+    clean = images["clean"]
+    treated = {method: versions for method, versions in images.items() if method != "clean"}
+    table = {n: {m: psnr(x[n], clean[n]) for m, x in treated.items()} for n in clean}
+    means: dict[str, Any] = {
+        f"psnr_{m}": fmean(row[m] for row in table.values()) if m in treated else None
+        for m in ("noisy", "model", "tv", "unconstrained")
+    }
+    return {**means, "images": table}
 
 
 def _tuned_weight(stage: Stage) -> float:
     """Return total variation's weight, tuned once per run on the training images."""
-    key = {"sigma": stage.config.sigma, "images": fingerprint(stage.images)}
+    key = {"sigma": stage.config.sigma, "images": stage.fingerprint}
     if stage.folder.baseline.is_file():
         known = read_json(stage.folder.baseline)
         if isinstance(known, dict) and key.items() <= known.items():
@@ -170,22 +200,6 @@ def _tuned_weight(stage: Stage) -> float:
     return weight
 
 
-def _metrics(
-    config: DenoiseConfig, comparison: Comparison, networks: Mapping[str, nn.Module]
-) -> dict[str, Any]:
-    """Return the PSNRs, as means and for every image, and the sizes of the networks."""
-    methods = ("noisy", "model", "tv", "unconstrained")
-    means = {m: comparison.mean(m) if m in comparison.treated else None for m in methods}
-    sizes = {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}
-    return {
-        "task": "denoise",
-        "sigma": config.sigma,
-        **{f"psnr_{method}": mean for method, mean in means.items()},
-        "images": comparison.table(),
-        "parameters": sizes,
-    }
-
-
 def _machine(accelerator: Accelerator) -> dict[str, Any]:
     """Return what the times depend on."""
     return {
@@ -193,3 +207,14 @@ def _machine(accelerator: Accelerator) -> dict[str, Any]:
         "processes": accelerator.num_processes,
         "threads": torch.get_num_threads(),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what the numbers of a run depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("darboux", "torch", "numpy", "accelerate", "scikit-image"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

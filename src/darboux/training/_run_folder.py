@@ -1,4 +1,4 @@
-"""The folder of one run: where its files are, and when it may be written."""
+"""The folder of a run: its files, and when it may be written."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from darboux.training._checkpoint import load_tensors
 from darboux.training._config import DenoiseConfig
+from darboux.training._files import load_tensors
 
 
 class RunFolder:
@@ -37,7 +37,7 @@ class RunFolder:
         return self.path / f"{name}.safetensors"
 
     def check(self, config: DenoiseConfig, *, resume: bool) -> None:
-        """Refuse a folder that holds something else, or a run that nobody asked to continue.
+        """Refuse a folder that holds something else, and a run unless it is to be continued.
 
         Args:
             config: of the run that is about to write here.

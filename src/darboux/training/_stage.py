@@ -1,29 +1,29 @@
-"""The training of one network of a run, from wherever the run folder says it stands."""
+"""The training of one network of a run, continued from its checkpoint if there is one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from darboux.training._checkpoint import load_tensors, save_tensors
 from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import mean_psnr
-from darboux.training._images import fingerprint, make_patches, noisy_images
+from darboux.training._files import load_tensors, save_tensors
 from darboux.training._listener import Listener, MetricsLog
-from darboux.training._networks import build_network
 from darboux.training._run_folder import RunFolder
+from darboux.training._setup import build_network, fingerprint, make_patches, noisy_images
 from darboux.training._trainer import OneCycle, Trainer, loss_named
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What the training of a network needs, besides its name."""
+    """The training of the networks of a run, one after another."""
 
     config: DenoiseConfig
     folder: RunFolder
@@ -31,6 +31,11 @@ class Stage:
     held_out: Mapping[str, Tensor]
     accelerator: Accelerator
     listener: Listener
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The hash of the training images."""
+        return fingerprint(self.images)
 
     def train(self, name: str) -> tuple[nn.Module, float]:
         """Train a network to its end, or load it where that has been done."""
@@ -85,10 +90,14 @@ class Stage:
         """Train to the end, with an evaluation and a checkpoint every so many steps."""
         noisy = noisy_images(self.held_out, sigma=self.config.sigma)
         main = self.accelerator.is_main_process
+
+        def on_step(done: int) -> None:
+            self.listener.step(name, done, self.config.steps)
+
         while trainer.step < self.config.steps:
             begun = time.perf_counter()
             count = min(self.config.eval_every, self.config.steps - trainer.step)
-            losses = trainer.advance(count, on_step=self._on_step(name) if main else None)
+            losses = trainer.advance(count, on_step=on_step if main else None)
             seconds += time.perf_counter() - begun
             psnr = mean_psnr(
                 trainer.network,
@@ -107,17 +116,13 @@ class Stage:
         MetricsLog(self.folder.log).append(line)
         tensors, about = trainer.state()
         about |= {"network": line["network"], "seconds": line["seconds"]}
-        about |= {"images": fingerprint(self.images)}
+        about |= {"images": self.fingerprint}
         save_tensors(self.folder.checkpoint, tensors, about)
         self.listener.evaluation(line)
 
-    def _on_step(self, name: str) -> Any:
-        """Return the callback of every step."""
-        return lambda done: self.listener.step(name, done, self.config.steps)
-
     def _check_images(self, about: Mapping[str, Any]) -> None:
         """Refuse to continue on images that are not those the run began with."""
-        if about.get("images") != fingerprint(self.images):
+        if about.get("images") != self.fingerprint:
             raise ValueError(
                 f"Expected the training images that {self.folder.checkpoint} was begun with; got "
                 "others: files have been added, removed or changed. Restore them, or start anew "

@@ -1,4 +1,4 @@
-"""The training loop: a step counter that can be stopped, stored and continued anywhere."""
+"""The training loop, which can be stopped, stored and continued at any step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from darboux.data._patches import Patches
-from darboux.training._checkpoint import pack_optimizer, prefixed, under, unpack_optimizer
+from darboux.training._files import pack_optimizer, prefixed, under, unpack_optimizer
 
 
 class Trainer:
@@ -82,7 +82,7 @@ class Trainer:
             if on_step is not None:
                 on_step(self.step)
         mean = self._accelerator.reduce(torch.stack(losses), reduction="mean").cpu()
-        self._check(mean)
+        self._refuse_divergence(mean)
         return mean
 
     def _one_step(self) -> Tensor:
@@ -102,7 +102,7 @@ class Trainer:
         self.step += 1
         return loss.detach()
 
-    def _check(self, losses: Tensor) -> None:
+    def _refuse_divergence(self, losses: Tensor) -> None:
         """Refuse to go on, and so to overwrite a good checkpoint, after a divergence."""
         if not losses.isfinite().all():
             first = self.step - len(losses) + int((~losses.isfinite()).nonzero()[0])

@@ -7,8 +7,7 @@ from darboux.certification._attacks import (
     lipschitz,
     nearly_equivariant,
     nearly_scale_equivariant,
-    symplectic,
-    volume,
+    phase,
 )
 
 __all__ = [
@@ -18,6 +17,5 @@ __all__ = [
     "lipschitz",
     "nearly_equivariant",
     "nearly_scale_equivariant",
-    "symplectic",
-    "volume",
+    "phase",
 ]

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from darboux.certification._attacks.sampling import sample_points, worst
-from darboux.certification._finding import Finding, NotAttackedError, Trial, attack
+from darboux.certification._finding import (
+    Finding,
+    NotAttackedError,
+    Trial,
+    attack,
+    method_of,
+)
 from darboux.certification._problem import Problem, norms, spread, unit
 from darboux.certification._target import Target
 from darboux.structure import Dissipative, EnergyPreserving
@@ -46,20 +52,16 @@ def _(structure: Dissipative, target: Target) -> Finding:
 
 
 def _energy(target: Target) -> Energy:
-    energy = getattr(target.module, "energy", None)
-    if not callable(energy):
-        msg = f"{type(target.module).__name__} has no method energy(z)"
-        raise NotAttackedError(msg)
-    checked: Energy = energy
+    energy = method_of(target.module, "energy(z)")
     try:
         with torch.no_grad():
-            shape = tuple(checked(target.inputs).shape)
+            shape = tuple(energy(target.inputs).shape)
     except (TypeError, ValueError) as error:
         raise NotAttackedError(str(error)) from None
     if shape != (len(target.inputs),):
         msg = f"energy(z) must return one number per sample, (batch,); got {shape}"
         raise NotAttackedError(msg)
-    return checked
+    return energy
 
 
 def _trial(name: str, problem: Problem, energy: Energy, points: Tensor) -> Trial:

@@ -15,6 +15,7 @@ from darboux.certification._finding import Finding, NotAttackedError, Trial, att
 from darboux.certification._problem import Map, Problem, norms
 from darboux.certification._target import Target
 from darboux.structure import Equivariant, Law
+from darboux.symmetry._feature import scalars
 
 _ELEMENTS = 48  # all of an octahedral group
 
@@ -47,7 +48,7 @@ def compare(
             shifted = case.shifted(*structure.translations)
             trials.append(_trial("periodic shifts", shifted, case, slack))
     notes = [problem.note()]
-    if images and getattr(structure.group, "order", None) != len(elements):
+    if images and structure.group.order != len(elements):
         notes.append(f"on images: the {len(elements)} elements that map the grid to itself")
     return Finding(0.0, tuple(trials), "; ".join(note for note in notes if note))
 
@@ -89,8 +90,8 @@ class _Case:
 def _laws(structure: Equivariant, points: Tensor, call: Map) -> tuple[Law, Law]:
     """Return the laws, scalars where the structure names none."""
     values = call(points[:1]) if len(points) else call(points)
-    source = structure.source or structure.group.scalars(points.shape[1])
-    target = structure.target or structure.group.scalars(values.shape[1])
+    source = structure.source or scalars(structure.group, points.shape[1])
+    target = structure.target or scalars(structure.group, values.shape[1])
     for what, law, tensor in (("inputs", source, points), ("values", target, values)):
         try:
             law.act(law.elements(tensor, grid=True, count=1, seed=0)[0], tensor)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from darboux.certification._attacks.pairs import Pairs, measure
 from darboux.certification._attacks.sampling import random_points
 from darboux.certification._jacobian import Jacobian, largest_singular
-from darboux.certification._pairs import Pairs, measure
 from darboux.certification._problem import Problem, norms, spread, unit
 
 _CALLS = 3.0  # evaluations per iteration: a product with D two, with Dᵀ one

@@ -9,11 +9,16 @@ import torch
 from torch import Tensor
 
 from darboux.certification._attacks.jacobian_power import jacobian_power
-from darboux.certification._attacks.pair_ascent import pair_ascent
-from darboux.certification._attacks.sampling import random_pairs, sample_points, worst
-from darboux.certification._finding import Finding, NotAttackedError, Trial, attack
+from darboux.certification._attacks.pairs import Pairs, measure, pair_ascent, random_pairs
+from darboux.certification._attacks.sampling import sample_points, worst
+from darboux.certification._finding import (
+    Finding,
+    NotAttackedError,
+    Trial,
+    attack,
+    method_of,
+)
 from darboux.certification._jacobian import Jacobian
-from darboux.certification._pairs import Pairs, measure
 from darboux.certification._problem import Map, Problem, norms, spread, unit
 from darboux.certification._target import Target
 from darboux.structure import Averaged, BiLipschitz, Isometric, LinearGrowth, Lipschitz
@@ -145,17 +150,10 @@ def _(structure: BiLipschitz, target: Target) -> Finding:
     upper = attack_constant(half.module, half, claimed=structure.upper, twin=twin)
     trials = _relative("φ", upper, structure.upper)
     if structure.lower > 0:
-        lower = attack_constant(_inverse(target), _image(half), claimed=1 / structure.lower)
+        inverse = method_of(target.module, "inverse(y)")
+        lower = attack_constant(inverse, _image(half), claimed=1 / structure.lower)
         trials += _relative("φ⁻¹", lower, 1 / structure.lower)
     return Finding(1.0, trials, upper.note)
-
-
-def _inverse(target: Target) -> Map:
-    inverse: Map | None = getattr(target.module, "inverse", None)
-    if inverse is None:
-        msg = f"{type(target.module).__name__} has no method inverse(y)"
-        raise NotAttackedError(msg)
-    return inverse
 
 
 def _image(target: Target) -> Target:

@@ -14,8 +14,8 @@ from darboux.certification._finding import Finding, NotAttackedError, Trial, att
 from darboux.certification._target import Target
 from darboux.structure import Symmetry
 from darboux.structure._near_equivariance import NearlyEquivariant
-from darboux.symmetry._feature import Feature
-from darboux.symmetry._groups import Group
+from darboux.symmetry._feature import Feature, scalars
+from darboux.symmetry._groups.group import Group
 from darboux.symmetry._groups.planar import turn
 
 _ELEMENTS = 64
@@ -175,7 +175,7 @@ class _Search:
         return self.group.action(element)
 
     def _feature(self, law: object, channels: int) -> Feature:
-        feature = self.group.scalars(channels) if law is None else law
+        feature = scalars(self.group, channels) if law is None else law
         if not isinstance(feature, Feature) or feature.channels != channels:
             msg = f"the features promised are no representation on {channels} channels"
             raise NotAttackedError(msg)

@@ -1,4 +1,4 @@
-"""What the smaller attacks share: points at several scales, and the worst of many values."""
+"""Base points at several scales, and the worst of many values as a trial."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import torch
 from torch import Tensor
 
 from darboux.certification._finding import NotAttackedError, Trial
-from darboux.certification._pairs import Pairs, measure
 from darboux.certification._problem import Problem, spread
-
-_PER_ROUND = 8
 
 
 def sample_points(problem: Problem, *, cost: float) -> Tensor:
@@ -32,15 +29,6 @@ def worst(attack: str, measured: Tensor, tolerance: Tensor | float, points: Tens
     return Trial(attack, int(usable.sum()), float(measured[k]), float(slack[k]), evidence)
 
 
-def halves(points: Tensor, *, axis: int) -> tuple[Tensor, Tensor]:
-    """Return position and momentum, the two halves of the channel axis."""
-    if points.ndim <= axis or points.shape[axis] % 2:
-        msg = f"position and momentum need an even number of channels; got {tuple(points.shape)}"
-        raise NotAttackedError(msg)
-    first, second = points.chunk(2, dim=axis)
-    return first, second
-
-
 def random_points(problem: Problem, count: int, *, farthest: float = 3.0) -> Tensor:
     """Return base points: the inputs, the inputs scaled, and noise at many scales."""
     target, known = problem.target, problem.points
@@ -54,13 +42,3 @@ def random_points(problem: Problem, count: int, *, farthest: float = 3.0) -> Ten
     points = torch.where(odd, points * factors, points)
     points[: len(known)] = known[:count]
     return points
-
-
-def random_pairs(problem: Problem) -> Pairs:
-    """Return random pairs, at distances from 1e-3 to 1e3 times the scale of the inputs."""
-    target = problem.target
-    count = problem.afford(problem.places(target.effort.pairs), fraction=0.1, calls=2, least=4)
-    x = random_points(problem, count)
-    step = target.randn(count, *problem.shape) * target.scale
-    y = x + step * spread(target.log_uniform(count, -3.0, 3.0), step)
-    return measure(problem, x, y)

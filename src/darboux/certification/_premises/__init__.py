@@ -1,5 +1,5 @@
-"""Attacks on premises, one subject per file; importing this registers them."""
+"""Attacks on premises, one subject a file; importing this registers them."""
 
-from darboux.certification._premises import adjoint, fields, phase, probes, slopes, volume
+from darboux.certification._premises import adjoint, fields, forms, linear_maps, slopes
 
-__all__ = ["adjoint", "fields", "phase", "probes", "slopes", "volume"]
+__all__ = ["adjoint", "fields", "forms", "linear_maps", "slopes"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darboux.certification._finding import Finding, Trial, attack_premise
 from darboux.certification._jacobian import Jacobian
-from darboux.certification._premises.probes import Linear, linear, probes
+from darboux.certification._premises.linear_maps import Linear, linear, probes, restored
 from darboux.certification._problem import norms
 from darboux.certification._target import Target
 from darboux.structure import AdjointOf
@@ -43,7 +43,7 @@ def _trials(map: Linear, x: Tensor, target: Target) -> list[Trial]:
 def _dot_defect(map: Linear, x: Tensor, y: Tensor) -> float:
     """Return |⟨Ax, y⟩ - ⟨x, A*y⟩| relative to ‖Ax‖‖y‖ + ‖x‖‖A*y‖."""
     with torch.no_grad():
-        there, back = map(x), _adjoint(map, y, like=x)
+        there, back = map(x), restored(map, y, size=x.shape[2:])
         if back.shape != x.shape:
             return float("inf")
         gap = (_dots(there, y) - _dots(x, back)).abs()
@@ -54,7 +54,7 @@ def _dot_defect(map: Linear, x: Tensor, y: Tensor) -> float:
 def _transpose_defect(map: Linear, x: Tensor, y: Tensor) -> float:
     """Return ‖A*y - (derivative of forward)ᵀ y‖ relative to both."""
     with torch.no_grad():
-        claimed = _adjoint(map, y, like=x)
+        claimed = restored(map, y, size=x.shape[2:])
     return _distance(claimed, Jacobian(map, x).pull(y))
 
 
@@ -97,13 +97,7 @@ def _distance(a: Tensor, b: Tensor) -> float:
 
 def _comes_back(map: Linear, x: Tensor) -> bool:
     with torch.no_grad():
-        return _adjoint(map, map(x), like=x).shape == x.shape
-
-
-def _adjoint(map: Linear, y: Tensor, *, like: Tensor) -> Tensor:
-    """Return A* y on the image of x; maps that enlarge odd images crop in ``restore``."""
-    restore: Callable[..., Tensor] | None = getattr(map, "restore", None)
-    return map.adjoint(y) if restore is None else restore(y, size=like.shape[2:])
+        return restored(map, map(x), size=x.shape[2:]).shape == x.shape
 
 
 def _dots(a: Tensor, b: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
-"""The attacks on the constants of vector fields."""
+"""The attacks on the constants of vector fields, on their symmetry, and on step sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -12,11 +11,17 @@ from darboux.certification._attacks.equivariant import compare
 from darboux.certification._attacks.lipschitz import attack_constant
 from darboux.certification._attacks.sampling import random_points, worst
 from darboux.certification._copies import coarse_copy
-from darboux.certification._finding import Finding, NotAttackedError, Trial, attack_premise
+from darboux.certification._finding import (
+    Finding,
+    NotAttackedError,
+    Trial,
+    attack_premise,
+    method_of,
+)
 from darboux.certification._jacobian import Jacobian
 from darboux.certification._problem import Map, Problem, norms, spread, unit
-from darboux.certification._target import Target
-from darboux.certification._window import windowed
+from darboux.certification._target import Target, windowed
+from darboux.flow import Step, advance
 from darboux.structure import (
     CocoerciveField,
     EquivariantField,
@@ -25,14 +30,14 @@ from darboux.structure import (
     StepWithin,
 )
 
-Constant = Callable[[], Tensor | float | None]
+_ITERATIONS = 30
 
 
 @attack_premise.register
 def _(premise: CocoerciveField, target: Target) -> Finding:
     """⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² is the same as: id - 2ν̄ f is nonexpansive. Attack that."""
     # ‖Δz - 2ν̄ Δf‖² = ‖Δz‖² - 4ν̄ (⟨Δf, Δz⟩ - ν̄ ‖Δf‖²) with -4ν̄ > 0.
-    rate = constant(premise.subject, "cocoercivity")
+    rate = _constant(premise.subject, "cocoercivity")
     if not rate < 0:
         msg = f"cocoercivity() must be negative; got {rate:g}"
         raise NotAttackedError(msg)
@@ -48,7 +53,7 @@ def _(premise: CocoerciveField, target: Target) -> Finding:
 
 @attack_premise.register
 def _(premise: LipschitzField, target: Target) -> Finding:
-    bound = constant(premise.subject, "lipschitz")
+    bound = _constant(premise.subject, "lipschitz")
     flow, twin = in_both_precisions(premise.subject, target)
     return attack_constant(flow, windowed(flow, target), claimed=bound, twin=twin)
 
@@ -56,19 +61,23 @@ def _(premise: LipschitzField, target: Target) -> Finding:
 def in_both_precisions(field: nn.Module, target: Target) -> tuple[Map, Map | None]:
     """Return a field at the time of the step that uses it, and the same in float32."""
     # The second is None where attacks do not run in float64 beside float32 parameters.
-    time = float(getattr(target.module, "time", 0.0))
+    time = step_time(target)
     other = coarse_copy(field, target)
     if other is None:
         return lambda z: field(time, z), None
     return lambda z: field(time, z), lambda z: other(time, z.float()).double()
 
 
-def constant(field: nn.Module, name: str) -> float:
-    """Return a constant of a field, read anew, as a number."""
-    report: Constant | None = getattr(field, name, None)
-    value = None if report is None else report()
+def step_time(target: Target) -> float:
+    """Return t where the step that rests on a premise begins, 0 where it is no step."""
+    return float(target.module.time) if isinstance(target.module, Step) else 0.0
+
+
+def _constant(subject: nn.Module, name: str) -> float:
+    """Return a constant of a field or a step, read anew, as a number."""
+    value: Tensor | float | None = method_of(subject, f"{name}()")()
     if value is None:
-        msg = f"{type(field).__name__} reports no {name}()"
+        msg = f"{type(subject).__name__} reports no {name}()"
         raise NotAttackedError(msg)
     return float(value.detach()) if isinstance(value, Tensor) else float(value)
 
@@ -77,13 +86,10 @@ def _reflected(flow: Map, rate: float) -> Map:
     return lambda z: z - 2 * rate * flow(z)
 
 
-_ITERATIONS = 30
-
-
 @attack_premise.register
 def _(premise: OneSidedField, target: Target) -> Finding:
     """⟨Δf, Δz⟩ / ‖Δz‖² on pairs, and the largest eigenvalue of (Df + Df*)/2 by iteration."""
-    claimed = constant(premise.subject, "one_sided_lipschitz")
+    claimed = _constant(premise.subject, "one_sided_lipschitz")
     flow, twin = in_both_precisions(premise.subject, target)
     problem = Problem(flow, windowed(flow, target), twin=twin)
     wanted = problem.afford(problem.places(64), fraction=0.2, calls=8.0 * _ITERATIONS, least=4)
@@ -135,39 +141,24 @@ def _(premise: EquivariantField, target: Target) -> Finding:
 def _(premise: StepWithin, target: Target) -> Finding:
     """Read h and its limit anew, and check that the step really goes as far as h."""
     step = premise.subject
-    h, limit = _number(step, "size"), _number(step, "limit")
+    h, limit = _constant(step, "size"), _constant(step, "limit")
     slack = 4 * torch.finfo(target.stored).eps * abs(limit)
     # h < 0 lies below the interval as far as h' = limit + |h| lies above it.
     measured = h if h >= 0 else limit + abs(h)
-    trials = [Trial("h against its limit", 1, measured, slack, {"h": torch.tensor(h)})]
-    walked = _walked(step, target, h)
-    if walked is not None:
-        trials.append(Trial("the step that forward takes, in units of h", 1, *walked))
-    return Finding(limit, tuple(trials), note=f"h = {h:.6g}, limit {limit:.6g}")
+    against = Trial("h against its limit", 1, measured, slack, {"h": torch.tensor(h)})
+    trials = (against, *_walked(step, target, h, limit))
+    return Finding(limit, trials, note=f"h = {h:.6g}, limit {limit:.6g}")
 
 
-def _number(step: nn.Module, name: str) -> float:
-    report = getattr(step, name, None)
-    value = None if report is None else report()
-    if value is None:
-        msg = f"{type(step).__name__} reports no {name}()"
-        raise NotAttackedError(msg)
-    return float(value.detach()) if isinstance(value, Tensor) else float(value)
-
-
-def _walked(step: nn.Module, target: Target, h: float) -> tuple[float, float] | None:
-    """Return (h + what forward differs from a step of size h, tolerance), or None."""
-    # The step is taken once by the module and once by its integrator with the reported h.
-    field, integrator = getattr(step, "field", None), getattr(step, "integrator", None)
-    if field is None or integrator is None:
-        return None
-    z, time = target.inputs, float(getattr(step, "time", 0.0))
+def _walked(step: nn.Module, target: Target, h: float, limit: float) -> list[Trial]:
+    """Take the step once by the module and once by its integrator with the h that it reports."""
+    if not isinstance(step, Step):
+        return []
+    z = target.inputs
     with torch.no_grad():
-        state = integrator.init(field, time, h, z)
-        expected = integrator.value(integrator.step(field, time, h, state))
-        off = norms(step(z) - expected).max()
+        expected = advance(step.field, step.integrator, h, step.time, z)
+        off = float(norms(step(z) - expected).max())
         size = float((norms(expected) + norms(z)).max())
     slack = target.tolerance(z[0].numel()) * size
-    limit = _number(step, "limit")
-    excess = float(off)
-    return (limit + excess if excess > slack else min(h, limit)), slack
+    measured = limit + off if off > slack else min(h, limit)
+    return [Trial("the step that forward takes, in units of h", 1, measured, slack)]

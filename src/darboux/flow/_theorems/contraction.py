@@ -1,14 +1,10 @@
-"""When a step brings two solutions no further apart (section 2.2.1)."""
+"""Steps that bring two solutions no further apart, or not much (section 2.2.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from torch import Tensor
-
-from darboux.flow._steps import StepSize, as_float
-from darboux.integrators import Integrator, PostActivation, lacks
+from darboux.flow._step import Step
+from darboux.flow._steps import as_float
+from darboux.integrators import Integrator, PostActivation
 from darboux.structure import (
     Averaged,
     BiLipschitz,
@@ -21,9 +17,6 @@ from darboux.structure import (
     StepWithin,
 )
 
-if TYPE_CHECKING:
-    from darboux.flow._step import Step
-
 
 def contraction(step: Step) -> list[Claim]:
     """Return that the step is nonexpansive, or averaged, where a theorem says so."""
@@ -32,16 +25,16 @@ def contraction(step: Step) -> list[Claim]:
 
 
 def _inside_the_radius(step: Step) -> list[Claim]:
-    limit, radius = step.limit(), step.integrator.radius
+    limit, radius, fraction = step.limit(), step.integrator.radius, step.rule.fraction_of_limit()
     if limit is None or radius is None:
         return []
-    h, bound = as_float(step.size()), as_float(limit)
-    always = step.rule.fraction_of_limit()
-    if always is None and not 0 <= h <= bound:
-        return []
-    by_rule = always is not None or step.field.cocoercivity_kind() is Kind.CONSTRUCTION
-    kind = Kind.CONSTRUCTION if by_rule else Kind.BOUND
-    fraction = always if always is not None else h / bound
+    always = fraction is not None
+    if fraction is None:
+        fraction = as_float(step.size()) / as_float(limit)
+        if not 0 <= fraction <= 1:
+            return []
+    by_construction = always or step.field.cocoercivity_kind() is Kind.CONSTRUCTION
+    kind = Kind.CONSTRUCTION if by_construction else Kind.BOUND
     reason = f"h <= -2ν̄r with r = {radius:g} at fraction {fraction:.4g}: {step.field.why()}"
     premises = (StepWithin(step), *step.field.premises())
     return [Claim(_averaged(fraction, radius), kind, reason, premises)]
@@ -65,25 +58,24 @@ def _averaged(fraction: float, radius: float) -> Averaged | Lipschitz:
     return Averaged(radius * fraction / (radius * fraction + 1 - fraction))
 
 
-Factor = Callable[[StepSize, StepSize], Tensor]
-
-
 def growth(step: Step) -> list[Claim]:
     """Return the Lipschitz constant of a step from h, L and the method's coefficients."""
     lipschitz = step.field.lipschitz()
     integrator = inner(step.integrator)
-    factor: Factor | None = getattr(integrator, "lipschitz_factor", None)
-    if lipschitz is None or factor is None:
+    if lipschitz is None:
+        return []
+    h = step.size()
+    factor = integrator.lipschitz_factor(h, lipschitz)
+    if factor is None:
         return []
     premises = step.field.premises()
     if integrator.by_parts:  # the factor is that of shears
         if not step.field.separable:
             return []
         premises = (*premises, SeparableField(step.field))
-    h = step.size()
-    constant = as_float(factor(h, lipschitz))
+    constant = as_float(factor)
     reason = f"the method's polynomial in hL = {as_float(h) * as_float(lipschitz):.4g} (13)"
-    if integrator.by_parts and not lacks(integrator, "step_back") and constant > 0:
+    if integrator.by_parts and integrator.invertible and constant > 0:
         # the shears of the way back have the same factor
         both = BiLipschitz(1 / constant, constant)
         return [Claim(both, Kind.BOUND, reason, premises)]
@@ -93,11 +85,10 @@ def growth(step: Step) -> list[Claim]:
 def linear_growth(step: Step) -> list[Claim]:
     """Return Zhang and Schaeffer's bound of post-activation Euler steps."""
     # A2 >= 0, σ >= 0 and z >= 0 give 0 <= z' <= z + h b2⁺ entry by entry.
-    bound = getattr(step.field, "growth", lambda: None)()
-    integrator = step.integrator
-    if bound is None or not isinstance(integrator, PostActivation) or not integrator.is_euler:
+    known, integrator = step.field.growth(), step.integrator
+    if known is None or not isinstance(integrator, PostActivation) or not integrator.is_euler:
         return []
-    norm, kind = bound
+    norm, kind = known
     reason = "A2 >= 0, σ >= 0: 0 <= z' <= z + h b2⁺ entry by entry (Zhang and Schaeffer)"
     increment = as_float(step.size()) * float(norm)
     return [Claim(LinearGrowth(increment), kind, reason, step.field.premises())]

@@ -1,11 +1,11 @@
-"""When a step keeps an energy, or does not raise it (sections 2.1.1 and 2.2.2)."""
+"""Steps that keep an energy, or do not raise it (sections 2.1.1 and 2.2.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
 
-from darboux.integrators import GradientForm, Integrator, lacks
+from darboux.flow._step import Step
+from darboux.integrators import Integrator, lacks
 from darboux.structure import (
     AutonomousField,
     Claim,
@@ -17,9 +17,6 @@ from darboux.structure import (
     merge_premises,
 )
 
-if TYPE_CHECKING:
-    from darboux.flow._step import Step
-
 
 def energy(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
     """Return what is known about the energy of the field along a step."""
@@ -30,21 +27,15 @@ def _discrete_gradient(step: Step) -> list[Claim]:
     """H(z') - H(z) = h ⟨∇̄H, S ∇̄H⟩ for every discrete gradient ∇̄H and every h >= 0."""
     if not step.integrator.energy_exact or not step.field.autonomous:
         return []
-    if lacks(step.field, "energy", "gradient", "steer"):
+    field = step.field
+    if not field.passive or lacks(field, "energy", "gradient", "steer"):
         return []
-    form = cast("GradientForm", step.field)
-    if not form.passive:
-        return []
-    premises = (PassiveForm(step.field, conservative=form.conservative), _autonomous(step))
-    if form.conservative:
+    premises = (PassiveForm(field, conservative=field.conservative), AutonomousField(field))
+    if field.conservative:
         reason = "discrete gradient and S skew: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ = 0 (2.2.2)"
         return [Claim(EnergyPreserving(), Kind.CONSTRUCTION, reason, premises)]
     reason = "discrete gradient and S + S* <= 0: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ <= 0 (2.2.2)"
     return [Claim(Dissipative(), Kind.CONSTRUCTION, reason, premises)]
-
-
-def _autonomous(step: Step) -> AutonomousField:
-    return AutonomousField(step.field)
 
 
 def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
@@ -72,7 +63,7 @@ def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
 
 def _single_stage(integrator: Integrator) -> float | None:
     """Return a_11 of a Runge-Kutta method with one stage and weight 1, else None."""
-    tableau = getattr(integrator, "tableau", None)
+    tableau = integrator.tableau
     if tableau is None or tableau.stages != 1 or tableau.b[0] != 1:
         return None
     return float(tableau.a[0][0])

@@ -1,15 +1,14 @@
-"""When a step is a symplectic map (section 2.2.2)."""
+"""Steps that keep volume, phase space or symmetry, or can be undone (sections 2.2.2, 2.2.3)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from darboux.integrators import PostActivation, lacks
+from darboux.flow._step import Step
+from darboux.integrators import PostActivation
 from darboux.structure import (
     AutonomousField,
     CanonicalField,
     Claim,
-    DivergenceFreeField,
+    DivergenceFreeParts,
     EquivariantField,
     Invertible,
     Kind,
@@ -20,9 +19,6 @@ from darboux.structure import (
     Symplectic,
     VolumePreserving,
 )
-
-if TYPE_CHECKING:
-    from darboux.flow._step import Step
 
 
 def symplecticity(step: Step) -> list[Claim]:
@@ -47,7 +43,7 @@ def volume(step: Step) -> list[Claim]:
         return [Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises)]
     if field.divergence_free:
         reason = "a composition of flows of divergence-free parts (2.4.2)"
-        parts = (DivergenceFreeField(field),)
+        parts = (DivergenceFreeParts(field),)
         return [Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, parts)]
     return []
 
@@ -55,7 +51,7 @@ def volume(step: Step) -> list[Claim]:
 def inverse(step: Step) -> list[Claim]:
     """Return that shears and flows of parts are undone one by one, in reverse order."""
     field, integrator = step.field, step.integrator
-    if integrator.doubled or not integrator.by_parts or lacks(integrator, "step_back"):
+    if integrator.doubled or not integrator.by_parts or not integrator.invertible:
         return []
     if not (field.separable or field.exact_parts):
         return []  # implicit equations may have more than one solution
@@ -63,7 +59,7 @@ def inverse(step: Step) -> list[Claim]:
     if field.separable:
         premises = (SeparableField(field),)
     elif field.divergence_free:
-        premises = (DivergenceFreeField(field),)
+        premises = (DivergenceFreeParts(field),)
     reason = "shears and flows of parts are undone one by one, in reverse order (2.2.3)"
     return [Claim(Invertible(), Kind.CONSTRUCTION, reason, premises)]
 

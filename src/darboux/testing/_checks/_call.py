@@ -1,9 +1,8 @@
-"""How the checks call a module: its example, its loss, its size."""
+"""Calls of a module in the checks: its example, its loss, its size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +10,6 @@ from torch import Tensor, nn
 Build = Callable[[], nn.Module]
 
 Example = Tensor | tuple[object, ...]
-
-Thing = TypeVar("Thing")
 
 
 def arguments(example: Example) -> tuple[object, ...]:

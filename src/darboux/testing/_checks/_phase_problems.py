@@ -30,13 +30,13 @@ class PhaseProblem:
         z, p = x.chunk(2, dim=1)
         return torch.cat([self.drift(t, z, p), self.kick(t, z, p)], dim=1)
 
-    def parts(self) -> tuple[ProblemPart, ProblemPart]:
+    def parts(self) -> tuple[_ProblemPart, _ProblemPart]:
         """Return the two shears."""
-        return ProblemPart(self, drifts=True), ProblemPart(self, drifts=False)
+        return _ProblemPart(self, drifts=True), _ProblemPart(self, drifts=False)
 
 
 @dataclass(frozen=True)
-class ProblemPart:
+class _ProblemPart:
     """One shear of a separable problem."""
 
     problem: PhaseProblem

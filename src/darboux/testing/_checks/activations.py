@@ -9,16 +9,16 @@ from darboux.activations import Activation
 from darboux.structure import Averaged, Isometric, Lipschitz
 from darboux.testing._checks._call import require
 
-EPS = torch.finfo(torch.float64).eps
+_EPS = torch.finfo(torch.float64).eps
 
-SHAPE = (64, 4, 4, 4)
+_SHAPE = (64, 4, 4, 4)
 
-CELL = 1 / 512  # exact, so that cells have exactly this width
+_CELL = 1 / 512  # exact, so that cells have exactly this width
 
-GAUSS = ((0.5 - 0.15**0.5, 5 / 18), (0.5, 8 / 18), (0.5 + 0.15**0.5, 5 / 18))
+_GAUSS = ((0.5 - 0.15**0.5, 5 / 18), (0.5, 8 / 18), (0.5 + 0.15**0.5, 5 / 18))
 
 
-def check_slopes(activation: Activation, *, shape: tuple[int, ...] = SHAPE) -> None:
+def check_slopes(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> None:
     """Assert that no difference quotient leaves the slope range, and that both ends are sharp.
 
     Samples pairs in float64 at scales from 1e-6 to 1e4, close and far apart. The ends
@@ -50,7 +50,7 @@ def check_slopes(activation: Activation, *, shape: tuple[int, ...] = SHAPE) -> N
     require(largest >= upper - 1e-3, f"no slope above {largest:.6g}: {upper:g} is not sharp.")
 
 
-def check_antiderivative(activation: Activation, *, shape: tuple[int, ...] = SHAPE) -> None:
+def check_antiderivative(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> None:
     """Assert γ' = σ, by autograd and by integration; without γ, that it is refused.
 
     Autograd sees each branch of γ; the integral of σ over short cells also sees a jump
@@ -76,7 +76,7 @@ def check_antiderivative(activation: Activation, *, shape: tuple[int, ...] = SHA
     _check_integral(activation, shape)
 
 
-def check_claims(activation: Activation, *, shape: tuple[int, ...] = SHAPE) -> None:
+def check_claims(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> None:
     """Assert that random pairs do not refute what `claims` promises, read as maps of vectors.
 
     Args:
@@ -95,7 +95,7 @@ def check_claims(activation: Activation, *, shape: tuple[int, ...] = SHAPE) -> N
     for x, y in _pairs(shape):
         before, after = x - y, (activation(x) - activation(y)).detach()
         size = float(torch.maximum(x.norm(), y.norm()) / before.norm())
-        slack = 1 + 64 * EPS * before.numel() * size
+        slack = 1 + 64 * _EPS * before.numel() * size
         for claim in claims:
             growth = _growth(claim.structure, before, after)
             reason = f"{claim.structure} is refuted by {growth - 1:.3g}."
@@ -139,7 +139,7 @@ def _pairs(shape: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
 def _quotients(activation: Activation, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return the difference quotients and a bound of their rounding errors."""
     fx, fy = activation(x).detach(), activation(y).detach()
-    rounded = 8 * EPS * (x.abs() + y.abs() + fx.abs() + fy.abs())
+    rounded = 8 * _EPS * (x.abs() + y.abs() + fx.abs() + fy.abs())
     return (fx - fy) / (x - y), rounded / (x - y).abs()
 
 
@@ -156,22 +156,22 @@ def _check_gradient(activation: Activation, x: Tensor) -> None:
     x = x.detach().requires_grad_()
     expected, scale = activation(x).detach(), x.detach().abs()
     (slope,) = torch.autograd.grad(activation.antiderivative(x).sum(), x)
-    error = float(((slope - expected).abs() / (expected.abs() + scale + EPS)).max())
-    require(error <= 32 * EPS, f"γ' differs from σ by {error:.3g}, relative to |σ| + |x|.")
+    error = float(((slope - expected).abs() / (expected.abs() + scale + _EPS)).max())
+    require(error <= 32 * _EPS, f"γ' differs from σ by {error:.3g}, relative to |σ| + |x|.")
 
 
 def _check_integral(activation: Activation, shape: tuple[int, ...]) -> None:
     """Compare γ(y) - γ(x) with the integral of σ over many short cells [x, y]."""
     # Three Gauss-Legendre nodes for each cell; where σ has a kink, the quadrature is off by at
     # most (upper - lower) cell²/4.
-    near = torch.arange(-45.0, 45.0, CELL, dtype=torch.float64)
+    near = torch.arange(-45.0, 45.0, _CELL, dtype=torch.float64)
     far = torch.tensor([-1e4, -1e3, -1e2, 1e2, 1e3, 1e4], dtype=torch.float64)
     axes = (1,) * (len(shape) - 2)
     x = torch.cat([near, far]).reshape(-1, 1, *axes).expand(-1, shape[1], *axes)
     lower, upper = activation.slopes()
     with torch.no_grad():
-        integral = sum(w * CELL * activation(x + CELL * node) for node, w in GAUSS)
-        values = activation.antiderivative(x + CELL), activation.antiderivative(x)
-    allowed = (upper - lower) * CELL**2 / 4 + 64 * EPS * (values[1].abs() + x.abs())
-    excess = float(((values[0] - values[1] - integral).abs() - allowed - EPS).max())
+        integral = sum(w * _CELL * activation(x + _CELL * node) for node, w in _GAUSS)
+        values = activation.antiderivative(x + _CELL), activation.antiderivative(x)
+    allowed = (upper - lower) * _CELL**2 / 4 + 64 * _EPS * (values[1].abs() + x.abs())
+    excess = float(((values[0] - values[1] - integral).abs() - allowed - _EPS).max())
     require(excess <= 0, f"γ(y) - γ(x) differs from the integral of σ by {excess:.3g} too much.")

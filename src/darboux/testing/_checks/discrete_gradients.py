@@ -114,10 +114,10 @@ def check_convergence(
         >>> check_convergence(dx.integrators.GonzalezGradient(), field, z)
     """
     with torch.no_grad():
-        exact = march(Kutta4(), field, z, steps=100, horizon=1.0)
+        exact = _march(Kutta4(), field, z, steps=100, horizon=1.0)
         counts = [5, 10, 20]
         errors = [
-            float((march(method, field, z, steps=n, horizon=1.0) - exact).norm()) for n in counts
+            float((_march(method, field, z, steps=n, horizon=1.0) - exact).norm()) for n in counts
         ]
     slope = math.log(errors[0] / errors[-1]) / math.log(counts[-1] / counts[0])
     near = abs(slope - method.order) <= within
@@ -162,7 +162,7 @@ def check_energy_drift(
     require(worst <= allowed, f"relative energy drift {worst:.3g}; at most {allowed:.3g}.")
 
 
-def march(method: Any, field: Any, z: Tensor, *, steps: int, horizon: float) -> Tensor:
+def _march(method: Any, field: Any, z: Tensor, *, steps: int, horizon: float) -> Tensor:
     """Return z(horizon) from z(0) in equal steps."""
     h = horizon / steps
     for k in range(steps):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from darboux.structure import Equivariant
+from darboux.symmetry._feature import scalars
 from darboux.testing._checks._call import require
 
 _LIMITS = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -35,8 +36,8 @@ def check_equivariant(
     """
     with torch.no_grad():
         y = module(x)
-        source = symmetry.source or symmetry.group.scalars(x.shape[1])
-        target = symmetry.target or symmetry.group.scalars(y.shape[1])
+        source = symmetry.source or scalars(symmetry.group, x.shape[1])
+        target = symmetry.target or scalars(symmetry.group, y.shape[1])
         for g in source.elements(x, grid=True, count=elements, seed=0):
             _require_equal(module(source.act(g, x)), target.act(g, y), f"g = {g}")
         if symmetry.translations is None:

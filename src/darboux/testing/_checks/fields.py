@@ -7,7 +7,7 @@ from torch import Tensor
 
 from darboux.fields import VectorField
 from darboux.fields._field import Constant
-from darboux.flow import as_float
+from darboux.flow import as_float, field_energy
 
 
 def check_shape(field: VectorField, z: Tensor) -> None:
@@ -97,12 +97,12 @@ def check_energy(field: VectorField, z: Tensor) -> None:
         >>> check_energy(field.double(), torch.ones(2, 4, dtype=torch.float64))
     """
     z = z.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(field.energy(0.0, z).sum(), z)  # type: ignore[operator]
+    (gradient,) = torch.autograd.grad(field_energy(field, 0.0, z).sum(), z)
     torch.testing.assert_close(field(0.0, z), -gradient, rtol=1e-9, atol=1e-9)
 
 
 def check_prepare(field: VectorField, z: Tensor) -> None:
-    """Check that a bound field is the field.
+    """Check that a prepared field is the field.
 
     Args:
         field: the field.

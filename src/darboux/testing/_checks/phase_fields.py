@@ -13,7 +13,7 @@ from darboux.fields import halves, join
 from darboux.testing._checks._call import probe, require, rounding_size
 from darboux.testing._tolerance import assert_close, tolerance
 
-TIMES = (0.0, 0.7, -1.9)
+_TIMES = (0.0, 0.7, -1.9)
 
 _STEP = 0.3
 
@@ -36,7 +36,7 @@ def check_canonical(field: Any, x: Tensor) -> None:
         >>> check_canonical(field.double(), torch.ones(2, 4, dtype=torch.float64))
     """
     require(field.canonical, f"{type(field).__name__} does not say that it is canonical.")
-    for t in TIMES:
+    for t in _TIMES:
         by_position, by_momentum = halves(_slope(field, t, x))
         expected = join(by_momentum, -by_position)
         _close(field, x, field(t, x), expected, what=f"f against J∇energy at t = {t:g}")
@@ -60,7 +60,7 @@ def check_separable(field: Any, x: Tensor) -> None:
     require(field.separable, f"{type(field).__name__} does not say that it is separable.")
     z, p = halves(x)
     other = probe(z, seed=2)
-    for t in TIMES:
+    for t in _TIMES:
         drift, kick = field.drift(t, z, p), field.kick(t, z, p)
         require(torch.equal(field.drift(t, other, p), drift), "drift looks at the position.")
         require(torch.equal(field.kick(t, z, other), kick), "kick looks at the momentum.")
@@ -85,8 +85,8 @@ def check_part_flows(field: Any, x: Tensor) -> None:
         >>> field = dx.fields.SecondOrderField(dx.linear.Dense(2, 5), dx.activations.Tanh())
         >>> check_part_flows(field.double(), torch.ones(2, 4, dtype=torch.float64))
     """
-    for t in TIMES:
-        speeds = [part_field(part, t)(x) for part in field.parts()]
+    for t in _TIMES:
+        speeds = [_part_field(part, t)(x) for part in field.parts()]
         _close(field, x, torch.stack(speeds).sum(dim=0), field(t, x), what="speeds of the parts")
         for part, speed in zip(field.parts(), speeds, strict=True):
             name = type(part).__name__
@@ -116,10 +116,10 @@ def check_divergence_free(field: Any, x: Tensor) -> None:
     """
     name = type(field).__name__
     require(field.divergence_free, f"{name} does not say that it is divergence-free.")
-    for t in TIMES[:2]:
+    for t in _TIMES[:2]:
         _check_trace(name, partial(field, t), x)
         for part in field.parts():
-            _check_trace(type(part).__name__, part_field(part, t), x)
+            _check_trace(type(part).__name__, _part_field(part, t), x)
 
 
 def check_reversible(field: Any, x: Tensor) -> None:
@@ -138,7 +138,7 @@ def check_reversible(field: Any, x: Tensor) -> None:
         >>> check_reversible(field.double(), torch.ones(2, 4, dtype=torch.float64))
     """
     require(field.reversible, f"{type(field).__name__} does not say that it is reversible.")
-    for t in TIMES:
+    for t in _TIMES:
         _close(field, x, field(t, _flip(x)), -_flip(field(t, x)), what="f(ρx) against -ρf(x)")
 
 
@@ -164,7 +164,7 @@ def check_time(field: Any, x: Tensor) -> None:
         together = function(times.reshape(-1, *(1,) * (x.ndim - 1)), x)
         _close(field, x, together, torch.cat(one_by_one), what="one time for each sample")
         _close(field, x, function(times[0], x), function(float(times[0]), x), what="t as a tensor")
-        for t in TIMES if field.autonomous else ():
+        for t in _TIMES if field.autonomous else ():
             _close(field, x, function(t, x), function(0.0, x), what=f"t = {t:g} against t = 0")
 
 
@@ -183,7 +183,7 @@ def check_gradient_form(field: Any, x: Tensor) -> None:
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.Tanh())
         >>> check_gradient_form(field.double(), torch.ones(2, 4, dtype=torch.float64))
     """
-    for t in TIMES:
+    for t in _TIMES:
         slope = _slope(field, t, x)
         _close(field, x, field.gradient(t, x), slope, what="gradient against ∇energy")
         value, supply = field.steer(t, x, slope), field.supply(t, x)
@@ -193,7 +193,7 @@ def check_gradient_form(field: Any, x: Tensor) -> None:
             _check_power(field, t, x)
 
 
-def part_field(part: Any, t: float) -> Callable[[Tensor], Tensor]:
+def _part_field(part: Any, t: float) -> Callable[[Tensor], Tensor]:
     """Return x -> d/dh of a part's flow at h = 0: the vector field of the part."""
 
     def speed(x: Tensor) -> Tensor:

@@ -1,0 +1,172 @@
+"""Pairs of points, how far a map pulls them apart, and gradient ascent on that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from darboux.certification._attacks.sampling import random_points
+from darboux.certification._finding import Trial
+from darboux.certification._problem import Problem, norms, spread, unit
+
+_CLOSER = 4
+
+
+@final
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs x, y with the quotients ‖φ(x) - φ(y)‖ / ‖x - y‖."""
+
+    x: Tensor
+    y: Tensor
+    quotient: Tensor
+    rounding: Tensor
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.quotient)
+
+    @property
+    def safe(self) -> Tensor:
+        """The quotients less their rounding, (P,)."""
+        return self.quotient - self.rounding
+
+    def best(self, count: int) -> Pairs:
+        """Return the `count` pairs with the largest quotients."""
+        order = self.safe.argsort(descending=True)[:count]
+        return Pairs(self.x[order], self.y[order], self.quotient[order], self.rounding[order])
+
+    def join(self, other: Pairs) -> Pairs:
+        """Return these pairs and others."""
+        return Pairs(
+            torch.cat([self.x, other.x]),
+            torch.cat([self.y, other.y]),
+            torch.cat([self.quotient, other.quotient]),
+            torch.cat([self.rounding, other.rounding]),
+        )
+
+    def lost(self) -> int:
+        """Return how many pairs had values that were not finite."""
+        return int((self.quotient < 0).sum())
+
+    def trial(
+        self, problem: Problem, attack: str, samples: int, *, relative: float, claimed: float
+    ) -> Trial:
+        """Return the best pair as a trial; before it refutes, its rounding is looked at."""
+        best = self.best(1)
+        if float(best.safe[0]) > claimed:
+            best = self.best(_CLOSER)._looked_at(problem).best(1)
+        quotient, rounding = float(best.quotient[0]), float(best.rounding[0])
+        evidence = {"x": best.x[0].clone(), "y": best.y[0].clone()}
+        return Trial(attack, samples, quotient, rounding + relative * abs(quotient), evidence)
+
+    def _looked_at(self, problem: Problem) -> Pairs:
+        """Return the pairs with at least the rounding that was observed at their ends."""
+        seen = problem.observed_rounding(self.x) + problem.observed_rounding(self.y)
+        distance = norms(self.x - self.y)
+        seen = torch.where(distance > 0, seen / distance.clamp(min=1e-300), seen)
+        return Pairs(self.x, self.y, self.quotient, torch.maximum(self.rounding, seen))
+
+
+def measure(problem: Problem, x: Tensor, y: Tensor) -> Pairs:
+    """Return pairs with their quotients; fewer x than y are used over and over."""
+    # The rounding of a quotient is that of the values, relative to the distance:
+    # ε c K √n (‖φx‖ + ‖φy‖ + ‖x‖ + ‖y‖) / ‖x - y‖.
+    a, b = problem(x), problem(y)
+    copies = len(y) // len(x)
+    x, a = x.repeat(copies, *(1,) * (x.ndim - 1)), a.repeat(copies, *(1,) * (a.ndim - 1))
+    distance = norms(x - y)
+    usable = distance > 0
+    divisor = torch.where(usable, distance, torch.ones_like(distance))
+    sizes = norms(a) + norms(b) + norms(x) + norms(y)
+    quotient = norms(a - b) / divisor
+    rounding = problem.target.rounding(problem.size) * sizes / divisor
+    usable = usable & quotient.isfinite() & rounding.isfinite()
+    lost = torch.full_like(quotient, -1.0)
+    return Pairs(
+        x.detach(),
+        y.detach(),
+        torch.where(usable, quotient, lost),
+        torch.where(usable, rounding, torch.zeros_like(rounding)),
+    )
+
+
+def random_pairs(problem: Problem) -> Pairs:
+    """Return random pairs, at distances from 1e-3 to 1e3 times the scale of the inputs."""
+    target = problem.target
+    count = problem.afford(problem.places(target.effort.pairs), fraction=0.1, calls=2, least=4)
+    x = random_points(problem, count)
+    step = target.randn(count, *problem.shape) * target.scale
+    y = x + step * spread(target.log_uniform(count, -3.0, 3.0), step)
+    return measure(problem, x, y)
+
+
+def pair_ascent(problem: Problem, seeds: Pairs) -> tuple[Pairs, int]:
+    """Return pairs after ascent of ‖φ(x+d) - φ(x)‖² / ‖d‖², and the number of ascents."""
+    # The distance of a pair stays what it was, so a quotient averages the Jacobian over
+    # that distance and sees beyond the kinks at which derivatives stop. The direction
+    # of d turns towards the gradient (with a full turn this is power iteration), x moves
+    # along its own. Every pair has its own step, longer after success, shorter after none.
+    effort = problem.target.effort
+    cost = 6.0  # two points, each forward and backward
+    count = problem.afford(problem.places(effort.starts), fraction=0.4, calls=cost * 8, least=1)
+    steps = problem.afford(effort.ascent, fraction=0.4, calls=cost * count, least=4)
+    chosen = _various(seeds, count)
+    found = [
+        measure(problem, *_climb(problem, x, y - x, steps=steps))
+        for x, y in zip(chosen.x.split(problem.chunk), chosen.y.split(problem.chunk), strict=True)
+    ]
+    pairs = found[0]
+    for more in found[1:]:
+        pairs = pairs.join(more)
+    return pairs, len(pairs)
+
+
+def _various(seeds: Pairs, count: int) -> Pairs:
+    """Return half the best seeds and half the first ones, which start at the inputs."""
+    half = max(1, count // 2)
+    best = seeds.best(half)
+    rest = count - len(best)
+    if rest <= 0:
+        return best
+    first = Pairs(seeds.x[:rest], seeds.y[:rest], seeds.quotient[:rest], seeds.rounding[:rest])
+    return best.join(first)
+
+
+def _climb(problem: Problem, x: Tensor, d: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
+    if problem.is_coarse:  # closer pairs would drown in float32 rounding
+        least = 1e-2 * problem.target.scale * problem.size**0.5
+        d = d * spread((least / norms(d)).clamp(min=1.0), d)
+    radius = spread(norms(d), d)
+    value, gx, gd = _slopes(problem, x, d)
+    turn, move = torch.full_like(value, 8.0), torch.ones_like(value)
+    for _ in range(steps):
+        # An infinite turn is power iteration; a move of 1 goes as far as the pair is wide.
+        tangent = unit(unit(d) + spread(turn, d) * unit(gd))
+        there = x + spread(move, x) * radius * unit(gx)
+        new, new_gx, new_gd = _slopes(problem, there, radius * tangent)
+        up = new > value
+        keep = spread(up, x)
+        x, d = torch.where(keep, there, x), torch.where(keep, radius * tangent, d)
+        gx, gd = torch.where(keep, new_gx, gx), torch.where(keep, new_gd, gd)
+        value = torch.where(up, new, value)
+        turn = torch.where(up, turn * 2, turn / 2).clamp(1e-4, 1e4)
+        move = torch.where(up, move * 2, move / 4).clamp(1e-6, 1e3)
+    return x, x + d
+
+
+def _slopes(problem: Problem, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ‖φ(x+d) - φ(x)‖² with its gradients in x and in d."""
+    x, d = x.detach().requires_grad_(), d.detach().requires_grad_()
+    with torch.enable_grad():
+        both = problem.search(torch.cat([x, x + d]))
+        change = both[len(x) :] - both[: len(x)]
+        value = change.reshape(len(x), -1).square().sum(dim=1)
+        if not value.requires_grad:
+            return value.detach(), torch.zeros_like(x), torch.zeros_like(d)
+        gx, gd = torch.autograd.grad(value.sum(), [x, d])
+    value = torch.where(value.isfinite(), value, torch.full_like(value, -1.0))
+    return value.detach(), gx.nan_to_num(0.0, 0.0, 0.0), gd.nan_to_num(0.0, 0.0, 0.0)

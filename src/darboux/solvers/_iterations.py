@@ -1,0 +1,144 @@
+"""The iteration x <- g(x), plain and with Anderson's acceleration, each sample on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from darboux.solvers._convergence import Map, Progress, Target, choose, every, norms
+
+_RIDGE = 1e-13  # of the trace: keeps the small least-squares problems regular
+
+_DECREASE = 0.999  # of the residual, by accelerated steps: they may not stagnate either
+
+_PATIENCE = 64  # the longest pause after rejected steps, in iterations
+
+
+def fixed_point(g: Map, x: Tensor, target: Target, *, rate: float) -> Progress:
+    """Iterate x <- g(x) until each sample has converged or contracts too slowly."""
+    # The residual ‖g(x) - x‖ falls by the contraction rate ρ in each iteration, and the error
+    # of g(x) is at most ρ/(1 - ρ) times as large. A sample that is given up keeps the iterate
+    # with the smallest residual.
+    best, active = x, torch.ones(len(x), dtype=torch.bool, device=x.device)
+    solved = ~active
+    error = size = norms(x).new_full((len(x),), torch.inf)
+    iterations = 0
+    while iterations < target.max_iter and not every(~active):
+        iterations += 1
+        y = g(x)
+        found, now = norms(y - x), target.size(x)
+        near = (found <= target.rounding(x, now, 0.0)) & found.isfinite()
+        fresh = active & (target.reached(found, now) | (near & (found >= error)))
+        going = active & ~fresh & found.isfinite() & (near | (found <= rate * error))
+        best = choose(fresh, y, choose(active & (found < error), x, best))
+        # a sample at rest is not touched again: its neighbours do not change it
+        error, size = torch.where(active, found, error), torch.where(active, now, size)
+        solved, active = solved | fresh, going
+        x = choose(active, y, best)
+    return Progress(best, solved, error, size, iterations)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Differences of the last residuals and images, (batch, depth, n); unused rows are zero."""
+
+    residuals: Tensor
+    images: Tensor
+
+    def extended(self, residual: Tensor, image: Tensor) -> _Memory:
+        pairs = ((self.residuals, residual), (self.images, image))
+        return _Memory(*(torch.cat([old[:, 1:], new[:, None]], dim=1) for old, new in pairs))
+
+    def cleared(self, mask: Tensor) -> _Memory:
+        pair = (self.residuals, self.images)
+        return _Memory(*(choose(mask, torch.zeros_like(x), x) for x in pair))
+
+    def next(self, residual: Tensor, image: Tensor) -> Tensor:
+        """Return y - ΔY γ with the γ that makes ‖r - ΔR γ‖ smallest."""
+        size = torch.linalg.vector_norm(self.residuals, dim=2, keepdim=True)
+        scale = 1 / torch.where(size > 0, size, torch.ones_like(size))
+        rows = self.residuals * scale
+        gram = rows @ rows.mT
+        ridge = _RIDGE if rows.dtype == torch.float64 else 1e-6
+        eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+        weights = torch.linalg.solve_ex(gram + ridge * eye, rows @ residual[..., None])[0]
+        # a column that is zero has the weight zero
+        return image - ((weights * scale).mT @ self.images)[:, 0]
+
+
+@dataclass(frozen=True)
+class _State:
+    """The iterate and what is known of it; `plain` is g of the last iterate that was kept."""
+
+    x: Tensor
+    plain: Tensor
+    error: Tensor
+    trial: Tensor  # which iterates are accelerated ones
+    pause: Tensor  # iterations without acceleration that are left
+    penalty: Tensor  # the pause after the next rejection
+
+
+def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
+    """Iterate x <- y - ΔY γ, y = g(x), with the combination that makes the residual smallest."""
+    # ΔY and ΔR are the last differences of g(x) and of the residuals r = g(x) - x, and γ minimises
+    # ‖r - ΔR γ‖. An accelerated iterate whose residual is not smaller than that of the iterate
+    # before is rejected: the sample goes on with the plain iterate, forgets its differences, and
+    # pauses the acceleration, twice as long each time. So what contracts converges.
+    # Anderson 1965; Walker and Ni 2011, Anderson acceleration for fixed-point iterations.
+    batch = len(x)
+    unknown = norms(x).new_full((batch,), torch.inf)
+    active = torch.ones(batch, dtype=torch.bool, device=x.device)
+    solved, best, size, least = ~active, x, unknown, unknown
+    count = torch.zeros(batch, dtype=torch.int64, device=x.device)
+    state = _State(x, x, unknown, solved, count + 2, count + 2)
+    memory: _Memory | None = None
+    before: tuple[Tensor, Tensor] | None = None
+    iterations = 0
+    while iterations < target.max_iter and not every(~active):
+        iterations += 1
+        y = g(state.x)
+        residual = y - state.x
+        found, now = norms(residual), target.size(state.x)
+        near = (found <= target.rounding(state.x, now, 0.0)) & found.isfinite()
+        fresh = active & (target.reached(found, now) | (near & (found >= least)))
+        rejected = state.trial & ~fresh & ~(found <= _DECREASE * state.error)
+        best = choose(fresh, y, choose(active & (found < least), state.x, best))
+        least = torch.where(active & (found < least), found, least)
+        size = torch.where(active, now, size)
+        solved = solved | fresh
+        active = active & ~fresh & (found.isfinite() | rejected)
+        memory, state = _advance(state, memory, before, (y, residual, found), rejected, depth)
+        # a sample at rest is not touched again: its neighbours do not change it
+        state = replace(state, x=choose(active, state.x, best))
+        before = (residual, y)
+    return Progress(best, solved, least, size, iterations)
+
+
+def _advance(
+    state: _State,
+    memory: _Memory | None,
+    before: tuple[Tensor, Tensor] | None,
+    here: tuple[Tensor, Tensor, Tensor],
+    rejected: Tensor,
+    depth: int,
+) -> tuple[_Memory, _State]:
+    """Return the next iterates: accelerated ones, or g(x) where that was rejected or pauses."""
+    y, residual, found = here
+    flat_r, flat_y = residual.reshape(len(y), -1), y.reshape(len(y), -1)
+    if memory is None or before is None:
+        empty = flat_y.new_zeros(len(y), depth, flat_y.shape[1])
+        memory = _Memory(empty, empty)
+    else:
+        last_r, last_y = (part.reshape(len(y), -1) for part in before)
+        memory = memory.extended(flat_r - last_r, flat_y - last_y).cleared(rejected)
+    pause = torch.where(rejected, state.penalty, (state.pause - 1).clamp(min=0))
+    penalty = torch.where(rejected, (2 * state.penalty).clamp(max=_PATIENCE), state.penalty)
+    quicker = memory.next(flat_r, flat_y).reshape(y.shape)
+    usable = ~rejected & (pause == 0) & quicker.reshape(len(y), -1).isfinite().all(dim=1)
+    x = choose(usable, quicker, choose(rejected, state.plain, y))
+    # the plain iterate of a rejected one is that of its predecessor
+    kept = choose(rejected, state.plain, y)
+    error = torch.where(rejected, state.error, found)
+    return memory, _State(x, kept, error, usable, pause, penalty)

@@ -1,0 +1,106 @@
+"""The images, batches and networks that the settings of a run describe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from darboux.data import Patches, image_folder, noisy, photographs
+from darboux.models import denoiser, unconstrained_denoiser
+from darboux.training._config import DenoiseConfig
+
+_NOISE_SEED = 25_000_000  # of the first held-out image; fixed, whatever the seed of the run
+
+
+def training_images(config: DenoiseConfig) -> dict[str, Tensor]:
+    """Return the images to learn from: a folder's, or scikit-image's photographs."""
+    colour = config.channels == 3
+    if config.images is None:
+        return photographs("training", colour=colour)
+    return image_folder(config.images, colour=colour, smallest=config.patch)
+
+
+def held_out_images(config: DenoiseConfig) -> dict[str, Tensor]:
+    """Return the images for evaluation: a folder's, or scikit-image's held-out photographs."""
+    colour = config.channels == 3
+    if config.held_out is None:
+        return photographs("held-out", colour=colour)
+    return image_folder(config.held_out, colour=colour, smallest=16)
+
+
+def make_patches(config: DenoiseConfig, images: Mapping[str, Tensor]) -> Patches:
+    """Return the batches of a run."""
+    return Patches(
+        images, patch=config.patch, batch=config.batch, sigma=config.sigma, seed=config.seed
+    )
+
+
+def noisy_images(images: Mapping[str, Tensor], *, sigma: float) -> dict[str, Tensor]:
+    """Return the images with noise that is the same in every run."""
+    return {
+        name: noisy(image, sigma=sigma, seed=_NOISE_SEED + number)
+        for number, (name, image) in enumerate(images.items())
+    }
+
+
+def fingerprint(images: Mapping[str, Tensor]) -> str:
+    """Return a hash of the names and pixels, to notice that a folder has changed."""
+    digest = hashlib.sha256()
+    for name, image in images.items():
+        digest.update(f"{name} {tuple(image.shape)}".encode())
+        digest.update(image.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def build_network(name: str, config: DenoiseConfig) -> nn.Module:
+    """Return a freshly initialised network; its weights follow from the seed of the settings.
+
+    Args:
+        name: "model", nonexpansive by construction, or "twin", the same without the structure.
+        config: the settings.
+
+    Raises:
+        ValueError: if there is no network of that name, or a setting is refused by it.
+
+    Example:
+        >>> config = DenoiseConfig(features=8, units=8, depth=2)
+        >>> build_network("model", config)(torch.rand(1, 1, 16, 16)).shape
+        torch.Size([1, 1, 16, 16])
+    """
+    makers = {"model": _model, "twin": _twin}
+    if name not in makers:
+        raise ValueError(f"Expected network 'model' or 'twin'; got {name!r}.")
+    # Forked, so that neither the caller's random numbers nor the order of building matter.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return makers[name](config)
+
+
+def _model(config: DenoiseConfig) -> nn.Module:
+    """Return the network that is nonexpansive by construction."""
+    return denoiser(
+        channels=config.channels,
+        features=config.features,
+        units=config.units,
+        depth=config.depth,
+        shuffle=config.shuffle,
+        kernel_size=config.kernel_size,
+        threshold=config.threshold,
+        fraction=config.fraction,
+        metric="rows" if config.metric == "rows" else "norm",
+    )
+
+
+def _twin(config: DenoiseConfig) -> nn.Module:
+    """Return the network of the same size without the structure."""
+    return unconstrained_denoiser(
+        channels=config.channels,
+        features=config.features,
+        units=config.units,
+        depth=config.depth,
+        shuffle=config.shuffle,
+        kernel_size=config.kernel_size,
+    )
