@@ -15,7 +15,7 @@ from darboux.bijections import (
 )
 from darboux.structure import BiLipschitz, Isometric, Kind, LogDeterminant
 from darboux.testing import assert_close, check_round_trip, check_undo
-from tests.catalogue.linear_bijections import CASES, SHAPES
+from tests.catalogue.bijections.linear_bijections import CASES, SHAPES
 
 EYE = torch.eye(4, dtype=torch.float64)
 

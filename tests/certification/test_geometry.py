@@ -5,7 +5,8 @@ import torch
 
 import darboux as dx
 from darboux.certification import certify
-from tests.catalogue.geometric_flows import CASES, example_shape
+from tests.catalogue.flow import GEOMETRIC as CASES
+from tests.catalogue.flow import example_shape
 from tests.certification.geometric_faults import FAULTS, Phase
 
 

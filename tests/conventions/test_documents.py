@@ -23,7 +23,7 @@ def blocks(page):
         yield text[: found.start()].count("\n") + 1, code
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
 def test_code_blocks_run(page, tmp_path, monkeypatch):
     """Blocks of one page share their names, as a reader would type them."""
     monkeypatch.chdir(tmp_path)

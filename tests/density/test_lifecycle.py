@@ -5,7 +5,7 @@ import torch
 
 from darboux.density import FlowDistribution
 from darboux.testing import LIFECYCLE, check_round_trip, check_undo
-from tests.catalogue.densities import BASES, BIJECTIONS, CONTEXTS, FLOWS, SHAPES
+from tests.catalogue.density import BASES, BIJECTIONS, CONTEXTS, FLOWS, SHAPES
 from tests.density.maps import LogDensity
 
 EXACT = ["logit", "continuous-symmetric"]  # the others come back up to discretisation

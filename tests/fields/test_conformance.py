@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darboux.testing import check_constants, check_energy, check_prepare, check_shape
-from tests.catalogue.fields import CASES, features_of
+from tests.catalogue.fields.general import CASES, features_of
 
 WITH_ENERGY = [name for name, build in CASES.items() if hasattr(build(), "energy")]
 

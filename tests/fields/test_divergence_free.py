@@ -22,7 +22,7 @@ from darboux.testing import (
     check_shape,
     check_step_back,
 )
-from tests.catalogue.passive import DIVERGENCE_FREE, features_of
+from tests.catalogue.fields.passive import DIVERGENCE_FREE, features_of
 from tests.lifecycles import lifecycle_cases
 
 LIVED = ["shear-dense-thresholds", "shear-conv2d-even", "divergence-free"]

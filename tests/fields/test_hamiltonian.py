@@ -9,7 +9,7 @@ from torch import nn
 import darboux as dx
 from darboux.fields import halves, join
 from darboux.flow import as_float
-from tests.catalogue.phase_fields import CASES, DrivenEnergy, features_of
+from tests.catalogue.fields.phase import CASES, DrivenEnergy, features_of
 
 
 def states(field, dtype=torch.float64):

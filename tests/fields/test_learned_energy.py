@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 import darboux as dx
 from darboux.fields import halves, join
-from tests.catalogue.phase_fields import CASES, DrivenEnergy, features_of
+from tests.catalogue.fields.phase import CASES, DrivenEnergy, features_of
 
 
 def states(field):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darboux.testing import LIFECYCLE
-from tests.catalogue.fields import CASES, features_of
+from tests.catalogue.fields.general import CASES, features_of
 from tests.lifecycles import lifecycle_cases
 
 

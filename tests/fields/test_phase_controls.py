@@ -14,7 +14,7 @@ from darboux.testing import (
     check_separable,
     check_time,
 )
-from tests.catalogue.phase_fields import CASES
+from tests.catalogue.fields.phase import CASES
 
 
 class Oscillators(SeparablePhaseField):

@@ -17,7 +17,7 @@ from darboux.testing import (
     check_shape,
     check_time,
 )
-from tests.catalogue.phase_fields import CASES, features_of
+from tests.catalogue.fields.phase import CASES, features_of
 from tests.lifecycles import lifecycle_cases
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 import darboux as dx
 from darboux.fields import halves, join
-from tests.catalogue.phase_fields import CASES
+from tests.catalogue.fields.phase import CASES
 
 LEARNED = ["learned-2-driven", "separable-3", "extended-1-driven"]
 

@@ -18,7 +18,7 @@ from darboux.testing import (
     check_shape,
     explicit_matrix,
 )
-from tests.catalogue.passive import PASSIVE, Wave, features_of
+from tests.catalogue.fields.passive import PASSIVE, Wave, features_of
 from tests.lifecycles import lifecycle_cases
 
 LIVED = [

@@ -6,7 +6,8 @@ import torch
 import darboux as dx
 from darboux.structure import claims_of
 from darboux.testing import check_descent, check_trajectory
-from tests.catalogue.flow import CASES, example_shape
+from tests.catalogue.flow import COMPOSED as CASES
+from tests.catalogue.flow import example_shape
 
 FLOWS = [name for name, build in CASES.items() if isinstance(build(), dx.Flow)]
 CONTRACTIVE = [

@@ -6,11 +6,12 @@ import torch
 import darboux as dx
 from darboux.structure import Kind
 from darboux.testing import LIFECYCLE, check_trajectory
-from tests.catalogue.geometric_flows import CASES, EXPLICIT, IMPLICIT, example_shape
-from tests.catalogue.passive import DIVERGENCE_FREE
-from tests.catalogue.passive import features_of as features_of_passive
-from tests.catalogue.phase_fields import CASES as PHASE
-from tests.catalogue.phase_fields import features_of
+from tests.catalogue.flow import EXPLICIT, IMPLICIT, example_shape
+from tests.catalogue.flow import GEOMETRIC as CASES
+from tests.catalogue.fields.passive import DIVERGENCE_FREE
+from tests.catalogue.fields.passive import features_of as features_of_passive
+from tests.catalogue.fields.phase import CASES as PHASE
+from tests.catalogue.fields.phase import features_of
 from tests.lifecycles import lifecycle_cases
 
 EPS = torch.finfo(torch.float64).eps
@@ -211,7 +212,7 @@ def test_coupled_field_is_never_symplectic():
 
 
 def test_energy_claims_follow_damping_and_supply():
-    from tests.catalogue.passive import PASSIVE
+    from tests.catalogue.fields.passive import PASSIVE
 
     method = dx.integrators.GonzalezGradient()
     kept = dx.Flow(PASSIVE["port-network"](), method, steps=2).claims()

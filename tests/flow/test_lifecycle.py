@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from darboux.testing import LIFECYCLE
-from tests.catalogue.flow import CASES, example_shape
+from tests.catalogue.flow import COMPOSED as CASES
+from tests.catalogue.flow import example_shape
 from tests.lifecycles import lifecycle_cases
 
 

@@ -73,7 +73,18 @@ STRUCTURES: dict[str, str] = {
 
 # Prefix of "module/case" of the catalogue -> its new form; the longest one that fits counts.
 CASES: dict[str, str] = {
-    # "implicit/": "integrators/",
+    "implicit/": "integrators/",
+    "symplectic/": "integrators/",
+    "discrete_gradients/": "integrators/",
+    "adaptive/": "integrators/",
+    "geometric_flows/": "flow/",
+    "phase_fields/": "fields/",
+    "passive/": "fields/",
+    "couplings/": "bijections/couplings-",
+    "linear_bijections/": "bijections/linear_bijections-",
+    "residual_bijections/": "bijections/residual_bijections-",
+    "chains/": "bijections/chains-",
+    "densities/": "density/",
 }
 
 # Old module of the tests -> new one, beyond what ROOMS says about tests/<room>.

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from darboux.testing import LIFECYCLE
-from tests.catalogue.phase_fields import CASES, features_of
+from tests.catalogue.fields.phase import CASES, features_of
 
 
 def example(name):

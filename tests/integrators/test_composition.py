@@ -18,7 +18,7 @@ from darboux.integrators import (
 from darboux.integrators._composition_coefficients import scheme, scheme_names
 from darboux.testing import check_hamiltonian_order, check_symplectic
 from darboux.testing._checks._phase_problems import linear_problem
-from tests.catalogue.symplectic import CASES
+from tests.catalogue.integrators import SYMPLECTIC as CASES
 from tests.integrators.phase import Phase, example
 
 

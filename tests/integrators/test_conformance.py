@@ -15,7 +15,7 @@ from darboux.testing import (
     check_radius_is_sharp,
     check_step_sizes,
 )
-from tests.catalogue.integrators import CASES
+from tests.catalogue.integrators import EXPLICIT as CASES
 from tests.integrators.phase import DrivenStep, compiled_once
 
 RUNGE_KUTTA = [name for name, build in CASES.items() if isinstance(build(), RungeKutta)]

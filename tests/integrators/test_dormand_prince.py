@@ -14,7 +14,7 @@ from darboux.integrators import DORMAND_PRINCE, DormandPrince, StiffnessError, o
 from darboux.integrators._dormand_prince_pair import DORMAND_PRINCE_4
 from darboux.integrators._step_control import Search, Tolerance
 from darboux.testing import LIFECYCLE
-from tests.catalogue.adaptive import CASES
+from tests.catalogue.integrators import ADAPTIVE as CASES
 from tests.integrators.adaptive_fields import MATRIX, batch, driven, linear, stiff
 from tests.integrators.phase import DrivenStep
 

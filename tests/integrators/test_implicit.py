@@ -20,7 +20,7 @@ from darboux.testing import (
     check_step_sizes,
     check_symplectic,
 )
-from tests.catalogue.implicit import CASES
+from tests.catalogue.integrators import IMPLICIT as CASES
 
 EPS = torch.finfo(torch.float64).eps
 STABLE = [name for name in CASES if name not in ("trapezoidal", "lobatto_iiia3")]

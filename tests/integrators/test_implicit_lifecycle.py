@@ -18,7 +18,7 @@ from darboux.integrators import (
 )
 from darboux.solvers import ConvergenceError
 from darboux.testing import LIFECYCLE
-from tests.catalogue.implicit import CASES
+from tests.catalogue.integrators import IMPLICIT as CASES
 from tests.integrators.phase import DrivenStep, compiled_once
 
 

@@ -14,7 +14,7 @@ from darboux.integrators import (
     ReversibleHeun,
 )
 from darboux.testing import check_step_back, check_symmetric, check_volume
-from tests.catalogue.symplectic import CASES
+from tests.catalogue.integrators import SYMPLECTIC as CASES
 from tests.integrators.phase import Phase, example
 
 SYMMETRIC = [name for name, build in CASES.items() if build().symmetric]

@@ -16,7 +16,7 @@ from darboux.integrators import (
     SymplecticEuler,
 )
 from darboux.testing import LIFECYCLE
-from tests.catalogue.symplectic import CASES
+from tests.catalogue.integrators import SYMPLECTIC as CASES
 from tests.integrators.phase import Linear, OneStep, Phase
 from tests.lifecycles import lifecycle_cases
 

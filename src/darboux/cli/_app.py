@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+"""The typer application behind ``darboux``."""
 
 _train = typer.Typer(help="Train a network into a run folder.", no_args_is_help=True)
 

@@ -57,7 +57,7 @@ def _add(z: Tensor, weights: tuple[float, ...], stages: list[Tensor]) -> Tensor:
 
 @freeze.register
 def _(module: Step) -> nn.Module:
-    shears = getattr(module.integrator, "shears", None)
+    shears = module.integrator.shears
     if isinstance(shears, Shears) and module.field.separable and module.field.autonomous:
         layers = shear_layers(module.field)
         return finish(FrozenShears(layers, shears, h=as_float(module.size())))

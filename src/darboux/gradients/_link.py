@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 
 Stack = tuple[Tensor, ...]
+"""State of a chain: the tensors that go from layer to layer."""
 
 LinkPulled = tuple[Stack, tuple[Tensor | None, ...]]
+"""What a pull returns: the stack before the layer, and the gradients of it and its parameters."""
 
 LinkPull = Callable[[Stack, Tensor | None, Sequence[Tensor]], LinkPulled]
+"""Undoes a layer: (stack after it, gradient of the log-determinant, gradients of the stack)."""
 
 
 class Link(ABC):

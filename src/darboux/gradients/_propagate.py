@@ -18,8 +18,10 @@ from darboux.gradients._unwind import Unwinding
 from darboux.solvers._transforms import nesting
 
 Memory = Literal["autograd", "checkpoint", "constant"]
+"""What a chain keeps for the backward pass: everything, checkpoints, or its output alone."""
 
 OnDrift = Literal["checkpoint", "raise"]
+"""What a chain of constant memory does where rounding spoils its gradients."""
 
 
 def propagate(

@@ -56,6 +56,7 @@ DORMAND_PRINCE = Tableau(
     c=(0, Fraction(1, 5), Fraction(3, 10), Fraction(4, 5), Fraction(8, 9), 1, 1),
     name="Dormand-Prince",
 )
+"""The seven stages of Dormand and Prince 1980, order 5."""
 
 # Weights of fourth order for the stages of DORMAND_PRINCE.
 DORMAND_PRINCE_4 = (

@@ -9,6 +9,7 @@ from darboux.integrators._runge_kutta import RungeKutta
 from darboux.integrators._tableau import Tableau
 
 EULER = Tableau(a=((0,),), b=(1,), c=(0,), name="Euler")
+"""Coefficients of `Euler`."""
 
 IMPROVED_EULER = Tableau(
     a=((0, 0), (1, 0)),
@@ -16,6 +17,7 @@ IMPROVED_EULER = Tableau(
     c=(0, 1),
     name="improved Euler",
 )
+"""Coefficients of `ImprovedEuler`."""
 
 KUTTA3 = Tableau(
     a=((0, 0, 0), (Fraction(1, 2), 0, 0), (-1, 2, 0)),
@@ -23,6 +25,7 @@ KUTTA3 = Tableau(
     c=(0, Fraction(1, 2), 1),
     name="Kutta(3)",
 )
+"""Coefficients of `Kutta3`."""
 
 KUTTA4 = Tableau(
     a=((0, 0, 0, 0), (Fraction(1, 2), 0, 0, 0), (0, Fraction(1, 2), 0, 0), (0, 0, 1, 0)),
@@ -30,6 +33,7 @@ KUTTA4 = Tableau(
     c=(0, Fraction(1, 2), Fraction(1, 2), 1),
     name="Kutta(4)",
 )
+"""Coefficients of `Kutta4`."""
 
 RALSTON2 = Tableau(
     a=((0, 0), (Fraction(2, 3), 0)),
@@ -37,6 +41,7 @@ RALSTON2 = Tableau(
     c=(0, Fraction(2, 3)),
     name="Ralston(2)",
 )
+"""Coefficients of `Ralston2`."""
 
 RALSTON3 = Tableau(
     a=((0, 0, 0), (Fraction(1, 2), 0, 0), (0, Fraction(3, 4), 0)),
@@ -44,6 +49,7 @@ RALSTON3 = Tableau(
     c=(0, Fraction(1, 2), Fraction(3, 4)),
     name="Ralston(3)",
 )
+"""Coefficients of `Ralston3`."""
 
 
 @final

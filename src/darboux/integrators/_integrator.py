@@ -13,10 +13,13 @@ from darboux.integrators._shears import Shears
 from darboux.integrators._tableau import Tableau
 
 StepSize = float | Tensor
+"""h: a number, or a 0-dimensional tensor that gradients reach."""
 
-Time = float | Tensor  # a tensor where it depends on a step size that is one
+Time = float | Tensor
+"""t: a number; a tensor where it depends on a step size that is one."""
 
 Field = Callable[[Time, Tensor], Tensor]
+"""f: (t, z) -> f(t, z), of the shape of z."""
 
 
 class Integrator(ABC):

@@ -18,6 +18,7 @@ from darboux.linear._symmetries import adjoint_symmetry, tied
 from darboux.structure import AdjointOf, Claim, Claims, Equivariant, Kind, Lipschitz, NormAtMost
 
 NormControl = Literal["rows", "spectral"]
+"""How a map is kept below a norm: by its row sums, or by its proved spectral norm."""
 
 
 @final

@@ -15,6 +15,7 @@ from darboux.solvers._newton import continuation, newton
 from darboux.solvers._transforms import hidden, is_differentiated, nesting
 
 Method = Literal["auto", "fixed-point", "anderson", "newton"]
+"""How an equation is solved; "auto" picks by what is known of it."""
 
 _Settings = tuple[float | None, int, str, Tensor | None]
 

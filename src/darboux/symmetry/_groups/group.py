@@ -12,7 +12,8 @@ from darboux.structure import Symmetry
 
 T = TypeVar("T", bound=Hashable)
 
-Element = Any  # an int for finite groups; see each continuous one
+Element = Any
+"""An element: an int for finite groups; see each continuous one."""
 
 
 class Group(Symmetry):

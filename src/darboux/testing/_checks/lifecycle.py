@@ -153,6 +153,7 @@ LIFECYCLE: dict[str, Callable[[Build, Example], None]] = {
     "functional": check_functional,
     "input_untouched": check_input_untouched,
 }
+"""The checks of a module's life by name, each called with a factory and an example."""
 
 
 def check_lifecycle(build: Build, example: Example, *, skip: Collection[str] = ()) -> None:

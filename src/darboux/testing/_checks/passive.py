@@ -66,7 +66,7 @@ def check_interconnection(field: Any, z: Tensor, *, t: float = 0.3) -> None:
         AssertionError: with the difference.
 
     Example:
-        >>> from tests.catalogue.passive import CASES
+        >>> from tests.catalogue.fields.passive import CASES
         >>> check_interconnection(CASES["interconnection-damped"](), torch.ones(2, 8))
     """
     first, second = field.first, field.second
