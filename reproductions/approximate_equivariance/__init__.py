@@ -1,4 +1,4 @@
-"""How equivariant discretised equivariant networks are at angles off the grid."""
+"""The equivariance error of discretised networks at angles off the grid."""
 
 from __future__ import annotations
 

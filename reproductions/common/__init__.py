@@ -1,1 +1,1 @@
-"""What the reproductions share: results, reports, figures, and the table of topics."""
+"""Shared by all topics: results, reports, figures, and the table of topics."""

@@ -1,4 +1,4 @@
-"""How the figures of experiments are drawn and written."""
+"""Drawing and writing the figures of experiments."""
 
 from __future__ import annotations
 

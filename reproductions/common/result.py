@@ -1,4 +1,4 @@
-"""What an experiment found: numbers, figures, and statements beside their measurements."""
+"""The result of an experiment: numbers, figures, and statements beside their measurements."""
 
 from __future__ import annotations
 

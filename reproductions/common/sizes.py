@@ -1,4 +1,4 @@
-"""How large networks are: their parameters, and what they keep for gradients."""
+"""Sizes of networks: their parameters, and what they keep for gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much the last features depend on those of each layer: ‖∂z_K/∂z_k‖."""
+"""Sensitivity of the last features to those of each layer: ‖∂z_K/∂z_k‖."""
 
 from __future__ import annotations
 

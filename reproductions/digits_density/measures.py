@@ -1,4 +1,4 @@
-"""What is measured of a density of the digits, and what simple densities come to."""
+"""Measurements of a density of the digits, and those of simple densities."""
 
 from __future__ import annotations
 

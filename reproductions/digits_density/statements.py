@@ -1,4 +1,4 @@
-"""What the density of the digits puts to the test."""
+"""The statements about the density of the digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How denoisers do on pictures of rectangles that are turned."""
+"""Measurements of denoisers on pictures of rectangles that are turned."""
 
 from __future__ import annotations
 

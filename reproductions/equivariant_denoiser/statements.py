@@ -1,4 +1,4 @@
-"""What the trained denoisers of rectangles put to the test."""
+"""The statements about the trained denoisers of rectangles."""
 
 from __future__ import annotations
 

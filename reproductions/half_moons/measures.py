@@ -1,4 +1,4 @@
-"""What is measured of a density that was learned from the two half-moons."""
+"""Measurements of a density that was learned from the two half-moons."""
 
 from __future__ import annotations
 

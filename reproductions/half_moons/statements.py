@@ -1,4 +1,4 @@
-"""What the two half-moons put to the test, flow by flow."""
+"""The statements about the two half-moons, flow by flow."""
 
 from __future__ import annotations
 

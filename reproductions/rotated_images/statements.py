@@ -1,4 +1,4 @@
-"""What holds for classifiers of rotated digits and denoisers of rotated photographs."""
+"""The statements about classifiers of rotated digits and denoisers of rotated photographs."""
 
 from __future__ import annotations
 

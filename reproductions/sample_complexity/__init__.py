@@ -1,4 +1,4 @@
-"""How many images equivariance saves: test error against the number of training images."""
+"""The images that equivariance saves: test error against the number of training images."""
 
 from __future__ import annotations
 

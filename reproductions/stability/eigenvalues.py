@@ -1,4 +1,4 @@
-"""Where eigenvalues mislead: a network whose every layer looks stable, and that grows."""
+"""Misleading eigenvalues: a network whose every layer looks stable, and that grows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the segmentation of volumes puts to the test."""
+"""The statements about the segmentation of volumes."""
 
 from __future__ import annotations
 

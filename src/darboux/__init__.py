@@ -109,7 +109,10 @@ _WORKSHOP = ("cli", "data", "training")
 
 def __getattr__(name: str) -> _ModuleType:
     if name in _WORKSHOP:
-        return _importlib.import_module(f"darboux.{name}")
+        try:
+            return _importlib.import_module(f"darboux.{name}")
+        except ModuleNotFoundError as error:  # hasattr expects an AttributeError
+            raise AttributeError(str(error)) from error
     msg = f"module 'darboux' has no attribute {name!r}"
     raise AttributeError(msg)
 

@@ -1,6 +1,4 @@
-"""Every bijection of the catalogues: round trips, log-determinants, undo, tails, life cycle."""
-
-import importlib
+"""Every bijection of the catalogue: round trips, log-determinants, undo, tails, life cycle."""
 
 import pytest
 import torch
@@ -8,23 +6,18 @@ import torch
 from darboux.bijections import Bijection
 from darboux.structure import LogDeterminant, VolumePreserving, claims_of
 from darboux.testing import LIFECYCLE, check_log_det, check_round_trip, check_tails, check_undo
+from tests.catalogue.bijections import CASES, CONTEXTS, SHAPES, SKIPPED
 
-ROOMS = ["couplings", "linear_bijections", "residual_bijections", "chains"]
-MODULES = {room: importlib.import_module(f"tests.catalogue.{room}") for room in ROOMS}
-CASES = {
-    f"{room}-{name}": (module, name) for room, module in MODULES.items() for name in module.CASES
-}
-BUILT = {case: module.CASES[name]().eval() for case, (module, name) in CASES.items()}
+BUILT = {case: build().eval() for case, build in CASES.items()}
 CLAIMS = {case: claims_of(bijection) for case, bijection in BUILT.items()}
 EXACT = [case for case, claims in CLAIMS.items() if claims.find(LogDeterminant)]
 PRESERVING = [case for case, claims in CLAIMS.items() if claims.find(VolumePreserving)]
-# The kit calls modules with their features alone, and catalogues say what is refused by name.
+# The kit calls modules with their features alone, and the catalogue says what is refused by name.
 LIVES = [
     (case, check)
-    for case, (module, name) in CASES.items()
+    for case in CASES
     for check in LIFECYCLE
-    if name not in getattr(module, "CONTEXTS", {})
-    and check not in getattr(module, "SKIPPED", {}).get(name, ())
+    if case not in CONTEXTS and check not in SKIPPED.get(case, ())
 ]
 # Compiling takes longer than all else together: one case of each class in the fast suite.
 COMPILED = {type(BUILT[case]): case for case, check in reversed(LIVES) if check == "compile"}
@@ -37,12 +30,10 @@ def is_slow(case, check):
 
 def built(case):
     """A bijection in float64, its inputs and its context."""
-    module, name = CASES[case]
-    shape = module.SHAPES[name]
-    given = getattr(module, "CONTEXTS", {}).get(name)
-    x = torch.randn(3, *shape, dtype=torch.float64)
+    x = torch.randn(3, *SHAPES[case], dtype=torch.float64)
+    given = CONTEXTS.get(case)
     context = None if given is None else torch.randn(3, *given, dtype=torch.float64)
-    return randomised(module.CASES[name]()).double(), x, context
+    return randomised(CASES[case]()).double(), x, context
 
 
 def randomised(bijection):
@@ -96,7 +87,6 @@ def test_volume(case):
     [pytest.param(*one, marks=[pytest.mark.slow] * is_slow(*one)) for one in LIVES],
 )
 def test_lifecycle(case, check):
-    module, name = CASES[case]
     torch.manual_seed(0)
-    x = torch.randn(2, *module.SHAPES[name])
-    LIFECYCLE[check](lambda: randomised(module.CASES[name]()).train(), x)
+    x = torch.randn(2, *SHAPES[case])
+    LIFECYCLE[check](lambda: randomised(CASES[case]()).train(), x)

@@ -1,5 +1,6 @@
-"""One module of cases per room: ``CASES`` maps a name to a factory without arguments.
+"""The cases that the conformance tests run over: names and factories without arguments.
 
-The conformance tests apply every property of `darboux.testing` to every case. A class
-cannot be exported from a room without an entry here: a convention test compares the two.
+``CASES`` of a room builds every final class that the room exports, which a convention test
+compares; rooms of several families are packages or have a dictionary for each. `structures` has
+maps that have a structure and maps that nearly do.
 """

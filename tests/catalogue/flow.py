@@ -13,12 +13,7 @@ from darboux.activations import (
     ReLU,
     Tanh,
 )
-from darboux.compose import (
-    Average,
-    Lifted,
-    Residual,
-    Translated,
-)
+from darboux.compose import Affine, Average, Lifted, Residual, Translated
 from darboux.fields import (
     AntisymmetricField,
     CoupledField,
@@ -136,6 +131,7 @@ COMPOSED: dict[str, Callable[[], nn.Module]] = {
     "residual": lambda: Residual(
         Flow(_gradient(), Euler(), steps=ContractiveSteps(count=1)), scale=-0.5
     ),
+    "affine": lambda: Affine(Dense(4, 4)),
 }
 
 EXPLICIT: dict[str, Callable[[], nn.Module]] = {
@@ -199,7 +195,11 @@ IMPLICIT: dict[str, Callable[[], nn.Module]] = {
     ),
 }
 
-GEOMETRIC: dict[str, Callable[[], nn.Module]] = {**EXPLICIT, **IMPLICIT}
+BIJECTIONS: dict[str, Callable[[], nn.Module]] = {
+    "verlet-bijection": lambda: Flow(_hamiltonian(), StormerVerlet(), steps=2).as_bijection(),
+}
+
+GEOMETRIC: dict[str, Callable[[], nn.Module]] = {**EXPLICIT, **IMPLICIT, **BIJECTIONS}
 CASES: dict[str, Callable[[], nn.Module]] = {**COMPOSED, **GEOMETRIC}
 
 SHAPES: dict[str, tuple[int, ...]] = {

@@ -106,6 +106,23 @@ class Expanding(VectorField):
         return 0.0
 
 
+class Uneven(VectorField):
+    """f = -kz with a k for every channel, which claims to commute with their permutations."""
+
+    autonomous = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strengths = nn.Parameter(torch.tensor([1.0, 1.0, 1.0, 1.01]))
+
+    def forward(self, t, z):
+        return -self.strengths * z
+
+    def equivariant(self):
+        regular = dx.symmetry.Feature(dx.symmetry.Cyclic(4), ["regular"])
+        return dx.Equivariant(regular.group, regular, regular)
+
+
 class Sheared(Integrator):
     """A step with a coefficient mistyped: it calls itself symmetric, and is not."""
 
@@ -189,6 +206,7 @@ FAULTS = {
         lambda: _flow(Expanding(), dx.integrators.ImplicitEuler()),
         "⟨Δf, Δz⟩ <= ν",
     ),
+    "channels are not alike": (lambda: _flow(Uneven(), dx.integrators.Euler()), "f(t, π(g) z)"),
     "coefficients are not symmetric": (lambda: _flow(Phase(), Sheared()), "reversible"),
     "explicit Euler, sold as symplectic": (lambda: _flow(Phase(), Hasty()), "symplectic"),
     "Euler back, sold as an inverse": (lambda: _flow(Phase(), Hasty()), "invertible"),

@@ -15,7 +15,8 @@ from darboux.structure import (
     RowsAtMost,
     SlopesWithin,
 )
-from tests.catalogue import activations, fields, flow, linear
+from tests.catalogue import activations, flow, linear
+from tests.catalogue.fields import general as fields
 
 
 def quick(module, example):
@@ -92,8 +93,8 @@ def test_field(name):
     assert refuted(certificate) == [], str(certificate)
 
 
-@pytest.mark.parametrize("name", flow.CASES)
+@pytest.mark.parametrize("name", flow.COMPOSED)
 def test_flow(name):
-    module = flow.CASES[name]()
+    module = flow.COMPOSED[name]()
     certificate = quick(module, torch.randn(2, *flow.example_shape(name)))
     assert refuted(certificate) == [], str(certificate)

@@ -1,9 +1,15 @@
+"""What rests on a false premise is refuted at that premise, and every premise has its fault."""
+
 import copy
+import inspect
 
 import pytest
 import torch
 
+from darboux import structure
 from darboux.certification import certify
+from darboux.structure import Premise, claims_of
+from tests.certification import geometric_faults
 from tests.certification.faults import FAULTS, make
 
 HIDDEN = [name for name in FAULTS if make(name).hides]
@@ -62,3 +68,22 @@ def test_offending_pair_shows_the_excess_by_itself(name, certificates):
 
 def test_there_are_twenty_faults():
     assert len(FAULTS) >= 20
+
+
+def stated(module, words):
+    """Return the classes of the premises of a module whose statement contains some words."""
+    premises = (premise for claim in claims_of(module) for premise in claim.premises)
+    return {type(premise) for premise in premises if words in premise.statement()}
+
+
+def test_every_premise_has_a_planted_fault():
+    faults = [(fault.module, fault.statement) for fault in map(make, FAULTS)]
+    faults += [(build(), words) for build, words in geometric_faults.FAULTS.values()]
+    exported = (getattr(structure, name) for name in structure.__all__)
+    premises = {
+        thing
+        for thing in exported
+        if inspect.isclass(thing) and issubclass(thing, Premise) and not inspect.isabstract(thing)
+    }
+    lacking = premises - set().union(*(stated(*fault) for fault in faults))
+    assert not lacking, f"no fault in tests.certification breaks {lacking}"

@@ -25,7 +25,6 @@ ROOMS = (
     "density",
     "models",
     "certification",
-    "imaging",
     "training",
     "testing",
     "cli",

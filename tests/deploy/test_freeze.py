@@ -9,10 +9,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 import darboux as dx
-from tests.catalogue.flow import CASES, example_shape
-from tests.catalogue.geometric_flows import EXPLICIT as GEOMETRIC
-from tests.catalogue.geometric_flows import IMPLICIT
-from tests.catalogue.geometric_flows import example_shape as geometric_shape
+from tests.catalogue.flow import COMPOSED as CASES
+from tests.catalogue.flow import EXPLICIT as GEOMETRIC
+from tests.catalogue.flow import IMPLICIT, example_shape
 
 
 def _denoiser():
@@ -48,7 +47,7 @@ def test_equal_output_of_shears(name):
     module = GEOMETRIC[name]()
     for parameter in module.parameters():  # biases begin at 0
         torch.nn.init.normal_(parameter, std=0.5)
-    x = torch.randn(3, *geometric_shape(name))
+    x = torch.randn(3, *example_shape(name))
     frozen = dx.freeze(module)
     _frozen_close(frozen, module, x)
     assert not any(type(part).__module__.startswith("darboux.fields") for part in frozen.modules())

@@ -27,6 +27,16 @@ def test_constants(name):
     check_constants(field, _states(field))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_constants_of_other_parameters(name):
+    """Parameters that start alike hide a minimum where a maximum belongs."""
+    field = CASES[name]().double()
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    check_constants(field, _states(field))
+
+
 @pytest.mark.parametrize("name", WITH_ENERGY)
 def test_energy(name):
     field = CASES[name]().double()

@@ -6,12 +6,12 @@ import torch
 import darboux as dx
 from darboux.structure import Kind
 from darboux.testing import LIFECYCLE, check_trajectory
-from tests.catalogue.flow import EXPLICIT, IMPLICIT, example_shape
-from tests.catalogue.flow import GEOMETRIC as CASES
 from tests.catalogue.fields.passive import DIVERGENCE_FREE
 from tests.catalogue.fields.passive import features_of as features_of_passive
 from tests.catalogue.fields.phase import CASES as PHASE
 from tests.catalogue.fields.phase import features_of
+from tests.catalogue.flow import EXPLICIT, IMPLICIT, example_shape
+from tests.catalogue.flow import GEOMETRIC as CASES
 from tests.lifecycles import lifecycle_cases
 
 EPS = torch.finfo(torch.float64).eps

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from tests.catalogue.fields import general, passive, phase
 from tests.frozen import made
 from tests.frozen.collected import counts
 from tests.frozen.lookup import asked, catalogue, named
@@ -16,14 +17,18 @@ from tests.frozen.planted import faults, refuted
 from tests.frozen.surface import names_of, rooms
 
 HERE = Path(__file__).parent
-INTEGRATORS = {
-    "adaptive": "driven",
-    "implicit": "driven",
-    "integrators": "driven",
-    "symplectic": "phase",
-    "discrete_gradients": "energy",
-}
-BIJECTIONS = ("couplings", "linear_bijections", "residual_bijections", "chains", "densities")
+MODULES = (
+    "activations",
+    "bijections",
+    "density",
+    "equivariant_networks",
+    "fields",
+    "flow",
+    "integrators",
+    "linear",
+    "symmetry",
+)
+INVERTIBLE = ("bijections", "density")
 SPACE = {
     "scale-lifting": [2, 1, 12, 10],
     "scale-inner": [2, 4, 12, 10],
@@ -36,11 +41,13 @@ SPACE = {
 def recipe_of(module, name):
     """Return how a case of the catalogue is called, and the shape of its input."""
     cases = catalogue(module)
-    if module in INTEGRATORS:
-        return {"call": "integrator", "field": INTEGRATORS[module], "shape": [3, 4]}
-    if module in BIJECTIONS:
+    if module == "integrators":
+        phase, energy = name in cases.SYMPLECTIC, name in cases.DISCRETE_GRADIENTS
+        field = "phase" if phase else "energy" if energy else "driven"
+        return {"call": "integrator", "field": field, "shape": [3, 4]}
+    if module in INVERTIBLE:
         return invertible(cases, name)
-    if module in ("flow", "geometric_flows"):
+    if module == "flow":
         return {"call": "map", "shape": [2, *cases.example_shape(name)]}
     return of_thing(module, name, cases.CASES[name]())
 
@@ -64,7 +71,9 @@ def of_thing(module, name, thing):
     if isinstance(thing, named("linear.LinearMap")):
         return {"call": "linear", "shape": [2, thing.in_features, *(6, 4, 2)[: thing.dim]]}
     if isinstance(thing, named("fields.VectorField")):
-        features, dim = catalogue(module).features_of(thing)
+        families = (general, passive, phase)
+        family = next(family for family in families if name in family.CASES)
+        features, dim = family.features_of(thing)
         return {"call": "field", "shape": [2, features, *(4, 4, 2)[:dim]]}
     return {"call": "map", "shape": equivariant_shape(thing)}
 
@@ -81,16 +90,10 @@ def equivariant_shape(thing):
 def cases():
     """Return "module/case" -> recipe and record, of all catalogues, groups and models."""
     recipes = dict(made.recipes())
-    for module in modules():
+    for module in MODULES:
         names = catalogue(module).CASES
         recipes |= {f"{module}/{name}": recipe_of(module, name) for name in names}
     return {key: recorded(key, recipe) for key, recipe in recipes.items()}
-
-
-def modules():
-    """Return the names of the modules of the catalogue."""
-    folder = Path(catalogue("linear").__file__).parent
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 
 
 def recorded(key, recipe):

@@ -105,6 +105,7 @@ def wrong_members(key, members, thing):
             yield f"{key}.{name}: gone"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", CASES)
 def test_cases(module):
     """Every case has the state, the values, the gradients and the claims that it had."""
@@ -166,6 +167,7 @@ def chunks(keys):
     return {f"from-{start}": keys[start : start + FAULTS_AT_ONCE] for start in starts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", chunks(list(FAULTS)).values(), ids=chunks(list(FAULTS)))
 def test_faults(keys):
     """Every planted fault is refuted where it was."""

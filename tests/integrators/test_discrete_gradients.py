@@ -22,8 +22,8 @@ from darboux.testing import (
     check_energy_drift,
     check_symmetric,
 )
-from tests.catalogue.integrators import DISCRETE_GRADIENTS as CASES
 from tests.catalogue.fields.passive import PASSIVE, NetworkEnergy, Wave, features_of
+from tests.catalogue.integrators import DISCRETE_GRADIENTS as CASES
 from tests.integrators.phase import compiled_once
 
 SYMMETRIC = [name for name, build in CASES.items() if build().symmetric]

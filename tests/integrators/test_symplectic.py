@@ -20,8 +20,8 @@ from darboux.testing import (
     check_symplectic,
     check_volume,
 )
-from tests.catalogue.integrators import SYMPLECTIC as CASES
 from tests.catalogue.fields.phase import CASES as FIELDS
+from tests.catalogue.integrators import SYMPLECTIC as CASES
 from tests.integrators.phase import Pendulum, example
 
 ONE_STEP = [name for name, build in CASES.items() if not build().doubled]

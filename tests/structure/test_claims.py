@@ -7,7 +7,17 @@ import torch
 from torch import nn
 
 import darboux as dx
-from darboux.structure import Claim, Claims, Gap, Kind, average, claims_of, composition, residual
+from darboux.structure import (
+    Claim,
+    Claims,
+    Gap,
+    Kind,
+    average,
+    claims_of,
+    composition,
+    maps_of,
+    residual,
+)
 
 
 def _claims(structure, kind=Kind.BOUND):
@@ -177,3 +187,17 @@ def test_a_layer_that_comes_twice_counts_twice():
         layer.weight.copy_(3 * torch.eye(2))
     constant = claims_of(nn.Sequential(layer, layer)).find(dx.Lipschitz).structure.constant
     assert constant == pytest.approx(9)
+
+
+@pytest.mark.parametrize("maps", [[nn.ReLU()], 3, lambda x: x, nn.ModuleList()])
+def test_something_else_called_maps_is_no_list_of_maps(maps):
+    module = nn.ReLU()
+    module.maps = maps
+    assert maps_of(module) == ()
+
+
+def test_maps_without_names_are_refused():
+    module = nn.ReLU()
+    module.maps = lambda: [nn.ReLU()]
+    with pytest.raises(TypeError, match=r"expected \(name, module\) pairs"):
+        maps_of(module)

@@ -28,8 +28,7 @@ class Certificate:
 
     Example:
         >>> import torch
-        >>> from darboux.certification._certify import certify
-        >>> from darboux.certification._certificate import Certificate
+        >>> from darboux.certification import Certificate, certify
         >>> made = certify(torch.nn.Tanh(), torch.ones(1, 4), effort="quick")
         >>> made.holds, made.lipschitz
         (True, 1.0)

@@ -12,14 +12,16 @@ from darboux.structure import Gap
 _TEMPLATE = """\
 <section class="darboux-certificate">
 <style>
-.darboux-certificate{font:14px/1.5 system-ui,sans-serif;color:#1a1a1a}
+.darboux-certificate{font:14px/1.5 system-ui,sans-serif;overflow-x:auto;
+--bad:#a40000;--open:#7a5b00}
+@media (prefers-color-scheme:dark){.darboux-certificate{--bad:#ff8a80;--open:#e6c35c}}
 .darboux-certificate table{border-collapse:collapse;width:100%}
 .darboux-certificate th,.darboux-certificate td{text-align:left;padding:.3em .7em;
-border-bottom:1px solid #ddd;vertical-align:top}
+border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent);vertical-align:top}
 .darboux-certificate .n{text-align:right;font-variant-numeric:tabular-nums}
-.darboux-certificate small{color:#555}
-.darboux-certificate .refuted{color:#a40000;font-weight:600}
-.darboux-certificate .skipped{color:#7a5b00}
+.darboux-certificate small{opacity:.75}
+.darboux-certificate .refuted{color:var(--bad);font-weight:600}
+.darboux-certificate .skipped{color:var(--open)}
 </style>
 <h2>Certificate of {{ made.module }}</h2>
 <p{% if refuted %} class="refuted"{% endif %}><strong>{{ verdict }}</strong></p>

@@ -19,6 +19,13 @@ from darboux.training._files import write_text
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network
 
+_DOCUMENT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>Certificate</title>
+{body}
+</html>
+"""
+
 _TILE = 768  # pixels: some 100 MB for each feature map of the default network
 
 
@@ -89,7 +96,7 @@ def certify(
     if json is not None:
         write_text(json, certificate.to_json())
     if html is not None:
-        write_text(html, certificate.to_html())
+        write_text(html, _DOCUMENT.format(body=certificate.to_html()))
     if not certificate.holds:
         raise typer.Exit(REFUTED)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from darboux.compose import Average, Residual, Translated
@@ -13,6 +12,7 @@ from darboux.deploy._registry import finish, freeze
 from darboux.deploy._shears import FrozenShears, shear_layers
 from darboux.flow import Flow, Step, as_float
 from darboux.integrators import Integrator, PostActivation, RungeKutta
+from darboux.integrators._integrator import add_scaled
 from darboux.integrators._shears import Shears
 
 
@@ -51,7 +51,7 @@ def _add(z: Tensor, weights: tuple[float, ...], stages: list[Tensor]) -> Tensor:
         if weight == 1:
             z = z + stage
         elif weight != 0:
-            z = torch.add(z, stage, alpha=weight)
+            z = add_scaled(z, stage, weight)
     return z
 
 

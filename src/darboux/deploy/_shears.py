@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from darboux.deploy._fields import affine_layers, stencil_of_map
 from darboux.deploy._layers import ChannelScale, layer, scaled_rows
 from darboux.fields import CoupledField, HamiltonianField, SecondOrderField, VectorField
+from darboux.integrators._integrator import add_scaled
 from darboux.integrators._shears import Shears
 from darboux.linear import LinearMap, Stencil, Transposed
 
@@ -104,7 +105,7 @@ class FrozenShears(nn.Module):
         z, p = x.chunk(2, dim=1)
         for is_drift, size in self.schedule:
             if is_drift:
-                z = torch.add(z, self.drift(p), alpha=size)
+                z = add_scaled(z, self.drift(p), size)
             else:
-                p = torch.add(p, self.kick(z), alpha=size)
+                p = add_scaled(p, self.kick(z), size)
         return torch.cat([z, p], dim=1)

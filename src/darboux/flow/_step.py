@@ -12,7 +12,7 @@ from darboux.fields import VectorField
 from darboux.fields._field import Prepared
 from darboux.flow._steps import StepRule, StepSize, step_limit
 from darboux.integrators import GradientForm, Integrator, Time, lacks
-from darboux.structure import Claim, Claims, Invertible, Kind, VolumePreserving, claims_of
+from darboux.structure import Claim, Claims, Gap, Invertible, Kind, VolumePreserving, claims_of
 
 
 @final
@@ -126,7 +126,8 @@ def step_back(integrator: Integrator) -> Callable[..., Any]:
         msg = (
             f"inverse: expected a method that steps back in closed form; got {integrator!r}. Use "
             "StormerVerlet(), SymplecticEuler(), Composition(4) or Splitting() with a field on "
-            "phase space, or LeapfrogMidpoint() and flow.doubled() with any field."
+            "phase space, or LeapfrogMidpoint() and flow.doubled() with any field. A method of "
+            "your own that steps back says so by invertible = True."
         )
         raise TypeError(msg)
     return integrator.step_back
@@ -154,6 +155,8 @@ def paired(pair: Pair) -> Tensor:
 
 def pair_claims(method: Integrator) -> Claims:
     """Return what holds for the pairs of a two-step method."""
+    if not method.invertible:
+        return Claims(gaps=(Gap("", f"{method!r} does not say that it can be undone"),))
     reason = f"{method!r}: shears and reflections of pairs, for any field"
     found = (VolumePreserving(), Invertible())
     return Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason) for s in found))

@@ -77,7 +77,8 @@ class Integrator(ABC):
         msg = (
             f"step_back: expected a method that can be undone; got {self!r}. Use StormerVerlet(), "
             "SymplecticEuler(), Composition(4) or Splitting() with a field on phase space, or "
-            "LeapfrogMidpoint() or ReversibleHeun() with any field."
+            "LeapfrogMidpoint() or ReversibleHeun() with any field. A method of your own that "
+            "steps back says so by invertible = True."
         )
         raise TypeError(msg)
 
@@ -223,7 +224,15 @@ def shifted(z: Tensor, slope: Tensor, h: StepSize, *, weight: float = 1.0) -> Te
         raise ValueError(msg)
     if isinstance(h, Tensor):
         return torch.addcmul(z, slope, h, value=weight)
-    return torch.add(z, slope, alpha=weight * h)
+    return add_scaled(z, slope, weight * h)
+
+
+def add_scaled(z: Tensor, slope: Tensor, weight: float) -> Tensor:
+    """Return z + w k, in one fused operation where that is right."""
+    # Inductor of torch 2.13 takes alpha for 1 where the slope is a matrix product (issue 167313).
+    if torch.compiler.is_compiling():
+        return z + weight * slope
+    return torch.add(z, slope, alpha=weight)
 
 
 def wrong_shape(slope: Tensor, z: Tensor) -> ValueError:

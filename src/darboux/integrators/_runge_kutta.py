@@ -10,6 +10,7 @@ from darboux.integrators._integrator import (
     Integrator,
     StepSize,
     Time,
+    add_scaled,
     step_size,
     wrong_shape,
 )
@@ -145,7 +146,7 @@ def _combine(z: Tensor, slopes: list[Tensor], row: _Terms, h: StepSize) -> Tenso
         if isinstance(h, Tensor):
             z = torch.addcmul(z, slopes[j], h, value=coefficient)
         else:
-            z = torch.add(z, slopes[j], alpha=coefficient * h)
+            z = add_scaled(z, slopes[j], coefficient * h)
     return z
 
 

@@ -106,7 +106,7 @@ def iunet(
         name="iunet",
         least=2 if normalization == "instance" else 1,
     )
-    lift = nn.Sequential(pad, CONV[spatial_dims](in_channels, channels, 3, padding=1), _Wide())
+    lift = nn.Sequential(pad, CONV[spatial_dims](in_channels, channels, 3, padding=1), Wide())
     return InvertibleUNet(lift, chain, CONV[spatial_dims](channels, out_channels, 1))
 
 
@@ -197,7 +197,7 @@ class InvertibleUNet(nn.Module):
 
 
 @final
-class _Wide(nn.Module):
+class Wide(nn.Module):
     """The identity, which under autocast turns half precision into float32."""
 
     # What a chain adds up step after step, and takes off again, needs more digits than the

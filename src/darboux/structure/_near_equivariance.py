@@ -32,7 +32,7 @@ class NearlyEquivariant(Structure):
 
     Example:
         >>> import darboux as dx
-        >>> from darboux.structure._near_equivariance import NearlyEquivariant
+        >>> from darboux.structure import NearlyEquivariant
         >>> near = NearlyEquivariant(dx.symmetry.SO2(), band=1.0, error=0.01, gain=2.0)
         >>> near.after(near).error
         0.04

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import singledispatch
 
 import torch
@@ -48,8 +49,16 @@ def maps_of(module: nn.Module) -> tuple[tuple[str, nn.Module], ...]:
         ['0', '1']
     """
     own = getattr(module, "maps", None)
-    # some modules hold others by that name
-    return () if own is None or isinstance(own, nn.Module) else tuple(own())
+    if not inspect.isroutine(own) or inspect.signature(own).parameters:
+        return ()  # something else by that name
+    named = tuple(own())
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in named):
+        msg = (
+            f"{type(module).__name__}.maps(): expected (name, module) pairs, in the order in which "
+            f"they are applied; got {named!r}. Return, for instance, [('first', self.first)]."
+        )
+        raise TypeError(msg)
+    return named
 
 
 @maps_of.register

@@ -111,7 +111,8 @@ class DenoiseConfig:
             ValueError: if keys are unknown or missing.
         """
         names = {"task", *(item.name for item in fields(DenoiseConfig))}
-        values = {_RENAMED.get(name, name): value for name, value in values.items()}
+        renamed = {old: new for old, new in _RENAMED.items() if new not in values}
+        values = {renamed.get(name, name): value for name, value in values.items()}
         if values.get("task") != _TASK:
             raise ValueError(f"Expected the config of a denoising run; got another in {where}.")
         if unknown := sorted(set(values) - names):

@@ -66,8 +66,12 @@ def check_interconnection(field: Any, z: Tensor, *, t: float = 0.3) -> None:
         AssertionError: with the difference.
 
     Example:
-        >>> from tests.catalogue.fields.passive import CASES
-        >>> check_interconnection(CASES["interconnection-damped"](), torch.ones(2, 8))
+        >>> import darboux as dx
+        >>> def part():
+        ...     energy = dx.fields.QuadraticEnergy(dx.linear.Dense(4, 4))
+        ...     lossless = dx.linear.Dense(4, 4)
+        ...     return dx.fields.PortHamiltonianField(energy, lossless, port=dx.linear.Dense(2, 4))
+        >>> check_interconnection(dx.fields.Interconnection(part(), part()), torch.ones(2, 8))
     """
     first, second = field.first, field.second
     one, two = z.split([first.features, second.features], dim=1)
