@@ -43,16 +43,19 @@ def _(structure: Invertible, target: Target) -> Finding:
 
 def _round_trip(name: str, start: Tensor, middle: Tensor, back: Map, target: Target) -> Trial:
     """Return the worst relative error; it may be as large as rounding of the middle point."""
-    # The way back multiplies rounding by its Lipschitz constant, which is measured at the
-    # same points: ‖back(m + δ) - back(m)‖ / ‖δ‖ for a small δ.
     end = _in_parts(back, middle)
     size = norms(start).clamp(min=torch.finfo(start.dtype).tiny)
     rounding = target.rounding(start[0].numel())
+    slack = rounding * (1 + (1 + stretch(back, middle, end, target)) * norms(middle) / size)
+    return worst(name, norms(end - start) / size, slack, start)
+
+
+def stretch(back: Map, middle: Tensor, end: Tensor, target: Target) -> Tensor:
+    """Return by how much the way back magnifies rounding at the middle points, (P,)."""
+    # Its Lipschitz constant there, ‖back(m + δ) - back(m)‖ / ‖δ‖ for a small δ.
     small = target.randn(*middle.shape)
     small = small * (1e-4 * norms(middle) / norms(small)).reshape(-1, *(1,) * (middle.ndim - 1))
-    stretch = norms(_in_parts(back, middle + small) - end) / norms(small).clamp(min=1e-300)
-    slack = rounding * (1 + (1 + stretch) * norms(middle) / size)
-    return worst(name, norms(end - start) / size, slack, start)
+    return norms(_in_parts(back, middle + small) - end) / norms(small).clamp(min=1e-300)
 
 
 def _in_parts(call: Map, points: Tensor) -> Tensor:

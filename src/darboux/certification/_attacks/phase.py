@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from darboux.certification._attacks.invertible import stretch
 from darboux.certification._attacks.sampling import sample_points, worst
 from darboux.certification._finding import Finding, NotAttackedError, Trial, attack
 from darboux.certification._jacobian import Jacobian
@@ -68,10 +69,14 @@ def _(structure: Reversible, target: Target) -> Finding:
     points = sample_points(problem, cost=2.0)
     axis = 2 if problem.mixes else 1
     there = problem(points)
-    back = flip(problem(flip(there, axis)), axis)
+
+    def back(y: Tensor) -> Tensor:
+        return flip(problem(flip(y, axis)), axis)
+
+    end = back(there)
     size = norms(points) + norms(there) + torch.finfo(points.dtype).tiny
-    slack = 2 * target.tolerance(problem.size)
-    trial = worst("ρφρφ = id", norms(back - points) / size, slack, points)
+    slack = 2 * target.tolerance(problem.size) * (1 + stretch(back, there, end, target))
+    trial = worst("ρφρφ = id", norms(end - points) / size, slack, points)
     return Finding(0.0, (trial,), problem.note())
 
 
