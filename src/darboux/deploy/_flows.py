@@ -26,6 +26,7 @@ class FrozenStep(nn.Module):
         b: its weights.
 
     Example:
+        >>> import torch
         >>> FrozenStep(nn.Identity(), a=((0.0,),), b=(1.0,))(torch.ones(1))
         tensor([2.])
     """
