@@ -131,7 +131,7 @@ COMPOSED: dict[str, Callable[[], nn.Module]] = {
     "residual": lambda: Residual(
         Flow(_gradient(), Euler(), steps=ContractiveSteps(count=1)), scale=-0.5
     ),
-    "affine": lambda: Affine(Dense(4, 4)),
+    "affine": lambda: Affine(Shrunk(Dense(4, 4), norm=0.9)),
 }
 
 EXPLICIT: dict[str, Callable[[], nn.Module]] = {
