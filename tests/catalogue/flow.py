@@ -55,6 +55,7 @@ from darboux.linear import (
     Conv,
     Dense,
     Lift,
+    Shrunk,
 )
 from tests.catalogue.fields.passive import CASES as PASSIVE
 from tests.catalogue.fields.phase import CASES as PHASE
