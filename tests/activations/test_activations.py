@@ -17,7 +17,7 @@ from darboux.activations import (
     Softplus,
     Tanh,
 )
-from darboux.structure import Averaged, Isometric, Kind, Lipschitz, SlopesWithin, claims_of
+from darboux.structure import Averaged, Isometric, Kind, Lipschitz, claims_of, slopes_within
 from darboux.testing import check_antiderivative, check_claims, check_slopes
 
 STRUCTURES = {
@@ -42,7 +42,7 @@ def test_claims_are_the_strongest_that_the_slopes_prove(name):
     assert {claim.structure for claim in claims} == expected
     assert {claim.kind for claim in claims} == {Kind.CONSTRUCTION}
     for claim in claims:
-        assert all(isinstance(premise, SlopesWithin) for premise in claim.premises)
+        assert all(premise.condition == slopes_within for premise in claim.premises)
         assert bool(claim.premises) == activation.separable
 
 

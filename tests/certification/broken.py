@@ -16,17 +16,17 @@ from darboux.integrators import Euler, Integrator, RungeKutta
 from darboux.linear import Lift, LinearMap, StencilMap
 from darboux.linear._stencil import Stencil
 from darboux.structure import (
-    AdjointOf,
     Claim,
     Claims,
-    CocoerciveField,
     Dissipative,
-    GradientOfEnergy,
     Isometric,
-    IsometryOf,
     Kind,
-    LipschitzField,
     Structure,
+    adjoint_of,
+    cocoercive_field,
+    gradient_of_energy,
+    isometry_of,
+    lipschitz_field,
 )
 
 
@@ -213,7 +213,7 @@ class Overridden(VectorField):
         return self.inner.energy(t, z)
 
     def premises(self) -> tuple:
-        return (CocoerciveField(self), GradientOfEnergy(self))
+        return (cocoercive_field(self), gradient_of_energy(self))
 
     def why(self) -> str:
         return "says so"
@@ -251,7 +251,7 @@ class HalvedLipschitz(Overridden):
         return 0.5 * self.inner.lipschitz()
 
     def premises(self) -> tuple:
-        return (LipschitzField(self),)
+        return (lipschitz_field(self),)
 
 
 class StretchedLift(nn.Module):
@@ -273,7 +273,7 @@ class StretchedLift(nn.Module):
         return self.stretch * self.lift.restore(y, size=size)
 
     def claims(self) -> Claims:
-        premises = (AdjointOf(self), IsometryOf(self))
+        premises = (adjoint_of(self), isometry_of(self))
         return Claims((Claim(Isometric(), Kind.CONSTRUCTION, "says so", premises),))
 
 

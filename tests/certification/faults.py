@@ -19,19 +19,20 @@ from darboux.flow import ContractiveSteps, Flow, StepRule
 from darboux.integrators import Euler, Integrator
 from darboux.linear import Conv, Dense, Lift, LinearMap, SkewPart
 from darboux.structure import (
-    AdjointOf,
     Averaged,
-    CocoerciveField,
-    GradientOfEnergy,
-    IsometryOf,
+    Condition,
     Lipschitz,
-    LipschitzField,
-    NonnegativeEntries,
-    NormAtMost,
-    RowsAtMost,
-    SlopesWithin,
-    StepWithin,
     Structure,
+    adjoint_of,
+    cocoercive_field,
+    gradient_of_energy,
+    isometry_of,
+    lipschitz_field,
+    nonnegative_entries,
+    norm_at_most,
+    rows_at_most,
+    slopes_within,
+    step_within,
 )
 from tests.certification.broken import (
     BadRule,
@@ -101,19 +102,19 @@ def sharp(*, metric: str = "norm") -> GradientField:
 
 
 def planted(
-    module: nn.Module, premise: type, *, shape: tuple[int, ...] = IMAGE, hides: bool = False
+    module: nn.Module, premise: Condition, *, shape: tuple[int, ...] = IMAGE, hides: bool = False
 ) -> Fault:
     words = {
-        AdjointOf: "adjoint identity",
-        CocoerciveField: "Δz⟩ <= ν̄",
-        GradientOfEnergy: "-∇energy",
-        IsometryOf: "L*L = id",
-        LipschitzField: "<= L ‖Δz‖",
-        NonnegativeEntries: "entries of",
-        NormAtMost: "norm_bound()",
-        RowsAtMost: "row_bound()",
-        SlopesWithin: "slopes of",
-        StepWithin: "0 <= h",
+        adjoint_of: "adjoint identity",
+        cocoercive_field: "Δz⟩ <= ν̄",
+        gradient_of_energy: "-∇energy",
+        isometry_of: "L*L = id",
+        lipschitz_field: "<= L ‖Δz‖",
+        nonnegative_entries: "entries of",
+        norm_at_most: "norm_bound()",
+        rows_at_most: "row_bound()",
+        slopes_within: "slopes of",
+        step_within: "0 <= h",
     }
     return Fault(module, torch.randn(shape), "premise", words[premise], hides=hides)
 
@@ -129,12 +130,12 @@ def _spectral_norm() -> Fault:
 def _negative_outer_map() -> Fault:
     class Trusting(ZhangSchaefferField):
         def premises(self) -> tuple:
-            return (*super().premises(), NonnegativeEntries(self.map_2))
+            return (*super().premises(), nonnegative_entries(self.map_2))
 
     field = Trusting(Dense(4, 6), ReLU(), Dense(6, 4))
     with torch.no_grad():
         field.map_2.weight.abs_()[1, 2] = -0.05
-    return planted(Flow(field, Euler(), steps=2), NonnegativeEntries, shape=(2, 4))
+    return planted(Flow(field, Euler(), steps=2), nonnegative_entries, shape=(2, 4))
 
 
 def _lift(make: Callable[[Lift], nn.Module]) -> nn.Module:
@@ -145,7 +146,7 @@ def _lift(make: Callable[[Lift], nn.Module]) -> nn.Module:
 def _skew() -> Fault:
     broken = SymmetricPart(SkewPart(Conv(4, 4, kernel_size=3, dim=2)))
     flow = Flow([GradientField(broken, ReLU())], Euler(), steps=STEPS)
-    return planted(flow, AdjointOf)
+    return planted(flow, adjoint_of)
 
 
 def _part(module: nn.Module, statement: str, *, shape: tuple[int, ...] = (2, 4)) -> Fault:
@@ -165,7 +166,7 @@ def _wrong_energy() -> Fault:
     field = WrongEnergy(GradientField(conv(), ReLU()))
     with torch.no_grad():
         field.inner.bias.fill_(0.1)
-    return planted(Flow([field], Euler(), steps=STEPS), GradientOfEnergy)
+    return planted(Flow([field], Euler(), steps=STEPS), gradient_of_energy)
 
 
 def _hasty() -> Fault:
@@ -174,49 +175,53 @@ def _hasty() -> Fault:
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {
-    "step 1.5 times too long": lambda: planted(network(steps=BadRule(1.5)), StepWithin, hides=True),
-    "negative step": lambda: planted(network(steps=BadRule(-0.1)), StepWithin),
+    "step 1.5 times too long": lambda: planted(
+        network(steps=BadRule(1.5)), step_within, hides=True
+    ),
+    "negative step": lambda: planted(network(steps=BadRule(-0.1)), step_within),
     "integrator goes further than told": _hasty,
-    "adjoint with an unflipped kernel": lambda: planted(network(UnflippedAdjoint), AdjointOf),
+    "adjoint with an unflipped kernel": lambda: planted(network(UnflippedAdjoint), adjoint_of),
     "wrong padding in the adjoint": lambda: planted(
-        network(ZeroPaddedAdjoint), AdjointOf, hides=True
+        network(ZeroPaddedAdjoint), adjoint_of, hides=True
     ),
     "skew part with a plus": _skew,
-    "affine map posing as linear": lambda: planted(network(HiddenShift), AdjointOf, hides=True),
-    "fused form without the bias": lambda: planted(network(ForgetfulFusion), AdjointOf, hides=True),
-    "bound halved": lambda: planted(network(HalvedBound, metric="norm"), NormAtMost),
+    "affine map posing as linear": lambda: planted(network(HiddenShift), adjoint_of, hides=True),
+    "fused form without the bias": lambda: planted(
+        network(ForgetfulFusion), adjoint_of, hides=True
+    ),
+    "bound halved": lambda: planted(network(HalvedBound, metric="norm"), norm_at_most),
     "stale power iteration": lambda: planted(
-        network(StaleEstimate, metric="norm"), NormAtMost, hides=True
+        network(StaleEstimate, metric="norm"), norm_at_most, hides=True
     ),
     "two power iterations": lambda: planted(
-        network(ShortEstimate, metric="norm"), NormAtMost, hides=True
+        network(ShortEstimate, metric="norm"), norm_at_most, hides=True
     ),
-    "row bound too small": lambda: planted(network(DiagonalRows), RowsAtMost),
+    "row bound too small": lambda: planted(network(DiagonalRows), rows_at_most),
     "activation of slope 1.2": lambda: planted(
-        network(activation=SteepReLU), SlopesWithin, hides=True
+        network(activation=SteepReLU), slopes_within, hides=True
     ),
     "activation that is not monotone": lambda: planted(
-        network(activation=MonotoneGELU), SlopesWithin, hides=True
+        network(activation=MonotoneGELU), slopes_within, hides=True
     ),
     "GroupSort as a separable activation": lambda: planted(
-        network(activation=PosingGroupSort), SlopesWithin
+        network(activation=PosingGroupSort), slopes_within
     ),
     "lift that is no isometry": lambda: planted(
-        _lift(StretchedLift), IsometryOf, shape=(2, 1, 8, 8)
+        _lift(StretchedLift), isometry_of, shape=(2, 1, 8, 8)
     ),
     "projection that is no adjoint": lambda: planted(
-        _lift(LearnedProjection), AdjointOf, shape=(2, 1, 8, 8)
+        _lift(LearnedProjection), adjoint_of, shape=(2, 1, 8, 8)
     ),
     "wrong cocoercivity": lambda: planted(
-        Flow([EagerField(sharp())], Euler(), steps=STEPS), CocoerciveField, shape=(2, 4)
+        Flow([EagerField(sharp())], Euler(), steps=STEPS), cocoercive_field, shape=(2, 4)
     ),
     "energy that is not the potential": _wrong_energy,
     "bias that depends on z": lambda: planted(
         Flow([WanderingBias(GradientField(conv(), ReLU()))], Euler(), steps=STEPS),
-        CocoerciveField,
+        cocoercive_field,
     ),
     "Lipschitz constant halved": lambda: planted(
-        Flow([HalvedLipschitz(sharp(metric="rows"))], Euler()), LipschitzField, shape=(2, 4)
+        Flow([HalvedLipschitz(sharp(metric="rows"))], Euler()), lipschitz_field, shape=(2, 4)
     ),
     "negative entry in a nonnegative map": _negative_outer_map,
     "averaged with a smaller α": _averaged_too_much,

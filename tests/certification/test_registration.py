@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 import darboux as dx
-from darboux.certification import Finding, NotAttackedError, Trial, attack, attack_premise
-from darboux.structure import Averaged, Claim, Claims, Kind, Premise, Structure
+from darboux.certification import Finding, NotAttackedError, Trial, attack, attacks
+from darboux.structure import Averaged, Claim, Claims, Condition, Kind, Structure
 from tests.certification.small import flow, quick
 
 
@@ -17,9 +17,7 @@ class Small(Structure):
         return self
 
 
-class Odd(Premise):
-    def statement(self):
-        return "σ(-x) = -σ(x)"
+odd = Condition("σ(-x) = -σ(x) for {subject}")
 
 
 class Bounded(nn.Module):
@@ -27,33 +25,32 @@ class Bounded(nn.Module):
         return torch.sin(x)
 
     def claims(self):
-        return Claims((Claim(Small(), Kind.CONSTRUCTION, "sine", (Odd(self),)),))
+        return Claims((Claim(Small(), Kind.CONSTRUCTION, "sine", (odd(self),)),))
 
 
 def test_without_an_attack_a_row_says_so():
     rows = quick(Bounded(), torch.randn(2, 4)).rows
     assert [row.status for row in rows] == ["not attacked"] * 3
     assert "no attack is registered for Small" in rows[0].note
-    assert "no attack is registered for the premise Odd" in rows[2].note
+    assert "no attack is registered for the premise 'σ(-x)" in rows[2].note
 
 
 def test_attacks_can_be_registered():
     class Mine(Small):
         pass
 
-    class Theirs(Odd):
-        pass
+    theirs = Condition("{subject} is theirs")
 
     class Module(Bounded):
         def claims(self):
-            return [Claim(Mine(), Kind.CONSTRUCTION, "sine", (Theirs(self),))]
+            return [Claim(Mine(), Kind.CONSTRUCTION, "sine", (theirs(self),))]
 
     @attack.register(Mine)
     def _(structure, target):
         size = float(target.module(target.inputs).abs().max())
         return Finding(1.0, (Trial("the inputs", len(target.inputs), size, 0.0),))
 
-    @attack_premise.register(Theirs)
+    @attacks(theirs)
     def _(premise, target):
         msg = "not today"
         raise NotAttackedError(msg)

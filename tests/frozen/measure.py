@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from darboux import structure
 from tests.frozen.lookup import asked, called, has, named
 from tests.frozen.numbers_of import flat, seed, short, summary
 
@@ -135,10 +136,16 @@ def promised(module):
     }
 
 
+def condition_of(premise):
+    """Return the name of the condition of a premise."""
+    known = vars(structure).items()
+    return next(name for name, thing in known if thing == premise.condition)
+
+
 def claim_of(claim):
     """Return [structure, kind, formula, premises]."""
     structure = asked(claim, "structure")
-    premises = sorted({type(premise).__name__ for premise in asked(claim, "premises")})
+    premises = sorted({condition_of(premise) for premise in asked(claim, "premises")})
     kind = asked(claim, "kind").name
     return [type(structure).__name__, kind, asked(structure, "describe")(), premises]
 
@@ -182,7 +189,7 @@ def of_field(key, module, recipe):
     record["flags"] = flags(module, FIELD_FLAGS)
     for constant in ("lipschitz", "one_sided_lipschitz", "cocoercivity"):
         record[constant] = short(asked(module, constant)())
-    record["premises"] = sorted({type(p).__name__ for p in asked(module, "premises")()})
+    record["premises"] = sorted({condition_of(premise) for premise in asked(module, "premises")()})
     if has(module, "energy"):
         record["energy"] = summary(asked(module, "energy")(0.3, z))
     return record

@@ -10,6 +10,28 @@ ROOMS: dict[str, str] = {
     "experiments": "reproductions",
 }
 
+# Premises were classes; they are conditions now, called with the module.
+PREMISES = {
+    "SlopesWithin": "slopes_within",
+    "AdjointOf": "adjoint_of",
+    "NormAtMost": "norm_at_most",
+    "RowsAtMost": "rows_at_most",
+    "IsometryOf": "isometry_of",
+    "CocoerciveField": "cocoercive_field",
+    "LipschitzField": "lipschitz_field",
+    "GradientOfEnergy": "gradient_of_energy",
+    "StepWithin": "step_within",
+    "CanonicalField": "canonical_field",
+    "SeparableField": "separable_field",
+    "ReversibleField": "reversible_field",
+    "AutonomousField": "autonomous_field",
+    "PassiveForm": "passive_form",
+    "OneSidedField": "one_sided_field",
+    "EquivariantField": "equivariant_field",
+}
+
+OF_PREMISES = (*PREMISES, "DivergenceFreeField", "Nonnegative")
+
 # "room.Old" -> "room.New", or None where it is public no longer; "darboux.Old" for the top level.
 # The room on the left is the old one, that on the right the new one.
 NAMES: dict[str, str | None] = {
@@ -17,8 +39,9 @@ NAMES: dict[str, str | None] = {
     "flow.PairStepBijection": "flow.StepBijection",
     "fields.BoundGradientField": "fields.PreparedGradientField",
     "fields.bind_together": "fields.prepare_together",
-    "structure.DivergenceFreeField": "structure.DivergenceFreeParts",
-    "structure.Nonnegative": "structure.NonnegativeEntries",
+    "structure.DivergenceFreeField": "structure.divergence_free_parts",
+    "structure.Nonnegative": "structure.nonnegative_entries",
+    **{f"structure.{old}": f"structure.{new}" for old, new in PREMISES.items()},
     "structure.chain": "structure.composition",
     "structure.parts_of": "structure.maps_of",
     "testing.check_bind": "testing.check_prepare",
@@ -27,6 +50,11 @@ NAMES: dict[str, str | None] = {
 
 # The reason of each None above and below, by the same key.
 DROPPED: dict[str, str] = {
+    **{
+        f"structure.{old}.{name}": "Premise has it"
+        for old in OF_PREMISES
+        for name in ("key", "statement")
+    },
     "fields.GradientField.bind_to": "PreparedGradientField(field, scale) says the same",
     "bijections.CouplingLaw.volume_preserving": "nothing reads it",
     "scalars": "a function: symmetry.scalars(group, channels), beside Feature",
@@ -45,12 +73,17 @@ PARAMETERS: dict[str, str | None] = {
 
 # "room.Name" -> why its signature was changed beyond names of parameters; it is not compared.
 SIGNATURES: dict[str, str] = {
+    **{f"structure.{old}": "a condition, called with the module" for old in PREMISES},
+    "structure.DivergenceFreeField": "a condition, called with the module",
+    "structure.Nonnegative": "a condition, called with the module",
+    "structure.Premise": "has its condition and values as data",
     "density.FlowDistribution": "takes the bijection and the base instead of the whole flow",
     # "flow.odeint": "times come before the field",
 }
 
 # Old public member -> new one, everywhere or in one class ("room.Name.old"); None where dropped.
 METHODS: dict[str, str | None] = {
+    **{f"structure.{old}.{name}": None for old in OF_PREMISES for name in ("key", "statement")},
     "bijections.CouplingLaw.volume_preserving": None,
     "flow.FlowBijection.parts": "maps",
     "flow.PairBijection.parts": "maps",
@@ -66,8 +99,9 @@ METHODS: dict[str, str | None] = {
 
 # Old class of a structure or a premise -> new one, also where it stands in a sentence.
 STRUCTURES: dict[str, str] = {
-    "DivergenceFreeField": "DivergenceFreeParts",
-    "Nonnegative": "NonnegativeEntries",
+    "DivergenceFreeField": "divergence_free_parts",
+    "Nonnegative": "nonnegative_entries",
+    **PREMISES,
     # "LipschitzField": "LipschitzOfField",
 }
 

@@ -17,7 +17,7 @@ from darboux.linear import (
     Stacked,
     Transposed,
 )
-from darboux.structure import Isometric, Kind, Lipschitz
+from darboux.structure import Isometric, Kind, Lipschitz, adjoint_of, norm_at_most
 from darboux.testing import explicit_matrix
 
 PLAIN = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -155,7 +155,7 @@ def test_claims_carry_their_numbers():
     claim = claims.find(Lipschitz)
     assert claim.kind is Kind.BOUND
     assert f"{claim.structure.constant:.6g}" in claim.reason
-    assert [type(p).__name__ for p in claim.premises] == ["NormAtMost", "AdjointOf"]
+    assert [p.condition for p in claim.premises] == [norm_at_most, adjoint_of]
 
 
 REFUSALS = {

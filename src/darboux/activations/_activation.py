@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from darboux.structure import Averaged, Claim, Claims, Kind, Law, Lipschitz, SlopesWithin
+from darboux.structure import Averaged, Claim, Claims, Kind, Law, Lipschitz, slopes_within
 
 
 class Activation(nn.Module, ABC):
@@ -81,7 +81,7 @@ def slope_claims(module: nn.Module, lower: float, upper: float) -> Claims:
     # upper <= 1 it is α-averaged, α = (1 - lower)/2: then σ = (1-α) id + α N with
     # N' = (σ' - 1 + α)/α, and 1 - 2α = lower <= σ' <= 1 says that |N'| <= 1.
     # Bauschke and Combettes, section 4.5.
-    premises = (SlopesWithin(module, lower, upper),)
+    premises = (slopes_within(module, lower=lower, upper=upper),)
     reason = f"the slopes of {type(module).__name__} lie in [{lower:g}, {upper:g}]"
     constant = max(abs(lower), abs(upper))
     averaged = lower > -1 and upper <= 1

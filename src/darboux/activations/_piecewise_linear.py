@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from darboux.activations._activation import Activation
-from darboux.structure import Averaged, Claim, Claims, Isometric, Kind, SlopesWithin
+from darboux.structure import Averaged, Claim, Claims, Isometric, Kind, slopes_within
 
 
 @final
@@ -43,7 +43,7 @@ class Identity(Activation):
 
     def claims(self) -> Claims:
         """Return `Averaged` with α = 0, and `Isometric`."""
-        premises = (SlopesWithin(self, 1.0, 1.0),)
+        premises = (slopes_within(self, lower=1.0, upper=1.0),)
         return Claims(
             tuple(
                 Claim(structure, Kind.CONSTRUCTION, "the identity", premises)

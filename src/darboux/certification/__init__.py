@@ -1,7 +1,7 @@
 """Certificates: `certify` measures every claim, tries to break it, and writes down the result.
 
 Attacks on structures or premises of one's own are added by ``attack.register`` and
-``attack_premise.register``: they get a `Target` and return a `Finding`.
+`attacks`: they get a `Target` and return a `Finding`.
 """
 
 from darboux.certification._certificate import Certificate
@@ -13,6 +13,7 @@ from darboux.certification._finding import (
     Trial,
     attack,
     attack_premise,
+    attacks,
     known_structures,
 )
 from darboux.certification._target import Effort, Target
@@ -27,6 +28,7 @@ __all__ = [
     "Trial",
     "attack",
     "attack_premise",
+    "attacks",
     "certify",
     "known_structures",
 ]

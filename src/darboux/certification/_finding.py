@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 from torch import Tensor
 
 from darboux.certification._target import Target
-from darboux.structure import Kind, Premise, Structure
+from darboux.structure import Condition, Kind, Premise, Structure
 
 
 @final
@@ -177,9 +177,36 @@ def attack(structure: Structure, target: Target) -> Finding:
     raise NotAttackedError(msg)
 
 
-@singledispatch
+Attack = Callable[[Premise, Target], Finding]
+
+_ATTACKS: dict[Condition, Attack] = {}
+
+
+def attacks(condition: Condition) -> Callable[[Attack], Attack]:
+    """Return a decorator that registers how the premises of a condition are attacked.
+
+    Args:
+        condition: the condition; an attack registered before for it is replaced.
+
+    Example:
+        >>> from torch import nn
+        >>> from darboux.structure import Condition
+        >>> finite = Condition("{subject} has finite weights")
+        >>> @attacks(finite)
+        ... def _(premise, target):
+        ...     bad = sum(int((~p.isfinite()).sum()) for p in premise.subject.parameters())
+        ...     return Finding(0.0, (Trial("weights that are not finite", 1, bad, 0.0),))
+    """
+
+    def register(run: Attack) -> Attack:
+        _ATTACKS[condition] = run
+        return run
+
+    return register
+
+
 def attack_premise(premise: Premise, target: Target) -> Finding:
-    """Try to refute a premise.
+    """Try to refute a premise by the attack that `attacks` registered for its condition.
 
     Args:
         premise: the condition, with the module that it is about.
@@ -189,13 +216,19 @@ def attack_premise(premise: Premise, target: Target) -> Finding:
         NotAttackedError: if no attack is registered, or the one that is does not apply.
 
     Example:
-        >>> from darboux.structure import AdjointOf
-        >>> attack_premise.dispatch(AdjointOf) is not attack_premise.dispatch(object)
-        True
+        >>> import torch
+        >>> import darboux as dx
+        >>> from darboux.structure import norm_at_most
+        >>> map, quick = dx.linear.Dense(2, 2), dx.certification.Effort.named("quick")
+        >>> target = Target(map, torch.ones(1, 2), quick, torch.Generator())
+        >>> attack_premise(norm_at_most(map), target).refuted
+        False
     """
-    del target
-    msg = f"no attack is registered for the premise {type(premise).__name__}"
-    raise NotAttackedError(msg)
+    run = _ATTACKS.get(premise.condition)
+    if run is None:
+        msg = f"no attack is registered for the premise {premise.condition.formula!r}"
+        raise NotAttackedError(msg)
+    return run(premise, target)
 
 
 def known_structures() -> tuple[str, ...]:

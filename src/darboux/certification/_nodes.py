@@ -111,15 +111,15 @@ def _place(node: Node, subject: nn.Module) -> str:
 
 
 def _key(premise: Premise) -> tuple[object, ...]:
-    """Return what makes premises equal: class, values, and what their subject is made of."""
+    """Return what makes premises equal: condition, values, what their subject is made of."""
     # Steps of a flow are made anew whenever they are asked for; two of them are the same if
     # their attributes are.
-    rest = tuple(value for name, value in vars(premise).items() if name != "subject")
     subject = premise.subject
     owned = any(True for _ in subject.children()) and not any(
         True for _ in subject.parameters(recurse=False)
     )
-    return (type(premise), _made_of(subject) if owned else id(subject), *rest)
+    made_of = _made_of(subject) if owned else id(subject)
+    return (premise.condition, made_of, *premise.values.items())
 
 
 def _made_of(module: nn.Module) -> tuple[object, ...]:

@@ -9,17 +9,17 @@ from torch import Tensor, nn
 from darboux.linear import LinearMap
 from darboux.linear._symmetries import adjoint_symmetry, product_symmetry
 from darboux.structure import (
-    AdjointOf,
     Averaged,
     Claim,
     Claims,
     Equivariant,
     Isometric,
-    IsometryOf,
     Kind,
     Lipschitz,
     Premise,
+    adjoint_of,
     claims_of,
+    isometry_of,
 )
 
 
@@ -81,7 +81,7 @@ class Lifted(nn.Module):
         return (Claim(whole, claim.kind, reason, claim.premises),)
 
     def _carried(self, inner: Claims, isometric: Claim) -> list[Claim]:
-        premises = (AdjointOf(self.lift), IsometryOf(self.lift), *isometric.premises)
+        premises = (adjoint_of(self.lift), isometry_of(self.lift), *isometric.premises)
         carried: list[Claim] = []
         for family in (Averaged, Lipschitz):
             claim = inner.find(family)
@@ -100,7 +100,7 @@ class Lifted(nn.Module):
         reason = f"‖L‖² = {norm**2:.6g} times: {claim.reason}"
         bound = Lipschitz(claim.structure.constant * norm**2)
         kind = min(claim.kind, Kind.BOUND)
-        return [Claim(bound, kind, reason, _once((AdjointOf(self.lift),), claim.premises))]
+        return [Claim(bound, kind, reason, _once((adjoint_of(self.lift),), claim.premises))]
 
 
 def _once(first: tuple[Premise, ...], rest: tuple[Premise, ...]) -> tuple[Premise, ...]:

@@ -18,7 +18,7 @@ from darboux.fields._layers import (
     slope_premises,
 )
 from darboux.linear import LinearMap, SkewPart
-from darboux.structure import AdjointOf, CocoerciveField, Equivariant, NormAtMost, Premise
+from darboux.structure import Equivariant, Premise, adjoint_of, cocoercive_field, norm_at_most
 
 
 @final
@@ -109,8 +109,8 @@ class AntisymmetricField(VectorField):
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
         slopes = slope_premises(self.activation)
-        common = (*slopes, NormAtMost(self.map), AdjointOf(self.map))
-        return (*common, CocoerciveField(self)) if self._is_cocoercive() else common
+        common = (*slopes, norm_at_most(self.map), adjoint_of(self.map))
+        return (*common, cocoercive_field(self)) if self._is_cocoercive() else common
 
     def why(self) -> str:
         """Return the theorem, in words."""

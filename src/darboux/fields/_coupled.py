@@ -12,7 +12,7 @@ from darboux.fields._layers import activated, largest_slope, phase_space, slope_
 from darboux.fields._phase_space import SeparablePhaseField
 from darboux.linear import LinearMap, Transposed
 from darboux.linear._symmetries import adjoint_symmetry, shifted
-from darboux.structure import AdjointOf, Equivariant, NormAtMost, Premise
+from darboux.structure import Equivariant, Premise, adjoint_of, norm_at_most
 
 
 @final
@@ -100,7 +100,7 @@ class CoupledField(SeparablePhaseField):
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
-        return (*slope_premises(self.activation), NormAtMost(self.map), AdjointOf(self.map))
+        return (*slope_premises(self.activation), norm_at_most(self.map), adjoint_of(self.map))
 
     def why(self) -> str:
         """Return the theorem, in words."""

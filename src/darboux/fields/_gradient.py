@@ -12,14 +12,14 @@ from darboux.fields._field import Constant, Time, VectorField
 from darboux.fields._layers import largest_slope, pulled_back, require_conservative, slope_premises
 from darboux.linear import LinearMap
 from darboux.structure import (
-    AdjointOf,
-    CocoerciveField,
     Equivariant,
-    GradientOfEnergy,
     Kind,
-    NormAtMost,
     Premise,
-    RowsAtMost,
+    adjoint_of,
+    cocoercive_field,
+    gradient_of_energy,
+    norm_at_most,
+    rows_at_most,
 )
 
 Metric = Literal["rows", "norm"]
@@ -154,10 +154,10 @@ class GradientField(VectorField):
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
-        size = RowsAtMost(self.map) if self.metric == "rows" else NormAtMost(self.map)
+        size = rows_at_most(self.map) if self.metric == "rows" else norm_at_most(self.map)
         slopes = slope_premises(self.activation)
-        gradient = (*slopes, AdjointOf(self.map), size, GradientOfEnergy(self))
-        return (*gradient, CocoerciveField(self)) if self._is_cocoercive() else gradient
+        gradient = (*slopes, adjoint_of(self.map), size, gradient_of_energy(self))
+        return (*gradient, cocoercive_field(self)) if self._is_cocoercive() else gradient
 
     def why(self) -> str:
         """Return the theorem, in words."""

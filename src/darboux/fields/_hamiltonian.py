@@ -12,7 +12,7 @@ from darboux.fields._field import Time
 from darboux.fields._layers import phase_space, pulled_back, require_conservative, slope_premises
 from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves
 from darboux.linear import LinearMap
-from darboux.structure import AdjointOf, Equivariant, NormAtMost, Premise
+from darboux.structure import Equivariant, Premise, adjoint_of, norm_at_most
 
 Range = tuple[Tensor, Tensor]
 
@@ -113,7 +113,7 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         """Return what the constants rest on."""
         slopes = (*slope_premises(self.activation), *slope_premises(self._sigma_z()))
         maps = (self.map_p, self.map_z)
-        sizes = tuple(kind(map) for map in maps for kind in (NormAtMost, AdjointOf))
+        sizes = tuple(kind(map) for map in maps for kind in (norm_at_most, adjoint_of))
         return (*slopes, *sizes)
 
     def why(self) -> str:
@@ -200,7 +200,7 @@ class SecondOrderField(SeparablePhaseField, CanonicalPhaseField):
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
-        return (*slope_premises(self.activation), NormAtMost(self.map), AdjointOf(self.map))
+        return (*slope_premises(self.activation), norm_at_most(self.map), adjoint_of(self.map))
 
     def why(self) -> str:
         """Return the theorem, in words."""

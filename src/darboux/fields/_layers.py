@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from darboux.activations import Activation
 from darboux.linear import LinearMap
-from darboux.structure import Equivariant, Premise, SlopesWithin
+from darboux.structure import Equivariant, Premise, slopes_within
 
 
 def require_square(name: str, linear: LinearMap) -> None:
@@ -47,7 +47,8 @@ def slope_premises(activation: Activation) -> tuple[Premise, ...]:
     """Return the condition on the slopes of an elementwise activation."""
     if not activation.separable:
         return ()
-    return (SlopesWithin(activation, *activation.slopes()),)
+    lower, upper = activation.slopes()
+    return (slopes_within(activation, lower=lower, upper=upper),)
 
 
 def pulled_back(map: Equivariant | None, activation: Activation) -> Equivariant | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from darboux.fields._differentiate import checked, require_callable, slope
 from darboux.fields._field import Time, VectorField
 from darboux.linear import LinearMap, SkewPart
-from darboux.structure import LipschitzField, NormAtMost, Premise
+from darboux.structure import Premise, lipschitz_field, norm_at_most
 
 Energy = Callable[[Tensor], Tensor]
 
@@ -159,7 +159,7 @@ class PortHamiltonianField(VectorField):
         if self.lipschitz() is None:
             return ()
         maps = (self.skew,) if self.damping is None else (self.skew, self.damping)
-        return (*(NormAtMost(map) for map in maps), LipschitzField(self))
+        return (*(norm_at_most(map) for map in maps), lipschitz_field(self))
 
     def why(self) -> str:
         """Return the theorem, in words."""

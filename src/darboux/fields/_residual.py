@@ -16,7 +16,7 @@ from darboux.fields._layers import (
     slope_premises,
 )
 from darboux.linear import LinearMap
-from darboux.structure import Equivariant, NormAtMost, Premise
+from darboux.structure import Equivariant, Premise, norm_at_most
 
 
 @final
@@ -77,7 +77,7 @@ class ResidualField(VectorField):
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
-        return (*slope_premises(self.activation), NormAtMost(self.map))
+        return (*slope_premises(self.activation), norm_at_most(self.map))
 
     def why(self) -> str:
         """Return the theorem, in words."""

@@ -13,7 +13,7 @@ from darboux.fields._field import Time, VectorField
 from darboux.fields._layers import largest_slope, require_separable, slope_premises
 from darboux.linear import LinearMap, Stencil, StencilMap
 from darboux.linear._spectral import norm_bound
-from darboux.structure import LipschitzField, NormAtMost, Premise
+from darboux.structure import Premise, lipschitz_field, norm_at_most
 
 
 @final
@@ -123,7 +123,7 @@ class ShearField(VectorField):
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
-        return (*slope_premises(self.activation), NormAtMost(self.map), LipschitzField(self))
+        return (*slope_premises(self.activation), norm_at_most(self.map), lipschitz_field(self))
 
     def why(self) -> str:
         """Return the theorem, in words."""

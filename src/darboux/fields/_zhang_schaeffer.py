@@ -13,7 +13,7 @@ from darboux.fields._gradient import GradientField
 from darboux.fields._layers import activated, endomorphism, largest_slope, slope_premises
 from darboux.linear import LinearMap, Nonnegative
 from darboux.linear._symmetries import product_symmetry
-from darboux.structure import Equivariant, Kind, NonnegativeEntries, NormAtMost, Premise
+from darboux.structure import Equivariant, Kind, Premise, nonnegative_entries, norm_at_most
 
 
 @final
@@ -118,8 +118,8 @@ class ZhangSchaefferField(VectorField):
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
         slopes = slope_premises(self.activation)
-        norms = (*slopes, NormAtMost(self.map_1), NormAtMost(self.map_2))
-        return norms if self.growth() is None else (*norms, NonnegativeEntries(self.map_2))
+        norms = (*slopes, norm_at_most(self.map_1), norm_at_most(self.map_2))
+        return norms if self.growth() is None else (*norms, nonnegative_entries(self.map_2))
 
     def why(self) -> str:
         """Return the theorem, in words."""

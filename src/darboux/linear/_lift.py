@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._orthogonal import orthonormal_columns
 from darboux.linear._sizes import dimension, positive
-from darboux.structure import AdjointOf, Claim, Claims, Isometric, IsometryOf, Kind
+from darboux.structure import Claim, Claims, Isometric, Kind, adjoint_of, isometry_of
 
 Frame = Literal["zeros", "tight"]
 
@@ -133,7 +133,7 @@ class Lift(LinearMap):
 
     def claims(self) -> Claims:
         """Return that the lift is isometric."""
-        premises = (AdjointOf(self), IsometryOf(self))
+        premises = (adjoint_of(self), isometry_of(self))
         reason = "pixels are only moved, and the columns of Q are orthonormal"
         return Claims((Claim(Isometric(), Kind.CONSTRUCTION, reason, premises),))
 

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from darboux.linear._constraints import constrained_claim
 from darboux.linear._symmetries import tied
 from darboux.structure import (
-    AdjointOf,
     Claim,
     Claims,
     Equivariant,
     Gap,
     Kind,
     Lipschitz,
-    NormAtMost,
+    adjoint_of,
+    norm_at_most,
 )
 
 _IMAGE = {0: (), 1: (48,), 2: (14, 15), 3: (7, 8, 8)}  # sizes that norm_estimate looks at
@@ -146,7 +146,7 @@ class LinearMap(nn.Module, ABC):
 
     def claims(self) -> Claims:
         """Return that the map is Lipschitz with its norm bound, or what its constraint says."""
-        premises = (NormAtMost(self), AdjointOf(self))
+        premises = (norm_at_most(self), adjoint_of(self))
         try:
             bound = float(self.norm_bound().detach())
         except ValueError as error:

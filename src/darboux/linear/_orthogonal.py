@@ -7,7 +7,7 @@ from typing import Literal, final, get_args
 import torch
 from torch import Tensor, nn
 
-from darboux.structure import AdjointOf, Claim, Isometric, IsometryOf, Kind, Lipschitz, Premise
+from darboux.structure import Claim, Isometric, Kind, Lipschitz, Premise, adjoint_of, isometry_of
 
 Retraction = Literal["exp", "cayley"]
 
@@ -86,7 +86,7 @@ class Orthogonal(nn.Module):
         reason = f"the weight is B Q(X) with Q(X) orthogonal for every X ({self.map})"
         if self.wide:
             return Claim(Lipschitz(1.0), Kind.CONSTRUCTION, reason, premises)
-        isometry = (AdjointOf(module), IsometryOf(module))
+        isometry = (adjoint_of(module), isometry_of(module))
         return Claim(Isometric(), Kind.CONSTRUCTION, reason, isometry)
 
     def extra_repr(self) -> str:

@@ -15,7 +15,7 @@ from darboux.linear._sizes import finite
 from darboux.linear._spectral import kernel_bound
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import adjoint_symmetry, tied
-from darboux.structure import AdjointOf, Claim, Claims, Equivariant, Kind, Lipschitz, NormAtMost
+from darboux.structure import Claim, Claims, Equivariant, Kind, Lipschitz, adjoint_of, norm_at_most
 
 NormControl = Literal["rows", "spectral"]
 """How a map is kept below a norm: by its row sums, or by its proved spectral norm."""
@@ -97,7 +97,7 @@ class Shrunk(StencilMap):
     def claims(self) -> Claims:
         """Return that the map is Lipschitz with c, for all parameters."""
         reason = f"the map is shrunk to the norm c = {self.norm:g} by its {self.by} bound"
-        premises = (NormAtMost(self), AdjointOf(self))
+        premises = (norm_at_most(self), adjoint_of(self))
         bound = Claim(Lipschitz(self.norm), Kind.CONSTRUCTION, reason, premises)
         return Claims((bound, *self.symmetries()))
 

@@ -1,174 +1,124 @@
-"""Premises: the conditions that a claim rests on, stated so that they can be attacked."""
+"""Premises: the conditions that a claim rests on, as data that can be attacked."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
 
 from torch import nn
 
 
-@dataclass(frozen=True, eq=False)
-class Premise(ABC):
-    """A condition on one module that a theorem needs.
+@final
+@dataclass(frozen=True)
+class Condition:
+    """A condition on a module that theorems need: a formula with a place for its subject.
 
-    A premise is data: `certify` knows for each class how to try to break it.
-    Whole-map attacks rarely find a fault inside a contractive chain, because what
-    one step gets wrong the next ones contract away; premises are where it shows.
-    """
+    Calling it with a module gives the `Premise`; `darboux.certification.attacks` registers how
+    to try to break it. Two conditions with one formula are the same.
 
-    subject: nn.Module
-
-    @abstractmethod
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-
-    def key(self) -> tuple[object, ...]:
-        """Return what makes two premises the same, for removing duplicates."""
-        rest = tuple(value for name, value in vars(self).items() if name != "subject")
-        return (type(self), id(self.subject), *rest)
-
-
-@dataclass(frozen=True, eq=False)
-class SlopesWithin(Premise):
-    """All difference quotients of an elementwise activation lie in [lower, upper].
+    Args:
+        formula: the condition in words and symbols; ``{subject}`` stands for the class of the
+            module, other names in braces for values of the premise.
 
     Example:
-        >>> SlopesWithin(nn.ReLU(), 0.0, 1.0).statement()
+        >>> from torch import nn
+        >>> from darboux.structure import Condition
+        >>> few = Condition("{subject} has at most {count} entries")
+        >>> few(nn.Linear(1, 1), count=2).statement()
+        'Linear has at most 2 entries'
+    """
+
+    formula: str
+
+    def __call__(self, subject: nn.Module, **values: Any) -> Premise:
+        """Return the premise that a module meets this condition."""
+        return Premise(subject, self, values)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Premise:
+    """The condition on one module that a claim rests on.
+
+    Whole-map attacks rarely find a fault inside a contractive chain, because what one step
+    gets wrong the next ones contract away; premises are where it shows.
+
+    Args:
+        subject: the module.
+        condition: what it must meet.
+        values: the numbers or structures in the condition's formula, by name.
+
+    Example:
+        >>> from torch import nn
+        >>> from darboux.structure import slopes_within
+        >>> slopes_within(nn.ReLU(), lower=0.0, upper=1.0).statement()
         'slopes of ReLU lie in [0, 1]'
     """
 
-    lower: float
-    upper: float
+    subject: nn.Module
+    condition: Condition
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def statement(self) -> str:
         """Return the condition in words and symbols."""
-        return f"slopes of {type(self.subject).__name__} lie in [{self.lower:g}, {self.upper:g}]"
+        return self.condition.formula.format(subject=type(self.subject).__name__, **self.values)
+
+    def key(self) -> tuple[object, ...]:
+        """Return what makes two premises the same, for removing duplicates."""
+        return (id(self.subject), self.condition, *self.values.items())
 
 
-@dataclass(frozen=True, eq=False)
-class AdjointOf(Premise):
-    """`adjoint` is the adjoint of `forward`: ⟨Ax, y⟩ = ⟨x, A*y⟩.
+slopes_within = Condition("slopes of {subject} lie in [{lower:g}, {upper:g}]")
+"""All difference quotients of an elementwise activation lie in [lower, upper]."""
 
-    Example:
-        >>> AdjointOf(nn.Linear(1, 1)).statement()
-        'adjoint identity ⟨Ax, y⟩ = ⟨x, A*y⟩ of Linear'
-    """
+adjoint_of = Condition("adjoint identity ⟨Ax, y⟩ = ⟨x, A*y⟩ of {subject}")
+"""`adjoint` is the adjoint of `forward`: ⟨Ax, y⟩ = ⟨x, A*y⟩."""
 
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"adjoint identity ⟨Ax, y⟩ = ⟨x, A*y⟩ of {type(self.subject).__name__}"
+norm_at_most = Condition("‖A‖₂ <= norm_bound() of {subject}")
+"""The operator norm of a linear map does not exceed the bound that it reports."""
 
+rows_at_most = Condition("AA* <= diag(row_bound()) of {subject}")
+"""A A* <= diag(T) with T the row bound that a linear map reports."""
 
-@dataclass(frozen=True, eq=False)
-class NormAtMost(Premise):
-    """The operator norm of a linear map does not exceed the bound that it reports.
+isometry_of = Condition("L*L = id for {subject}")
+"""The adjoint of a lift is its left inverse: L*L = id."""
 
-    Example:
-        >>> NormAtMost(nn.Linear(1, 1)).statement()
-        '‖A‖₂ <= norm_bound() of Linear'
-    """
+nonnegative_entries = Condition("entries of {subject} are >= 0")
+"""All entries of a linear map's kernel are >= 0."""
 
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"‖A‖₂ <= norm_bound() of {type(self.subject).__name__}"
+cocoercive_field = Condition("⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² for {subject}")
+"""⟨f(y)-f(x), y-x⟩ <= ν̄ ‖f(y)-f(x)‖² with ν̄ the field's reported cocoercivity."""
 
+lipschitz_field = Condition("‖Δf‖ <= L ‖Δz‖ for {subject}")
+"""‖f(y)-f(x)‖ <= L ‖y-x‖ with L the field's reported Lipschitz constant."""
 
-@dataclass(frozen=True, eq=False)
-class RowsAtMost(Premise):
-    """A A* <= diag(T) with T the row bound that a linear map reports.
+one_sided_field = Condition("⟨Δf, Δz⟩ <= ν ‖Δz‖² for {subject}")
+"""⟨f(y)-f(x), y-x⟩ <= ν ‖y-x‖² with ν the field's reported one-sided constant."""
 
-    Example:
-        >>> RowsAtMost(nn.Linear(1, 1)).statement()
-        'AA* <= diag(row_bound()) of Linear'
-    """
+gradient_of_energy = Condition("{subject}.forward = -∇energy")
+"""The field is minus a gradient of its own ``energy``, in the metric it states."""
 
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"AA* <= diag(row_bound()) of {type(self.subject).__name__}"
+canonical_field = Condition("{subject}.forward = J∇energy")
+"""The field is f = J∇H with H its own ``energy``, J the Darboux matrix."""
 
+separable_field = Condition("{subject}: ż = drift(t, p), ṗ = kick(t, z)")
+"""ż = drift(t, p) and ṗ = kick(t, z): each half moves by what the other half says."""
 
-@dataclass(frozen=True, eq=False)
-class IsometryOf(Premise):
-    """The adjoint of a lift is its left inverse: L*L = id.
+divergence_free_parts = Condition("{subject} = Σ parts, div = 0 for each")
+"""The field is the sum of its ``parts()``, and each of them has divergence 0."""
 
-    Example:
-        >>> IsometryOf(nn.Linear(1, 1)).statement()
-        'L*L = id for Linear'
-    """
+reversible_field = Condition("{subject}: f(ρz) = -ρf(z), ρ(z, p) = (z, -p)")
+"""f(ρz) = -ρf(z) with the momentum flip ρ(z, p) = (z, -p)."""
 
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"L*L = id for {type(self.subject).__name__}"
+autonomous_field = Condition("{subject} does not depend on t")
+"""f(t, z) does not depend on t."""
 
+passive_form = Condition("{subject} = S∇energy with ⟨g, Sg⟩ {sign} 0")
+"""f = S ∇H with H the field's ``energy``, and ⟨g, S g⟩ <= 0, or = 0 (`sign`) where H is kept."""
 
-@dataclass(frozen=True, eq=False)
-class CocoerciveField(Premise):
-    """⟨f(y)-f(x), y-x⟩ <= ν̄ ‖f(y)-f(x)‖² with ν̄ the field's reported cocoercivity.
+equivariant_field = Condition("f(t, π(g) z) = π(g) f(t, z) for {subject}, g in {group}")
+"""f(t, ·) is equivariant under a `symmetry`, an `Equivariant`, whose group has the name `group`."""
 
-    Example:
-        >>> CocoerciveField(nn.Linear(1, 1)).statement()
-        '⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² for Linear'
-    """
-
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² for {type(self.subject).__name__}"
-
-
-@dataclass(frozen=True, eq=False)
-class LipschitzField(Premise):
-    """‖f(y)-f(x)‖ <= L ‖y-x‖ with L the field's reported Lipschitz constant.
-
-    Example:
-        >>> LipschitzField(nn.Linear(1, 1)).statement()
-        '‖Δf‖ <= L ‖Δz‖ for Linear'
-    """
-
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"‖Δf‖ <= L ‖Δz‖ for {type(self.subject).__name__}"
-
-
-@dataclass(frozen=True, eq=False)
-class GradientOfEnergy(Premise):
-    """The field is minus a gradient of its own ``energy``, in the metric it states.
-
-    Example:
-        >>> GradientOfEnergy(nn.Linear(1, 1)).statement()
-        'Linear.forward = -∇energy'
-    """
-
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"{type(self.subject).__name__}.forward = -∇energy"
-
-
-@dataclass(frozen=True, eq=False)
-class StepWithin(Premise):
-    """The step size does not exceed its limit: 0 <= h <= -2 ν̄ r.
-
-    The subject is a `darboux.flow.Step`; both numbers are read anew from it.
-
-    Example:
-        >>> StepWithin(nn.Linear(1, 1)).statement()
-        '0 <= h <= -2 ν̄ r'
-    """
-
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return "0 <= h <= -2 ν̄ r"
-
-
-@dataclass(frozen=True, eq=False)
-class NonnegativeEntries(Premise):
-    """All entries of a linear map's kernel are >= 0.
-
-    Example:
-        >>> NonnegativeEntries(nn.Linear(1, 1)).statement()
-        'entries of Linear are >= 0'
-    """
-
-    def statement(self) -> str:
-        """Return the condition in words and symbols."""
-        return f"entries of {type(self.subject).__name__} are >= 0"
+step_within = Condition("0 <= h <= -2 ν̄ r")
+"""The step size does not exceed its limit; the subject is a step, and both are read from it."""

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from darboux.certification._finding import Finding, Trial, attack_premise
+from darboux.certification._finding import Finding, Trial, attacks
 from darboux.certification._jacobian import Jacobian
 from darboux.certification._premises.linear_maps import Linear, linear, probes, restored
 from darboux.certification._problem import norms
 from darboux.certification._target import Target
-from darboux.structure import AdjointOf
+from darboux.structure import Premise, adjoint_of
 
 
-@attack_premise.register
-def _(premise: AdjointOf, target: Target) -> Finding:
+@attacks(adjoint_of)
+def _(premise: Premise, target: Target) -> Finding:
     """Compare adjoint with the transpose that differentiation gives; also the fused forms."""
     map = linear(premise.subject)
     inputs = probes(map, target)

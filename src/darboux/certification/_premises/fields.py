@@ -15,7 +15,7 @@ from darboux.certification._finding import (
     Finding,
     NotAttackedError,
     Trial,
-    attack_premise,
+    attacks,
     method_of,
 )
 from darboux.certification._jacobian import Jacobian
@@ -23,18 +23,19 @@ from darboux.certification._problem import Map, Problem, norms, spread, unit
 from darboux.certification._target import Target, windowed
 from darboux.flow import Step, advance
 from darboux.structure import (
-    CocoerciveField,
-    EquivariantField,
-    LipschitzField,
-    OneSidedField,
-    StepWithin,
+    Premise,
+    cocoercive_field,
+    equivariant_field,
+    lipschitz_field,
+    one_sided_field,
+    step_within,
 )
 
 _ITERATIONS = 30
 
 
-@attack_premise.register
-def _(premise: CocoerciveField, target: Target) -> Finding:
+@attacks(cocoercive_field)
+def _(premise: Premise, target: Target) -> Finding:
     """⟨Δf, Δz⟩ <= ν̄ ‖Δf‖² is the same as: id - 2ν̄ f is nonexpansive. Attack that."""
     # ‖Δz - 2ν̄ Δf‖² = ‖Δz‖² - 4ν̄ (⟨Δf, Δz⟩ - ν̄ ‖Δf‖²) with -4ν̄ > 0.
     rate = _constant(premise.subject, "cocoercivity")
@@ -51,8 +52,8 @@ def _(premise: CocoerciveField, target: Target) -> Finding:
     return replace(finding, note=f"{finding.note} id - 2ν̄f is nonexpansive".strip())
 
 
-@attack_premise.register
-def _(premise: LipschitzField, target: Target) -> Finding:
+@attacks(lipschitz_field)
+def _(premise: Premise, target: Target) -> Finding:
     bound = _constant(premise.subject, "lipschitz")
     flow, twin = in_both_precisions(premise.subject, target)
     return attack_constant(flow, windowed(flow, target), claimed=bound, twin=twin)
@@ -86,8 +87,8 @@ def _reflected(flow: Map, rate: float) -> Map:
     return lambda z: z - 2 * rate * flow(z)
 
 
-@attack_premise.register
-def _(premise: OneSidedField, target: Target) -> Finding:
+@attacks(one_sided_field)
+def _(premise: Premise, target: Target) -> Finding:
     """⟨Δf, Δz⟩ / ‖Δz‖² on pairs, and the largest eigenvalue of (Df + Df*)/2 by iteration."""
     claimed = _constant(premise.subject, "one_sided_lipschitz")
     flow, twin = in_both_precisions(premise.subject, target)
@@ -130,15 +131,15 @@ def _eigenvalue(problem: Problem, points: Tensor) -> Trial:
     return worst("largest eigenvalue of (Df + Df*)/2", best, slack, points)
 
 
-@attack_premise.register
-def _(premise: EquivariantField, target: Target) -> Finding:
+@attacks(equivariant_field)
+def _(premise: Premise, target: Target) -> Finding:
     """Apply elements of the group before and after the field."""
     flow, twin = in_both_precisions(premise.subject, target)
-    return compare(premise.symmetry, target, flow, twin=twin)
+    return compare(premise.values["symmetry"], target, flow, twin=twin)
 
 
-@attack_premise.register
-def _(premise: StepWithin, target: Target) -> Finding:
+@attacks(step_within)
+def _(premise: Premise, target: Target) -> Finding:
     """Read h and its limit anew, and check that the step really goes as far as h."""
     step = premise.subject
     h, limit = _constant(step, "size"), _constant(step, "limit")

@@ -15,20 +15,21 @@ from darboux.certification._finding import (
     Finding,
     NotAttackedError,
     Trial,
-    attack_premise,
+    attacks,
     method_of,
 )
 from darboux.certification._premises.fields import in_both_precisions, step_time
 from darboux.certification._problem import Problem, norms
 from darboux.certification._target import Target, windowed
 from darboux.structure import (
-    AutonomousField,
-    CanonicalField,
-    DivergenceFreeParts,
-    GradientOfEnergy,
-    PassiveForm,
-    ReversibleField,
-    SeparableField,
+    Premise,
+    autonomous_field,
+    canonical_field,
+    divergence_free_parts,
+    gradient_of_energy,
+    passive_form,
+    reversible_field,
+    separable_field,
 )
 
 _TIMES = (0.0, 0.37, -1.3, 11.0)
@@ -40,8 +41,8 @@ _LARGEST = 512  # dimensions of a dense Jacobian
 _STEP = 1e-3
 
 
-@attack_premise.register
-def _(premise: CanonicalField, target: Target) -> Finding:
+@attacks(canonical_field)
+def _(premise: Premise, target: Target) -> Finding:
     """Compare the field with J∇energy."""
     field = premise.subject
     problem, points = _places(field, target)
@@ -52,8 +53,8 @@ def _(premise: CanonicalField, target: Target) -> Finding:
     return Finding(0.0, (_difference(name, problem(points), canonical, problem, points),))
 
 
-@attack_premise.register
-def _(premise: SeparableField, target: Target) -> Finding:
+@attacks(separable_field)
+def _(premise: Premise, target: Target) -> Finding:
     """Exchange the halves that drift and kick must not look at; add them up to the field."""
     field: Any = premise.subject
     problem, points = _places(field, target)
@@ -71,8 +72,8 @@ def _(premise: SeparableField, target: Target) -> Finding:
     return Finding(0.0, trials)
 
 
-@attack_premise.register
-def _(premise: ReversibleField, target: Target) -> Finding:
+@attacks(reversible_field)
+def _(premise: Premise, target: Target) -> Finding:
     """Compare f(ρz) with -ρf(z)."""
     problem, points = _places(premise.subject, target)
     flipped = problem(flip(points, axis=1))
@@ -82,8 +83,8 @@ def _(premise: ReversibleField, target: Target) -> Finding:
     return Finding(0.0, (trial,))
 
 
-@attack_premise.register
-def _(premise: AutonomousField, target: Target) -> Finding:
+@attacks(autonomous_field)
+def _(premise: Premise, target: Target) -> Finding:
     """Evaluate the field, and its energy where it has one, at other times."""
     field: Any = premise.subject
     problem, points = _places(field, target)
@@ -129,8 +130,8 @@ def _energy_gradient(field: nn.Module, target: Target, points: Tensor) -> Tensor
     return slope.detach()
 
 
-@attack_premise.register
-def _(premise: PassiveForm, target: Target) -> Finding:
+@attacks(passive_form)
+def _(premise: Premise, target: Target) -> Finding:
     """Compare f with S∇H and ∇H with the energy; try the sign of ⟨g, S g⟩ on random g."""
     field: Any = premise.subject
     problem, points = _places(field, target)
@@ -147,20 +148,20 @@ def _(premise: PassiveForm, target: Target) -> Finding:
     return Finding(0.0, tuple(trials))
 
 
-def _power(premise: PassiveForm, time: float, g: Tensor, problem: Problem, points: Tensor) -> Trial:
+def _power(premise: Premise, time: float, g: Tensor, problem: Problem, points: Tensor) -> Trial:
     """Return ⟨g, S g⟩ / (‖g‖ ‖S g‖), or its absolute value where H is to be kept."""
     field: Any = premise.subject
     with torch.no_grad():
         steered = field.steer(time, points, g)
     size = (norms(g) * norms(steered)).clamp(min=torch.finfo(g.dtype).tiny)
     power = (g * steered).flatten(1).sum(dim=1) / size
-    measured = power.abs() if premise.conservative else power
+    measured = power.abs() if premise.values["sign"] == "=" else power
     slack = 16 * problem.target.rounding(problem.size)
     return worst("⟨g, S g⟩ relative to its size", measured, slack, points)
 
 
-@attack_premise.register
-def _(premise: GradientOfEnergy, target: Target) -> Finding:
+@attacks(gradient_of_energy)
+def _(premise: Premise, target: Target) -> Finding:
     """Compare the field with minus the derivative of its energy."""
     problem, points = _places(premise.subject, target)
     slope = _energy_gradient(premise.subject, target, points)
@@ -172,8 +173,8 @@ def _(premise: GradientOfEnergy, target: Target) -> Finding:
     return Finding(0.0, (trial,))
 
 
-@attack_premise.register
-def _(premise: DivergenceFreeParts, target: Target) -> Finding:
+@attacks(divergence_free_parts)
+def _(premise: Premise, target: Target) -> Finding:
     """Compare the field with the speeds of its parts, and log|det| of each part's flow with 0."""
     field: Any = premise.subject
     problem, points = _places(field, target)

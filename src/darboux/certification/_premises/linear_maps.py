@@ -8,11 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from darboux.certification._finding import Finding, NotAttackedError, Trial, attack_premise
+from darboux.certification._finding import Finding, NotAttackedError, Trial, attacks
 from darboux.certification._jacobian import Jacobian, largest_singular
 from darboux.certification._problem import norms
 from darboux.certification._target import Target
-from darboux.structure import IsometryOf, NonnegativeEntries, NormAtMost, RowsAtMost
+from darboux.structure import Premise, isometry_of, nonnegative_entries, norm_at_most, rows_at_most
 
 _SIZES = (8, 7, 5, 12)  # even, odd, hardly larger than a kernel, larger
 
@@ -108,8 +108,8 @@ def strongest(
     return values[k], vectors[k]
 
 
-@attack_premise.register
-def _(premise: NormAtMost, target: Target) -> Finding:
+@attacks(norm_at_most)
+def _(premise: Premise, target: Target) -> Finding:
     """Power iteration on forward alone, at several sizes, against the bound read anew."""
     map = linear(premise.subject)
     claimed = float(map.norm_bound().detach())
@@ -128,8 +128,8 @@ def _size(space: tuple[int, ...]) -> str:
     return "x".join(map(str, space)) if space else "dense"
 
 
-@attack_premise.register
-def _(premise: RowsAtMost, target: Target) -> Finding:
+@attacks(rows_at_most)
+def _(premise: Premise, target: Target) -> Finding:
     """Power iteration on T^{-1/2} A: its norm squared is the largest eigenvalue of T⁻¹AA*."""
     map = linear(premise.subject)
     rows = map.row_bound().detach()
@@ -153,8 +153,8 @@ def _(premise: RowsAtMost, target: Target) -> Finding:
     return Finding(1.0, tuple(trials))
 
 
-@attack_premise.register
-def _(premise: IsometryOf, target: Target) -> Finding:
+@attacks(isometry_of)
+def _(premise: Premise, target: Target) -> Finding:
     """Look for x with L*L x != x or ‖L x‖ != ‖x‖, at even and odd sizes."""
     lift = linear(premise.subject)
     returns, lengths, samples = 0.0, 0.0, 0
@@ -186,8 +186,8 @@ def _defects(lift: Linear, x: Tensor) -> tuple[float, float]:
         )
 
 
-@attack_premise.register
-def _(premise: NonnegativeEntries, target: Target) -> Finding:
+@attacks(nonnegative_entries)
+def _(premise: Premise, target: Target) -> Finding:
     """Apply the map to one impulse per feature: the images show all entries of the kernel."""
     map = linear(premise.subject)
     shape = probes(map, target, batch=1)[0].shape

@@ -5,28 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from darboux.certification._finding import Finding, NotAttackedError, Trial, attack_premise
+from darboux.certification._finding import Finding, NotAttackedError, Trial, attacks
 from darboux.certification._target import Target
-from darboux.structure import SlopesWithin
+from darboux.structure import Premise, slopes_within
 
 _ZOOMS = 12
 
 
-@attack_premise.register
-def _(premise: SlopesWithin, target: Target) -> Finding:
+@attacks(slopes_within)
+def _(premise: Premise, target: Target) -> Finding:
     """Look for difference quotients outside [lower, upper], and for entries that mix."""
     # An elementwise function is a function of one variable per channel, so all channels
     # are searched at once: pairs at all scales, then again and again around the worst.
+    lower, upper = premise.values["lower"], premise.values["upper"]
     call = _by_channel(premise.subject, target)
     high = _search(call, target, sign=1.0)
     low = _search(call, target, sign=-1.0)
     # Below `lower` counts as far above `upper` as it lies below.
     above = Trial("largest difference quotient", high[1], high[0], high[2], {"pair": high[3]})
-    beneath = premise.upper + (premise.lower + low[0])
+    beneath = upper + (lower + low[0])
     below = Trial("smallest difference quotient", low[1], beneath, low[2], {"pair": low[3]})
     mixing = Trial("entries that depend on others", 8, *_mixing(premise, target))
     note = f"slopes seen: [{0.0 - low[0]:.6g}, {high[0]:.6g}]"
-    return Finding(premise.upper, (above, below, mixing), note)
+    return Finding(upper, (above, below, mixing), note)
 
 
 class _ByChannel:
@@ -99,9 +100,9 @@ def _quotients(
     return safe, rounding, x, gap
 
 
-def _mixing(premise: SlopesWithin, target: Target) -> tuple[float, float]:
+def _mixing(premise: Premise, target: Target) -> tuple[float, float]:
     """Return (upper + the largest change of an entry whose input did not change, tolerance)."""
-    seen = target.seen.get(id(premise.subject))
+    upper, seen = premise.values["upper"], target.seen.get(id(premise.subject))
     like = target.inputs if seen is None else seen
     x = target.randn(2, *like.shape[1:])
     changed = x.clone()
@@ -113,5 +114,5 @@ def _mixing(premise: SlopesWithin, target: Target) -> tuple[float, float]:
         with torch.no_grad():
             moved = (premise.subject(changed) - premise.subject(x)).abs()
     except (RuntimeError, ValueError):
-        return premise.upper, 0.0
-    return premise.upper + float(moved[same].max() if bool(same.any()) else 0.0), target.rounding(1)
+        return upper, 0.0
+    return upper + float(moved[same].max() if bool(same.any()) else 0.0), target.rounding(1)

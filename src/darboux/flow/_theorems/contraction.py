@@ -12,9 +12,9 @@ from darboux.structure import (
     Kind,
     LinearGrowth,
     Lipschitz,
-    OneSidedField,
-    SeparableField,
-    StepWithin,
+    one_sided_field,
+    separable_field,
+    step_within,
 )
 
 
@@ -36,7 +36,7 @@ def _inside_the_radius(step: Step) -> list[Claim]:
     by_construction = always or step.field.cocoercivity_kind() is Kind.CONSTRUCTION
     kind = Kind.CONSTRUCTION if by_construction else Kind.BOUND
     reason = f"h <= -2ν̄r with r = {radius:g} at fraction {fraction:.4g}: {step.field.why()}"
-    premises = (StepWithin(step), *step.field.premises())
+    premises = (step_within(step), *step.field.premises())
     return [Claim(_averaged(fraction, radius), kind, reason, premises)]
 
 
@@ -47,7 +47,7 @@ def _b_stable(step: Step) -> list[Claim]:
     # a constant that no parameter enters holds for all of them
     kind = Kind.CONSTRUCTION if isinstance(one_sided, float) else Kind.BOUND
     reason = f"algebraically stable method and ν = {as_float(one_sided):.4g} <= 0: any h (21)"
-    premises = (*step.field.premises(), OneSidedField(step.field))
+    premises = (*step.field.premises(), one_sided_field(step.field))
     return [Claim(Lipschitz(1.0), kind, reason, premises)]
 
 
@@ -72,7 +72,7 @@ def growth(step: Step) -> list[Claim]:
     if integrator.by_parts:  # the factor is that of shears
         if not step.field.separable:
             return []
-        premises = (*premises, SeparableField(step.field))
+        premises = (*premises, separable_field(step.field))
     constant = as_float(factor)
     reason = f"the method's polynomial in hL = {as_float(h) * as_float(lipschitz):.4g} (13)"
     if integrator.by_parts and integrator.invertible and constant > 0:

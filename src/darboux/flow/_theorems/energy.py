@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from darboux.flow._step import Step
 from darboux.integrators import Integrator, lacks
 from darboux.structure import (
-    AutonomousField,
     Claim,
     Dissipative,
     EnergyPreserving,
-    GradientOfEnergy,
     Kind,
-    PassiveForm,
+    autonomous_field,
+    gradient_of_energy,
     merge_premises,
+    passive_form,
 )
 
 
@@ -30,7 +30,10 @@ def _discrete_gradient(step: Step) -> list[Claim]:
     field = step.field
     if not field.passive or lacks(field, "energy", "gradient", "steer"):
         return []
-    premises = (PassiveForm(field, conservative=field.conservative), AutonomousField(field))
+    premises = (
+        passive_form(field, sign="=" if field.conservative else "<="),
+        autonomous_field(field),
+    )
     if field.conservative:
         reason = "discrete gradient and S skew: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ = 0 (2.2.2)"
         return [Claim(EnergyPreserving(), Kind.CONSTRUCTION, reason, premises)]
@@ -52,7 +55,7 @@ def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
     )
     reason = f"{word}: {step.field.why()}"
     # Both are about f = -∇V: whatever the field lists, that is attacked.
-    descent = Claim(Dissipative(), Kind.CONSTRUCTION, reason, (GradientOfEnergy(step.field),))
+    descent = Claim(Dissipative(), Kind.CONSTRUCTION, reason, (gradient_of_energy(step.field),))
     known = (
         contractive[0]
         if explicit

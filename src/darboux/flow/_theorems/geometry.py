@@ -5,19 +5,19 @@ from __future__ import annotations
 from darboux.flow._step import Step
 from darboux.integrators import PostActivation
 from darboux.structure import (
-    AutonomousField,
-    CanonicalField,
     Claim,
-    DivergenceFreeParts,
-    EquivariantField,
     Invertible,
     Kind,
     Premise,
     Reversible,
-    ReversibleField,
-    SeparableField,
     Symplectic,
     VolumePreserving,
+    autonomous_field,
+    canonical_field,
+    divergence_free_parts,
+    equivariant_field,
+    reversible_field,
+    separable_field,
 )
 
 
@@ -25,9 +25,9 @@ def symplecticity(step: Step) -> list[Claim]:
     """Return that a symplectic method steps a canonical field f = J∇H by a symplectic map."""
     if not (step.integrator.symplectic and step.field.canonical):
         return []
-    premises: tuple[Premise, ...] = (CanonicalField(step.field),)
+    premises: tuple[Premise, ...] = (canonical_field(step.field),)
     if step.integrator.by_parts and step.field.separable:
-        premises = (*premises, SeparableField(step.field))
+        premises = (*premises, separable_field(step.field))
     reason = f"f = J∇H, stepped by {step.integrator!r}, which is symplectic for every H (2.2.2)"
     return [Claim(Symplectic(), Kind.CONSTRUCTION, reason, premises)]
 
@@ -39,11 +39,11 @@ def volume(step: Step) -> list[Claim]:
         return []
     if field.separable:
         reason = "a composition of shears: each has determinant 1 (2.2.3)"
-        premises = (SeparableField(field),)
+        premises = (separable_field(field),)
         return [Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises)]
     if field.divergence_free:
         reason = "a composition of flows of divergence-free parts (2.4.2)"
-        parts = (DivergenceFreeParts(field),)
+        parts = (divergence_free_parts(field),)
         return [Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, parts)]
     return []
 
@@ -57,9 +57,9 @@ def inverse(step: Step) -> list[Claim]:
         return []  # implicit equations may have more than one solution
     premises: tuple[Premise, ...] = ()  # whether flows of parts undo each other shows at once
     if field.separable:
-        premises = (SeparableField(field),)
+        premises = (separable_field(field),)
     elif field.divergence_free:
-        premises = (DivergenceFreeParts(field),)
+        premises = (divergence_free_parts(field),)
     reason = "shears and flows of parts are undone one by one, in reverse order (2.2.3)"
     return [Claim(Invertible(), Kind.CONSTRUCTION, reason, premises)]
 
@@ -73,7 +73,7 @@ def reversibility(step: Step) -> list[Claim]:
     if not (integrator.symmetric and field.reversible and field.autonomous) or integrator.doubled:
         return []
     reason = f"{integrator!r} is symmetric and f(ρz) = -ρf(z) (2.2.2)"
-    premises = (ReversibleField(field), AutonomousField(field))
+    premises = (reversible_field(field), autonomous_field(field))
     return [Claim(Reversible(), Kind.CONSTRUCTION, reason, premises)]
 
 
@@ -89,4 +89,11 @@ def equivariance(step: Step) -> list[Claim]:
     if isinstance(integrator, PostActivation) and not integrator.activation.commutes(found.source):
         return []
     reason = f"f commutes with the group, and a step of {integrator!r} with all that f does (5)"
-    return [Claim(found, Kind.CONSTRUCTION, reason, (EquivariantField(step.field, found),))]
+    return [
+        Claim(
+            found,
+            Kind.CONSTRUCTION,
+            reason,
+            (equivariant_field(step.field, symmetry=found, group=found.group.describe()),),
+        )
+    ]

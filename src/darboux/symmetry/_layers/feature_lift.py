@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from darboux.linear import Stencil, StencilMap
 from darboux.linear._sizes import dimension
-from darboux.structure import AdjointOf, Claim, Claims, Equivariant, Isometric, IsometryOf, Kind
+from darboux.structure import Claim, Claims, Equivariant, Isometric, Kind, adjoint_of, isometry_of
 from darboux.symmetry._feature import Feature, scalars
 
 
@@ -70,7 +70,7 @@ class FeatureLift(StencilMap):
     def claims(self) -> Claims:
         """Return that the lift is isometric, and equivariant."""
         reason = "the columns are orthonormal invariant vectors"
-        premises = (AdjointOf(self), IsometryOf(self))
+        premises = (adjoint_of(self), isometry_of(self))
         isometric = Claim(Isometric(), Kind.CONSTRUCTION, reason, premises)
         return Claims((isometric, Claim(self.equivariant(), Kind.CONSTRUCTION, reason)))
 
