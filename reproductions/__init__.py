@@ -6,19 +6,6 @@ takes ``data`` as well. `reproduce` also writes numbers and report, and raises `
 where a statement does not hold.
 """
 
-from reproductions import (
-    approximate_equivariance,
-    deep_hamiltonian,
-    digits_density,
-    energy,
-    equivariant_denoiser,
-    half_moons,
-    invertible_classifiers,
-    rotated_images,
-    sample_complexity,
-    stability,
-    volume_segmentation,
-)
 from reproductions.common.result import RefutedError, Result, Statement
 from reproductions.run import reproduce
 from reproductions.table import EXPERIMENTS, Experiment, experiment_named
@@ -29,17 +16,6 @@ __all__ = [
     "RefutedError",
     "Result",
     "Statement",
-    "approximate_equivariance",
-    "deep_hamiltonian",
-    "digits_density",
-    "energy",
-    "equivariant_denoiser",
     "experiment_named",
-    "half_moons",
-    "invertible_classifiers",
     "reproduce",
-    "rotated_images",
-    "sample_complexity",
-    "stability",
-    "volume_segmentation",
 ]

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-from reproductions import (
-    approximate_equivariance,
-    deep_hamiltonian,
-    digits_density,
-    energy,
-    equivariant_denoiser,
-    half_moons,
-    invertible_classifiers,
-    rotated_images,
-    sample_complexity,
-    stability,
-    volume_segmentation,
-)
+from darboux._workshop import require
 from reproductions.common.result import Result
-from reproductions.invertible_classifiers.data import FOLDER
 
 
 @dataclass(frozen=True)
@@ -35,42 +26,33 @@ class Experiment:
     data: str = ""  # what folder it reads, in words; empty if it needs none
 
 
-EXPERIMENTS: dict[str, Experiment] = {
-    "approximate-equivariance": Experiment(
-        approximate_equivariance.run, "equivariance error off the grid: bound and measurement"
+def _run(name: str, out: Path, **options: Any) -> Result:
+    """Run a topic, which is imported only now: the list of them needs no workshop."""
+    require("reproductions", "PIL", "accelerate", "matplotlib")
+    topic = import_module(f"reproductions.{name.replace('-', '_')}")
+    result: Result = topic.run(out, **options)
+    return result
+
+
+_SUMMARIES = {
+    "approximate-equivariance": "equivariance error off the grid: bound and measurement",
+    "deep-hamiltonian": "a Hamiltonian network of 1000 layers: no gradient vanishes",
+    "digits-density": "a normalising flow of handwritten digits, in bits per dimension",
+    "energy": "energy of the pendulum over long times, method by method",
+    "equivariant-denoiser": "ordinary and equivariant denoisers on turned rectangles (Figure 3)",
+    "half-moons": "three normalising flows of the two half-moons beside the exact density",
+    "invertible-classifiers": "invertible classifiers beside a plain ResNet of the same size",
+    "rotated-images": (
+        "rotated digits and photographs: ordinary, augmented and equivariant networks"
     ),
-    "deep-hamiltonian": Experiment(
-        deep_hamiltonian.run, "a Hamiltonian network of 1000 layers: no gradient vanishes"
-    ),
-    "digits-density": Experiment(
-        digits_density.run, "a normalising flow of handwritten digits, in bits per dimension"
-    ),
-    "energy": Experiment(energy.run, "energy of the pendulum over long times, method by method"),
-    "equivariant-denoiser": Experiment(
-        equivariant_denoiser.run,
-        "ordinary and equivariant denoisers on turned rectangles (Figure 3)",
-    ),
-    "half-moons": Experiment(
-        half_moons.run, "three normalising flows of the two half-moons beside the exact density"
-    ),
-    "invertible-classifiers": Experiment(
-        invertible_classifiers.run,
-        "invertible classifiers beside a plain ResNet of the same size",
-        FOLDER,
-    ),
-    "rotated-images": Experiment(
-        rotated_images.run,
-        "rotated digits and photographs: ordinary, augmented and equivariant networks",
-    ),
-    "sample-complexity": Experiment(
-        sample_complexity.run, "how many training images equivariance saves"
-    ),
-    "stability": Experiment(
-        stability.run, "phase portraits of stable and unstable layers, method by method"
-    ),
-    "volume-segmentation": Experiment(
-        volume_segmentation.run, "an invertible 3-D U-Net where a plain one runs out of memory"
-    ),
+    "sample-complexity": "how many training images equivariance saves",
+    "stability": "phase portraits of stable and unstable layers, method by method",
+    "volume-segmentation": "an invertible 3-D U-Net where a plain one runs out of memory",
+}
+_DATA = {"invertible-classifiers": "a folder with the four IDX files of Fashion-MNIST"}
+EXPERIMENTS = {
+    name: Experiment(partial(_run, name), summary, _DATA.get(name, ""))
+    for name, summary in _SUMMARIES.items()
 }
 
 

@@ -15,6 +15,7 @@ from darboux.fields import HamiltonianField
 from darboux.flow import Flow
 from darboux.integrators import StormerVerlet
 from darboux.linear import Dense
+from darboux.solvers import descend
 from reproductions.deep_hamiltonian.data import Labelled
 
 
@@ -79,12 +80,6 @@ def train(
     """Train on all points at once with Adam, the rate rising and falling, and return the losses."""
     optimiser = torch.optim.Adam(network.parameters(), lr=rate, foreach=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    losses = []
-    for _ in range(steps):
-        optimiser.zero_grad()
-        loss = loss_of(network, data, features)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
+    return descend(
+        optimiser, lambda x: loss_of(network, x, features), [data] * steps, schedule=schedule
+    )

@@ -123,15 +123,15 @@ def _lossy(track: Track) -> Statement:
 def _draw_errors(tracks: dict[str, Track], path: Path) -> Path:
     """Draw the energy errors over time, signed and logarithmic."""
     figure, ((left, right),) = canvas(1, 2, side=(5.6, 3.9))
-    for name, alpha in (("Störmer-Verlet", 0.4), ("Kutta(4)", 1.0), ("Gonzalez", 1.0)):
-        track = tracks[name]
-        left.plot(track.times, track.errors, color=track.colour, linewidth=1.0, alpha=alpha)
     for track in tracks.values():
+        first = slice(_SHORT + 1)
+        left.plot(track.times[first], track.errors[first], color=track.colour, linewidth=1.0)
         largest = track.errors.abs().clamp(min=1e-17).cummax(dim=0).values
         right.plot(track.times[1:], largest[1:], color=track.colour, label=track.name)
+    left.set_yscale("symlog", linthresh=1e-4)
     right.set_xscale("log")
     right.set_yscale("log")
-    label(left, "energy error", "t", "$H(z, p) - H(z_0, p_0)$")
+    label(left, f"energy error, t <= {_STEP * _SHORT:g}", "t", "$H(z, p) - H(z_0, p_0)$")
     label(right, "largest energy error up to t", "t", "")
     legend(figure, right)
     return save(figure, path)

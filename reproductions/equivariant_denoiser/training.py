@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from darboux.solvers import descend
 from reproductions.equivariant_denoiser.data import noisy, rectangles
 
 SMOOTHNESS, EPSILON = 0.01, 0.01  # λ and ε of the objective
@@ -36,7 +37,7 @@ class Trained:
     network: nn.Module
     losses: list[float]  # the objective on each minibatch
     errors: list[float]  # the objective on held-out images, after every `Setting.every` iterations
-    seconds: float  # of processor time that the iterations took
+    seconds: float  # of processor time that training took
 
 
 def objective(found: Tensor, clean: Tensor) -> Tensor:
@@ -77,22 +78,21 @@ def trained(
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=_FACTOR, patience=_PATIENCE
     )
-    losses: list[Tensor] = []
     errors: list[float] = []
-    seconds = 0.0
-    for k in range(1, setting.iterations + 1):
-        clean, noised = (t.to(device) for t in _crops(setting, generator))
-        begin = time.process_time()
-        loss = objective(network(noised), clean)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        seconds += time.process_time() - begin
-        losses.append(loss.detach())
-        if k % setting.every == 0:
+
+    def loss(images: tuple[Tensor, Tensor]) -> Tensor:
+        clean, noised = (t.to(device) for t in images)
+        return objective(network(noised), clean)
+
+    def evaluate(step: int) -> None:
+        if step % setting.every == 0:
             errors.append(_error(network, *held_out))
             schedule.step(errors[-1])
-    return Trained(network, torch.stack(losses).tolist(), errors, seconds)
+
+    begin = time.process_time()
+    batches = (_crops(setting, generator) for _ in range(setting.iterations))
+    losses = descend(optimiser, loss, batches, on_step=evaluate)
+    return Trained(network, losses, errors, time.process_time() - begin)
 
 
 def _pairs(setting: Setting, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

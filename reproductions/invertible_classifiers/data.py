@@ -12,7 +12,6 @@ from darboux.data import idx_images
 from reproductions.common.classification import LabelledImages
 
 CLASSES = 8  # of the drawings
-FOLDER = "a folder with the four IDX files of Fashion-MNIST"
 _SIDE = 16
 
 
@@ -39,8 +38,8 @@ def task_of(data: Path | None, *, images: int, held_out: int, seed: int, quick: 
     """Return the images, standardised."""
     if data is None and not quick:
         raise ValueError(
-            f"Expected data: {FOLDER}; got none. Name it with --data, or use --quick, which draws "
-            "simple images instead."
+            "Expected data: a folder with the four IDX files of Fashion-MNIST; got none. Name it "
+            "with --data, or use --quick, which draws simple images instead."
         )
     generator = torch.Generator().manual_seed(seed)
     if data is None:

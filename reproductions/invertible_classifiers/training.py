@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from darboux.solvers import descend
 from reproductions.common.classification import LabelledImages, accuracy
 from reproductions.common.sizes import parameter_count
 from reproductions.invertible_classifiers.data import Task
@@ -73,18 +75,14 @@ def _epoch(
 ) -> float:
     """Train once with all images, and return the mean loss."""
     network.train()
-    total, count = 0.0, len(data.images) // batch
-    for rows in torch.randperm(len(data.images))[: count * batch].split(batch):
-        images = _mirrored(data.images[rows])
-        loss = F.cross_entropy(network(images), data.classes[rows])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        total += loss.item()
-    if not torch.tensor(total).isfinite():
-        raise FloatingPointError("Expected a finite training loss; it is NaN or infinite.")
-    return total / count
+    whole = len(data.images) // batch * batch
+    losses = descend(
+        optimiser,
+        lambda rows: F.cross_entropy(network(_mirrored(data.images[rows])), data.classes[rows]),
+        torch.randperm(len(data.images))[:whole].split(batch),
+        schedule=schedule,
+    )
+    return fmean(losses)
 
 
 def _mirrored(images: Tensor) -> Tensor:

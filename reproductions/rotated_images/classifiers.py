@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darboux.models import equivariant_classifier
+from darboux.solvers import descend
 from darboux.symmetry import Cyclic
 from reproductions.common.classification import LabelledImages, accuracy
 from reproductions.common.sizes import parameter_count
@@ -70,27 +71,21 @@ def trained(build: Build, show: Show, classes: Tensor, course: Course, *, seed: 
         torch.manual_seed(seed)
         network = build()
         begin = time.process_time()
-        loss = _train(network, show, classes, course)
+        _train(network, show, classes, course)
         seconds = time.process_time() - begin
-    if not loss.isfinite():
-        raise FloatingPointError("Expected a finite training loss; it is NaN or infinite.")
     return Trained(network.eval(), seconds)
 
 
-def _train(network: nn.Module, show: Show, classes: Tensor, course: Course) -> Tensor:
-    """Train a network, and return the last loss."""
+def _train(network: nn.Module, show: Show, classes: Tensor, course: Course) -> None:
     optimiser = torch.optim.AdamW(network.parameters(), lr=course.rate, weight_decay=course.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, course.rate, total_steps=course.steps)
     network.train()
-    loss = torch.zeros(())
-    for _ in range(course.steps):
-        rows = torch.randint(len(classes), (course.batch,))
-        loss = F.cross_entropy(network(show(rows)), classes[rows])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return loss.detach()
+    descend(
+        optimiser,
+        lambda rows: F.cross_entropy(network(show(rows)), classes[rows]),
+        (torch.randint(len(classes), (course.batch,)) for _ in range(course.steps)),
+        schedule=schedule,
+    )
 
 
 def turning(digits: Tensor) -> Show:

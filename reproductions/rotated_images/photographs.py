@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from darboux.data import noisy, photographs
 from darboux.models import equivariant_nonexpansive_denoiser, unconstrained_denoiser
+from darboux.solvers import descend
 from darboux.symmetry import Cyclic
 from darboux.training import psnr
 from reproductions.common.sizes import parameter_count
@@ -153,17 +154,20 @@ def _train(
 ) -> None:
     adam = torch.optim.Adam(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, rate, total_steps=practice.steps)
-    network.train()
-    for _ in range(practice.steps):
-        clean = torch.stack([_patch(images, practice.patch) for _ in range(practice.batch)])
-        if augmented:
-            clean = torch.rot90(clean, int(torch.randint(4, ())), dims=(2, 3))
+
+    def loss(clean: Tensor) -> Tensor:
         noise = SIGMA * torch.randn(clean.shape)
-        loss = F.mse_loss(network(clean + noise - _GREY), clean - _GREY)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        schedule.step()
+        return F.mse_loss(network(clean + noise - _GREY), clean - _GREY)
+
+    network.train()
+    batches = (_patches(images, practice, augmented=augmented) for _ in range(practice.steps))
+    descend(adam, loss, batches, schedule=schedule)
+
+
+def _patches(images: list[Tensor], practice: Practice, *, augmented: bool) -> Tensor:
+    """Return the patches of a step, (batch, channels, side, side)."""
+    clean = torch.stack([_patch(images, practice.patch) for _ in range(practice.batch)])
+    return torch.rot90(clean, int(torch.randint(4, ())), dims=(2, 3)) if augmented else clean
 
 
 def _patch(images: list[Tensor], side: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darboux.models import iunet, plain_unet
+from darboux.solvers import descend
 
 _BATCH, _AT_ONCE = 2, 4
 CLASSES = 3
@@ -52,16 +53,13 @@ def train(network: nn.Module, data: Volumes, *, steps: int, rate: float, seed: i
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    losses = []
-    for _ in range(steps):
-        rows = torch.randint(len(data.volumes), (_BATCH,), generator=generator)
-        loss = loss_of(network(data.volumes[rows]), data.classes[rows])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
+    count = len(data.volumes)
+    return descend(
+        optimiser,
+        lambda rows: loss_of(network(data.volumes[rows]), data.classes[rows]),
+        (torch.randint(count, (_BATCH,), generator=generator) for _ in range(steps)),
+        schedule=schedule,
+    )
 
 
 def loss_of(logits: Tensor, classes: Tensor) -> Tensor:

@@ -75,12 +75,31 @@ def test_clips():
     assert math.isclose(float((after - before).norm()), 0.01, rel_tol=1e-3)
 
 
+def test_what_is_not_trained_does_not_clip():
+    """The gradient in the mean is below the clip; with that in the log-scale it would be above."""
+    flow, data = normal_flow(), 100 * correlated(50)
+    mean, scale = torch.autograd.grad(
+        flow.negative_log_likelihood(data), [flow.base.mean, flow.base.log_scale]
+    )
+    clip = 2 * float(mean.norm())
+    assert clip < float(scale.norm())
+    fit(flow, data, steps=1, optimizer=torch.optim.SGD([flow.base.mean], lr=1.0), clip=clip)
+    torch.testing.assert_close(flow.base.mean, -mean)
+
+
+def test_an_optimizer_of_another_flow_is_refused():
+    flow, other = normal_flow(), normal_flow()
+    with pytest.raises(ValueError, match="depends on the parameters of the optimizer"):
+        fit(flow, correlated(9), steps=1, optimizer=torch.optim.SGD(other.parameters(), lr=0.1))
+
+
 def test_stops_where_it_breaks_down():
-    flow = NormalizingFlow(Chain([Shifted(1), SinhArcsinh()]), StandardNormal(1))
+    flow = NormalizingFlow(Chain([Shifted(1), SinhArcsinh()]), StandardNormal(1)).eval()
     with pytest.raises(FloatingPointError, match=r"finite loss; got .* at step [1-9]"):
         fit(flow, torch.randn(20, 1), steps=50, lr=1e3)
     for parameter in flow.parameters():
         assert bool(parameter.isfinite().all())
+    assert not flow.training
 
 
 def test_refusals():

@@ -180,6 +180,29 @@ def test_experiments_are_named_in_the_list_and_in_the_help(run, capsys):
     assert all(f"{name} " in shown and each.summary in shown for name, each in EXPERIMENTS.items())
 
 
+WITHOUT = """
+import sys
+# An entry None makes Python, and find_spec, see no such package.
+sys.modules.update(dict.fromkeys(("PIL", "accelerate", "matplotlib", "rich", "typer")))
+from reproductions.__main__ import main
+main(["list"])
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_without_the_workshop_one_sentence_says_what_to_install(tmp_path):
+    command = [sys.executable, "-c", WITHOUT, "energy", "--quick", f"--out={tmp_path / 'e'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines() == [
+        "Running energy, quick size ...",
+        "Error: Expected PIL, accelerate, matplotlib, which reproductions needs; not installed. "
+        'Use: pip install "darboux[workshop]".',
+    ]
+    assert done.returncode == 2
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(EXPERIMENTS)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_it_runs_from_a_checkout():
     command = [sys.executable, "-m", "reproductions", "list"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,5 +1,8 @@
 """The parts of the deep network: data, prolongation, Jacobians; and that it can fail."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -91,6 +94,13 @@ def test_training_learns_a_few_points(network):
     losses = train(network, data, 8, steps=80, rate=0.05)
     assert losses[-1] < 0.5 * losses[0]
     assert accuracy_of(network, data, 8) == 1
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(network):
+    data = swiss_roll(count=3)[0]
+    bad = replace(data, points=math.nan * data.points)
+    with pytest.raises(FloatingPointError, match="a finite loss; got nan at step 1"):
+        train(network, bad, 8, steps=9, rate=0.05)
 
 
 def test_plain_network_is_refuted_where_the_hamiltonian_one_holds(reproduced):

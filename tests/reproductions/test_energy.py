@@ -18,6 +18,16 @@ def test_pendulum_has_the_energy_and_the_field_that_is_said():
     torch.testing.assert_close(pendulum()(0.0, x), torch.stack([p, -z.sin()], dim=1))
 
 
+def test_both_panels_show_every_method_of_the_legend(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr(energy, "save", lambda figure, path: figures.append(figure))
+    tracks = energy._tracks(steps=20)
+    energy._draw_errors(tracks, tmp_path / "energy.png")
+    colours = [track.colour for track in tracks.values()]
+    for axes in figures[0].axes:
+        assert [line.get_color() for line in axes.lines] == colours
+
+
 def test_track_is_kick_drift_kick():
     h, (z, p) = 0.2, START
     for _ in range(5):

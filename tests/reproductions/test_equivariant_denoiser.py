@@ -128,12 +128,14 @@ def test_training_lowers_the_error_of_a_scale():
     assert errors[-1] < 0.2 * errors[0]
 
 
-def test_errors_that_are_not_finite_are_refused():
-    network = nn.Conv2d(3, 3, 1)
-    with torch.no_grad():
-        network.bias.fill_(math.inf)
-    with pytest.raises(FloatingPointError, match="Expected a finite held-out error"):
-        trained(network, TINY, rate=0.1, seed=0)
+@pytest.mark.parametrize(("side", "what"), [(TINY.crop, "loss"), (TINY.side, "held-out error")])
+def test_errors_that_are_not_finite_are_refused(side, what):
+    class Overflowing(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x) * (math.inf if x.shape[-1] == side else 1)
+
+    with pytest.raises(FloatingPointError, match=f"Expected a finite {what}"):
+        trained(Overflowing(3, 3, 1), TINY, rate=0.1, seed=0)
 
 
 def run(errors, ratios=(1.0, 1.0, 1.0), quarter=0.0):

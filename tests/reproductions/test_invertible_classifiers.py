@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_ends_the_training():
     def net():
         return nn.Sequential(nn.Flatten(), nn.Linear(64, CLASSES))
 
-    with pytest.raises(FloatingPointError, match="finite training loss"):
+    with pytest.raises(FloatingPointError, match="a finite loss; got nan at step 1"):
         fitted(net, Task(bad, bad, CLASSES, ""), Budget(epochs=1, batch=32), seed=0)
 
 

@@ -135,7 +135,7 @@ def test_training_is_the_same_for_the_same_seed():
 
 def test_a_loss_that_is_not_finite_ends_the_training():
     bad = torch.full((9, 1, 6, 6), torch.nan)
-    with pytest.raises(FloatingPointError, match="finite training loss"):
+    with pytest.raises(FloatingPointError, match="a finite loss; got nan at step 1"):
         trained(lambda: ordinary(9), bad.__getitem__, torch.arange(9), Course(1, 4), seed=0)
 
 

@@ -19,8 +19,8 @@ from darboux.symmetry._exponential_sum import (
 )
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
-from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._groups.polyhedral import Octahedral
 from darboux.symmetry._layers.equivariant_conv import EquivariantConv
 from darboux.symmetry._worst_error import near_claim, worst_equivariance_error
 from darboux.testing import tolerance

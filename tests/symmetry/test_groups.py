@@ -13,9 +13,8 @@ from darboux import symmetry
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.finite import FiniteGroup, irrep_tables
 from darboux.symmetry._groups.group import Group, closure
-from darboux.symmetry._groups.icosahedral import Icosahedral
-from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.polyhedral import Icosahedral, Octahedral
 from darboux.symmetry._groups.subgroup import Subgroup
 from darboux.symmetry._representations.decompose import intertwiners
 from darboux.symmetry._representations.standard import regular

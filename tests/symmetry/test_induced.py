@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
-from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
 from darboux.symmetry._groups.planar import SO2
+from darboux.symmetry._groups.polyhedral import Octahedral
 from darboux.symmetry._groups.so3 import SO3
 from darboux.symmetry._groups.subgroup import Subgroup
 from darboux.symmetry._representations.cosets import cosets, subgroup_elements

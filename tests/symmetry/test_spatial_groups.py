@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harmonics
-from darboux.symmetry._groups.icosahedral import Icosahedral
-from darboux.symmetry._groups.octahedral import Octahedral
+from darboux.symmetry._groups.polyhedral import Icosahedral, Octahedral
 from darboux.symmetry._groups.so3 import O3, SO3
 from darboux.testing import assert_close
 

@@ -7,9 +7,8 @@ import torch
 
 from darboux.symmetry._feature import move
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
-from darboux.symmetry._groups.icosahedral import Icosahedral
-from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._groups.polyhedral import Icosahedral, Octahedral
 from darboux.symmetry._groups.so3 import O3, SO3
 from darboux.symmetry._kernels.angular import (
     fixed_vectors,

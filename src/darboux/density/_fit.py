@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from darboux.density._normalizing_flow import NormalizingFlow
+from darboux.solvers import descend
 
 Loss = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -47,13 +49,14 @@ def fit(
         context: one for each sample.
         validation: held-out data, or (data, context).
         every: after how many steps they are evaluated; always after the last one.
-        clip: the largest norm of the gradient.
+        clip: the largest norm of the gradient in the parameters of the optimizer.
         loss: (x, context) -> what is minimised; the flow's negative_log_likelihood if None.
         optimizer: another one than Adam, of the flow's parameters.
         generator: the source of the random order, on the CPU; torch's global one if None.
 
     Raises:
-        ValueError: if there are no data, or contexts for another number of samples.
+        ValueError: if there are no data, contexts for another number of samples, or an optimizer
+            of other parameters than the flow's.
         FloatingPointError: naming the step at which training broke down.
 
     Example:
@@ -68,47 +71,26 @@ def fit(
     minimised = flow.negative_log_likelihood if loss is None else loss
     optimizer = torch.optim.Adam(flow.parameters(), lr=lr) if optimizer is None else optimizer
     held = (validation, None) if isinstance(validation, Tensor) else validation
-    losses: list[float] = []
     checked: list[tuple[int, float]] = []
     mode = flow.training
-    for step, rows in zip(range(1, steps + 1), _batches(len(data), batch, generator), strict=False):
+
+    def value(rows: Tensor) -> Tensor:
         flow.train()
         rows = rows.to(data.device)
-        value = minimised(data[rows], None if context is None else context[rows])
-        losses.append(_update(flow, optimizer, value, clip, step))
+        return minimised(data[rows], None if context is None else context[rows])
+
+    def check(step: int) -> None:
         if held is not None and (step % every == 0 or step == steps):
             flow.eval()
             with torch.no_grad():
                 checked.append((step, float(flow.negative_log_likelihood(*held))))
-    flow.train(mode)
+
+    rows = islice(_batches(len(data), batch, generator), steps)
+    try:
+        losses = descend(optimizer, value, rows, clip=clip, on_step=check)
+    finally:
+        flow.train(mode)
     return History(tuple(losses), tuple(checked))
-
-
-def _update(
-    flow: NormalizingFlow,
-    optimizer: torch.optim.Optimizer,
-    value: Tensor,
-    clip: float,
-    step: int,
-) -> float:
-    """Make one update and return the loss, or refuse one that is not finite."""
-    found = float(value.detach())
-    _require(math.isfinite(found), "loss", found, step)
-    optimizer.zero_grad(set_to_none=True)
-    value.backward()
-    norm = float(torch.nn.utils.clip_grad_norm_(flow.parameters(), clip))
-    _require(math.isfinite(norm), "gradient", norm, step)
-    optimizer.step()
-    return found
-
-
-def _require(finite: bool, what: str, value: float, step: int) -> None:  # noqa: FBT001
-    if not finite:
-        msg = (
-            f"fit: expected a finite {what}; got {value} at step {step}. The parameters are those "
-            "before it. Use a smaller lr, clip=1.0, or look at the data of that step."
-        )
-        raise FloatingPointError(msg)
 
 
 def _batches(n: int, batch: int, generator: torch.Generator | None) -> Iterator[Tensor]:

@@ -13,10 +13,9 @@ from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Element, Group
 from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harmonics
-from darboux.symmetry._groups.icosahedral import Icosahedral
-from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations, Permuting
 from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._groups.polyhedral import Icosahedral, Octahedral
 from darboux.symmetry._groups.so3 import O3, SO3
 from darboux.symmetry._groups.subgroup import Subgroup
 from darboux.symmetry._homogeneous import mackey_kernels, mackey_matrix

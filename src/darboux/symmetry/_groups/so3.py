@@ -11,8 +11,8 @@ from torch import Tensor
 
 from darboux.symmetry._groups.group import Group, unknown_irrep
 from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harmonics
-from darboux.symmetry._groups.octahedral import Octahedral
 from darboux.symmetry._groups.planar import turn
+from darboux.symmetry._groups.polyhedral import Octahedral
 
 _ROUNDING = 1e-9
 
