@@ -1,5 +1,6 @@
 """Options and fixtures of all tests: device, slow tests, seeded random numbers."""
 
+import gc
 import random
 import zlib
 
@@ -10,7 +11,7 @@ import torch
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
-    parser.addoption("--fast", action="store_true", help="only the first case of every test")
+    parser.addoption("--fast", action="store_true", help="the first case of every short test")
     parser.addoption("--device", default="cpu", help="where tensors live: cpu, cuda, ...")
 
 
@@ -20,7 +21,8 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--fast"):
-        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        short = [item for item in items if "long" not in item.keywords]
+        first = {item.nodeid.partition("[")[0]: item for item in reversed(short)}
         kept = {id(item) for item in first.values()}
         config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
         items[:] = [item for item in items if id(item) in kept]
@@ -30,6 +32,11 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    # what was imported and collected stays: the garbage collector need not search it every time
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +50,12 @@ def seeded(request):
     """Give every test its own random numbers, the same in any order and on any worker."""
     seed = zlib.crc32(request.node.nodeid.encode())
     python, numpy = random.getstate(), np.random.get_state()
+    # without a GPU torch.manual_seed would note the whole stack, for one that may come
+    seed_torch = (
+        torch.manual_seed if torch.cuda.is_available() else torch.default_generator.manual_seed
+    )
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        seed_torch(seed)
         np.random.seed(seed)
         random.seed(seed)
         yield

@@ -105,6 +105,28 @@ def test_clip_equals_min_of_max(threshold):
     torch.testing.assert_close(clip(x), x.clamp(-level, level), rtol=1e-15, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("stored", [torch.float32, torch.float64])
+@pytest.mark.parametrize("log", [-1e4, -200.0, -100.0, -12.0, 12.0, 100.0, 200.0, 1e4])
+def test_clip_at_extreme_thresholds_is_a_number(log, stored, dtype):
+    clip = Clip().to(stored)
+    with torch.no_grad():
+        clip.log_threshold.fill_(log)
+    x = torch.tensor([-1e4, -1.0, -1e-3, 0.0, 1e-3, 1.0, 1e4], dtype=dtype, requires_grad=True)
+    y = clip(x)
+    assert (y.detach() * x.detach() >= 0).all()
+    if log > 0:
+        torch.testing.assert_close(
+            y, x.detach().clone(), rtol=8 * torch.finfo(dtype).eps, atol=1e-3
+        )
+    else:
+        assert y.abs().max() <= 1.1 * math.exp(max(log, -9.6))
+    y.sum().backward()
+    assert x.grad.isfinite().all()
+    assert clip.log_threshold.grad.isfinite()
+    assert clip.threshold.isfinite()
+
+
 def test_clip_gradient_of_the_threshold_counts_signs_outside():
     clip = Clip(2, dim=0, threshold=1.0).double()
     x = torch.tensor([[2.0, 0.5], [3.0, -2.0], [-5.0, 0.1]], dtype=torch.float64)

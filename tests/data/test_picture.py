@@ -15,23 +15,23 @@ def test_8_bit_round_trip_is_exact(tmp_path, suffix, channels):
     Picture(pixels).save(tmp_path / f"a{suffix}")
     read = Picture.open(tmp_path / f"a{suffix}")
     torch.testing.assert_close(read.pixels, pixels)
-    assert read.bits == 8
+    assert read.dtype == "uint8"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_16_bit_grey_round_trip_is_exact(tmp_path, suffix):
     levels = torch.randint(0, 65536, (1, 6, 9))
-    Picture((levels.double() / 65535).float(), bits=16).save(tmp_path / f"a{suffix}")
+    Picture((levels.double() / 65535).float(), dtype="uint16").save(tmp_path / f"a{suffix}")
     read = Picture.open(tmp_path / f"a{suffix}")
-    assert read.bits == 16
+    assert read.dtype == "uint16"
     assert torch.equal((read.pixels.double() * 65535).round().long(), levels)
 
 
 def test_float_tiff_keeps_its_values(tmp_path):
-    pixels = torch.randn(1, 4, 6)
-    Picture(pixels, bits=32).save(tmp_path / "a.tif")
+    pixels = torch.rand(1, 4, 6)
+    Picture(pixels, dtype="float32").save(tmp_path / "a.tif")
     read = Picture.open(tmp_path / "a.tif")
-    assert read.bits == 32
+    assert read.dtype == "float32"
     assert torch.equal(read.pixels, pixels)
 
 

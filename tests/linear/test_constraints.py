@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from darboux.linear import Conv, Dense, Orthogonal, Skew, Spectral
+from darboux.linear import Conv, Dense, Orthogonal, Shrunk, Skew, Spectral
 from darboux.structure import Isometric, Kind, Lipschitz
 from darboux.testing import check_norm_bound, explicit_matrix
 
@@ -31,6 +31,26 @@ def test_spectral(build, dtype, scale):
     claim = constrained.claims().find(Lipschitz)
     assert claim.structure == Lipschitz(0.5)
     assert claim.kind is Kind.CONSTRUCTION
+
+
+@pytest.mark.parametrize("by", ["parametrize", "rows", "spectral"])
+@pytest.mark.parametrize("build", [lambda: Dense(8, 8), lambda: Conv(4, 8, kernel_size=3, dim=1)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize(("scale", "norm"), [(0.9, 1.0), (0.3, 0.01), (0.9, 1e-6), (1e-3, 1e-7)])
+def test_norm_of_extreme_weights_is_kept_in_low_precision(build, dtype, scale, norm, by):
+    linear = build().to(dtype)
+    largest = scale * torch.finfo(dtype).max
+    with torch.no_grad():
+        linear.weight.copy_(largest * (2 * torch.rand(linear.weight.shape).double() - 1))
+    if by == "parametrize":
+        weight = _registered(linear, Spectral(norm=norm)).weight
+    else:
+        weight = Shrunk(linear, norm=norm, by=by).stencil().weight
+    wide = Dense(8, 8) if weight.ndim == 2 else Conv(4, 8, kernel_size=3, dim=1)
+    wide = wide.double()
+    with torch.no_grad():
+        wide.weight.copy_(weight)
+    assert float(torch.linalg.svdvals(explicit_matrix(wide, (9,) * (weight.ndim - 2)))[0]) <= norm
 
 
 def test_spectral_bounds_every_image():
@@ -81,6 +101,32 @@ def test_orthogonal(map, sizes, std):
     assert claim.kind is Kind.CONSTRUCTION
     gradient = torch.autograd.grad((dense.weight * torch.randn_like(dense.weight)).sum(), raw)[0]
     assert bool(gradient.any())
+
+
+def _departure(linear):
+    wide = linear.weight.detach().double()
+    eye = torch.eye(wide.shape[1], dtype=torch.float64)
+    return float(torch.linalg.matrix_norm(wide.T @ wide - eye, 2))
+
+
+@pytest.mark.parametrize("map", ["exp", "cayley"])
+@pytest.mark.parametrize("std", [1.0, 100.0, 1e4])
+def test_orthogonal_at_large_arguments_in_float32(map, std):
+    linear = _registered(Dense(32, 32), Orthogonal(map))
+    with torch.no_grad():
+        linear.parametrizations.weight.original.normal_(std=std)
+    assert _departure(linear) < 8 * torch.finfo(torch.float32).eps
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("sizes", [(6, 6), (6, 9), (64, 64)], ids=str)
+def test_orthogonal_made_in_lower_precision(dtype, sizes):
+    linear = _registered(Dense(*sizes), Orthogonal()).to(dtype).double()
+    assert _departure(linear) < 64 * torch.finfo(torch.float64).eps
+    rounded = linear.parametrizations.weight[0].base
+    assert (linear.weight - rounded[:, : sizes[0]]).abs().max() < 4 * torch.finfo(dtype).eps
+    linear.weight.sum().backward()
+    assert linear.parametrizations.weight.original.grad.isfinite().all()
 
 
 def test_orthogonal_assignment_and_state():

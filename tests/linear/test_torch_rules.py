@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from darboux.structure import Kind, Lipschitz, claims_of
 
@@ -34,9 +35,10 @@ LAYERS = {
 
 
 def _norm(layer, shape):
+    dtype = layer.weight.dtype
     with torch.no_grad():
-        basis = torch.eye(torch.Size(shape).numel(), dtype=torch.float64).reshape(-1, *shape)
-        matrix = (layer(basis) - layer(torch.zeros(1, *shape, dtype=torch.float64))).flatten(1)
+        basis = torch.eye(torch.Size(shape).numel(), dtype=dtype).reshape(-1, *shape)
+        matrix = (layer(basis) - layer(torch.zeros(1, *shape, dtype=dtype))).flatten(1)
         return float(torch.linalg.svdvals(matrix)[0])
 
 
@@ -59,13 +61,40 @@ def test_spectral_norm_of_a_convolution_is_no_operator_norm():
     assert true > 1.3
 
 
-def test_old_spectral_norm_reads_the_weight_of_the_next_call():
-    conv = nn.utils.spectral_norm(nn.Conv2d(2, 3, 3, padding=1)).double().eval()
+@pytest.mark.parametrize("build", [nn.Linear, lambda *c, **k: nn.Conv1d(*c, 3, padding=1, **k)])
+def test_complex_weights(build):
+    layer = build(2, 2, dtype=torch.complex128)
     with torch.no_grad():
-        conv.weight_orig.mul_(100)  # the stored weight is stale now
-    bound = claims_of(conv).find(Lipschitz).structure.constant
-    true = _norm(conv, (2, 6, 6))
-    assert true <= bound <= 1.3 * true
+        layer.weight.zero_()
+        layer.weight[0, :, ...] = 1j
+    true = _norm(layer, (2,) if layer.weight.ndim == 2 else (2, 30))
+    assert true <= claims_of(layer).find(Lipschitz).structure.constant <= 1.1 * true
+
+
+REPEATING = {
+    "reflect": (lambda: nn.Conv1d(2, 3, 3, padding=1, padding_mode="reflect"), (2, 3)),
+    "reflect-2d": (lambda: nn.Conv2d(1, 2, 3, padding=2, padding_mode="reflect"), (1, 5, 5)),
+    "replicate": (lambda: nn.Conv2d(1, 1, 3, padding=1, padding_mode="replicate"), (1, 1, 1)),
+    "replicate-same": (
+        lambda: nn.Conv1d(1, 1, 4, padding="same", padding_mode="replicate"),
+        (1, 1),
+    ),
+    "circular-more": (lambda: nn.Conv1d(1, 1, 3, padding=2, padding_mode="circular"), (1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", REPEATING)
+def test_padding_that_repeats_pixels(name):
+    build, shape = REPEATING[name]
+    layer = build().double()
+    nn.init.constant_(layer.weight, 1.0)
+    padded = claims_of(layer).find(Lipschitz).structure.constant
+    layer.padding_mode = "zeros"
+    plain = claims_of(layer).find(Lipschitz).structure.constant
+    layer.padding_mode = name.split("-")[0]
+    true = _norm(layer, shape)
+    assert true <= padded
+    assert true > 0.3 * padded > 0.3 * plain
 
 
 class Doubled(nn.Conv2d):
@@ -75,19 +104,34 @@ class Doubled(nn.Conv2d):
         return 2 * super().forward(x)
 
 
+def _pruned():
+    layer = nn.Linear(3, 3)
+    prune.l1_unstructured(layer, "weight", amount=0.5)
+    return layer
+
+
+# What writes the weight just before the call: the stored one may be stale.
 GAPS = {
-    "reflect": (lambda: nn.Conv1d(1, 1, 3, padding=1, padding_mode="reflect"), "'reflect' repeats"),
-    "replicate": (lambda: nn.Conv2d(1, 1, 3, padding_mode="replicate"), "'replicate' repeats"),
-    "circular-more": (
-        lambda: nn.Conv1d(1, 1, 3, padding=2, padding_mode="circular"),
-        "repeats outputs",
+    "weight-norm": (lambda: nn.utils.weight_norm(nn.Linear(3, 3)), "hooks (WeightNorm)"),
+    "spectral-norm": (lambda: nn.utils.spectral_norm(nn.Linear(3, 3)), "hooks (SpectralNorm)"),
+    "pruned": (_pruned, "hooks (L1Unstructured)"),
+    "training": (
+        lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3)),
+        "call eval()",
     ),
-    "subclass": (lambda: Doubled(1, 1, 3), "Doubled has a forward of its own"),
+    "subclass": (lambda: Doubled(1, 1, 3), "Doubled has a forward() of its own"),
     "lazy": (lambda: nn.LazyConv2d(3, 3), "has no weight before its first call"),
 }
 
 
-@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_claims_leave_the_buffers_of_spectral_norm_alone():
+    layer = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3))
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    claims_of(layer)
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules", "ignore:.torch.nn.utils.weight_norm")
 @pytest.mark.parametrize("name", GAPS)
 def test_gap(name):
     build, reason = GAPS[name]

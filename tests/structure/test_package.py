@@ -7,7 +7,8 @@ import pytest
 
 import darboux
 
-HEAVY = ("matplotlib", "typer", "accelerate", "skimage", "onnx", "jinja2", "rich", "PIL")
+WORKSHOP = ("matplotlib", "typer", "accelerate", "rich", "PIL", "tifffile")
+HEAVY = (*WORKSHOP, "skimage", "onnx", "jinja2")
 
 SCRIPT = f"""
 import sys, torch

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from darboux.structure import Averaged, Claim, Claims, Kind, Law, Lipschitz, slopes_within
+from darboux.structure import Claims, Law, slopes_within
+from darboux.structure._slopes import slopes_prove
 
 
 class Activation(nn.Module, ABC):
@@ -77,18 +78,6 @@ class Activation(nn.Module, ABC):
 
 def slope_claims(module: nn.Module, lower: float, upper: float) -> Claims:
     """Return the claims of an elementwise map whose difference quotients lie in [lower, upper]."""
-    # With c = max(|lower|, |upper|) the map is c-Lipschitz. With -1 < lower and
-    # upper <= 1 it is α-averaged, α = (1 - lower)/2: then σ = (1-α) id + α N with
-    # N' = (σ' - 1 + α)/α, and 1 - 2α = lower <= σ' <= 1 says that |N'| <= 1.
-    # Bauschke and Combettes, section 4.5.
-    premises = (slopes_within(module, lower=lower, upper=upper),)
-    reason = f"the slopes of {type(module).__name__} lie in [{lower:g}, {upper:g}]"
-    constant = max(abs(lower), abs(upper))
-    averaged = lower > -1 and upper <= 1
-    found: list[Claim] = []
-    if averaged:
-        alpha = (1 - lower) / 2
-        found.append(Claim(Averaged(alpha), Kind.CONSTRUCTION, reason, premises))
-    if not averaged or constant < 1:  # an averaged map is 1-Lipschitz already
-        found.append(Claim(Lipschitz(constant), Kind.CONSTRUCTION, reason, premises))
-    return Claims(tuple(found))
+    what = f"the slopes of {type(module).__name__}"
+    premise = slopes_within(module, lower=lower, upper=upper)
+    return slopes_prove(what, lower, upper, premises=(premise,))

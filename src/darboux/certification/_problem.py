@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from darboux.certification._rounding import UNDECIDED, error_bounds
 from darboux.certification._target import Target
 
 Map = Callable[[Tensor], Tensor]
@@ -52,20 +53,35 @@ class Problem:
     def __call__(self, points: Tensor) -> Tensor:
         """Return the values at points, a few at a time, without derivatives."""
         with torch.no_grad():
-            return torch.cat([self.call(part) for part in points.split(self.chunk)])
+            values = torch.cat([self.call(part.clone()) for part in points.split(self.chunk)])
+        if not bool(values.isfinite().all()):
+            self._lose(points, values)
+        return values
 
-    def observed_rounding(self, points: Tensor) -> Tensor:
-        """Return how much rounding was seen to change the values at points, the most of all."""
-        # The two precisions differ by what float32 rounds; float64 rounds as much less as its
-        # unit is smaller. Four times that is allowed. At a single point rounding may happen
-        # to be small, so the largest counts.
-        if self.twin is None:
-            return torch.zeros(len(points)).to(points)
-        with torch.no_grad():
-            other = torch.cat([self.twin(part) for part in points.split(self.chunk)])
-        units = torch.finfo(torch.float64).eps / torch.finfo(torch.float32).eps
-        largest = norms(self(points) - other).nan_to_num(0.0, 0.0, 0.0).max()
-        return (4 * largest * (units if self._is_fine else 1.0)).expand(len(points))
+    def _lose(self, points: Tensor, values: Tensor) -> None:
+        """Tell the target of values that are not finite where overflow is no excuse."""
+        bad = ~values.isfinite().reshape(len(points), -1).all(dim=1)
+        reach = norms(self.points).max().clamp(min=self.target.scale * self.size**0.5)
+        self.target.lost.append(int((bad & (norms(points) <= 2 * reach)).sum()))
+
+    def rounding(self, points: Tensor, *, then: Problem | None = None) -> Tensor:
+        """Return by how much rounding in the dtype of the attack may change φ(x), (P,) norms.
+
+        With another problem, it is that of the values of both, one after the other.
+        """
+        dtype, first = self.target.inputs.dtype, self.exact
+        second = None if then is None else then.exact
+        call = first if second is None else lambda x: second(first(x))
+        at = points if first is self.call else points.double()
+        generator, eps = self.target.generator, torch.finfo(dtype).eps
+        parts = at.split(self.chunk)
+        bounds = [error_bounds(call, part, eps=eps, generator=generator) for part in parts]
+        return torch.cat(bounds).to(points)
+
+    @property
+    def exact(self) -> Map:
+        """The map in the finest precision that is at hand."""
+        return self.call if self.twin is None or self._is_fine else self.twin
 
     @property
     def _is_fine(self) -> bool:
@@ -74,7 +90,7 @@ class Problem:
     def _seems_affine(self) -> bool:
         """Return whether φ(x + y) + φ(0) = φ(x) + φ(y) at several scales."""
         target = self.target
-        if self.afford(target.effort.points, fraction=0.02) <= _AFFINE_POINTS:
+        if target.near or self.afford(target.effort.points, fraction=0.02) <= _AFFINE_POINTS:
             return False  # there is nothing to save, and the test would cost
         x, y = (target.randn(2, 4, *self.shape) * target.scale).unbind()
         scales = x.new_tensor([0.01, 0.3, 1.0, 100.0])
@@ -100,6 +116,15 @@ class Problem:
         return "samples of the batch influence one another: the whole batch was one point"
 
 
+def in_other_precision(target: Target, method: str = "__call__") -> Map | None:
+    """Return a method of the twin as a map from points of any dtype to float64 values, or None."""
+    if target.twin is None:
+        return None
+    call: Map = getattr(target.twin, method)
+    other = torch.float32 if target.inputs.dtype == torch.float64 else torch.float64
+    return lambda points: call(points.to(other)).double()
+
+
 def spread(weights: Tensor, like: Tensor) -> Tensor:
     """Return one weight per point, shaped to multiply points."""
     return weights.reshape(-1, *(1,) * (like.ndim - 1))
@@ -123,16 +148,23 @@ def _one_by_one(call: Map) -> Map:
 def _mixes(call: Map, target: Target) -> bool:
     """Return whether a sample's value depends on its batch, or has no batch axis."""
     inputs = target.inputs
-    other = torch.cat([inputs[:1], target.randn(1, *inputs.shape[1:]) * target.scale])
+    noise = target.randn(1, *inputs.shape[1:]) * target.scale
+    other = torch.cat([inputs[:1], inputs[:1] + noise if target.near else noise])
     with torch.no_grad():
         try:
             alone, together = call(inputs[:1]), call(other)
-        except (RuntimeError, ValueError):  # for instance batch norm with a single value
+        except Exception:  # for instance batch norm with a single value
             return True
     if alone.shape[:1] != (1,) or together.shape[:1] != (2,):
         return True
-    size = float(norms(together).max())
-    return bool(norms(together[:1] - alone) > size * target.rounding(inputs[0].numel()))
+    apart, size = float(norms(together[:1] - alone)), float(norms(together).max())
+    slack = size * target.rounding(inputs[0].numel())
+    if apart <= slack:
+        return False
+    # batches of other sizes may be summed in another order
+    eps, generator = torch.finfo(inputs.dtype).eps, target.generator
+    slack += float(error_bounds(call, inputs[:1], eps=eps, generator=generator))
+    return apart > slack and slack < UNDECIDED * size
 
 
 def _cost(

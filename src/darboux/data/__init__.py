@@ -7,12 +7,13 @@ dictionary from name to image, because their sizes differ. Noise has its standar
 
 from darboux._workshop import require as _require
 
-_require("darboux.data", "PIL")
+_require("darboux.data", "PIL", "tifffile")
 
 from darboux.data._bundled import DIGIT_LEVELS, HELD_OUT, TRAINING, digits, photographs
+from darboux.data._folder import image_folder
 from darboux.data._idx import idx_images
 from darboux.data._patches import Patches, noisy
-from darboux.data._pictures import Picture, grey, image_folder
+from darboux.data._pictures import Picture, grey
 from darboux.data._synthetic import ellipsoids, half_moons
 
 __all__ = [

@@ -1,57 +1,80 @@
-"""Image files and folders: pixels in [0, 1], with bit depth and transparency."""
+"""Image files and folders: pixels in [0, 1], with the type and the range that files store."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
+
+from darboux.data._raster import Array, read_raster, write_raster
+from darboux.data._tiff import is_tiff, read_tiff, write_tiff
 
 # Luminance of linear-light primaries, Rec. 709; scikit-image's rgb2gray uses the same.
 _LUMINANCE = (0.2125, 0.7154, 0.0721)
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
 
-_DEEP = (".png", ".tif", ".tiff", ".pgm")  # formats that hold 16-bit grey
+_TIFF = (".tif", ".tiff")
+
+_ORDINARY = ("uint8", "uint16")  # types whose range is 0 ... 2^bits - 1
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with its bit depth and its transparency, as a file holds them.
+    """An image with its transparency and the type of number that its file holds.
 
-    16-bit colour is read with 8 bits, because Pillow decodes no more.
+    The value v of a file is the pixel (v - low)/(high - low): `levels` = (low, high) become
+    black, 0, and white, 1. They are (0, 255) and (0, 65535) for unsigned integers and (0, 1) for
+    floating point; other integers, and floats beyond [0, 1], have no range of their own. Bilevel
+    images, palettes and samples of 2 or 4 bits are widened to 8.
 
     Args:
-        pixels: (channels, H, W), float32 in [0, 1], 1 (grey) or 3 (red, green, blue)
-            channels. A float file keeps its own values.
-        bits: 8, 16, or 32 for floating point.
+        pixels: (channels, H, W), float32, 1 (grey) or 3 (red, green, blue) channels.
+        dtype: "uint8", "uint16", or another type of integer or floating point.
+        levels: the stored values (low, high) of black and white; None for those of the type.
         alpha: (H, W) in [0, 1], or None; it is carried along unchanged.
 
     Example:
         >>> import tempfile, torch
         >>> from pathlib import Path
-        >>> file = Path(tempfile.mkdtemp()) / "ramp.png"
-        >>> Picture(torch.linspace(0, 1, 256).view(1, 16, 16)).save(file)
-        >>> Picture.open(file).pixels.shape, Picture.open(file).bits
-        (torch.Size([1, 16, 16]), 8)
+        >>> file = Path(tempfile.mkdtemp()) / "scan.tif"
+        >>> hounsfield = torch.tensor([[[-1024.0, 0.0, 1023.0]]])
+        >>> Picture((hounsfield + 1024) / 2047, "int16", (-1024, 1023)).save(file)
+        >>> scan = Picture.open(file, levels=(-1024, 1023))
+        >>> scan.pixels.min(), scan.pixels.max(), scan.dtype
+        (tensor(0.), tensor(1.), 'int16')
     """
 
     pixels: Tensor
-    bits: int = 8
+    dtype: str = "uint8"
+    levels: tuple[float, float] | None = None
     alpha: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if self.levels is None and self.dtype not in _ORDINARY and "float" not in self.dtype:
+            raise ValueError(
+                f"Expected levels=(low, high) for samples of type {self.dtype}; got None. Say "
+                "which values are black and white, as levels=(-1024, 3071)."
+            )
+
     @staticmethod
-    def open(path: str | Path) -> Picture:
-        """Read a picture, upright, from any format that Pillow knows.
+    def open(path: str | Path, *, levels: tuple[float, float] | None = None) -> Picture:
+        """Read a picture, upright, from PNG, JPEG, TIFF, BMP, WebP or PNM.
 
         Args:
             path: the file.
+            levels: the values of black and white in the file; None for those of its type.
+                Pixels beyond them are kept as they are.
 
         Raises:
-            ValueError: if the file is no image, is truncated or corrupt, or has a NaN.
+            ValueError: if the file is no image, is truncated or corrupt, has a NaN, more than
+                one page, other colours than grey or RGB, or samples whose range must be told.
             FileNotFoundError: if there is no such file.
         """
         path = Path(path)
@@ -59,40 +82,110 @@ class Picture:
             message = f"Expected an image file; got {path}, which does not exist or is a folder."
             raise FileNotFoundError(message)
         try:
-            with Image.open(path) as file:
-                picture = _decode(ImageOps.exif_transpose(file))
+            samples = read_tiff(path) if is_tiff(path) else read_raster(path)
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(
-                f"Expected a readable image; got {path}, which Pillow cannot decode ({error}). "
-                "Remove or repair the file."
+                f"Expected a readable image; got {path}, which cannot be decoded ({error}). Repair "
+                "or remove the file, or convert it to PNG, JPEG, TIFF, BMP, WebP or PNM."
             ) from error
-        if not picture.pixels.isfinite().all():
-            raise ValueError(
-                f"Expected finite pixels; got {path}, which holds NaN or infinite values. "
-                "Remove or repair the file."
-            )
-        return picture
+        low, high = _range(path, samples.planes, levels)
+        pixels, dtype = _unit(samples.planes, low, high), samples.planes.dtype
+        alpha = None if samples.alpha is None else _unit(samples.alpha, 0.0, _white(dtype))
+        return Picture(pixels, dtype.name, (low, high), alpha)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture, at its own bit depth where the format holds it, else with 8 bits.
+        """Write the picture, in its own type where the format holds it, else with 8 bits.
+
+        TIFF holds every type, PNG 8 and 16 bits, PNM 16 bits of grey; transparency is dropped
+        where there is no place for it. Integers are rounded and clipped to their type.
 
         Args:
             path: the file; its suffix names the format.
 
         Raises:
-            ValueError: if the suffix names no known format.
+            ValueError: if the suffix names no known format, or one that cannot hold the type.
         """
         path = Path(path)
-        if path.suffix.lower() not in _SUFFIXES:
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
             raise ValueError(
-                f"Expected an image name ending in one of {', '.join(_SUFFIXES)}; got {path.name}. "
+                f"Expected an image name ending in one of {', '.join(SUFFIXES)}; got {path.name}. "
                 "Use for instance .png."
             )
-        _encode(self, path.suffix.lower()).save(path)
+        if self.dtype not in _ORDINARY and suffix not in _TIFF:
+            raise ValueError(
+                f"Expected .tif for samples of type {self.dtype}; got {path.name}. Use .tif, or "
+                "make a Picture of 8 or 16 bits of the pixels."
+            )
+        if suffix in _TIFF:
+            write_tiff(path, self._stored(self.dtype, alpha=True))
+        else:
+            deep = suffix == ".png" or (suffix in (".ppm", ".pgm") and len(self.pixels) == 1)
+            dtype = self.dtype if deep else "uint8"
+            write_raster(path, self._stored(dtype, alpha=suffix in (".png", ".webp")))
 
     def with_pixels(self, pixels: Tensor) -> Picture:
         """Return the same picture with other pixels."""
         return replace(self, pixels=pixels)
+
+    def _stored(self, dtype: str, *, alpha: bool) -> Array:
+        """Return (H, W, channels) as a file stores them."""
+        whole = (0.0, _white(np.dtype(dtype)))
+        levels = whole if self.levels is None or dtype != self.dtype else self.levels
+        planes = [_typed(plane, dtype, *levels) for plane in self.pixels]
+        if alpha and self.alpha is not None:
+            planes.append(_typed(self.alpha, dtype, *whole))
+        return np.stack(planes, -1)
+
+
+def _white(dtype: np.dtype[Any]) -> float:
+    """Return the largest value of a type of integer, or 1."""
+    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+
+
+def _range(path: Path, planes: Array, levels: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the values of black and white, checked."""
+    if not np.isfinite(planes).all():
+        raise ValueError(
+            f"Expected finite pixels; got {path}, which holds NaN or infinite values. "
+            "Remove or repair the file."
+        )
+    least, most = float(planes.min()), float(planes.max())
+    unit = planes.dtype.kind == "f" and least >= 0 and most <= 1
+    if levels is None and (unit or planes.dtype.name in _ORDINARY):
+        return 0.0, _white(planes.dtype)
+    what = f"{path}, of type {planes.dtype.name} with values {least:g} ... {most:g}"
+    if levels is None:
+        raise ValueError(
+            f"Expected integers of 8 or 16 bits without sign, or floats in [0, 1]; got {what}. Say "
+            "which values are black and white: Picture.open(path, levels=(low, high)), or "
+            "--levels LOW HIGH on the command line."
+        )
+    low, high = levels
+    # Pixels in float32 tell steps of 2^-24 of a value apart, so these integers come back.
+    told = planes.dtype.kind == "f" or max(high - low, abs(least - low), abs(most - low)) < 2**23
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and told):
+        raise ValueError(
+            "Expected levels low < high, for integers less than 2^23 away from each other and "
+            f"from every value; got {levels} for {what}. Choose other levels."
+        )
+    return low, high
+
+
+def _unit(planes: Array, low: float, high: float) -> Tensor:
+    """Return stored values as pixels, in float32."""
+    wide = np.float32 if planes.dtype.name in _ORDINARY else np.float64
+    unit = np.subtract(planes, low, dtype=wide) / (high - low)
+    return torch.from_numpy(np.ascontiguousarray(unit, np.float32))
+
+
+def _typed(plane: Tensor, dtype: str, low: float, high: float) -> Array:
+    """Return pixels as stored values; integers are rounded and clipped."""
+    values = low + plane.detach().cpu().double().numpy() * (high - low)
+    if np.dtype(dtype).kind == "f":
+        return values.astype(dtype)
+    ends = np.iinfo(dtype)
+    return values.round().clip(ends.min, ends.max).astype(dtype)
 
 
 def grey(pixels: Tensor) -> Tensor:
@@ -117,105 +210,3 @@ def grey(pixels: Tensor) -> Tensor:
 def in_channels(pixels: Tensor, *, colour: bool) -> Tensor:
     """Return three channels, or the luminance."""
     return pixels.expand(3, -1, -1).contiguous() if colour else grey(pixels)
-
-
-def _decode(image: Image.Image) -> Picture:
-    """Return the picture of a decoded file."""
-    if image.mode.startswith("I"):
-        array = np.asarray(image).astype(np.float32) / 65535
-        return Picture(torch.from_numpy(array)[None], 16)
-    if image.mode == "F":
-        return Picture(torch.from_numpy(np.array(image, dtype=np.float32))[None], 32)
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA" if image.mode in ("P", "RGB", "RGBA", "PA") else "LA")
-        alpha = _unit(image.getchannel("A"))
-    colour = image.mode not in ("1", "L", "LA", "La")
-    return Picture(_planes(image.convert("RGB" if colour else "L")), 8, alpha)
-
-
-def _planes(image: Image.Image) -> Tensor:
-    """Return (channels, H, W) in [0, 1] of an 8-bit image."""
-    pixels = _unit(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
-
-
-def _unit(image: Image.Image) -> Tensor:
-    """Return the bytes of an image, divided by 255."""
-    return torch.from_numpy(np.asarray(image).astype(np.float32) / 255)
-
-
-def _encode(picture: Picture, suffix: str) -> Image.Image:
-    """Return the file image of a picture: rounded to the depth that the format holds."""
-    pixels = picture.pixels.detach().cpu()
-    if len(pixels) == 1 and picture.bits == 32 and suffix in (".tif", ".tiff"):
-        return Image.fromarray(pixels[0].float().numpy())
-    if len(pixels) == 1 and picture.bits >= 16 and suffix in _DEEP:
-        return Image.fromarray(_integers(pixels[0], 65535).astype(np.uint16))
-    planes = list(pixels)
-    if picture.alpha is not None and suffix in (".png", ".tif", ".tiff", ".webp"):
-        planes.append(picture.alpha)
-    array = _integers(torch.stack(planes, -1), 255).astype(np.uint8)
-    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
-
-
-def _integers(pixels: Tensor, top: int) -> np.ndarray:
-    """Return pixels in [0, 1] rounded to 0 ... top, clipped."""
-    return (pixels.double().clamp(0, 1) * top).round().numpy()
-
-
-def image_folder(
-    directory: str | Path, *, colour: bool = False, smallest: int = 1
-) -> dict[str, Tensor]:
-    """Read every image of a folder (not of its subfolders), in the order of their names.
-
-    Files are images by their suffix; other files, and hidden ones, are passed over.
-
-    Args:
-        directory: the folder.
-        colour: whether to keep three channels; otherwise the luminance is taken.
-        smallest: the least height and width that are accepted, in pixels.
-
-    Returns:
-        Name to image, (1, H, W) or (3, H, W), in [0, 1].
-
-    Raises:
-        ValueError: if the folder has no image, or an image is corrupt or too small; the
-            file is named.
-        NotADirectoryError: if there is no such folder.
-
-    Example:
-        >>> import tempfile, torch
-        >>> from pathlib import Path
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> Picture(torch.zeros(1, 20, 30)).save(folder / "black.png")
-        >>> {name: tuple(image.shape) for name, image in image_folder(folder).items()}
-        {'black.png': (1, 20, 30)}
-    """
-    folder = Path(directory)
-    if not folder.is_dir():
-        raise NotADirectoryError(f"Expected a folder of images; got {folder}. Check the path.")
-    files = sorted(file for file in folder.iterdir() if _is_image(file))
-    if not files:
-        raise ValueError(
-            f"Expected images in {folder}; got none that ends in {', '.join(_SUFFIXES)}. "
-            "Subfolders are not searched: name the folder that holds the files."
-        )
-    return {file.name: _read(file, colour=colour, smallest=smallest) for file in files}
-
-
-def _is_image(file: Path) -> bool:
-    """Return whether a file counts as an image, by its name."""
-    return file.is_file() and file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
-
-
-def _read(file: Path, *, colour: bool, smallest: int) -> Tensor:
-    """Return one image in the wanted number of channels, refused by name if too small."""
-    pixels = Picture.open(file).pixels
-    if min(pixels.shape[1:]) < smallest:
-        height, width = pixels.shape[1:]
-        raise ValueError(
-            f"Expected images of at least {smallest} x {smallest} pixels; got {file}, which has "
-            f"{height} x {width}. Remove it, or use smaller patches."
-        )
-    return in_channels(pixels, colour=colour)

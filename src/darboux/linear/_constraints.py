@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from darboux.linear._sizes import finite
@@ -20,6 +22,20 @@ def constrained_claim(module: nn.Module, premises: tuple[Premise, ...]) -> Claim
     constraints = module.get_submodule("parametrizations.weight")
     claim = getattr(list(constraints.children())[-1], "claim", None)
     return None if claim is None else claim(module, premises)
+
+
+def shrunk(weight: Tensor, bound: Tensor, norm: float) -> Tensor:
+    """Return W min(1, c/bound), rounded so that its norm is at most c if that of W is the bound."""
+    # Rounding ratio and product may lift entries by two units, and subnormal ones by half of the
+    # smallest number. A ratio of float16 would often be subnormal; any other such is made 0.
+    limits, wide = torch.finfo(weight.dtype), weight.dtype
+    wide = torch.float32 if wide == torch.float16 else wide
+    spread = math.prod(weight.shape[2:]) * math.sqrt(math.prod(weight.shape[:2]))
+    lifted = 0.5 * limits.tiny * limits.eps * spread
+    margin = max(0.0, 1 - 4 * limits.eps - lifted / norm)
+    ratio = functional.threshold(norm * margin / bound.clamp(min=norm), torch.finfo(wide).tiny, 0)
+    ratio = torch.where(bound > norm, ratio, 1.0).to(wide)
+    return (weight.to(wide) * ratio).to(weight.dtype)
 
 
 @final
@@ -123,11 +139,7 @@ class Spectral(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return W, shrunk to the norm if its bound exceeds it."""
-        ratio = self.norm / kernel_bound(weight).clamp(min=self.norm)
-        # Rounding ratio and product to the dtype of W may lift entries by two units.
-        margin = 1 - 4 * torch.finfo(weight.dtype).eps
-        factor = torch.where(ratio < 1, ratio * margin, ratio)
-        return weight * factor.to(weight.dtype)
+        return shrunk(weight, kernel_bound(weight), self.norm)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
         """Return a W' that becomes W, if W obeys the constraint."""

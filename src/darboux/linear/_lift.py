@@ -160,12 +160,11 @@ class Lift(LinearMap):
         s = self.shuffle
         if s == 1:
             return x
-        pads: list[int] = []
-        for n in x.shape[2:]:
-            pads = [0, -n % s, *pads]
-        x = F.pad(x, pads) if any(pads) else x
-        for axis in range(self.dim):  # (..., n, ...) -> (..., n/s, s, ...), every other axis
-            x = x.unflatten(2 + 2 * axis, (-1, s))
+        counts = [(n + s - 1) // s for n in x.shape[2:]]  # ONNX divides towards zero
+        pads = [p for c, n in zip(counts, x.shape[2:], strict=True) for p in (c * s - n, 0)]
+        x = F.pad(x, pads[::-1])  # by nothing, too: an export would keep to that of its example
+        for axis, count in enumerate(counts):  # (..., n, ...) -> (..., n/s, s, ...)
+            x = x.unflatten(2 + 2 * axis, (count, s))
         order = [0, 1, *(3 + 2 * a for a in range(self.dim)), *(2 + 2 * a for a in range(self.dim))]
         return x.permute(order).flatten(1, 1 + self.dim)
 

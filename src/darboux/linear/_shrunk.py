@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, final, get_args
 
-import torch
 from torch import Tensor
 
+from darboux.linear._constraints import shrunk
 from darboux.linear._conv import StencilMap
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._rows import row_bound
@@ -75,7 +76,7 @@ class Shrunk(StencilMap):
         """Return the kernel after shrinking, with its place and padding."""
         stencil = self.map.stencil()
         if self.by == "spectral":
-            return stencil.scaled(self._factor(kernel_bound(stencil.weight), stencil.weight))
+            return self._within(stencil, kernel_bound(stencil.weight))
         if self.out_features <= self.in_features:
             return self._shrunk_rows(stencil, self.map.equivariant())
         symmetry = adjoint_symmetry(self.map.equivariant())
@@ -106,11 +107,8 @@ class Shrunk(StencilMap):
         return f"norm={self.norm:g}, by={self.by!r}"
 
     def _shrunk_rows(self, stencil: Stencil, symmetry: Equivariant | None) -> Stencil:
-        rows = tied(row_bound(stencil), symmetry)
-        return stencil.scaled_rows(self._factor(rows.sqrt(), stencil.weight))
+        rows = tied(row_bound(stencil), symmetry).sqrt()
+        return self._within(stencil, rows.reshape(-1, *(1,) * (stencil.weight.ndim - 1)))
 
-    def _factor(self, bound: Tensor, weight: Tensor) -> Tensor:
-        """Return min(1, c/bound), rounded down."""
-        ratio = self.norm / bound.clamp(min=self.norm)
-        margin = 1 - 4 * torch.finfo(weight.dtype).eps
-        return torch.where(ratio < 1, ratio * margin, ratio).to(weight.dtype)
+    def _within(self, stencil: Stencil, bound: Tensor) -> Stencil:
+        return replace(stencil, weight=shrunk(stencil.weight, bound, self.norm))

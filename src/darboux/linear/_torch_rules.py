@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
-from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from darboux.linear._spectral import kernel_bound
 from darboux.structure import Claim, Claims, Gap, Kind, Lipschitz, claims_of
+from darboux.structure._torch_windows import repetitions
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-_PLAIN = (
-    nn.Linear,
-    *_CONVOLUTIONS,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
 
 
 @claims_of.register(nn.Linear)
@@ -40,33 +35,37 @@ def _(module: nn.Module) -> Claims:
         return Claims(gaps=(Gap("", reason),))
     groups = getattr(module, "groups", 1)
     try:
-        weight = _weight(module)
-        norms = [float(kernel_bound(block.detach())) for block in weight.chunk(groups)]
+        with torch.no_grad():
+            weight = cast("Tensor", module.weight)
+            norm = max(float(kernel_bound(block)) for block in weight.chunk(groups))
     except ValueError as error:
         return Claims(gaps=(Gap("", f"no norm bound: {error}"),))
     what = "singular value" if weight.ndim == 2 else "singular value of the symbol"
-    said = f"the largest {what} is at most {max(norms):.6g}"
-    return Claims((Claim(Lipschitz(max(norms)), Kind.BOUND, said),))
+    said = f"the largest {what} is at most {norm:.6g}"
+    copies = _copies(module)
+    if copies > 1:
+        said += f", and {module.padding_mode} padding repeats a pixel {copies} times at most"
+    return Claims((Claim(Lipschitz(norm * math.sqrt(copies)), Kind.BOUND, said),))
 
 
 def _unknown(module: nn.Module) -> str | None:
     """Return why nothing is known about a layer, or None."""
-    own, plain = type(module), next(cls for cls in _PLAIN if isinstance(module, cls))
-    if any(
-        getattr(own, name, None) is not getattr(plain, name, None)
-        for name in ("forward", "_conv_forward")
-    ):
-        return f"{own.__name__} has a forward of its own; give it a method claims()"
     if isinstance(module._parameters.get("weight"), UninitializedParameter):
-        return f"{own.__name__} has no weight before its first call"
-    mode = getattr(module, "padding_mode", "zeros")
-    if mode not in ("zeros", "circular"):
-        return f"padding_mode={mode!r} repeats pixels at the border; use 'zeros' or 'circular'"
-    if mode == "circular" and isinstance(module, _CONVOLUTIONS) and not _wraps_once(module):
-        return (
-            "circular padding beyond the size of the image repeats outputs; use padding_mode='same'"
-        )
+        return f"{type(module).__name__} has no weight before its first call"
+    if module.training and parametrize.is_parametrized(module, "weight"):
+        constraints = module.get_submodule("parametrizations.weight").children()
+        if any(isinstance(constraint, _SpectralNorm) for constraint in constraints):
+            return "spectral_norm changes the weight with every call in training mode; call eval()"
     return None
+
+
+def _copies(module: nn.Module) -> int:
+    """Return how often padding repeats an entry for the convolution that follows it, at most."""
+    if not isinstance(module, _CONVOLUTIONS) or module.padding_mode == "zeros":
+        return 1
+    if module.padding_mode == "circular" and _wraps_once(module):
+        return 1  # one convolution on the torus, and some of its outputs
+    return repetitions(module.padding_mode, tuple(module._reversed_padding_repeated_twice))
 
 
 def _wraps_once(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> bool:
@@ -75,13 +74,3 @@ def _wraps_once(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> bool:
         return True
     sizes = zip(module.padding, module.dilation, module.kernel_size, strict=True)
     return all(2 * p <= step * (k - 1) for p, step, k in sizes)
-
-
-def _weight(module: nn.Module) -> Tensor:
-    """Return the weight that the next call uses."""
-    # The old `torch.nn.utils.spectral_norm` writes it in a hook just before the call.
-    with torch.no_grad():
-        for hook in module._forward_pre_hooks.values():
-            if isinstance(hook, SpectralNorm) and hook.name == "weight":
-                return hook.compute_weight(module, do_power_iteration=False)
-        return cast("Tensor", module.weight)

@@ -5,7 +5,9 @@
 This is the ground floor: every other room may import it, and it imports none.
 """
 
-import darboux.structure._registry as _torch_rules
+import darboux.structure._torch_activations as _torch_activations
+import darboux.structure._torch_layers as _torch_layers
+import darboux.structure._torch_windows as _torch_windows
 from darboux.structure._bijective import BiLipschitz, LogDeterminant
 from darboux.structure._claim import Claim, Claims, Gap, Kind, Structure, closure, merge_premises
 from darboux.structure._compose import average, composition, endomorphism, residual
@@ -25,26 +27,35 @@ from darboux.structure._premise import (
     Premise,
     adjoint_of,
     autonomous_field,
+    averaged_steps,
     canonical_field,
     cocoercive_field,
+    contractive_steps,
     divergence_free_parts,
     equivariant_field,
+    equivariant_steps,
     gradient_of_energy,
+    growth_field,
     isometry_of,
     lipschitz_field,
     nonnegative_entries,
     norm_at_most,
     one_sided_field,
+    one_stage,
+    partitioned_field,
+    parts_have,
     passive_form,
     reversible_field,
     rows_at_most,
     separable_field,
     slopes_within,
     step_within,
+    steps_have,
+    stretch_of_steps,
 )
 from darboux.structure._registry import claims_of, maps_of
 
-del _torch_rules
+del _torch_activations, _torch_layers, _torch_windows
 
 __all__ = [
     "Averaged",
@@ -75,15 +86,19 @@ __all__ = [
     "adjoint_of",
     "autonomous_field",
     "average",
+    "averaged_steps",
     "canonical_field",
     "claims_of",
     "closure",
     "cocoercive_field",
     "composition",
+    "contractive_steps",
     "divergence_free_parts",
     "endomorphism",
     "equivariant_field",
+    "equivariant_steps",
     "gradient_of_energy",
+    "growth_field",
     "isometry_of",
     "lipschitz_field",
     "maps_of",
@@ -91,6 +106,9 @@ __all__ = [
     "nonnegative_entries",
     "norm_at_most",
     "one_sided_field",
+    "one_stage",
+    "partitioned_field",
+    "parts_have",
     "passive_form",
     "residual",
     "reversible_field",
@@ -98,4 +116,6 @@ __all__ = [
     "separable_field",
     "slopes_within",
     "step_within",
+    "steps_have",
+    "stretch_of_steps",
 ]

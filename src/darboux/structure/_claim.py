@@ -131,8 +131,6 @@ class Claims:
         nothing is claimed
         Where claims stopped
           1: no claims are known for Bilinear
-          1: Averaged stops here: this part has none
-          1: Lipschitz stops here: this part has none
     """
 
     claims: tuple[Claim, ...] = ()

@@ -16,7 +16,8 @@ def composition(parts: _NamedClaims) -> Claims:
 
     A family survives if every part has it, directly or by implication; the kind is
     the weakest among the parts. Where a family that some parts have is lost, the
-    first part without it is named as a gap.
+    first part without it is named as a gap; but not where a weaker family is left with
+    another value, as for a ReLU (averaged) between maps with other Lipschitz constants than 1.
 
     Args:
         parts: (name, claims) in the order of application.
@@ -31,12 +32,14 @@ def composition(parts: _NamedClaims) -> Claims:
     if len(parts) == 1:
         return Claims(parts[0][1].claims, tuple(gaps))
     found: list[Claim] = []
+    lost: list[tuple[type[Structure], Gap]] = []
     for family in _families(parts):
-        claim, lost = _chain_family(family, parts)
+        claim, gap = _chain_family(family, parts)
         if claim is not None:
             found.append(claim)
-        elif lost is not None:
-            gaps.append(lost)
+        elif gap is not None:
+            lost.append((family, gap))
+    gaps += [gap for family, gap in lost if not _is_beside(family, found, parts)]
     return Claims(_strongest(found), _unique(gaps))
 
 
@@ -94,16 +97,18 @@ def average(parts: _NamedClaims, *, weights: Sequence[float]) -> Claims:
         members = [claims.find(family) for _, claims in parts]
         known = [member for member in members if member is not None]
         if len(known) < len(members):
-            lost = next(n for (n, _), m in zip(parts, members, strict=True) if m is None)
-            if known:
-                gaps.append(Gap(lost, f"{family.__name__} stops here: this part has none"))
+            lost = next(part for part, m in zip(parts, members, strict=True) if m is None)
+            stop = _stop(lost[0], family, lost[1])
+            gaps += [stop] if known and stop is not None else []
             continue
         value = sum(w * key(m) for w, m in zip(weights, known, strict=True))
         kind = min(member.kind for member in known)
         found.append(Claim(family(value), kind, word, merge_premises(tuple(known))))
     alike = [c for c in (claims.find(Equivariant) for _, claims in parts) if c is not None]
     if len(alike) == len(parts) and all(c.structure == alike[0].structure for c in alike):
-        found.append(alike[0])
+        kind = min(claim.kind for claim in alike)
+        premises = merge_premises(tuple(alike))
+        found.append(Claim(alike[0].structure, kind, alike[0].reason, premises))
     return Claims(_strongest(found), _unique(gaps))
 
 
@@ -131,7 +136,7 @@ def _chain_family(family: type[Structure], parts: _NamedClaims) -> tuple[Claim |
     for name, claims in parts:
         member = claims.find(family)
         if member is None:
-            return None, Gap(name, f"{family.__name__} stops here: this part has none")
+            return None, _stop(name, family, claims)
         members.append(member)
     whole: Structure | None = members[0].structure
     assert whole is not None
@@ -142,6 +147,21 @@ def _chain_family(family: type[Structure], parts: _NamedClaims) -> tuple[Claim |
             return None, Gap(name, f"{family.__name__} stops here: {why}") if why else None
     kind = min(member.kind for member in members)
     return Claim(whole, kind, _reason(members), merge_premises(tuple(members))), None
+
+
+def _stop(name: str, family: type[Structure], claims: Claims) -> Gap | None:
+    """Return the gap of a part without a family, unless its own gaps say why it has nothing."""
+    if claims.gaps and not claims.claims:
+        return None
+    return Gap(name, f"{family.__name__} stops here: this part has none")
+
+
+def _is_beside(family: type[Structure], found: Sequence[Claim], parts: _NamedClaims) -> bool:
+    """Return whether what is left of a lost family differs from what the family implies."""
+    members = [member for _, claims in parts if (member := claims.find(family)) is not None]
+    weaker = {s for member in members for s in closure(member.structure)[1:]}
+    left = [claim.structure for claim in found]
+    return any(type(s) is type(other) and s != other for s in weaker for other in left)
 
 
 def _reason(members: Sequence[Claim]) -> str:

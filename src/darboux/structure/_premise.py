@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from torch import nn
-
 
 @final
 @dataclass(frozen=True)
 class Condition:
-    """A condition on a module that theorems need: a formula with a place for its subject.
+    """A condition that theorems need: a formula with a place for its subject.
 
-    Calling it with a module gives the `Premise`; `darboux.certification.attacks` registers how
-    to try to break it. Two conditions with one formula are the same.
+    Calling it with a module, or an integrator, gives the `Premise`;
+    `darboux.certification.attacks` registers how to try to break it. Two conditions with one
+    formula are the same.
 
     Args:
         formula: the condition in words and symbols; ``{subject}`` stands for the class of the
-            module, other names in braces for values of the premise.
+            subject, other names in braces for values of the premise.
 
     Example:
         >>> from torch import nn
@@ -31,21 +30,21 @@ class Condition:
 
     formula: str
 
-    def __call__(self, subject: nn.Module, **values: Any) -> Premise:
-        """Return the premise that a module meets this condition."""
+    def __call__(self, subject: Any, **values: Any) -> Premise:
+        """Return the premise that a module, or an integrator, meets this condition."""
         return Premise(subject, self, values)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Premise:
-    """The condition on one module that a claim rests on.
+    """The condition on one module, or one integrator, that a claim rests on.
 
     Whole-map attacks rarely find a fault inside a contractive chain, because what one step
     gets wrong the next ones contract away; premises are where it shows.
 
     Args:
-        subject: the module.
+        subject: the module, or the integrator.
         condition: what it must meet.
         values: the numbers or structures in the condition's formula, by name.
 
@@ -56,7 +55,7 @@ class Premise:
         'slopes of ReLU lie in [0, 1]'
     """
 
-    subject: nn.Module
+    subject: Any
     condition: Condition
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -120,5 +119,34 @@ passive_form = Condition("{subject} = S∇energy with ⟨g, Sg⟩ {sign} 0")
 equivariant_field = Condition("f(t, π(g) z) = π(g) f(t, z) for {subject}, g in {group}")
 """f(t, ·) is equivariant under a `symmetry`, an `Equivariant`, whose group has the name `group`."""
 
-step_within = Condition("0 <= h <= -2 ν̄ r")
-"""The step size does not exceed its limit; the subject is a step, and both are read from it."""
+growth_field = Condition("‖max(z + h f, 0)‖ <= ‖z‖ + h c √P for {subject}, z >= 0")
+"""‖max(z + h f(t, z), 0)‖ <= ‖z‖ + h c √P for z >= 0, c what the field's ``growth`` reports."""
+
+partitioned_field = Condition("{subject} = (drift, kick)")
+"""f = (drift(t, z, p), kick(t, z, p)), halves of phase space that may look at one another."""
+
+parts_have = Condition("flows of the parts of {subject}: {structure}")
+"""The flow of each of the field's ``parts()`` has a `structure`."""
+
+step_within = Condition("0 <= h <= -2 ν̄ r · {fraction:.6g}")
+"""h is at most a `fraction` of its limit; the subject is a step, and both are read from it."""
+
+steps_have = Condition("steps of {subject} on {fields} fields: {structure}")
+"""Steps of an integrator have a `structure` on canonical `fields`, which are all or separable."""
+
+equivariant_steps = Condition("steps of {subject} commute with the orthogonal {maps} that f does")
+"""Steps of an integrator commute with the orthogonal `maps` that the field commutes with."""
+
+averaged_steps = Condition(
+    "steps of {subject}: α = ρθ/(ρθ + 1 - θ) at h = -2 ν̄ r θ, r = {radius:g}, ρ = {reach:g}"
+)
+"""Steps of an integrator along cocoercive fields are α-averaged, θ <= 1; ρ = r Σ b_i."""
+
+contractive_steps = Condition("steps of {subject} contract all fields with ν <= 0")
+"""Steps of an integrator bring solutions no further apart where ν <= 0, whatever their size."""
+
+stretch_of_steps = Condition("steps of {subject} are Lipschitz with lipschitz_factor(h, L)")
+"""Steps of an integrator, and back where it can be undone, stretch by its ``lipschitz_factor``."""
+
+one_stage = Condition("{subject}: z' = z + h f(t + {a:g} h, z + {a:g} (z' - z))")
+"""An integrator has a single stage with a coefficient `a` and the weight 1."""

@@ -1,0 +1,133 @@
+"""What rounding does to the values of a map: a running error analysis by small random errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+UNDECIDED = 1e-2  # relative errors beyond which a value says nothing
+
+_DRAWS = 3
+
+_SAFETY = 8.0  # the largest of a few draws may be that much too small
+
+_MOST = 20_000  # operations: an iteration that does not stop
+
+_UNIT = 2.0**9  # the least errors that are made, in units of the format they are made in
+
+_ALONE = 16.0  # operations that an error of the input alone stands for
+
+
+def error_bounds(
+    call: Callable[[Tensor], Tensor], points: Tensor, *, eps: float, generator: torch.Generator
+) -> Tensor:
+    """Return by how much rounding in a format of precision eps may change φ(x), (P,) norms.
+
+    The map runs once as it is, and on a few copies with a relative random error after every
+    operation, as large against the terms of sums as rounding is. What comes of it, per unit of
+    error, is a property of the map in exact arithmetic: faults of one precision do not enter.
+    """
+    copies = points.repeat(_DRAWS, *(1,) * (points.ndim - 1))
+    with torch.no_grad():
+        exact = call(points)
+        moved, unit = _moved(call, copies, eps=eps, generator=generator)
+    errors = moved.unflatten(0, (_DRAWS, len(points))) - exact
+    lengths = errors.flatten(2).double().norm(dim=2).nan_to_num(0.0, torch.inf, 0.0)
+    return _SAFETY * lengths.amax(dim=0).to(points.dtype) * (eps / unit)
+
+
+def _moved(
+    call: Callable[[Tensor], Tensor], points: Tensor, *, eps: float, generator: torch.Generator
+) -> tuple[Tensor, float]:
+    """Return the values with errors made on the way, and how large these were."""
+    # Errors as large as those of the format see kinks; but iterations that stop at rounding may
+    # find no end among them, and none among any: then errors of the input stand for all.
+    small = _UNIT * torch.finfo(points.dtype).eps
+    for unit in dict.fromkeys((max(eps, small), small)):
+        try:
+            with _Errors(unit, generator):
+                return call(points), unit
+        except (ArithmeticError, AttributeError, NotImplementedError, RuntimeError, ValueError):
+            continue
+    return call(points + _ALONE * _Errors(small, generator).of(points)), small
+
+
+@final
+class _Errors(TorchDispatchMode):
+    """Adds a random error of relative size `unit` after every operation that rounds."""
+
+    def __init__(self, unit: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.unit, self.generator, self.operations = unit, generator, 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        del types
+        kwargs = kwargs or {}
+        self.operations += 1
+        if self.operations > _MOST:
+            msg = f"more than {_MOST} operations"
+            raise ArithmeticError(msg)
+        name = func.overloadpacket.__name__
+        if func.is_view or name.rstrip("_") in _EXACT or not _reads(args):
+            return func(*args, **kwargs)
+        if name in _SUMS:
+            # the error of a sum of products is relative to the sum of their absolute values
+            size = func(*tree_map(_absolute, args), **kwargs)
+            return self._with_error(func(*args, **kwargs), size)
+        if torch.Tag.pointwise not in func.tags and not func._schema.is_mutable:
+            args = tree_map(self._with_error, args)
+        value = func(*args, **kwargs)
+        if func._schema.is_mutable:
+            return value.copy_(self._with_error(value)) if _is_real(value) else value
+        return tree_map(self._with_error, value)
+
+    def of(self, size: Tensor) -> Tensor:
+        """Return errors up to `unit` times the size of each entry."""
+        noise = torch.rand(size.shape, generator=self.generator, dtype=torch.float32)
+        return self.unit * (2 * noise - 1).to(size) * size
+
+    def _with_error(self, value: Any, size: Tensor | None = None) -> Any:
+        if not _is_real(value):
+            return value
+        # whole numbers are exact: masks, counts, indices
+        moved = value + self.of(value if size is None else size)
+        return moved if value.is_complex() else torch.where(value == value.round(), value, moved)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
+
+
+def _absolute(value: Any) -> Any:
+    return value.abs() if _is_real(value) else value
+
+
+def _reads(args: tuple[Any, ...]) -> bool:
+    """Return whether an operation reads numbers: constants are as exact as they are."""
+    found = []
+    tree_map(lambda value: found.append(_is_real(value)), args)
+    return any(found)
+
+
+_SUMS = {
+    "mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot", "convolution", "sum", "mean", "cumsum",
+    "_conv_depthwise2d", "avg_pool2d", "avg_pool3d", "_adaptive_avg_pool2d", "_adaptive_avg_pool3d",
+}  # fmt: skip
+
+_EXACT = {
+    "abs", "alias", "cat", "clamp", "clamp_min", "clamp_max", "clone", "constant_pad_nd", "copy",
+    "detach", "empty_like", "eq", "expand", "fill", "flip", "gather", "ge", "gt", "hardtanh",
+    "index", "index_put", "index_select", "isfinite", "isnan", "le", "leaky_relu", "lift_fresh",
+    "lt", "masked_fill", "max", "max_pool2d_with_indices", "maximum", "min", "minimum", "ne", "neg",
+    "new_empty", "new_zeros", "ones_like", "relu", "repeat", "roll", "scatter", "select_scatter",
+    "sign", "slice_scatter", "sort", "stack", "threshold", "tril", "triu", "where", "zero",
+    "zeros_like", "_unsafe_view", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
+    "replication_pad2d", "_local_scalar_dense", "item", "amax", "amin", "topk", "nonzero",
+}  # fmt: skip
