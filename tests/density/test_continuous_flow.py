@@ -166,6 +166,7 @@ def test_gradients_are_those_of_the_discretised_loss(integrator):
     assert bool(found.any())
 
 
+@pytest.mark.long
 def test_discretisation_error_sees_coarse_steps():
     field, x = learned().field, torch.randn(5, 2, dtype=torch.float64)
     coarse, fine = (ContinuousFlow(field, shape=2, steps=k, integrator=Euler()) for k in (2, 64))

@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from darboux.density import ContinuousFlow, TimeConditionedField
-from darboux.integrators import Euler, GonzalezGradient, PostActivation, StormerVerlet
+from darboux.integrators import (
+    DormandPrince,
+    Euler,
+    GonzalezGradient,
+    PostActivation,
+    StormerVerlet,
+)
 
 
 def field(*layers):
@@ -29,6 +35,32 @@ def test_fields_that_mix_samples_or_are_random():
         ContinuousFlow(field(nn.Dropout(0.1)), shape=2)
     with pytest.raises(TypeError, match=r"a module f\(t, z\); got function"):
         ContinuousFlow(lambda t, z: z, shape=2)
+
+
+class Attention(nn.Module):
+    """Samples that look at each other, by no layer that says so."""
+
+    def forward(self, t, z):
+        return torch.softmax(z @ z.T, dim=1) @ z - z
+
+
+class Noise(nn.Module):
+    def forward(self, t, z):
+        return torch.randn_like(z)
+
+
+@pytest.mark.parametrize("trace", ["exact", "hutchinson"])
+def test_fields_that_are_seen_to_mix_samples_or_to_be_random(trace):
+    x = torch.randn(6, 2)
+    for module, why in ((Attention(), "row 0 of it changes"), (Noise(), "evaluated again")):
+        flow = ContinuousFlow(module, shape=2, steps=2, trace=trace)
+        with pytest.raises(ValueError, match=rf"acts on every sample alone.*{why}"):
+            flow.forward_and_log_det(x)
+        with pytest.raises(ValueError, match=why):
+            flow.inverse_and_log_det(x)
+    flow = ContinuousFlow(Attention(), shape=2, integrator=DormandPrince())
+    with pytest.raises(ValueError, match="row 0 of it changes"):
+        flow(x)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5, True])

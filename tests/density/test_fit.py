@@ -18,6 +18,7 @@ def correlated(n):
     return torch.randn(n, 2) @ torch.tensor([[2.0, 1.0], [0.0, 0.5]]) + torch.tensor([1.0, -2.0])
 
 
+@pytest.mark.long
 def test_finds_a_normal_density():
     flow, data = normal_flow(), correlated(2000)
     history = fit(flow, data, steps=600, lr=0.03, validation=correlated(2000), every=200)

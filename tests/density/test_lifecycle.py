@@ -110,6 +110,7 @@ def test_round_trips_improve_with_the_steps(name):
 @pytest.mark.parametrize(
     "name", ["linear", pytest.param("conditioned-flow", marks=pytest.mark.slow)]
 )
+@pytest.mark.long
 def test_distributions_compile_with_their_samples(name):
     x, context = features(name)
     flow = FLOWS[name]()

@@ -97,6 +97,7 @@ def test_order(name):
     check_convergence(CASES[name](), field, states(field))
 
 
+@pytest.mark.long
 def test_order_check_refutes_a_wrong_order():
     method, field = ItohAbeGradient(), forced()
     method.order = 2

@@ -39,6 +39,7 @@ def test_gradients_do_not_notice_neighbours():
     torch.testing.assert_close(rows[1], rows[0], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.long
 def test_derivatives_against_finite_differences():
     inputs = (torch.tensor(0.2), torch.tensor(0.3), batch(1)[:, :2], MATRIX[:2, :2])
     inputs = tuple(x.double().clone().requires_grad_() for x in inputs)

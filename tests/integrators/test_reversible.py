@@ -128,7 +128,7 @@ def test_reversible_heun_is_the_stated_formula():
 @pytest.mark.parametrize("name", DOUBLED)
 def test_wrong_slopes_are_refused(name):
     method, x = CASES[name](), torch.ones(3, 4)
-    with pytest.raises(ValueError, match="slope of the shape of what it moves"):
+    with pytest.raises(ValueError, match=r"of the shape of z"):
         method.step(lambda t, z: z[:1], 0.0, 0.1, (x, x))
 
 

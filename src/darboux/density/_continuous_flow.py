@@ -16,16 +16,19 @@ from darboux.density._field_checks import (
     check_horizon,
     check_input,
     check_integrator,
+    check_rows,
     check_steps,
     shape_of,
 )
 from darboux.density._transported import DiscretisationError, Grid, Transported
-from darboux.integrators import Integrator, Kutta4
+from darboux.integrators import DormandPrince, ImplicitRungeKutta, Integrator, Kutta4
 from darboux.structure import Claim, Claims, Gap, Invertible, Kind
 
 Trace = Literal["auto", "exact", "hutchinson"]
 
 _EXACT_UP_TO = 16  # entries of a sample; each one costs a derivative
+
+_PROBED = 2  # samples in which every call looks whether the field mixes them
 
 _BACK = (
     "the ODE is integrated back from T to 0, which undoes the way there up to the error of the "
@@ -67,9 +70,10 @@ class ContinuousFlow(Bijection):
         trace: "exact", "hutchinson", or "auto" for what suits the size of a sample.
 
     Raises:
-        TypeError: if the field is no module, mixes samples or is random, or the method wants more
-            of a field than its values.
-        ValueError: if a number lies outside its range.
+        TypeError: if the field is no module, mixes samples or is random by a layer that says so,
+            or the method wants more of a field than its values.
+        ValueError: if a number lies outside its range; in a call, if the field is seen to mix
+            samples, or to be random, in two of them.
 
     Example:
         >>> network = torch.nn.Sequential(
@@ -194,7 +198,11 @@ class ContinuousFlow(Bijection):
             grid = Grid(self.integrator, self.steps, self.horizon)
             if refined:
                 grid = grid.refined()
-            return slope.unpack(grid.run(slope, slope.pack(start), back=back))
+            moved = grid.run(slope, slope.pack(start), back=back)
+            if extras > 0 or isinstance(self.integrator, (DormandPrince, ImplicitRungeKutta)):
+                some = None if context is None else context[:_PROBED]
+                check_rows(prepared(self.field, some), start[:_PROBED])
+            return slope.unpack(moved)
 
     def _noise(self, x: Tensor) -> Tensor | None:
         """Return a probe for every sample, where the trace is estimated."""

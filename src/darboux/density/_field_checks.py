@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from darboux.integrators import DormandPrince, Integrator, PostActivation, Time
+from darboux.integrators import DormandPrince, Field, Integrator, PostActivation, Time
+from darboux.solvers._rows import mixing
 
 
 def check_field(field: object) -> None:
@@ -34,6 +35,18 @@ def check_field(field: object) -> None:
                 "use LayerNorm or GroupNorm."
             )
             raise TypeError(msg)
+
+
+def check_rows(field: Field, z: Tensor) -> None:
+    """Refuse a field that mixes samples, or is random, as far as some samples show."""
+    why = mixing(lambda state: field(0.0, state), z.detach())
+    if why is not None:
+        msg = (
+            "ContinuousFlow: expected a field that acts on every sample alone, so that each has a "
+            f"Jacobian of its own; got f(0, z) of which this was seen: {why}. Leave out what looks "
+            "at the whole batch, such as batch statistics or attention between samples."
+        )
+        raise ValueError(msg)
 
 
 def check_integrator(integrator: Integrator) -> Integrator:

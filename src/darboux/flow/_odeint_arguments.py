@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -28,9 +28,15 @@ from darboux.integrators import (
     Tableau,
     Time,
 )
+from darboux.integrators._step_control import RESOLUTION
 from darboux.solvers._transforms import is_differentiated
 
 _ROUNDING = 16 * torch.finfo(torch.float32).eps  # up to which steps count as equal
+
+_UNRESOLVED = (
+    "odeint: expected steps that change t in the dtype of y, in which f gets it; got a step of "
+    "{h:.3g} at t = {t:.6g} in {dtype}. Use y0.double(), or count time from the first one."
+)
 
 _COMPILED = (
     "odeint: expected times as a list of numbers in a compiled graph with {what}; got a tensor, "
@@ -40,7 +46,7 @@ _COMPILED = (
 
 @dataclass(frozen=True)
 class Times:
-    """Strictly monotone times t_0, ..., t_n."""
+    """Monotone times t_0, ..., t_n, in float64."""
 
     # They are numbers, or 0-dimensional tensors where their values are not known, in a compiled
     # graph, or where derivatives by them may be asked for.
@@ -50,28 +56,48 @@ class Times:
     @staticmethod
     def of(t: Tensor | Sequence[float]) -> Times:
         """Return the times of a tensor, or of a list of numbers."""
+        if getattr(t, "ndim", 1) != 1 or not isinstance(t, (Tensor, Iterable)):
+            found = f"shape {tuple(t.shape)}" if hasattr(t, "shape") else type(t).__name__
+            msg = (
+                "odeint: expected times t on one axis, the first of them that of y0; got "
+                f"{found}. Use torch.linspace(0.0, 1.0, 11)."
+            )
+            raise ValueError(msg)
         if not isinstance(t, Tensor):
             values = tuple(map(float, t))
             _check(values)
             return Times(values)
-        if t.ndim != 1 or len(t) == 0:
-            msg = (
-                f"odeint: expected times t on one axis, the first of them that of y0; got shape "
-                f"{tuple(t.shape)}. Use torch.linspace(0.0, 1.0, 11)."
-            )
-            raise ValueError(msg)
         if torch.compiler.is_compiling():
-            return Times(tuple(t.unbind()))
+            return Times(tuple(t.to(torch.float64).unbind()))
         numbers = tuple(map(float, t.detach().unbind()))
         _check(numbers)
-        return Times(tuple(t.unbind()) if is_differentiated(t) else numbers)
+        return Times(tuple(t.to(torch.float64).unbind()) if is_differentiated(t) else numbers)
 
     def steps(self, k: int, longest: float | None) -> Iterator[tuple[Time, StepSize]]:
         """Yield (t, h) of the steps from t_k to t_{k+1}, equal ones of at most a given length."""
         start, duration = self.values[k], self.values[k + 1] - self.values[k]
+        if not isinstance(duration, Tensor) and duration == 0:
+            return
         count = 1 if longest is None else self._count(duration, longest)
         for j in range(count):
             yield start + (j / count) * duration, duration / count
+
+    def check_resolution(
+        self, dtype: torch.dtype, method: Integrator, longest: float | None
+    ) -> None:
+        """Refuse steps that t cannot follow in the dtype in which f gets it."""
+        if torch.compiler.is_compiling():
+            return
+        # DormandPrince looks after its own steps; the way may not be shorter than one of them
+        every = len(self.values) - 1 if isinstance(method, DormandPrince) else 1
+        times = [_number(time, "") for time in self.values[:: max(every, 1)]]
+        unit = RESOLUTION * torch.finfo(dtype).eps
+        for start, end in pairwise(times):
+            h = end - start
+            if longest is not None and abs(h) > longest:
+                h /= self._count(h, longest)
+            if 0 < abs(h) < unit * max(abs(start), abs(end)):
+                raise ValueError(_UNRESOLVED.format(h=h, t=start, dtype=dtype))
 
     def are_equal(self, h: StepSize, other: StepSize) -> bool:
         """Return whether two steps are equal up to the rounding of times in float32."""
@@ -96,12 +122,11 @@ def _number(value: Time, what: str) -> float:
 def _check(values: tuple[float, ...]) -> None:
     steps = [end - start for start, end in pairwise(values)]
     finite = len(values) > 0 and all(map(math.isfinite, values))
-    if not finite or not (min(steps, default=1.0) > 0 or max(steps, default=-1.0) < 0):
+    if not finite or not (min(steps, default=0.0) >= 0 or max(steps, default=0.0) <= 0):
         shown = ", ".join(f"{value:g}" for value in values[:6])
         msg = (
-            "odeint: expected finite times t that strictly increase, or strictly decrease, the "
-            f"first of them that of y0; got [{shown}{', ...' if len(values) > 6 else ''}]. Sort "
-            "them and leave out repetitions."
+            "odeint: expected finite times t that never decrease, or never increase, the first of "
+            f"them that of y0; got [{shown}{', ...' if len(values) > 6 else ''}]. Sort them."
         )
         raise ValueError(msg)
 
@@ -157,3 +182,22 @@ def as_method(
         )
         raise ValueError(msg)
     return _METHODS[method]
+
+
+def check_step_size(step_size: float | None, method: Integrator) -> None:
+    """Refuse a longest step that makes no sense for a method."""
+    if step_size is None:
+        return
+    picks_its_own = isinstance(method, DormandPrince)
+    if picks_its_own:
+        msg = (
+            f"odeint: expected no step_size with {method!r}, which picks its steps; got "
+            f"{step_size}. Use rtol and atol, or a method with fixed steps such as 'rk4'."
+        )
+        raise ValueError(msg)
+    if not 0 < step_size < math.inf:
+        msg = (
+            f"odeint: expected a finite step_size > 0, in both directions of time; got "
+            f"{step_size}. Use its absolute value."
+        )
+        raise ValueError(msg)

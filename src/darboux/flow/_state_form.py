@@ -1,116 +1,139 @@
-"""The states of `odeint`, one system or a tuple of tensors, as a batch that methods step."""
+"""The states of `odeint`, tensors of any shape or tuples of them, as what methods step."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from darboux.fields import VectorField
-from darboux.integrators import Field, Time
+from darboux.integrators._integrator import fitting
+from darboux.solvers._transforms import nesting
 
-State = Tensor | tuple[Tensor, ...]
+WROTE = (
+    "odeint: expected f(t, y) to leave y as it is; got a function that writes into y. Let it work "
+    "on y.clone()."
+)
+
+State = Tensor | Sequence[Tensor]
 
 
 @dataclass(frozen=True)
 class StateForm:
-    """How a state y becomes a batch z of independent samples, and back."""
+    """How a state y becomes a tensor z that methods step, and back."""
 
-    # A tensor (batch, ...) stays what it is. A tensor with one axis or none is one system, a
-    # batch of one. A tuple of tensors (batch, ...) becomes (batch, entries).
+    # z is y itself, or (rows, entries): one row for a system, one for each sample where samples
+    # are independent. Methods that solve equations see complex numbers as pairs of real ones.
 
     shapes: tuple[torch.Size, ...]
     is_tuple: bool
-    is_batch: bool  # y is a batch as it is
+    is_flat: bool  # z is (rows, entries)
+    per_sample: bool
+    as_pairs: bool
 
     @staticmethod
-    def of(y: State) -> StateForm:
-        """Return the form of a state."""
-        members = y if isinstance(y, tuple) else (y,)
-        for member in members:
-            if not isinstance(member, Tensor) or not member.is_floating_point():
-                found = member.dtype if isinstance(member, Tensor) else type(member).__name__
-                msg = (
-                    f"odeint: expected y0 to be a tensor of real numbers, or a tuple of them; got "
-                    f"{found}. Use y0.float() or torch.view_as_real."
-                )
-                raise TypeError(msg)
-        _check_members(members, is_tuple=isinstance(y, tuple))
-        is_tuple, shapes = isinstance(y, tuple), tuple(member.shape for member in members)
-        return StateForm(shapes, is_tuple, not is_tuple and len(shapes[0]) > 1)
+    def of(y: State, *, per_sample: bool, by_rows: bool, real: bool, field: object) -> StateForm:
+        """Return the form of a state for a method that treats rows as samples, or not."""
+        members = _members(y)
+        is_tuple = not isinstance(y, Tensor)
+        if per_sample:
+            _check_samples(members)
+        shapes = tuple(member.shape for member in members)
+        if isinstance(field, VectorField) and not is_tuple and members[0].ndim < 2:
+            shapes = (torch.Size((1, members[0].numel())),)  # a field sees (batch, channels)
+        as_pairs = real and members[0].is_complex()
+        is_flat = is_tuple or as_pairs or (by_rows and not per_sample)
+        return StateForm(shapes, is_tuple, is_flat, per_sample, as_pairs)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The entries of the members in a row of z that have some, if z is made of several."""
+        counts = [self._entries(shape) for shape in self.shapes]
+        return tuple(count for count in counts if count) if self.is_tuple else ()
 
     def pack(self, y: State) -> Tensor:
-        """Return z, (batch, ...)."""
-        if isinstance(y, tuple):
-            return torch.cat([member.reshape(len(member), -1) for member in y], dim=1)
-        return y if self.is_batch else y.reshape(1, -1)
+        """Return z, a tensor of its own."""
+        return self._packed((y,) if isinstance(y, Tensor) else y).clone()
 
-    def unpack(self, z: Tensor) -> State:
-        """Return y from z."""
-        if self.is_batch:
-            return z
-        if not self.is_tuple:
-            return z.reshape(self.shapes[0])
-        sizes = [shape[1:].numel() for shape in self.shapes]
-        parts = zip(z.split(sizes, dim=1), self.shapes, strict=True)
-        return tuple(part.reshape(shape) for part, shape in parts)
+    def check_unchanged(self, z: Tensor, y: State) -> None:
+        """Refuse a function that wrote into its first y, where values can be looked at."""
+        if torch.compiler.is_compiling() or nesting() > 0:
+            return
+        with torch.no_grad():
+            if not torch.equal(z, self._packed((y,) if isinstance(y, Tensor) else y)):
+                raise ValueError(WROTE)
 
-    def gather(self, values: list[Tensor]) -> State:
-        """Return what many z stand for, (len, *y.shape) each."""
-        if self.is_batch:
-            return torch.stack(values)
-        states = [self.unpack(z) for z in values]
-        if self.is_tuple:
-            return tuple(torch.stack(list(members)) for members in zip(*states, strict=True))
-        return torch.stack([state for state in states if isinstance(state, Tensor)])
+    def gather(self, values: Tensor, like: State) -> Tensor | tuple[Tensor, ...]:
+        """Return what many z, (len, *z.shape), stand for, (len, *y.shape) each."""
+        if isinstance(like, Tensor):
+            members = self.unpack(values) if self.as_pairs else (values,)
+            return members[0].reshape((len(values), *like.shape))
+        return self.unpack(values)
 
-    def field(self, f: Any) -> Field:
-        """Return (t, z) -> f(t, y) as a batch."""
-        # Fields of this package see z itself, with their methods beside f(t, z).
-        if isinstance(f, VectorField):
-            return f.prepare()
-        return f if self.is_batch and hasattr(f, "drift") else _Adapted(f, self)
+    def unpack(self, z: Tensor) -> tuple[Tensor, ...]:
+        """Return the members of y from z, or of many of them."""
+        if not self.is_flat:
+            return (z,)
+        lead = z.shape[:-2]
+        if len(self.shapes) == 1 and not self.as_pairs:
+            return (z.reshape((*lead, *self.shapes[0])),)
+        parts = z.split([self._entries(shape) for shape in self.shapes], dim=-1)
+        if self.as_pairs:
+            couples = (part.unflatten(-1, (-1, 2)).contiguous() for part in parts)
+            parts = tuple(map(torch.view_as_complex, couples))
+        return tuple(part.reshape((*lead, *s)) for part, s in zip(parts, self.shapes, strict=True))
+
+    def pack_slope(self, value: object, like: tuple[Tensor, ...]) -> Tensor:
+        """Return the slope of z from f(t, y), which must be like the members of y."""
+        members = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        shapes = [getattr(member, "shape", None) for member in members]
+        if isinstance(value, Tensor) == self.is_tuple or shapes != [x.shape for x in like]:
+            raise self.misfit(value, like)
+        return self._packed([fitting(x, y) for x, y in zip(members, like, strict=True)])
+
+    def _packed(self, members: Sequence[Tensor]) -> Tensor:
+        if not self.is_flat:
+            return members[0].reshape(self.shapes[0])
+        if self.as_pairs:
+            members = [torch.view_as_real(member.resolve_conj()) for member in members]
+        count = len(members[0]) if self.per_sample else 1
+        pairs = zip(members, self.shapes, strict=True)
+        rows = [member.reshape(count, self._entries(shape)) for member, shape in pairs]
+        return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
+
+    def _entries(self, shape: torch.Size) -> int:
+        entries = shape[1:].numel() if self.per_sample else shape.numel()
+        return 2 * entries if self.as_pairs else entries
+
+    def misfit(self, value: object, like: tuple[Tensor, ...]) -> ValueError:
+        """Return the error about f(t, y) that is not like y."""
+        members = value if isinstance(value, (tuple, list)) else (value,)
+        shapes = [str(tuple(member.shape)) for member in members if isinstance(member, Tensor)]
+        expected = ", ".join(str(tuple(member.shape)) for member in like)
+        found = ", ".join(shapes) or type(value).__name__
+        return ValueError(
+            f"odeint: expected f(t, y) to be like y, a {'tuple' if self.is_tuple else 'tensor'} "
+            f"of {expected}; got {'' if isinstance(value, Tensor) else 'a tuple of '}{found}. "
+            "Return one slope for each entry of y."
+        )
 
 
-@dataclass(frozen=True)
-class _Adapted:
-    """A function f(t, y) as a field of z."""
-
-    f: Any
-    form: StateForm
-
-    def __call__(self, t: Time, z: Tensor) -> Tensor:
-        """Return f(t, y) as a batch; t is a tensor, as people expect it."""
-        time = torch.as_tensor(t, dtype=z.dtype, device=z.device)
-        form = self.form
-        if form.is_batch:
-            value = self.f(time, z)
-            if not isinstance(value, Tensor) or value.shape != z.shape:
-                raise _wrong_value(value, form)
-            return value
-        if time.ndim and not form.is_tuple:
-            time = time.reshape(())  # one time for each sample, and one system has one
-        value = self.f(time, form.unpack(z))
-        members = value if isinstance(value, tuple) else (value,)
-        shapes = [member.shape for member in members if isinstance(member, Tensor)]
-        if isinstance(value, tuple) is not form.is_tuple or shapes != list(form.shapes):
-            raise _wrong_value(value, form)
-        return form.pack(value)
-
-
-def _check_members(members: tuple[Tensor, ...], *, is_tuple: bool) -> None:
+def _members(y: object) -> tuple[Tensor, ...]:
+    """Return the tensors that a state is made of."""
+    members = tuple(y) if isinstance(y, (tuple, list)) else (y,)
+    for member in members:
+        numbers = isinstance(member, Tensor) and (member.is_floating_point() or member.is_complex())
+        if not numbers:
+            found = member.dtype if isinstance(member, Tensor) else type(member).__name__
+            msg = (
+                "odeint: expected y0 to be a tensor of real or complex numbers, or a tuple of "
+                f"them; got {found}. Use y0.float(), or torch.tensor(y0)."
+            )
+            raise TypeError(msg)
     if not members:
         msg = "odeint: expected y0 to be a tensor or a tuple of tensors; got an empty tuple."
-        raise ValueError(msg)
-    batches = {tuple(member.shape[:1]) for member in members}
-    if is_tuple and (len(batches) > 1 or () in batches):
-        msg = (
-            f"odeint: expected a tuple of tensors with equal first axes, the batch; got shapes "
-            f"{', '.join(str(tuple(member.shape)) for member in members)}. Use unsqueeze(0) for "
-            "one system."
-        )
         raise ValueError(msg)
     if len({(member.dtype, member.device) for member in members}) > 1:
         msg = (
@@ -118,16 +141,15 @@ def _check_members(members: tuple[Tensor, ...], *, is_tuple: bool) -> None:
             f"{', '.join(f'{member.dtype} on {member.device}' for member in members)}. Use to()."
         )
         raise TypeError(msg)
+    return members
 
 
-def _wrong_value(value: object, form: StateForm) -> ValueError:
-    members = value if isinstance(value, tuple) else (value,)
-    shapes = [str(tuple(member.shape)) for member in members if isinstance(member, Tensor)]
-    expected = [str(tuple(shape)) for shape in form.shapes]
-    kind = "a tuple of" if form.is_tuple else "a tensor of"
-    found = ", ".join(shapes) or type(value).__name__
-    return ValueError(
-        f"odeint: expected f(t, y) to be like y, {kind} {', '.join(expected)}; got "
-        f"{'a tuple of ' if isinstance(value, tuple) else ''}{found}. Return one slope for "
-        "each entry of y."
-    )
+def _check_samples(members: tuple[Tensor, ...]) -> None:
+    batches = {tuple(member.shape[:1]) for member in members}
+    if len(batches) > 1 or () in batches:
+        msg = (
+            "odeint: expected samples on the first axis of all tensors with per_sample=True; got "
+            f"shapes {', '.join(str(tuple(member.shape)) for member in members)}. Leave "
+            "per_sample out for one system."
+        )
+        raise ValueError(msg)

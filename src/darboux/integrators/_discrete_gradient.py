@@ -15,6 +15,7 @@ from darboux.integrators._integrator import (
     Integrator,
     StepSize,
     Time,
+    fitting,
     require,
     step_size,
 )
@@ -100,7 +101,8 @@ class DiscreteGradient(Integrator, ABC):
 
         def after(end: Tensor) -> Tensor:
             slope = self.gradient(form, t, h, state, end)
-            return state + h * _flow(form, half, state + 0.5 * (end - state), slope)
+            flow = _flow(form, half, state + 0.5 * (end - state), slope)
+            return state + h * fitting(flow, state)
 
         guess = _guess(form, t, h, state)
         return solve(
@@ -129,9 +131,9 @@ class DiscreteGradient(Integrator, ABC):
 
 def _guess(field: GradientForm, t: Time, h: StepSize, z: Tensor) -> Tensor:
     """Return z' by the explicit midpoint rule."""
-    middle = z + 0.5 * h * _flow(field, t, z, field.gradient(t, z))
+    middle = z + 0.5 * h * fitting(_flow(field, t, z, field.gradient(t, z)), z)
     half = t + 0.5 * h
-    return z + h * _flow(field, half, middle, field.gradient(half, middle))
+    return z + h * fitting(_flow(field, half, middle, field.gradient(half, middle)), z)
 
 
 def _flow(field: GradientForm, t: Time, z: Tensor, gradient: Tensor) -> Tensor:

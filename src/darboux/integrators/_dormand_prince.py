@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from darboux.integrators._dormand_prince_pair import plain_step
+from darboux.integrators._dormand_prince_pair import Outputs
+from darboux.integrators._dormand_prince_path import Path, as_number
 from darboux.integrators._integrator import (
     Field,
     Integrator,
     StepSize,
     Time,
     step_size,
-    wrong_shape,
 )
-from darboux.integrators._step_control import Search, Tolerance, along, holds_anywhere
+from darboux.integrators._step_control import Search, Tolerance
 from darboux.solvers._transforms import hidden, is_differentiated
 
 _COMPILED = (
@@ -33,9 +34,9 @@ _COMPILED = (
 class DormandPrince(Integrator):
     """The method of order 5 with an embedded one of order 4, which picks its steps.
 
-    A `step` from t to t + h takes as many smaller steps as the tolerance asks for, under PI
-    control: the difference of the two results, over atol + rtol max(|z|, |z'|) in the root mean
-    square, is at most 1. The last slope of a step is the first one of the next.
+    A `step` from t to t + h takes as many smaller steps as the tolerance asks for: the difference
+    of the two results, over atol + rtol max(|z|, |z'|) in the root mean square, is at most 1. The
+    last slope of a step is the first one of the next. They are the steps of torchdiffeq's dopri5.
 
     **Every sample has its own steps**: the first axis is that of independent samples, and what
     one of them gives does not depend on the others. So the field is called with one time for
@@ -50,10 +51,11 @@ class DormandPrince(Integrator):
     the steps depend on values. Autocast is switched off inside.
 
     Shapes: z and f(t, z) are (batch, channels, *space), or any shape whose first axis is that
-    of independent samples. The dtype and device follow z.
+    of independent samples. The dtype, real or complex, and the device follow z; time is kept in
+    float64.
 
-    Source: section 2.2; Dormand and Prince 1980; Hairer, Norsett and Wanner, Solving Ordinary
-    Differential Equations I, II.4.
+    Source: section 2.2; Dormand and Prince 1980; Shampine 1986; Hairer, Norsett and Wanner,
+    Solving Ordinary Differential Equations I, II.4.
 
     Args:
         rtol: the error of one step that is allowed, relative to each entry; less than 4 eps of
@@ -112,32 +114,96 @@ class DormandPrince(Integrator):
         if state.ndim == 0:
             msg = "DormandPrince: expected z of shape (batch, ...); got a number. Use z.reshape(1)."
             raise ValueError(msg)
+        step_size(h, state)  # refuses one with axes
         with torch.autocast(state.device.type, enabled=False):
             # one graph break instead of many graphs that depend on values
-            return hidden(self._integrated)(field, t, step_size(h, state), state)
+            return hidden(self._integrated)(field, t, h, state)
+
+    def solution(
+        self,
+        field: Field,
+        t: Time,
+        offsets: Sequence[StepSize],
+        z: Tensor,
+        *,
+        sizes: tuple[int, ...] = (),
+    ) -> list[Tensor]:
+        """Return z(t + s) for all s of `offsets`, by one sequence of steps.
+
+        They do not end at the times t + s: states there are interpolated, to order 4, and the
+        last step may lead beyond the last time, unless f is not finite there.
+
+        Args:
+            field: as for `step`.
+            t: the time of z.
+            offsets: numbers or 0-dimensional tensors that never fall, or never rise, from 0 on.
+            z: the state, (batch, ...).
+            sizes: the entries of the members that z, (batch, entries), is made of: errors are
+                those of the worst member.
+
+        Raises:
+            StiffnessError, ValueError, RuntimeError: as for `step`.
+        """
+        if torch.compiler.is_compiling():
+            raise RuntimeError(_COMPILED)
+        with torch.autocast(z.device.type, enabled=False):
+            return hidden(self._sampled)(field, t, offsets, z, sizes)
 
     def _integrated(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Tensor:
-        path = _Path(field, t, h)
-        first = path.slope(path.time(z.new_zeros(len(z), dtype=torch.float64), z), z)
+        path = Path(field, t, h)
+        first = path.first(z)
         if z.numel() == 0:
-            return z + h * first
-        _check_finite(first, t)
+            return z + step_size(h, z) * first
         seen = [is_differentiated(x) for x in (first, z, t, h)]
-        places, after = self._search(path, z.detach(), first.detach(), seen)
-        return path.taken(places, z, first) if any(seen) else after
+        if as_number(h) == 0:
+            places, after = torch.tensor([[0.0, 1.0]], dtype=torch.float64), z.detach()
+            places = places.expand(len(z), 2).to(z.device)
+        else:
+            search = self._search(path, seen, ())
+            with torch.no_grad():
+                places, after = search.run(z.detach(), first.detach())
+        return path.taken(places, z, first, Outputs(())) if any(seen) else after
 
-    def _search(
-        self, path: _Path, z: Tensor, slope: Tensor, seen: list[bool]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the steps and the result, both without derivatives, of forward mode too.
+    def _sampled(
+        self,
+        field: Field,
+        t: Time,
+        offsets: Sequence[StepSize],
+        z: Tensor,
+        sizes: tuple[int, ...],
+    ) -> list[Tensor]:
+        numbers = [as_number(offset) for offset in offsets]
+        path = Path(field, t, numbers[-1])
+        still = len(numbers) if z.numel() == 0 else numbers.count(0.0)
+        places = [number / numbers[-1] for number in numbers[still:]]
+        values = [z] * still + self._passed(path, z, places, sizes)
+        return [
+            path.shifted(number, offset - number, value) if is_differentiated(offset) else value
+            for offset, number, value in zip(offsets, numbers, values, strict=True)
+        ]
+
+    def _passed(
+        self, path: Path, z: Tensor, places: list[float], sizes: tuple[int, ...]
+    ) -> list[Tensor]:
+        """Return the states at some places, fractions of the path."""
+        first = path.first(z)
+        if not places:
+            return []
+        seen, outputs = [is_differentiated(x) for x in (first, z, path.t)], Outputs(places)
+        search = self._search(path, seen, sizes)
+        with torch.no_grad():
+            taken = search.sample(z.detach(), first.detach(), outputs)
+        if any(seen):
+            outputs = Outputs(places)
+            path.taken(taken, z, first, outputs)
+        return outputs.found()
+
+    def _search(self, path: Path, seen: list[bool], sizes: tuple[int, ...]) -> Search:
+        """Return the search for the steps, without derivatives, of forward mode too.
 
         Every slope on the way tells in `seen` whether a derivative may be asked for: parameters
         may enter a field late.
         """
-        duration = _number(path.h)
-        if duration == 0:
-            return torch.tensor([[0.0, 1.0]], dtype=torch.float64).expand(len(z), 2).to(z.device), z
-
         grad = torch.is_grad_enabled()
 
         def plain(t: Tensor, z: Tensor) -> Tensor:
@@ -146,52 +212,6 @@ class DormandPrince(Integrator):
                 seen.append(is_differentiated(slope))
             return slope.detach()
 
-        with torch.no_grad():
-            tolerance = Tolerance(self.rtol, self.atol)
-            limits = (self.max_steps, self.min_step, "DormandPrince")
-            return Search(plain, _number(path.t), duration, tolerance, *limits).run(z, slope)
-
-
-@dataclass(frozen=True)
-class _Path:
-    """A field along the time from t to t + h."""
-
-    field: Field
-    t: Time
-    h: StepSize
-
-    def slope(self, t: Tensor, z: Tensor) -> Tensor:
-        """Return f(t, z), in the dtype of z."""
-        slope = self.field(t, z)
-        if slope.shape != z.shape:
-            raise wrong_shape(slope, z)
-        return slope.to(z.dtype)
-
-    def time(self, place: Tensor, z: Tensor) -> Tensor:
-        """Return t + place h for each sample, shaped to broadcast against z."""
-        return along(self.t + place * self.h, z)
-
-    def taken(self, places: Tensor, z: Tensor, first: Tensor) -> Tensor:
-        """Return the result of given steps, with its derivatives."""
-        steps = places.shape[1] - 1
-        for k in range(steps):
-            t, size = self.time(places[:, k], z), places[:, k + 1] - places[:, k]
-            z = plain_step(self.slope, t, along(size * self.h, z), z, first)
-            if k + 1 < steps:
-                first = self.slope(self.time(places[:, k + 1], z), z)
-        return z
-
-
-def _number(value: float | Tensor) -> float:
-    return float(value.detach()) if isinstance(value, Tensor) else float(value)
-
-
-def _check_finite(slope: Tensor, t: Time) -> None:
-    lost = ~slope.detach().reshape(len(slope), -1).isfinite().all(dim=1)
-    if holds_anywhere(lost, "DormandPrince"):
-        msg = (
-            f"DormandPrince: expected finite f(t, z); got infinite or nan slopes at t = "
-            f"{_number(t):.6g} in sample {int(lost.to(torch.int8).argmax())} of {len(lost)}. "
-            "Correct the state or the field."
-        )
-        raise ValueError(msg)
+        tolerance = Tolerance(self.rtol, self.atol, sizes)
+        limits = (self.max_steps, self.min_step, "DormandPrince")
+        return Search(plain, as_number(path.t), as_number(path.h), tolerance, *limits)

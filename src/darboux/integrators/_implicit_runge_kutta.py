@@ -14,8 +14,8 @@ from darboux.integrators._integrator import (
     Integrator,
     StepSize,
     Time,
+    fitting,
     step_size,
-    wrong_shape,
 )
 from darboux.integrators._order_conditions import order as order_of
 from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
@@ -200,10 +200,7 @@ class _Stages:
         return torch.stack([self._slope(time, state) for time, state in pairs], dim=1)
 
     def _slope(self, time: Time, z: Tensor) -> Tensor:
-        slope = self.field(time, z)
-        if slope.shape != z.shape:
-            raise wrong_shape(slope, z)
-        return slope
+        return fitting(self.field(time, z), z)
 
 
 def _matrix(rows: _Rows, like: Tensor) -> Tensor:

@@ -216,12 +216,7 @@ def step_size(h: StepSize, z: Tensor) -> StepSize:
 
 def shifted(z: Tensor, slope: Tensor, h: StepSize, *, weight: float = 1.0) -> Tensor:
     """Return z + w h k in one fused operation."""
-    if slope.shape != z.shape:
-        msg = (
-            f"Expected a slope of the shape of what it moves, {tuple(z.shape)}; got "
-            f"{tuple(slope.shape)}. Return one slope for each entry."
-        )
-        raise ValueError(msg)
+    slope = fitting(slope, z)
     if isinstance(h, Tensor):
         return torch.addcmul(z, slope, h, value=weight)
     return add_scaled(z, slope, weight * h)
@@ -235,9 +230,18 @@ def add_scaled(z: Tensor, slope: Tensor, weight: float) -> Tensor:
     return torch.add(z, slope, alpha=weight)
 
 
-def wrong_shape(slope: Tensor, z: Tensor) -> ValueError:
-    """Return the error about f(t, z) of another shape than z."""
-    return ValueError(
-        f"Expected field(t, z) of the shape of z, {tuple(z.shape)}; got {tuple(slope.shape)}. "
-        "Return one slope for each entry of z."
-    )
+def fitting(slope: Tensor, z: Tensor) -> Tensor:
+    """Return f(t, z) in the dtype of z; refuse another shape, and numbers of another kind."""
+    if slope.shape != z.shape:
+        msg = (
+            f"Expected field(t, z) of the shape of z, {tuple(z.shape)}; got {tuple(slope.shape)}. "
+            "Return one slope for each entry of z."
+        )
+        raise ValueError(msg)
+    if slope.dtype == z.dtype:
+        return slope
+    if slope.is_floating_point() or (slope.is_complex() and z.is_complex()):
+        return slope.to(z.dtype)
+    hint = "Begin with a complex z" if slope.is_complex() else "Convert it by to(z.dtype)"
+    msg = f"Expected field(t, z) of the dtype of z, {z.dtype}; got {slope.dtype}. {hint}."
+    raise TypeError(msg)

@@ -42,7 +42,7 @@ class PostActivation(Integrator):
     @property
     def is_euler(self) -> bool:
         """Whether the step inside is Euler's."""
-        return isinstance(self.inner, RungeKutta) and self.inner.tableau.stages == 1
+        return isinstance(self.inner, RungeKutta) and self.inner.tableau.b == (1,)
 
     def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Any:
         """Return the state of the inner integrator."""

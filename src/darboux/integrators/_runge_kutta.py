@@ -11,8 +11,8 @@ from darboux.integrators._integrator import (
     StepSize,
     Time,
     add_scaled,
+    fitting,
     step_size,
-    wrong_shape,
 )
 from darboux.integrators._order_conditions import order
 from darboux.integrators._stability import contractivity_radius
@@ -90,10 +90,7 @@ class RungeKutta(Integrator):
         slopes: list[Tensor] = []
         for node, row in zip(self._nodes, self._rows, strict=True):
             stage = _combine(state, slopes, row, size) if row else state
-            slope = field(t + node * h if node else t, stage)
-            if slope.shape != stage.shape:
-                raise wrong_shape(slope, stage)
-            slopes.append(slope)
+            slopes.append(fitting(field(t + node * h if node else t, stage), stage))
         return _combine(state, slopes, self._weights, size)
 
     def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:

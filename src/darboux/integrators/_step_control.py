@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from darboux.integrators._dormand_prince_pair import Slope, embedded_step
-
-_EPS = torch.finfo(torch.float64).eps
+from darboux.integrators._dormand_prince_pair import Outputs, Slope, along, embedded_step
 
 _ORDER = 5
 
-_SAFETY, _INTEGRAL = 0.9, 0.04  # of the PI controller of Gustafsson, with Hairer's constants
-
-_PROPORTIONAL = 1 / _ORDER - 0.75 * _INTEGRAL
+_SAFETY = 0.9
 
 _SHRINK, _GROW = 0.2, 10.0  # of one step to the next
-
-_QUIET = 1e-4  # smaller errors count as this much in the control
 
 _FIRST = 1e-6  # the first step where nothing moves
 
 _LAST = 1.01  # a step that gets this close to the end is stretched to it
+
+_LEAST = 16 * torch.finfo(torch.float64).eps  # of the duration
+
+RESOLUTION = 2.0  # units of rounding of t that a step must have, for f to tell times apart
 
 _STIFF = (
     "Use RadauIIA(3), LobattoIIIC(3) or ImplicitEuler() with fixed steps if the field is stiff "
@@ -46,15 +45,23 @@ class Tolerance:
 
     rtol: float
     atol: float
+    sizes: tuple[int, ...] = ()  # entries of the members of a state, of which the worst counts
 
     def norm(self, error: Tensor, z: Tensor, after: Tensor) -> Tensor:
-        """Return the root mean square of error/(atol + rtol max(|z|, |z'|)), (batch,), float64."""
+        """Return the root mean square of error/(atol + rtol max(|z|, |z'|)), (batch,), float64.
+
+        It is infinite, too, where an error is no number.
+        """
         wide = torch.promote_types(z.dtype, torch.float32)
         # relative to less than the rounding of the dtype nothing can be accurate
         rtol = max(self.rtol, 4 * torch.finfo(z.dtype).eps)
-        scale = self.atol + rtol * torch.maximum(z.abs(), after.abs()).to(wide)
-        ratio = (error.to(wide) / scale).reshape(len(z), -1)
-        return ratio.square().mean(dim=1).sqrt().double()
+        scale = self.atol + rtol * torch.maximum(z.abs(), after.abs()).to(wide.to_real())
+        ratio = error.to(wide) / scale
+        ratio = (ratio.abs() if ratio.is_complex() else ratio).reshape(len(z), -1).square()
+        if len(self.sizes) < 2:
+            return ratio.mean(dim=1).sqrt().double().nan_to_num(torch.inf, torch.inf)
+        members = [part.mean(dim=1) for part in ratio.split(self.sizes, dim=1)]
+        return torch.stack(members).amax(dim=0).sqrt().double().nan_to_num(torch.inf, torch.inf)
 
 
 @dataclass(frozen=True)
@@ -73,54 +80,95 @@ class Search:
         """Return the accepted steps and z(t + duration)."""
         # The steps are given by their ends as fractions of the duration, (batch, 1 + steps),
         # float64, from 0 to 1; samples that are there earlier rest at 1.
-        at = self._start(z, slope)
+        places, at = self._walked(z, slope, Outputs(()), ends=True)
+        return places, at.z
+
+    def sample(self, z: Tensor, slope: Tensor, outputs: Outputs) -> Tensor:
+        """Return the accepted steps, of which the last ones may lead beyond the duration."""
+        return self._walked(z, slope, outputs, ends=False)[0]
+
+    def _walked(
+        self, z: Tensor, slope: Tensor, outputs: Outputs, *, ends: bool
+    ) -> tuple[Tensor, _Walk]:
+        at = self._start(z, slope, ends=ends)
         places = [at.place]
         for _ in range(self.max_steps):
             self._check_size(at)
-            at = self._advance(at)
+            at = self._advance(at, outputs)
             places.append(at.place)
-            if not holds_anywhere(at.place < 1, self.method):
+            if look(at.place.min, self.method) >= 1:
                 break
         else:
             raise StiffnessError(self._too_many(at))
-        return _aligned(torch.stack(places, dim=1)), at.z
+        return _aligned(torch.stack(places, dim=1)), at
 
-    def _start(self, z: Tensor, slope: Tensor) -> _Walk:
-        times = along(z.new_full((len(z),), self.time, dtype=torch.float64), z)
-        size = _first_step(self.field, times, z, slope, self.tolerance, self.duration)
+    def _start(self, z: Tensor, slope: Tensor, *, ends: bool) -> _Walk:
+        times = z.new_full((len(z),), self.time, dtype=torch.float64)
+        size = self._first_step(times, z, slope)
         zero = torch.zeros_like(size)
-        quiet = torch.full_like(size, _QUIET)
-        return _Walk(z, slope, zero, size / abs(self.duration), quiet, zero)
+        bounded = torch.full_like(size, ends, dtype=torch.bool)
+        return _Walk(z, slope, zero, size / abs(self.duration), bounded, zero)
 
-    def _advance(self, at: _Walk) -> _Walk:
+    def _advance(self, at: _Walk, outputs: Outputs) -> _Walk:
         """Return where the samples stand after one try."""
         left = 1 - at.place
-        ends = _LAST * at.size >= left
-        size = torch.where(ends, left, at.size)
-        h = along(size * self.duration, at.z)
-        times = along(self.time + at.place * self.duration, at.z)
+        active, ends = left > 0, at.bounded & (_LAST * at.size >= left)
+        size = torch.where(ends, left, at.size).where(active, 0.0)
+        h, times = size * self.duration, self.time + at.place * self.duration
         step = embedded_step(self.field, times, h, at.z, at.slope)
         error = self.tolerance.norm(step.error, at.z, step.after)
-        accepted = (error <= 1) & (left > 0)
-        place = torch.where(ends, torch.ones_like(size), at.place + size)
-        factor = _next_factor(error, at.error, held=~(at.tried <= 1))
+        accepted = (error <= 1) & active
+        place = torch.where(ends, 1.0, at.place + size).where(accepted, at.place)
+        outputs.collect(at.z, step.slopes, h, at.place, place)
+        rows = accepted.reshape(-1, *(1,) * (at.z.ndim - 1))
         return _Walk(
-            _choose(accepted, step.after, at.z),
-            _choose(accepted, step.slope, at.slope),
-            torch.where(accepted, place, at.place),
-            torch.where(left > 0, size * factor, at.size),
-            torch.where(accepted, error.clamp(min=_QUIET), at.error),
+            torch.where(rows, step.after, at.z),
+            torch.where(rows, step.slopes[-1], at.slope),
+            place,
+            torch.where(active, size * _next_factor(error), at.size),
+            at.bounded | (error == torch.inf),
             error,
         )
 
     def _check_size(self, at: _Walk) -> None:
         end = self.time + self.duration
-        least = max(self.min_step, 16 * _EPS * max(abs(self.time), abs(end)))
-        size = torch.where(at.place < 1, at.size * abs(self.duration), torch.inf)
-        worst = int(size.argmin())
-        if float(size[worst]) < least:
-            found = f"got {float(size[worst]):.3g}"
-            raise StiffnessError(self._message(at, worst, f"steps of at least {least:.3g}", found))
+        most = self._least(max(abs(self.time), abs(end)), at.z)
+        if look(at.size.min, self.method) * abs(self.duration) >= most:
+            return  # the rest takes longer
+        sizes = torch.where(at.place < 1, at.size, torch.inf)
+        for k, (place, size) in enumerate(zip(at.place.tolist(), sizes.tolist(), strict=True)):
+            size *= abs(self.duration)
+            least = self._least(abs(self.time + place * self.duration), at.z)
+            if size < least:
+                found = f"got {size:.3g}"
+                raise StiffnessError(self._message(at, k, f"steps of at least {least:.3g}", found))
+
+    def _least(self, time: float, z: Tensor) -> float:
+        """Return the shortest step at a time, by which it changes in the dtype that f sees."""
+        rounding = RESOLUTION * torch.finfo(z.dtype).eps * time
+        return max(self.min_step, rounding, _LEAST * abs(self.duration))
+
+    def _first_step(self, t: Tensor, z: Tensor, slope: Tensor) -> Tensor:
+        """Return the length of the first step of each sample, (batch,), float64, > 0."""
+        # It makes one explicit Euler step h_0 = 0.01 ‖z‖/‖f‖ to see the second derivative, and
+        # asks that h⁵ max(‖f‖, ‖f'‖) = 0.01, in the norm of the tolerance.
+        # Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
+        norm, longest = self.tolerance.norm, abs(self.duration)
+        shortest = self._least(abs(self.time), z)
+        size, speed = norm(z, z, z), norm(slope, z, z)
+        small = (size < 1e-5) | (speed < 1e-5)
+        trial = torch.where(small, _FIRST, 0.01 * size / speed)
+        trial = trial.clamp(min=shortest).clamp(max=longest)
+        h = trial * (1 if self.duration > 0 else -1)
+        moved = self.field(along(t + h, z), z + along(h, z) * slope)
+        change = norm(moved - slope, z, z) / trial
+        fastest = torch.maximum(speed, change)
+        flat = torch.clamp(1e-3 * trial, min=_FIRST)
+        second = torch.where(fastest <= 1e-15, flat, (0.01 / fastest).pow(1 / _ORDER))
+        # a field that is not finite there gives 0: begin far below, and let the control find out
+        second = torch.where(second > 0, second, 1e-3 * trial)
+        first = torch.minimum(100 * trial, second)
+        return first.clamp(min=shortest).clamp(max=longest)
 
     def _too_many(self, at: _Walk) -> str:
         worst = int(at.place.argmin())
@@ -130,7 +178,7 @@ class Search:
 
     def _message(self, at: _Walk, worst: int, expected: str, found: str) -> str:
         time = self.time + float(at.place[worst]) * self.duration
-        lost = not at.tried[worst].isfinite()
+        lost = bool(at.tried[worst] == torch.inf)
         return (
             f"{self.method}: expected {expected}; {found} at t = {time:.6g} in sample {worst} of "
             f"{len(at.place)}{', where f is not finite' if lost else ''}. {_STIFF}"
@@ -145,61 +193,26 @@ class _Walk:
     slope: Tensor
     place: Tensor
     size: Tensor
-    error: Tensor  # of the last accepted step, as the control remembers it
+    bounded: Tensor  # no try leads beyond the end, because one of them was not finite
     tried: Tensor  # the error of the last try
 
 
-def _next_factor(error: Tensor, before: Tensor, *, held: Tensor) -> Tensor:
+def _next_factor(error: Tensor) -> Tensor:
     """Return the next step over the present one, (batch,)."""
-    # Accepted: 0.9 e^(-0.17) e_before^(0.04), at most 1 right after a rejection. Rejected:
-    # 0.9 e^(-0.17), below 1. Both within [0.2, 10].
-    # Gustafsson 1991; Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
-    proportional = _SAFETY * error.nan_to_num(torch.inf, torch.inf).pow(-_PROPORTIONAL)
-    accepted = error <= 1
-    factor = torch.where(accepted, proportional * before.pow(_INTEGRAL), proportional)
-    most = torch.where(accepted & ~held, _GROW, 1.0)
-    return torch.minimum(factor.clamp(min=_SHRINK), most)
-
-
-def _first_step(
-    field: Slope, t: Tensor, z: Tensor, slope: Tensor, tolerance: Tolerance, duration: float
-) -> Tensor:
-    """Return the length of the first step of each sample, (batch,), float64, > 0."""
-    # It makes one explicit Euler step h_0 = 0.01 ‖z‖/‖f‖ to see the second derivative, and
-    # asks that h⁵ max(‖f‖, ‖f'‖) = 0.01, in the norm of the tolerance.
+    # 0.9 e^(-1/5) within [0.2, 10], and at least 1 after an error below 1.
     # Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
-    longest = abs(duration)
-    size, speed = tolerance.norm(z, z, z), tolerance.norm(slope, z, z)
-    small = (size < 1e-5) | (speed < 1e-5)
-    trial = torch.where(small, _FIRST, 0.01 * size / speed).clamp(max=longest)
-    h = along(trial, z) * (1 if duration > 0 else -1)
-    change = tolerance.norm(field(t + h, z + h * slope) - slope, z, z) / trial
-    fastest = torch.maximum(speed, change.nan_to_num(torch.inf))
-    flat = torch.clamp(1e-3 * trial, min=_FIRST)
-    second = torch.where(fastest <= 1e-15, flat, (0.01 / fastest).pow(1 / _ORDER))
-    # a field that is not finite there gives 0: begin far below, and let the control find out
-    second = torch.where(second > 0, second, 1e-3 * trial)
-    return torch.minimum(100 * trial, second).clamp(max=longest)
+    factor = _SAFETY * error.pow(-1 / _ORDER)
+    return torch.maximum(factor.clamp(_SHRINK, _GROW), (error < 1).to(factor.dtype))
 
 
-def along(values: Tensor, z: Tensor) -> Tensor:
-    """Return values of samples, shaped to broadcast against z, in its dtype."""
-    return values.to(z.dtype).reshape(-1, *(1,) * (z.ndim - 1))
-
-
-def holds_anywhere(mask: Tensor, method: str) -> bool:
-    """Return whether an entry is set."""
+def look(number: Callable[[], Tensor], method: str) -> float:
+    """Return the value of a number."""
     try:
-        return bool(mask.any())
+        return float(number())
     except RuntimeError as error:
         if "vmap" not in str(error):
             raise
         raise RuntimeError(_VMAP.format(method=method)) from error
-
-
-def _choose(mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return x where the mask of samples is set, y elsewhere."""
-    return torch.where(mask.reshape(-1, *(1,) * (x.ndim - 1)), x, y)
 
 
 def _aligned(places: Tensor) -> Tensor:
@@ -207,4 +220,4 @@ def _aligned(places: Tensor) -> Tensor:
     moved = torch.diff(places, dim=1, prepend=places[:, :1]) > 0
     index = moved.cumsum(dim=1)
     shape = (len(places), int(index.max()) + 1)
-    return torch.ones(shape, dtype=places.dtype, device=places.device).scatter(1, index, places)
+    return places[:, -1:].expand(shape).scatter(1, index, places)

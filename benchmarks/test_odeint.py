@@ -1,0 +1,110 @@
+"""odeint against torchdiffeq's dopri5: errors, evaluations and times on both problem sets."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from interleaved import medians
+
+import darboux as dx
+from tests.flow.detest import END, PROBLEMS, solution
+
+torchdiffeq = pytest.importorskip("torchdiffeq")
+
+TOLERANCES = (1e-3, 1e-6, 1e-9)
+ERRORS, EVALUATIONS = 2.0, 0.1  # over those of torchdiffeq, and how far from them
+TIMES = torch.linspace(1, 8, 10, dtype=torch.float64)
+GENERATOR = torch.Generator().manual_seed(0)
+MATRIX = 0.1 * torch.randn(10, 10, generator=GENERATOR, dtype=torch.float64)
+SPRINGS = -0.1 * torch.rand(2, generator=GENERATOR, dtype=torch.float64)
+
+
+def constant(t, y):
+    return 0.2 + (y - (0.2 * t + 3.0)) ** 5
+
+
+def sine(t, y):
+    return 2 * y / t + t**4 * torch.sin(2 * t) - t**2 + 4 * t**3
+
+
+def sine_exact(t):
+    waves = (t**3 * torch.sin(2 * t) - t**4 * torch.cos(2 * t)) / 2 + t**2 * torch.cos(2 * t) / 4
+    return waves - t**3 + 2 * t**4 + (math.pi - 0.25) * t**2
+
+
+def matrix_exact(matrix, y0):
+    return torch.stack([torch.linalg.matrix_exp((t - TIMES[0]) * matrix) @ y0 for t in TIMES])
+
+
+SKEW = MATRIX - MATRIX.T
+HARMONIC = torch.cat(
+    [
+        torch.cat([torch.zeros(2, 2), torch.eye(2)], dim=1),
+        torch.cat([torch.diag(SPRINGS), torch.zeros(2, 2)], dim=1),
+    ]
+).double()
+# f and its solution at TIMES: the problems of torchdiffeq's own tests
+OWN = {
+    "constant": (constant, 0.2 * TIMES + 3.0),
+    "sine": (sine, sine_exact(TIMES)),
+    "linear": (lambda t, y: SKEW @ y, matrix_exact(SKEW, torch.ones(10).double())),
+    "harmonic": (lambda t, y: HARMONIC @ y, matrix_exact(HARMONIC, torch.ones(4).double())),
+}
+
+
+def solved(library, f, y0, times, tolerance):
+    """Return the solution and the evaluations that it took."""
+    calls = [0]
+
+    def counted(t, y):
+        calls[0] += 1
+        return f(t, y)
+
+    with torch.no_grad():
+        return library.odeint(counted, y0, times, rtol=tolerance, atol=tolerance), calls[0]
+
+
+def compare(f, y0, times, expected, tolerance):
+    """Return evaluations and errors over those of torchdiffeq."""
+    (ours, count), (theirs, other) = (
+        solved(library, f, y0, times, tolerance) for library in (dx, torchdiffeq)
+    )
+    # below this an error is rounding
+    floor = 1e-13 * float(expected.abs().max())
+    errors = [max(float((y - expected).abs().max()), floor) for y in (ours, theirs)]
+    return {"evaluations": count / other, "error": errors[0] / errors[1]}
+
+
+@pytest.mark.parametrize("tolerance", TOLERANCES)
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_detest(benchmark, name, tolerance):
+    problem = PROBLEMS[name]
+    times, y0 = torch.tensor([0.0, END]).double(), problem.y0()
+    found = compare(problem.f, y0, times, torch.stack([y0, solution(problem)]), tolerance)
+    steps = {
+        library.__name__: lambda library=library: solved(library, problem.f, y0, times, tolerance)
+        for library in (dx, torchdiffeq)
+    }
+    times_of = medians(steps, rounds=3)
+    found["torchdiffeq / darboux"] = times_of["torchdiffeq"] / times_of["darboux"]
+    benchmark.extra_info.update(found)
+    benchmark.pedantic(steps["darboux"], rounds=1)
+    assert found["error"] <= ERRORS, found
+    assert abs(found["evaluations"] - 1) <= EVALUATIONS, found
+
+
+@pytest.mark.parametrize("tolerance", TOLERANCES)
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("name", OWN)
+def test_problems_of_torchdiffeq(benchmark, name, way, tolerance):
+    f, expected = OWN[name]
+    times = TIMES
+    if way == "backward":
+        times, expected = times.flip(0), expected.flip(0)
+    found = compare(f, expected[0], times, expected, tolerance)
+    benchmark.extra_info.update(found)
+    benchmark.pedantic(lambda: solved(dx, f, expected[0], times, tolerance), rounds=1)
+    assert found["error"] <= ERRORS, found
+    assert abs(found["evaluations"] - 1) <= EVALUATIONS, found

@@ -1,0 +1,79 @@
+"""A function f(t, y) of a user as the field of what methods step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from darboux.fields import VectorField
+from darboux.flow._state_form import WROTE, StateForm
+from darboux.integrators import Field, Time
+
+
+def as_field(f: Any, form: StateForm, z: Tensor) -> Field:
+    """Return (t, z) -> f(t, y) as the slope of z."""
+    # Fields of this package see z itself, with their methods beside f(t, z).
+    prepared: Field = f.prepare() if isinstance(f, VectorField) else f
+    if not form.is_flat and (isinstance(f, VectorField) or hasattr(f, "drift")):
+        return prepared
+    watched = not torch.compiler.is_compiling()  # graphs keep no count of what is written
+    return _UserField(prepared, form, z.real.dtype, z.device, watched)
+
+
+@dataclass(frozen=True)
+class _UserField:
+    """f(t, y) with y in the form and t in the dtype that users expect."""
+
+    f: Any
+    form: StateForm
+    dtype: torch.dtype  # of t
+    device: torch.device
+    watched: bool
+
+    def __call__(self, t: Time, z: Tensor) -> Tensor:
+        """Return the slope of z."""
+        before = _writes(z) if self.watched else 0
+        slope = self._slope(t, z)
+        if not self.watched:
+            return slope
+        if _writes(z) != before:
+            raise ValueError(WROTE)
+        return slope.clone() if _may_be_overwritten(slope) else slope
+
+    def _slope(self, t: Time, z: Tensor) -> Tensor:
+        form = self.form
+        members = form.unpack(z)
+        slope = self.f(self._time(t), members if form.is_tuple else members[0])
+        if form.is_tuple or form.as_pairs:
+            return form.pack_slope(slope, members)
+        if not isinstance(slope, Tensor) or slope.shape != members[0].shape:
+            raise form.misfit(slope, members)
+        return slope.reshape(1, -1) if form.is_flat else slope
+
+    def _time(self, t: Time) -> Tensor:
+        """Return t as a tensor: one for each sample that has a clock, else a 0-dimensional one."""
+        if not isinstance(t, Tensor):
+            return torch.full((), t, dtype=self.dtype, device=self.device)
+        time = t.to(dtype=self.dtype, device=self.device)
+        return time if self.form.per_sample else time.reshape(())
+
+
+def _writes(x: Tensor) -> int:
+    """Return how often a tensor was written into, -1 where nobody counts, in inference mode."""
+    try:
+        return x._version
+    except RuntimeError:
+        return -1
+
+
+def _may_be_overwritten(slope: Tensor) -> bool:
+    """Return whether a slope may be a buffer, which f fills anew in its next evaluation."""
+    if _writes(slope) != 0:
+        return True
+    try:
+        return not slope.untyped_storage().resizable()  # memory of NumPy
+    except NotImplementedError:  # a tensor of `torch.func`
+        return False
