@@ -183,7 +183,7 @@ def work(rank, port, out):
     dist.barrier()
 
 if __name__ == "__main__":
-    mp.spawn(work, args=(sys.argv[1], sys.argv[2]), nprocs=2)
+    mp.start_processes(work, args=(sys.argv[1], sys.argv[2]), nprocs=2, start_method="fork")
 """
 
 
@@ -193,6 +193,7 @@ def free_port():
         return str(one.getsockname()[1])
 
 
+@pytest.mark.long
 def test_two_processes_train_alike(tmp_path, monkeypatch):
     """What was written counts: gloo may abort when it is torn down."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")

@@ -361,7 +361,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="expected constant > 0; got -1"):
         ContractiveNetwork(2, [4], constant=-1)
     with pytest.raises(ValueError, match="expected activations with a Lipschitz constant"):
-        ContractiveNetwork(2, [4], activation=lambda: nn.Softmax(dim=1))
+        ContractiveNetwork(2, [4], activation=lambda: nn.LogSoftmax(dim=1))
     with pytest.raises(ValueError, match="by='rows' or 'spectral'; got 'power'"):
         ContractiveNetwork(2, [4], by="power")
     with pytest.raises(ValueError, match="expected 3 orders from 1 to ∞, the last one equal"):

@@ -133,6 +133,7 @@ HONEST = {
     "energy": (EnergyPreserving(), Call(rotate, energy=square)),
     "dissipative": (Dissipative(), Call(lambda z: 0.5 * z, energy=square)),
     "bi-lipschitz": (BiLipschitz(0.5, 1.5), Call(bend, inverse=straighten)),
+    "bi-lipschitz, no inverse": (BiLipschitz(0.5, 1.5), Call(bend)),
     "log-determinant": (LogDeterminant(), Call(bend, forward_and_log_det=bend_and_log_det)),
     "equivariant": (turning("regular"), nn.Tanh()),
     "nearly equivariant": (NearlyEquivariant(SO2(), error=0.01), Call(smooth)),
@@ -168,19 +169,23 @@ FALSE = {
     ),
     "bi-lipschitz, lower": (BiLipschitz(0.51, 1.5), Call(bend, inverse=straighten)),
     "bi-lipschitz, upper": (BiLipschitz(0.5, 1.49), Call(bend, inverse=straighten)),
+    "bi-lipschitz, no inverse": (BiLipschitz(0.51, 1.5), Call(bend)),
+    "bi-lipschitz, wrong inverse": (BiLipschitz(0.51, 1.5), Call(bend, inverse=torch.sin)),
+    "bi-lipschitz, folds": (BiLipschitz(0.5, 1.0), Call(torch.abs)),
     "log-determinant": (
         LogDeterminant(),
         Call(bend, forward_and_log_det=lambda x: bend_and_log_det(x, factor=1.001)),
     ),
     "equivariant": (turning("regular"), Call(lambda x: x * torch.tensor([1.0, 1, 1, 1.001]).to(x))),
     "nearly equivariant": (NearlyEquivariant(SO2(), error=0.009), Call(smooth)),
+    "nearly equivariant, gain": (NearlyEquivariant(SO2(), error=0.01, gain=0.99), Call(smooth)),
     "nearly scale-equivariant": (
         NearlyScaleEquivariant(2.0, 2, lifting=True, band=1.0, error=0.12),
         Call(at_two_scales),
     ),
 }
 
-IMAGES = ("nearly equivariant", "nearly scale-equivariant")
+IMAGES = ("nearly equivariant", "nearly equivariant, gain", "nearly scale-equivariant")
 
 
 def example_shape(name):

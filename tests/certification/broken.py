@@ -199,6 +199,8 @@ class HastyEuler(RungeKutta):
 class Overridden(VectorField):
     """An honest gradient field; faults override one method."""
 
+    autonomous = True
+
     def __init__(self, inner: GradientField) -> None:
         super().__init__()
         self.inner = inner

@@ -1,7 +1,6 @@
 """Bijections under attack: the catalogue stands, each planted fault is found."""
 
 import math
-import zlib
 
 import pytest
 import torch
@@ -19,14 +18,16 @@ from darboux.bijections import (
 from darboux.certification import certify
 from darboux.structure import BiLipschitz, Claim, Claims, Invertible, Kind, LogDeterminant
 from tests.catalogue.bijections import CASES, CONTEXTS, SHAPES
+from tests.lifecycles import once_a_class
+
+UNCONDITIONED = {case: build for case, build in CASES.items() if case not in CONTEXTS}
+# layers of one class with constants of their own: only the small ones show a bound too small
+CONSTANTS = [case for case in UNCONDITIONED if "residual-dense" in case]
+OTHERS = {case: build for case, build in UNCONDITIONED.items() if case not in CONSTANTS}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case not in CONTEXTS])
+@pytest.mark.parametrize("case", [*CONSTANTS, *once_a_class(OTHERS)])
 def test_catalogue_stands(case):
-    # The numbers that this test has always drawn. The attack on inverses measures what rounding
-    # may do along one direction only, so other draws refute one honest spline in fifteen.
-    node = f"tests/certify/test_bijections.py::test_catalogue_stands[{case}]"
-    torch.manual_seed(zlib.crc32(node.encode()))
     certificate = certify(CASES[case]().eval(), torch.randn(3, *SHAPES[case]), effort="quick")
     refuted = [f"{row.place}: {row.statement}" for row in certificate.rows if row.refuted]
     assert refuted == [], str(certificate)

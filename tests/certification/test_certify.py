@@ -96,7 +96,10 @@ def test_single_point_of_kink_is_no_excuse():
 def test_dtypes(dtype):
     module = flow().to(dtype)
     certificate = quick(module, torch.randn(2, 4, dtype=dtype))
-    assert certificate.holds, str(certificate)
+    # half a unit in the last place of bfloat16 is 0.4 %: after a few operations nothing is decided
+    expected = "undecided" if dtype == torch.bfloat16 else "holds"
+    assert certificate.verdict == expected, str(certificate)
+    assert not certificate.refuted
     assert certificate.rows[0].dtype == "float64"
     own = {row.dtype for row in certificate.rows if row.level == "claim"}
     assert own == {"float64", str(dtype).removeprefix("torch.")}
@@ -129,7 +132,9 @@ def test_cancellation_is_no_refutation():
     steps = dx.ContractiveSteps(count=1, fraction=1.0)
     cancels = dx.Flow(field, dx.integrators.Euler(), steps=steps)
     certificate = quick(cancels, torch.randn(2, 4))
-    assert certificate.holds, str(certificate)
+    assert not certificate.refuted, str(certificate)
+    assert {row.dtype for row in certificate.rows if row.open} == {"float32"}
+    assert "rounding in float32" in certificate.missing[0]
 
 
 def test_a_thousandth_is_a_refutation():

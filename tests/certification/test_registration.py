@@ -5,7 +5,7 @@ from torch import nn
 
 import darboux as dx
 from darboux.certification import Finding, NotAttackedError, Trial, attack, attacks
-from darboux.structure import Averaged, Claim, Claims, Condition, Kind, Structure
+from darboux.structure import Claim, Claims, Condition, Kind, Structure
 from tests.certification.small import flow, quick
 
 
@@ -61,21 +61,8 @@ def test_attacks_can_be_registered():
     assert rows[2].note == "not today"
 
 
-def test_an_attack_that_breaks_down_says_so():
-    class Touchy(nn.Module):
-        def forward(self, x):
-            if x.abs().max() > 3:
-                msg = "too large for me"
-                raise ValueError(msg)
-            return x
-
-    row = quick(Touchy(), torch.zeros(1, 4), claims=[Averaged(0.5)]).rows[0]
-    assert row.status == "not attacked"
-    assert "too large for me" in row.note
-
-
 def test_normal_effort_is_the_default():
-    certificate = dx.certify(flow(), torch.randn(2, 4))
+    certificate = dx.certify(flow(1), torch.randn(2, 4))
     assert certificate.holds
     assert certificate.environment.effort == "normal"
     assert str(certificate).startswith("Certificate of Flow")

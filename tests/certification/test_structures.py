@@ -9,7 +9,7 @@ from torch import nn
 from darboux import structure as room
 from darboux.certification import certify
 from darboux.structure import EnergyPreserving, Invertible, Structure, Symplectic, VolumePreserving
-from tests.catalogue.structures import FALSE, HONEST, example_shape
+from tests.catalogue.structures import FALSE, HONEST, Call, example_shape
 
 EXPORTED = [getattr(room, name) for name in room.__all__]
 STRUCTURES = {
@@ -61,11 +61,20 @@ def test_images_are_split_along_channels(name):
     assert certificate.rows[0].status == "not refuted", str(certificate)
 
 
+@pytest.mark.parametrize(("stretch", "status"), [(1.0, "not refuted"), (1.001, "refuted")])
+def test_determinants_of_large_images_are_computed_at_small_ones(stretch, status):
+    module = Call(lambda x: stretch * x)
+    example = torch.randn(1, 3, 40, 40)
+    row = certify(module, example, claims=[VolumePreserving()], effort="quick").rows[0]
+    assert row.status == status
+    assert "at 3×8×8" in row.note
+
+
 @pytest.mark.parametrize(
     ("structure", "shape", "reason"),
     [
         (Symplectic(), (2, 3), "even number of channels"),
-        (VolumePreserving(), (1, 4, 20, 20), "too large"),
+        (VolumePreserving(), (1, 2000), "too large at this effort"),
         (Invertible(), (2, 4), r"no method inverse"),
         (EnergyPreserving(), (2, 4), r"no method energy"),
     ],

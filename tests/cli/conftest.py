@@ -59,8 +59,8 @@ def trained(tmp_path_factory):
 def photograph(tmp_path):
     """A function that writes an image of any shape and returns its name."""
 
-    def write(*shape, name="photograph.png", bits=8):
-        Picture(torch.rand(shape), bits=bits).save(tmp_path / name)
+    def write(*shape, name="photograph.png", dtype="uint8"):
+        Picture(torch.rand(shape), dtype=dtype).save(tmp_path / name)
         return tmp_path / name
 
     return write

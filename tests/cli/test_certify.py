@@ -5,43 +5,55 @@ import json
 import pytest
 import torch
 
-from darboux.certification import Certificate
 from darboux.training import DenoiseConfig, build_network, load_tensors, save_tensors
+
+
+class Made:
+    """Stands in for a certificate."""
+
+    def __init__(self, verdict):
+        self.verdict = verdict
+
+    def __str__(self):
+        return f"the verdict is {self.verdict}"
 
 
 def test_certificate_of_a_sound_run_holds(run, trained, tmp_path):
     files = tmp_path / "c.json", tmp_path / "c.html"
     result = run("certify", trained, "--effort", "quick", "--json", files[0], "--html", files[1])
     assert result.code == 0, result.out + result.err
-    assert json.loads(files[0].read_text())["holds"] is True
+    assert json.loads(files[0].read_text())["verdict"] == "holds"
     assert "<table" in files[1].read_text()
     assert len(result.out.splitlines()) > 3
 
 
-def test_refuted_claim_gives_exit_code_1(run, trained, monkeypatch):
-    class Refuted:
-        holds = False
-
-        def __str__(self):
-            return "refuted: the step is too long"
-
-    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", lambda *a, **k: Refuted())
+@pytest.mark.parametrize(("verdict", "code"), [("holds", 0), ("refuted", 1), ("undecided", 3)])
+def test_exit_code_tells_the_verdict(run, trained, monkeypatch, verdict, code):
+    made = Made(verdict)
+    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", lambda *a, **k: made)
     result = run("certify", trained)
-    assert result.code == 1
-    assert "the step is too long" in result.out
-    assert hasattr(Certificate, "holds")
+    assert result.code == code
+    assert f"the verdict is {verdict}" in result.out
+
+
+def test_an_error_of_the_program_is_no_verdict(run, trained, monkeypatch):
+    def fails(*arguments, **options):
+        return {}["no such key"]
+
+    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", fails)
+    result = run("certify", trained)
+    assert result.code == 70
+    assert "Traceback" in result.err
+    assert "KeyError: 'no such key'" in result.err
 
 
 @pytest.mark.parametrize("effort", ["quick", "normal", "thorough"])
 def test_effort_and_network_are_passed_on(run, trained, monkeypatch, effort):
     seen = {}
 
-    class Holding:
-        holds = True
-
     def certify(network, *, channels, sigma, effort):
         seen.update(network=network, channels=channels, sigma=sigma, effort=effort)
-        return Holding()
+        return Made("holds")
 
     monkeypatch.setattr("darboux.cli._trained.certify_denoiser", certify)
     assert run("certify", trained, "--effort", effort).code == 0

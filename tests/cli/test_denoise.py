@@ -23,11 +23,25 @@ def test_any_image_is_denoised_at_its_own_size(run, trained, photograph, tmp_pat
     assert (Picture.open(out).pixels - expected).abs().max() < 0.5001 / 255
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_bit_depth_is_kept(run, trained, photograph, tmp_path, bits):
-    image, out = photograph(1, 12, 12, bits=bits), tmp_path / "out.png"
+@pytest.mark.parametrize(
+    ("name", "dtype", "channels"),
+    [("a.png", "uint8", 1), ("a.png", "uint16", 3), ("a.tif", "float32", 3)],
+)
+def test_type_is_kept(run, trained, photograph, tmp_path, name, dtype, channels):
+    image, out = photograph(channels, 12, 12, name=name, dtype=dtype), tmp_path / f"out{name}"
     assert run("denoise", trained, image, "--out", out).code == 0
-    assert Picture.open(out).bits == bits
+    assert Picture.open(out).dtype == dtype
+
+
+def test_values_of_a_scan_need_levels_and_keep_their_scale(run, refused, trained, tmp_path):
+    levels, image, out = (-1024.0, 3071.0), tmp_path / "scan.tif", tmp_path / "out.tif"
+    Picture(torch.full((1, 12, 12), 0.25), "int16", levels).save(image)  # a Hounsfield value of 0
+    assert "of type int16 with values 0 ... 0" in refused("denoise", trained, image, "--out", out)
+    assert run("denoise", trained, image, "--out", out, "--levels", *levels).code == 0
+    read = Picture.open(out, levels=levels)
+    assert read.dtype == "int16"
+    expected = Picture.open(image, levels=levels).pixels
+    assert (read.pixels - expected).abs().max() < 0.2  # an untrained network changes little
 
 
 def test_added_noise_is_measured(run, trained, photograph, tmp_path):
@@ -84,6 +98,6 @@ def test_damaged_weights_are_refused_by_name(refused, trained, photograph, tmp_p
 
 
 def test_not_a_number_is_refused(refused, trained, tmp_path):
-    Picture(torch.full((1, 8, 8), torch.nan), bits=32).save(tmp_path / "nan.tif")
+    Picture(torch.full((1, 8, 8), torch.nan), "float32").save(tmp_path / "nan.tif")
     error = refused("denoise", trained, tmp_path / "nan.tif", "--out", tmp_path / "out.png")
     assert "nan.tif" in error

@@ -59,7 +59,7 @@ def test_whole_run_and_what_may_follow_it(run, refused, images, tmp_path):
     assert result.code == 0, result.err
     assert "total variation" in result.out
     assert "certificate holds" in result.out
-    assert json.loads((out / "metrics.json").read_text())["certificate_holds"] is True
+    assert json.loads((out / "metrics.json").read_text())["certificate_verdict"] == "holds"
     config = DenoiseConfig.load(out / "config.json")
     assert (config.steps, config.lr, config.seed) == (3, 0.003, 0)
 
@@ -69,13 +69,14 @@ def test_whole_run_and_what_may_follow_it(run, refused, images, tmp_path):
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
 
 
-def test_refuted_certificate_gives_exit_code_1(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("verdict", "code"), [("refuted", 1), ("undecided", 3)])
+def test_exit_code_tells_the_verdict(run, tmp_path, monkeypatch, verdict, code):
     metrics = dict.fromkeys(("psnr_noisy", "psnr_model", "psnr_tv"), 20.0)
-    metrics |= {"psnr_unconstrained": None, "certificate_holds": False}
+    metrics |= {"psnr_unconstrained": None, "certificate_verdict": verdict}
     monkeypatch.setattr("darboux.cli._train.train_denoiser", lambda *args, **options: metrics)
     result = run("train", "denoise", "--out", tmp_path / "run")
-    assert result.code == 1
-    assert "The certificate is REFUTED" in result.out
+    assert result.code == code
+    assert f"The certificate is {verdict.upper()}" in result.out
     assert "unconstrained" not in result.out
 
 

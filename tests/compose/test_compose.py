@@ -41,7 +41,7 @@ def test_lifted_by_a_general_map_takes_its_norm_squared():
 
 
 def test_lifted_passes_gaps_on():
-    lifted = dx.Lifted(dx.linear.Lift(1, 8, dim=2), nn.GELU())
+    lifted = dx.Lifted(dx.linear.Lift(1, 8, dim=2), nn.Hardshrink())
     assert claims_of(lifted).gaps[0].path == "inner"
 
 
@@ -83,3 +83,43 @@ def test_translated_keeps_metric_claims():
     assert claims_of(moved).find(dx.Averaged).structure.alpha == pytest.approx(0.5)
     x = torch.randn(1, 8, 5, 5)
     torch.testing.assert_close(moved(x), moved.inner(x - 0.5) + 0.5)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        dx.Residual(nn.Linear(4, 1)),
+        dx.Residual(nn.Flatten(0, 1)),
+        dx.Average([nn.Identity(), nn.Linear(4, 1)]),
+        dx.Average([nn.Linear(4, 1), nn.Identity()]),
+    ],
+    ids=["residual of one channel", "residual without batch", "average, last", "average, first"],
+)
+def test_summands_of_other_shapes_are_refused(module):
+    """x + w·x would be broadcast: its constant is 1 + |s| c √n."""
+    with pytest.raises(ValueError, match=r"shape \(.*; got \("):
+        module(torch.randn(2, 4))
+
+
+def test_average_rests_on_the_symmetry_of_every_part():
+    feature = dx.symmetry.Feature(dx.symmetry.Cyclic(4), ["regular"])
+    symmetry = dx.Equivariant(feature.group, feature, feature)
+
+    class Says(nn.Module):
+        def __init__(self, kind):
+            super().__init__()
+            self.kind = kind
+
+        def forward(self, x):
+            return x
+
+        def claims(self):
+            premise = dx.structure.nonnegative_entries(self)
+            return dx.structure.Claims(
+                (dx.structure.Claim(symmetry, self.kind, "says so", (premise,)),)
+            )
+
+    parts = [Says(Kind.CONSTRUCTION), Says(Kind.MEASURED)]
+    claim = claims_of(dx.Average(parts)).find(dx.Equivariant)
+    assert claim.kind is Kind.MEASURED
+    assert [premise.subject for premise in claim.premises] == parts

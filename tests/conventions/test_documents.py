@@ -7,6 +7,8 @@ from types import ModuleType
 
 import pytest
 
+from darboux.certification import Effort, _target
+
 ROOT = Path(__file__).parents[2]
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -23,9 +25,16 @@ def blocks(page):
         yield text[: found.start()].count("\n") + 1, code
 
 
+# torch's exporter to ONNX uses a function of its own that it deprecates
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_code_blocks_run(page, tmp_path, monkeypatch):
-    """Blocks of one page share their names, as a reader would type them."""
+def test_code_blocks_run(page, tmp_path, monkeypatch, request):
+    """Blocks of one page share their names, as a reader would type them.
+
+    Certificates of normal effort are made with little effort, or as they stand with --slow.
+    """
+    if not request.config.getoption("--slow"):
+        monkeypatch.setitem(_target._EFFORTS, "normal", Effort.named("quick"))
     monkeypatch.chdir(tmp_path)
     script = ModuleType(f"page_{page.stem}")  # a module, so that classes of a page pickle
     monkeypatch.setitem(sys.modules, script.__name__, script)

@@ -1,8 +1,5 @@
 """Frozen networks: equal outputs, plain layers, and every way of deployment."""
 
-import io
-
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -185,18 +182,3 @@ def test_export():
     x = torch.rand(1, 1, 12, 10)
     program = torch.export.export(frozen, (x,))
     torch.testing.assert_close(program.module()(x), frozen(x))
-
-
-# torch's exporter uses a function of its own that it deprecates.
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
-@pytest.mark.parametrize("size", [(12, 10), pytest.param((11, 9), marks=pytest.mark.slow)])
-def test_onnx(size):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    frozen = dx.freeze(_denoiser())
-    x = torch.rand(1, 1, *size)
-    buffer = io.BytesIO()
-    torch.onnx.export(frozen, (x,), dynamo=True, verbose=False).save(buffer)
-    session = onnxruntime.InferenceSession(buffer.getvalue())
-    (result,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    np.testing.assert_allclose(result, frozen(x).numpy(), atol=1e-5)

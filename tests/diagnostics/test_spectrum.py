@@ -63,6 +63,7 @@ def test_eigenvalues_that_are_stable_at_every_time(t):
     torch.testing.assert_close(found.real, expected.real[None])
 
 
+@pytest.mark.long
 def test_and_solutions_that_grow_all_the_same():
     """The warning of the paper: e^(t/2) (-cos t, sin t) solves the field of the test above."""
     z, h = torch.tensor([[-1.0, 0.0]], dtype=torch.float64), 0.01

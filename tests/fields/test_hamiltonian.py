@@ -168,6 +168,7 @@ def test_extended_field_is_the_plain_one_at_each_samples_own_time():
     torch.testing.assert_close(value[:, 2], torch.ones(3, dtype=torch.float64))
 
 
+@pytest.mark.long
 def test_the_momentum_of_time_keeps_track_of_the_energy():
     inner = dx.fields.LearnedHamiltonianField(DrivenEnergy(2)).double()
     field = dx.fields.ExtendedPhaseSpace(inner)

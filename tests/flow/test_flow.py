@@ -218,6 +218,8 @@ def test_energy_of_a_list_of_fields_is_refused():
 class Mislabelled(dx.fields.VectorField):
     """Cocoercive, with an energy that is no potential of it and no premises of its own."""
 
+    autonomous = True
+
     def forward(self, t, z):
         return -z
 

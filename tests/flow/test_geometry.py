@@ -56,7 +56,7 @@ def test_symplectic_method_times_hamiltonian_field(method, name):
         with pytest.raises(TypeError, match="parts"):
             dx.Flow(field, integrator, steps=2)
         return
-    flow = dx.Flow(field, integrator, horizon=0.4, steps=2)
+    flow = dx.Flow(field, integrator, horizon=0.2, steps=1)
     x = torch.randn(features_of(field)[0], dtype=torch.float64)
     d = jacobian(flow, x)
     j = darboux_matrix(len(x))
@@ -87,7 +87,7 @@ def log_det(module, x):
 def test_volume_of_shears(method, name):
     field = PHASE[name]().double()
     channels, dim = features_of(field)
-    flow = dx.Flow(field, SYMPLECTIC[method](), horizon=0.5, steps=2)
+    flow = dx.Flow(field, SYMPLECTIC[method](), horizon=0.25, steps=1)
     x = torch.randn(channels, *(4, 3, 2)[:dim], dtype=torch.float64)
     d = jacobian(flow, x)
     slack = 64 * x.numel() * EPS * torch.linalg.cond(d)
@@ -165,10 +165,17 @@ def test_lifecycle_of_explicit_flows(name, check):
     LIFECYCLE[check](EXPLICIT[name], torch.randn(2, *example_shape(name)))
 
 
+# the method of another case, on fields that have tests of their own
+AGAIN = ("gonzalez-port-damped", "gonzalez-interconnection", "lobatto-stiff")
+
+
 @pytest.mark.parametrize(
     "check", [check for check in LIFECYCLE if check not in ("compile", "vmap")]
 )
-@pytest.mark.parametrize("name", IMPLICIT)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in AGAIN else ()) for name in IMPLICIT],
+)
 def test_lifecycle_of_implicit_flows(name, check):
     LIFECYCLE[check](IMPLICIT[name], torch.randn(2, *example_shape(name)))
 

@@ -13,7 +13,7 @@ from darboux.training._trainer import Trainer
 
 
 class Verdict:
-    holds = True
+    verdict = "holds"
 
     def to_json(self):
         return "{}"

@@ -76,7 +76,7 @@ def test_run_writes_its_files_and_nothing_else(reference):
     assert json.loads((out / "metrics.json").read_text()) == metrics
     keys = {"psnr_noisy", "psnr_model", "psnr_tv", "psnr_unconstrained"}
     assert all(isinstance(metrics[key], float) for key in keys)
-    assert metrics["certificate_holds"] is True
+    assert metrics["certificate_verdict"] == metrics["twin_nonexpansive"] == "holds"
 
 
 def test_means_are_those_of_the_table(reference):
@@ -96,9 +96,9 @@ def test_log_has_one_line_per_evaluation(reference):
 
 
 def test_run_of_another_seed_without_twin_and_refuted(small, reference, quick, tmp_path):
-    quick.holds, out = False, tmp_path / "run"
+    quick.verdict, out = "refuted", tmp_path / "run"
     metrics = train_denoiser(replace(small, seed=6, twin=False), out)
-    assert metrics["certificate_holds"] is False
+    assert metrics["certificate_verdict"] == "refuted"
     assert metrics["psnr_unconstrained"] is None
     assert not (out / "twin.safetensors").exists()
     html = (out / "report.html").read_text()

@@ -33,7 +33,8 @@ class Chain(Bijection):
     from activations that are computed again from the input, in the same backward pass; the chain
     warns once, keeps checkpoints there from then on, and `drift_report()` tells.
     Dropout draws the same numbers again; running statistics are updated once; autocast and
-    training modes are those of the forward pass. Derivatives of higher order, and those that
+    training modes are those of the forward pass. Hooks of parameters are called once, with the
+    whole gradient, as in plain backpropagation. Derivatives of higher order, and those that
     `torch.func` takes, are right as well, and keep all activations.
 
     The state of a chain is a stack of tensors: bijections act on its top; `Split`,

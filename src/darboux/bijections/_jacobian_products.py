@@ -53,7 +53,8 @@ def products(f: Map, x: Tensor) -> tuple[Tensor, Products]:
         raise RuntimeError(_INFERENCE)
     outer = torch.is_grad_enabled()
     with torch.enable_grad():
-        start = x if outer and x.requires_grad else x.detach().requires_grad_()
+        # hooks of x are not called for these derivatives
+        start = x.view_as(x) if outer and x.requires_grad else x.detach().requires_grad_()
         image = f(start)
 
     def product(v: Tensor, *, graph: bool) -> Tensor:

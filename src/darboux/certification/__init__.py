@@ -4,7 +4,7 @@ Attacks on structures or premises of one's own are added by ``attack.register`` 
 `attacks`: they get a `Target` and return a `Finding`.
 """
 
-from darboux.certification._certificate import Certificate
+from darboux.certification._certificate import Certificate, NotCertifiedError
 from darboux.certification._certify import certify
 from darboux.certification._finding import (
     Finding,
@@ -23,6 +23,7 @@ __all__ = [
     "Effort",
     "Finding",
     "NotAttackedError",
+    "NotCertifiedError",
     "Row",
     "Target",
     "Trial",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import darboux.certification._attacks as _attacks
 import darboux.certification._premises as _premises
-from darboux.certification._certificate import Certificate
+from darboux.certification._certificate import Certificate, evidence
 from darboux.certification._copies import exact_copy, private_copy, quiet, stored_dtype
 from darboux.certification._engine import claim_row, premise_row
 from darboux.certification._environment import Environment
@@ -21,10 +21,11 @@ from darboux.certification._inputs import (
     check_example,
     check_module,
     check_value,
+    disagreement,
     few_samples,
     unsteady,
 )
-from darboux.certification._nodes import Located, Node, all_gaps, grow, locate, record
+from darboux.certification._nodes import Located, Node, all_gaps, grow, locate, record, shield
 from darboux.certification._target import Effort, Target, windowed
 from darboux.flow import Step
 from darboux.structure import Claim, Claims, Gap, Kind, Structure
@@ -63,7 +64,7 @@ def certify(
             call gives the same certificate.
 
     Returns:
-        The certificate; its `holds` is False if some attack found a counterexample.
+        The certificate. Its `verdict` is "holds", "refuted" or "undecided"; `missing` says why.
 
     Raises:
         TypeError: if module, example or claims are something else.
@@ -108,13 +109,14 @@ class _Session:
     ) -> _Session:
         native = private_copy(module)
         with torch.no_grad():
-            check_value(native(example), example)
+            check_value(native(example.clone()), example)
         why_not = unsteady(native, example)
         if not why_not:
             example = few_samples(native, example)
         double = example.dtype != torch.float64 and not why_not
         exact = exact_copy(native, example) if double else None
         root = grow("", native, exact or native, example)
+        shield(root)
         return cls(root, effort, generator, stored_dtype(native, example), why_not)
 
     def gaps(self) -> tuple[Gap, ...]:
@@ -136,10 +138,12 @@ class _Session:
         root = self.root
         rows = [claim_row(claim, self._target(root), path="", level="claim", why_not=self.why_not)]
         if root.exact is not root.native and not self.why_not:
-            twin = root.exact if root.inputs.dtype == torch.float32 else None
             own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.1)
-            own = replace(own, twin=twin)
-            rows.append(claim_row(claim, own, path="", level="claim"))
+            own = replace(own, twin=root.exact)
+            row = claim_row(claim, own, path="", level="claim")
+            if row.status == "not refuted" and (why := disagreement(own)):
+                row = replace(row, status="undecided", note=why)
+            rows.append(row)
         return rows
 
     def _part(self, node: Node, claim: Claim) -> Row:
@@ -180,11 +184,5 @@ def _twin(node: Node) -> nn.Module | None:
 
 def _evidence(structure: Structure, found: Claims) -> Claim:
     """Return a claim that the user asked for, with the evidence that the module has for it."""
-    proofs = [claim for claim in found if claim.structure.at_least(structure)]
-    if not proofs:
-        return Claim(structure, Kind.MEASURED, "asked for; nothing proves it")
-    best = max(proofs, key=lambda claim: claim.kind)
-    reason = f"follows from {best.structure.describe()}: {best.reason}"
-    if best.structure == structure:
-        reason = best.reason
-    return Claim(structure, best.kind, reason, best.premises)
+    asked = Claim(structure, Kind.MEASURED, "asked for; nothing proves it")
+    return evidence(structure, found) or asked

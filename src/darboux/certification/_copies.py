@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from darboux.certification._target import Target
+from darboux.solvers._transforms import nesting
 
 
 def private_copy(module: nn.Module) -> nn.Module:
@@ -40,7 +43,7 @@ def exact_copy(module: nn.Module, inputs: Tensor) -> nn.Module | None:
     try:
         with torch.no_grad():
             value = clone(inputs.double())
-    except (RuntimeError, TypeError, ValueError):
+    except Exception:
         return None
     return clone if isinstance(value, Tensor) and value.dtype == torch.float64 else None
 
@@ -49,6 +52,60 @@ def coarse_copy(field: nn.Module, target: Target) -> nn.Module | None:
     """Return a float32 copy of what is attacked in float64, if float32 is what is stored."""
     exact = target.inputs.dtype == torch.float64
     return private_copy(field).float() if exact and target.stored == torch.float32 else None
+
+
+def copied(value: Any) -> Any:
+    """Return a value with every tensor in it copied."""
+    return tree_map_only(Tensor, Tensor.clone, value)
+
+
+def work_on_copies(module: nn.Module) -> None:
+    """Give a module copies of its inputs from now on, and take copies of its values."""
+    module.register_forward_pre_hook(lambda _, *arguments: copied(arguments), with_kwargs=True)
+    module.register_forward_hook(lambda _, arguments, value: copied(value))
+
+
+def careless(module: nn.Module, inputs: Tensor) -> dict[nn.Module, bool]:
+    """Return which parts of a module write into their inputs or return one buffer every time.
+
+    The keys are all parts that are called when the module runs on the inputs, here twice.
+    """
+    found: dict[nn.Module, bool] = {}
+    given: list[list[tuple[Tensor, int, Tensor]]] = []
+    storages: dict[nn.Module, list[torch.UntypedStorage]] = {}  # kept, or addresses come again
+
+    def before(part: nn.Module, *arguments: object) -> None:
+        given.append([(t, t._version, t.clone()) for t in _tensors(arguments)])
+
+    def after(part: nn.Module, arguments: object, value: object) -> None:
+        wrote = any(
+            tensor._version != version or not torch.equal(tensor, kept)
+            for tensor, version, kept in given.pop()
+        )
+        mine = [tensor.untyped_storage() for tensor in _tensors(value)]
+        known = {storage.data_ptr() for storage in storages.setdefault(part, [])}
+        again = any(storage.data_ptr() in known for storage in mine)
+        storages[part] += mine
+        found[part] = found.get(part, False) or wrote or again
+
+    handles = [
+        part.register_forward_pre_hook(before, with_kwargs=True) for part in module.modules()
+    ]
+    handles += [part.register_forward_hook(after) for part in module.modules()]
+    try:
+        with torch.no_grad():
+            module(inputs.clone())
+            module(inputs.clone())
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _tensors(value: object) -> list[Tensor]:
+    """Return the tensors in a value that have memory of their own; under transforms none has."""
+    leaves = () if nesting() else tree_leaves(value)
+    return [t for t in leaves if isinstance(t, Tensor) and t.layout == torch.strided]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Certificates as strict JSON.
 
-The schema is ``darboux.certificate``, version 1. Numbers that JSON does not know are
+The schema is ``darboux.certificate``, version 2. Numbers that JSON does not know are
 the strings "inf", "-inf" and "nan". Tensors carry shape, dtype, norm and their values,
 as a list up to 64 entries, else as base64 of little-endian float64.
 """
@@ -24,7 +24,7 @@ from darboux.structure import Gap, Kind, Structure
 
 _SCHEMA = "darboux.certificate"
 
-_VERSION = 1
+_VERSION = 2
 
 _SMALL = 64
 
@@ -34,13 +34,19 @@ _NUMBERS = ("measured", "claimed", "tolerance")
 
 
 def encode(
-    rows: tuple[Row, ...], gaps: tuple[Gap, ...], environment: Environment, *, holds: bool
+    rows: tuple[Row, ...],
+    gaps: tuple[Gap, ...],
+    environment: Environment,
+    *,
+    verdict: str,
+    missing: tuple[str, ...],
 ) -> str:
     """Return a certificate as JSON."""
     document = {
         "schema": _SCHEMA,
         "version": _VERSION,
-        "holds": holds,
+        "verdict": verdict,
+        "missing": missing,
         "environment": asdict(environment),
         "gaps": [asdict(gap) for gap in gaps],
         "rows": [_row(row) for row in rows],

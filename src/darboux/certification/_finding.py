@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 
 from torch import Tensor
 
+from darboux.certification._copies import copied
 from darboux.certification._target import Target
 from darboux.structure import Condition, Kind, Premise, Structure
 
@@ -24,6 +25,7 @@ class Trial:
         measured: the worst value; larger is worse.
         tolerance: how far beyond the claimed value rounding may carry that sample.
         evidence: the worst sample as tensors, by name.
+        lost: how many samples, no larger than most, had values that are not finite.
 
     Example:
         >>> Trial("random pairs", 64, 0.9, 1e-12).excess(1.0) < 0
@@ -35,11 +37,14 @@ class Trial:
     measured: float
     tolerance: float
     evidence: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    lost: int = 0
 
     def excess(self, claimed: float) -> float:
         """Return how far the sample lies beyond what is claimed and tolerated."""
         if self.measured != self.measured:  # NaN: the attack itself broke down
             return float("inf")
+        if self.tolerance != self.tolerance:
+            return -float("inf")
         return self.measured - claimed - self.tolerance
 
 
@@ -52,6 +57,7 @@ class Finding:
         claimed: the value that no sample may exceed.
         trials: the attacks.
         note: what a reader should know besides, in words.
+        undecided: why the attacks conclude nothing although no sample went too far, in words.
 
     Example:
         >>> Finding(1.0, (Trial("random pairs", 64, 1.5, 1e-12),)).refuted
@@ -61,6 +67,7 @@ class Finding:
     claimed: float
     trials: tuple[Trial, ...]
     note: str = ""
+    undecided: str = ""
 
     @property
     def refuted(self) -> bool:
@@ -93,12 +100,12 @@ def method_of(thing: object, call: str) -> Callable[..., Any]:
     if not callable(method):
         msg = f"{type(thing).__name__} has no method {call}"
         raise NotAttackedError(msg)
-    return method
+    return lambda *arguments: copied(method(*copied(arguments)))
 
 
 Level = Literal["claim", "part", "premise"]
 
-Status = Literal["not refuted", "refuted", "not attacked"]
+Status = Literal["not refuted", "refuted", "undecided", "not attacked"]
 
 
 @final
@@ -111,7 +118,8 @@ class Row:
         level: "claim" about the whole, "part" for a claim about one of its maps, or
             "premise" for a condition that a claim rests on.
         statement: the promise as a formula.
-        status: "not refuted", "refuted", or "not attacked", with the cause in `note`.
+        status: "not refuted", "refuted", "undecided" (an attack ran and concludes nothing), or
+            "not attacked"; the cause of the last two is in `note`.
         structure: the promise as data; None for premises.
         kind: how the claim is known; None for premises.
         reason: the theorem and its condition, in words.
@@ -121,7 +129,7 @@ class Row:
         tried: the attacks, with sample counts.
         samples: the number of samples in all.
         dtype: the floating type in which the attack ran.
-        note: remarks, or why there was no attack.
+        note: remarks, or why there was no attack or no conclusion.
         evidence: the counterexample of a refuted row, by name, on the CPU.
 
     Example:
@@ -149,6 +157,11 @@ class Row:
     def refuted(self) -> bool:
         """Whether an attack found a counterexample."""
         return self.status == "refuted"
+
+    @property
+    def open(self) -> bool:
+        """Whether attacks say nothing: there was none, or it is undecided."""
+        return self.status not in ("refuted", "not refuted")
 
     @property
     def place(self) -> str:

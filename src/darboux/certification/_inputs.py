@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
 
 from darboux.certification._finding import known_structures
+from darboux.certification._problem import Problem, in_other_precision, norms
+from darboux.certification._rounding import UNDECIDED
+from darboux.certification._target import Target
 from darboux.structure import Structure
 
 _SAMPLES = 8
@@ -87,19 +91,21 @@ def check_claims(claims: object) -> tuple[Structure, ...]:
     if not claims:
         msg = "certify: expected at least one claim; got an empty list. Leave claims out instead."
         raise ValueError(msg)
-    return tuple(_known(claim) for claim in claims)
+    return tuple(check_structure(claim) for claim in claims)
 
 
-def _known(claim: object) -> Structure:
+def check_structure(claim: object) -> Structure:
+    """Return a structure that can be attacked."""
     known = ", ".join(known_structures())
     if not isinstance(claim, Structure):
         name = claim.__name__ if isinstance(claim, type) else repr(claim)
-        msg = f"certify: expected a structure such as Lipschitz(1.0); got {name}. Known: {known}."
+        msg = f"Expected a structure such as Lipschitz(1.0); got {name}. Known: {known}."
         raise TypeError(msg)
     if type(claim).__name__ not in known_structures():
         msg = (
-            f"certify: no attack is known for {type(claim).__name__}. Known: {known}. Register "
-            "one with darboux.certification.attack.register."
+            f"Expected a structure that can be attacked; no attack is known for "
+            f"{type(claim).__name__}. Known: {known}. Register one with "
+            "darboux.certification.attack.register."
         )
         raise ValueError(msg)
     return claim
@@ -108,10 +114,16 @@ def _known(claim: object) -> Structure:
 def unsteady(module: nn.Module, example: Tensor) -> str:
     """Return why a map is no function of its input, "" if it is one."""
     with torch.no_grad():
-        first, second = module(example), module(example)
-    size = float(first.abs().max())
-    slack = 64 * torch.finfo(first.dtype).eps * size  # some kernels sum in varying order
-    if first.shape == second.shape and bool(((first - second).abs() <= slack).all()):
+        first, second = (module(example.clone()).clone() for _ in range(2))
+        with suppress(Exception):  # what it says to other inputs is not the question
+            module(1.01 * example)
+        third = module(example.clone())
+    slack = 64 * torch.finfo(first.dtype).eps * first.abs().max()  # sums in varying order
+    same = (
+        value.shape == first.shape and bool(((value - first).abs() <= slack).all())
+        for value in (second, third)
+    )
+    if all(same):
         return ""
     mode = " in training mode; call eval() first" if module.training else ""
     return f"two calls with the same input differ: the map is random or keeps state{mode}"
@@ -124,11 +136,31 @@ def few_samples(module: nn.Module, example: Tensor) -> Tensor:
         return example
     try:
         with torch.no_grad():
-            alone, together = module(few), module(example)
-    except (RuntimeError, ValueError):
+            alone, together = (module(inputs.clone()).clone() for inputs in (few, example))
+    except Exception:
         return example
     if together.shape[:1] != example.shape[:1] or alone.shape != together[:_SAMPLES].shape:
         return example
     slack = 1e3 * torch.finfo(alone.dtype).eps * float(together.abs().max())
     same = bool(((alone - together[:_SAMPLES]).abs() <= slack).all())
     return few if same else example
+
+
+def disagreement(target: Target) -> str:
+    """Return why the target's dtype says nothing of a map whose twin is exact, "" if it does."""
+    problem = Problem(target.module, target, twin=in_other_precision(target))
+    points, name = problem.points, str(target.inputs.dtype).removeprefix("torch.")
+    with torch.no_grad():
+        value, exact = problem(points).double(), problem.exact(points.double())
+    size = norms(exact).clamp(min=torch.finfo(torch.float64).tiny)
+    bound = problem.rounding(points).double() / size + target.rounding(problem.size)
+    if float(bound.max()) > UNDECIDED:
+        return f"rounding in {name} may change values by {float(bound.max()):.2g} of their size"
+    apart = norms(value - exact) / size
+    k = int((apart / bound).argmax())
+    if float(apart[k]) <= float(bound[k]):
+        return ""
+    return (
+        f"{name} and float64 disagree: values differ by {float(apart[k]):.2g} of their size, where "
+        f"rounding explains {float(bound[k]):.2g}"
+    )

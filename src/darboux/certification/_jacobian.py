@@ -8,6 +8,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
+from darboux.certification._finding import NotAttackedError
 from darboux.certification._problem import Map, norms, spread, unit
 
 
@@ -49,6 +50,18 @@ class Jacobian:
                 del self._ways[0]
         return self._ways[0](tangents)
 
+    def check(self, tangents: Tensor) -> None:
+        """Refuse derivatives that difference quotients contradict at most points."""
+        if tangents.dtype != torch.float64 and self.value.requires_grad:
+            return  # too coarse for quotients to tell
+        found, seen = self.push(tangents), self._push_difference(tangents)
+        steps = (1 + norms(self.points)) / norms(tangents)
+        rounding = torch.finfo(tangents.dtype).eps ** (2 / 3) * norms(self.value) / steps
+        off = norms(found - seen) > 1e-3 * (norms(found) + norms(seen)) + 100 * rounding
+        if 2 * int(off.sum()) > len(off):
+            msg = "the derivatives of autograd are not those of the values"
+            raise NotAttackedError(msg)
+
     def _push_transposed(self, tangents: Tensor) -> Tensor:
         if self._transposed is None:
             with torch.enable_grad():
@@ -88,6 +101,18 @@ def _gradient(
         materialize_grads=True,
     )
     return product
+
+
+def dense_jacobians(call: Map, points: Tensor, *, chunk: int) -> Tensor:
+    """Return the Jacobians at some points, (P, outputs, inputs), a few columns at a time."""
+    n = points[0].numel()
+    basis = torch.eye(n, dtype=points.dtype, device=points.device).reshape(n, *points.shape[1:])
+    places = points.repeat_interleave(n, dim=0).split(chunk)
+    tangents = basis.repeat(len(points), *(1,) * (points.ndim - 1)).split(chunk)
+    columns = [
+        Jacobian(call, place).push(tangent) for place, tangent in zip(places, tangents, strict=True)
+    ]
+    return torch.cat(columns).reshape(len(points), n, -1).mT
 
 
 class Operator(Protocol):
@@ -131,7 +156,8 @@ def largest_singular(
         best = torch.maximum(best, value)
         if idle >= _PATIENCE:
             break
-    return norms(images[0]), basis[0]
+    # the images were mixed together with their rounding: look at the vector itself
+    return norms(jacobian.push(basis[0])) / norms(basis[0]).clamp(min=1e-30), basis[0]
 
 
 def _best_in_span(span: list[Tensor], images: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from darboux.certification._copies import careless, copied, work_on_copies
+from darboux.flow import Step
 from darboux.structure import Claims, Gap, Premise, claims_of, maps_of
 
 
@@ -51,7 +53,7 @@ def grow(path: str, native: nn.Module, exact: nn.Module, inputs: Tensor) -> Node
         child = grow(f"{path}.{name}" if path else name, part, double, z)
         children.append(child)
         with torch.no_grad():
-            z = part(z)
+            z = copied(part(copied(z)))
     return Node(path, native, exact, inputs, claims, premises, tuple(children))
 
 
@@ -65,6 +67,19 @@ def _paired(native: nn.Module, exact: nn.Module) -> list[tuple[str, nn.Module, n
         for (name, part), (_, twin) in zip(parts, twins, strict=True)
         if part is not native
     ]
+
+
+def shield(root: Node) -> None:
+    """Let parts that write into their inputs, or return one buffer every time, work on copies."""
+    # After the claims are known: a module with hooks is another one to the rules for them.
+    known: dict[nn.Module, bool] = {}
+    for node in (root, *root.below()):
+        for module, inputs in ((node.native, node.inputs), (node.exact, node.exact_inputs)):
+            if module not in known:
+                known = careless(module, inputs) | known
+    for part, writes in known.items():
+        if writes:
+            work_on_copies(part)
 
 
 def all_gaps(root: Node) -> tuple[Gap, ...]:
@@ -86,15 +101,29 @@ class Located:
 
 
 def locate(root: Node) -> list[Located]:
-    """Return the premises of the whole and of its parts, each once, parts first."""
+    """Return the premises of the whole and of its parts, each once, parts first.
+
+    What depends on time is attacked in every step that rests on it.
+    """
     found: dict[tuple[object, ...], Located] = {}
+    known: set[tuple[object, ...]] = set()
     for node in _innermost_first(root):
+        step = step_of(node.exact)
         for premise in node.premises:
             key = _key(premise)
-            if key not in found:
-                found[key] = Located(_place(node, premise.subject), premise, node)
+            timed = step is not None and not getattr(premise.subject, "autonomous", True)
+            place = (*key, step.time) if step is not None and timed else key
+            if place not in found and (timed or key not in known):
+                found[place] = Located(_place(node, premise.subject), premise, node)
+            known.add(key)
     order = {node.path: k for k, node in enumerate([*root.below(), root])}
     return sorted(found.values(), key=lambda located: order[located.node.path])
+
+
+def step_of(module: nn.Module) -> Step | None:
+    """Return the step of a flow that a module is, also as a bijection, None for others."""
+    step = getattr(module, "step", module)
+    return step if isinstance(step, Step) else None
 
 
 def _innermost_first(node: Node) -> Iterator[Node]:
@@ -103,7 +132,7 @@ def _innermost_first(node: Node) -> Iterator[Node]:
     yield node
 
 
-def _place(node: Node, subject: nn.Module) -> str:
+def _place(node: Node, subject: object) -> str:
     for name, module in node.exact.named_modules():
         if module is subject:
             return ".".join(part for part in (node.path, name) if part)
@@ -115,8 +144,10 @@ def _key(premise: Premise) -> tuple[object, ...]:
     # Steps of a flow are made anew whenever they are asked for; two of them are the same if
     # their attributes are.
     subject = premise.subject
-    owned = any(True for _ in subject.children()) and not any(
-        True for _ in subject.parameters(recurse=False)
+    owned = (
+        isinstance(subject, nn.Module)
+        and any(True for _ in subject.children())
+        and not any(True for _ in subject.parameters(recurse=False))
     )
     made_of = _made_of(subject) if owned else id(subject)
     return (premise.condition, made_of, *premise.values.items())
@@ -142,7 +173,7 @@ def record(module: nn.Module, inputs: Tensor) -> dict[int, Tensor]:
             del part
             tensors = [value for value in arguments if isinstance(value, Tensor)]
             if tensors:
-                seen[key] = tensors[-1].detach()
+                seen[key] = tensors[-1].detach().clone()
 
         return listen
 

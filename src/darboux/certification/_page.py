@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from darboux.certification._environment import Environment
 from darboux.certification._finding import Row
-from darboux.certification._summary import gap_lines, kinds, number, sections, verdict
+from darboux.certification._summary import gap_lines, kinds, missing, number, sections, verdict
 from darboux.structure import Gap
 
 _TEMPLATE = """\
@@ -21,13 +21,17 @@ border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent);vertical
 .darboux-certificate .n{text-align:right;font-variant-numeric:tabular-nums}
 .darboux-certificate small{opacity:.75}
 .darboux-certificate .refuted{color:var(--bad);font-weight:600}
-.darboux-certificate .skipped{color:var(--open)}
+.darboux-certificate .open{color:var(--open)}
 </style>
 <h2>Certificate of {{ made.module }}</h2>
-<p{% if refuted %} class="refuted"{% endif %}><strong>{{ verdict }}</strong></p>
+<p{% if mark %} class="{{ mark }}"{% endif %}><strong>{{ verdict }}</strong></p>
 <p><small>input {{ made.shape }} {{ made.dtype }} on {{ made.device }} · effort {{ made.effort }} ·
 seed {{ made.seed }} · darboux {{ made.darboux }} · torch {{ made.torch }} ·
 {{ made.date }}<br>state {{ made.fingerprint }}</small></p>
+{% if missing %}
+<h3>What is missing</h3>
+<ul>{% for sentence in missing %}<li>{{ sentence }}</li>{% endfor %}</ul>
+{% endif %}
 {% for title, groups in sections %}
 <h3>{{ title }}</h3>
 <table><thead><tr><th>what</th><th>where</th><th class="n">measured</th><th class="n">allowed</th>
@@ -39,7 +43,7 @@ seed {{ made.seed }} · darboux {{ made.darboux }} · torch {{ made.torch }} ·
 </small></td>
 <td>{{ group.places }}</td>
 <td class="n">{{ row.measured | number }}</td><td class="n">{{ row.claimed | number }}</td>
-<td{% if row.status in marks %} class="{{ marks[row.status] }}"{% endif %}>
+<td{% if row.open or row.refuted %} class="{{ "open" if row.open else "refuted" }}"{% endif %}>
 {{- row.status }}</td></tr>
 {% endfor %}
 </tbody></table>
@@ -64,12 +68,14 @@ def page(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> 
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     templates.filters["number"] = number
+    lacking = missing(rows, gaps)
+    refuted = any(row.refuted for row in rows)
     return templates.from_string(_TEMPLATE).render(
         made=environment,
-        verdict=verdict(rows),
-        refuted=any(row.refuted for row in rows),
+        verdict=verdict(rows, gaps),
+        mark="refuted" if refuted else "open" if lacking else "",
+        missing=lacking,
         sections=sections(rows),
         gaps=gap_lines(gaps),
         kinds=kinds(rows),
-        marks={"refuted": "refuted", "not attacked": "skipped"},
     )

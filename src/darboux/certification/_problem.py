@@ -24,6 +24,8 @@ _EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise
 
 _ENTRIES = 2**24  # of all points that are held at a time
 
+_TOGETHER = 12  # points that are whole batches, which are called one by one
+
 _AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
 
 
@@ -34,9 +36,11 @@ class Problem:
     # A batch is a set of points. Where the samples of a batch influence one another the
     # whole batch is one point, and `mixes` says so.
 
-    def __init__(self, call: Map, target: Target, *, twin: Map | None = None) -> None:
+    def __init__(
+        self, call: Map, target: Target, *, twin: Map | None = None, mixes: bool | None = None
+    ) -> None:
         self.target = target
-        self.mixes = _mixes(call, target)
+        self.mixes = _mixes(call, target) if mixes is None else mixes
         self.call: Map = _one_by_one(call) if self.mixes else call
         self.points = target.inputs[None] if self.mixes else target.inputs
         self.shape = tuple(self.points.shape[1:])
@@ -75,8 +79,17 @@ class Problem:
         at = points if first is self.call else points.double()
         generator, eps = self.target.generator, torch.finfo(dtype).eps
         parts = at.split(self.chunk)
-        bounds = [error_bounds(call, part, eps=eps, generator=generator) for part in parts]
+        scale = self.target.scale
+        bounds = [
+            error_bounds(call, part, eps=eps, generator=generator, scale=scale) for part in parts
+        ]
         return torch.cat(bounds).to(points)
+
+    def total(self, number: Map, points: Tensor) -> Tensor:
+        """Return a number of each sample at points, its sum where a whole batch is one point."""
+        if not self.mixes:
+            return number(points)
+        return torch.stack([number(point).sum() for point in points])
 
     @property
     def exact(self) -> Map:
@@ -101,7 +114,7 @@ class Problem:
 
     def places(self, wanted: int) -> int:
         """Return how many different base points are worth trying and fit into memory."""
-        room = max(4, _ENTRIES // self.size)
+        room = _TOGETHER if self.mixes else max(4, _ENTRIES // self.size)
         return min(wanted, room, _AFFINE_POINTS if self.affine else wanted)
 
     def afford(self, wanted: int, *, fraction: float, calls: float = 1.0, least: int = 1) -> int:
@@ -116,11 +129,11 @@ class Problem:
         return "samples of the batch influence one another: the whole batch was one point"
 
 
-def in_other_precision(target: Target, method: str = "__call__") -> Map | None:
-    """Return a method of the twin as a map from points of any dtype to float64 values, or None."""
+def in_other_precision(target: Target, call: Map | None = None) -> Map | None:
+    """Return the twin, or a map of it, from points of any dtype to float64 values, or None."""
     if target.twin is None:
         return None
-    call: Map = getattr(target.twin, method)
+    call = call or target.twin
     other = torch.float32 if target.inputs.dtype == torch.float64 else torch.float64
     return lambda points: call(points.to(other)).double()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, final
 
@@ -16,7 +17,7 @@ _DRAWS = 3
 
 _SAFETY = 8.0  # the largest of a few draws may be that much too small
 
-_MOST = 20_000  # operations: an iteration that does not stop
+_LONGER = 1.5  # times the operations without errors: an iteration that does not stop
 
 _UNIT = 2.0**9  # the least errors that are made, in units of the format they are made in
 
@@ -24,46 +25,57 @@ _ALONE = 16.0  # operations that an error of the input alone stands for
 
 
 def error_bounds(
-    call: Callable[[Tensor], Tensor], points: Tensor, *, eps: float, generator: torch.Generator
+    call: Callable[[Tensor], Tensor],
+    points: Tensor,
+    *,
+    eps: float,
+    generator: torch.Generator,
+    scale: float = 0.0,
 ) -> Tensor:
     """Return by how much rounding in a format of precision eps may change φ(x), (P,) norms.
 
     The map runs once as it is, and on a few copies with a relative random error after every
     operation, as large against the terms of sums as rounding is. What comes of it, per unit of
     error, is a property of the map in exact arithmetic: faults of one precision do not enter.
+    Iterations that stop at rounding are as exact as points of size `scale` are.
     """
     copies = points.repeat(_DRAWS, *(1,) * (points.ndim - 1))
+    counter, small = _Errors(0.0, generator), _UNIT * torch.finfo(points.dtype).eps
     with torch.no_grad():
-        exact = call(points)
-        moved, unit = _moved(call, copies, eps=eps, generator=generator)
-    errors = moved.unflatten(0, (_DRAWS, len(points))) - exact
-    lengths = errors.flatten(2).double().norm(dim=2).nan_to_num(0.0, torch.inf, 0.0)
+        with counter:
+            exact = call(points)
+        most = _LONGER * counter.operations
+        units = dict.fromkeys((max(eps, small), small))
+        errors = [_Errors(unit, generator, most=most) for unit in units]
+        moved, unit = _moved(call, copies, errors, scale)
+    apart = moved.unflatten(0, (_DRAWS, len(points))) - exact
+    lengths = apart.flatten(2).double().norm(dim=2).nan_to_num(0.0, torch.inf, 0.0)
     return _SAFETY * lengths.amax(dim=0).to(points.dtype) * (eps / unit)
 
 
 def _moved(
-    call: Callable[[Tensor], Tensor], points: Tensor, *, eps: float, generator: torch.Generator
+    call: Callable[[Tensor], Tensor], points: Tensor, kinds: list[_Errors], scale: float
 ) -> tuple[Tensor, float]:
     """Return the values with errors made on the way, and how large these were."""
     # Errors as large as those of the format see kinks; but iterations that stop at rounding may
     # find no end among them, and none among any: then errors of the input stand for all.
-    small = _UNIT * torch.finfo(points.dtype).eps
-    for unit in dict.fromkeys((max(eps, small), small)):
+    for errors in kinds:
         try:
-            with _Errors(unit, generator):
-                return call(points), unit
+            with errors:
+                return call(points), errors.unit
         except (ArithmeticError, AttributeError, NotImplementedError, RuntimeError, ValueError):
             continue
-    return call(points + _ALONE * _Errors(small, generator).of(points)), small
+    size = points.abs() + scale
+    return call(points + _ALONE * errors.of(size)), errors.unit
 
 
 @final
 class _Errors(TorchDispatchMode):
     """Adds a random error of relative size `unit` after every operation that rounds."""
 
-    def __init__(self, unit: float, generator: torch.Generator) -> None:
+    def __init__(self, unit: float, generator: torch.Generator, *, most: float = math.inf) -> None:
         super().__init__()
-        self.unit, self.generator, self.operations = unit, generator, 0
+        self.unit, self.generator, self.most, self.operations = unit, generator, most, 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -71,11 +83,11 @@ class _Errors(TorchDispatchMode):
         del types
         kwargs = kwargs or {}
         self.operations += 1
-        if self.operations > _MOST:
-            msg = f"more than {_MOST} operations"
+        if self.operations > self.most:
+            msg = f"more than {self.most:g} operations"
             raise ArithmeticError(msg)
         name = func.overloadpacket.__name__
-        if func.is_view or name.rstrip("_") in _EXACT or not _reads(args):
+        if not self.unit or func.is_view or name.rstrip("_") in _EXACT or not _reads(args):
             return func(*args, **kwargs)
         if name in _SUMS:
             # the error of a sum of products is relative to the sum of their absolute values

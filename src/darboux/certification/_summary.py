@@ -17,6 +17,8 @@ _RULE = "-" * _WIDTH
 
 _STATEMENT = 62
 
+_OPEN = {"not attacked": "was not attacked", "undecided": "is undecided"}
+
 _TITLES: tuple[tuple[Level, str], ...] = (
     ("claim", "Claims about the whole map"),
     ("part", "Claims about its parts"),
@@ -77,7 +79,7 @@ def _grouped(rows: Sequence[Row]) -> list[Group]:
     found: dict[tuple[object, ...], list[Row]] = {}
     for k, row in enumerate(rows):
         alone = k if row.refuted else None
-        note = row.note if row.status == "not attacked" else ""
+        note = row.note if row.open else ""
         key = (row.statement, row.kind, row.reason, row.status, row.dtype, note, alone)
         found.setdefault(key, []).append(row)
     return [Group(tuple(members)) for members in found.values()]
@@ -88,18 +90,33 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
-def verdict(rows: Sequence[Row]) -> str:
+def verdict(rows: Sequence[Row], gaps: Sequence[Gap]) -> str:
     """Return the sentence on top."""
     refuted = sum(row.refuted for row in rows)
-    missed = sum(row.status == "not attacked" for row in rows)
     if refuted:
         return f"REFUTED: {refuted} of {len(rows)} rows have a counterexample"
-    if not rows:
-        return "HOLDS: nothing was claimed, so nothing was attacked"
-    tail = f"; {missed} could not be attacked" if missed else ""
-    if all(row.level != "claim" for row in rows):
-        tail += "; NOTHING is claimed about the whole map"
-    return f"HOLDS: {len(rows) - missed} of {len(rows)} rows attacked, none refuted{tail}"
+    left = missing(rows, gaps)
+    if left:
+        return f"UNDECIDED: {left[0]}" + (f"; {len(left) - 1} more" if left[1:] else "")
+    return f"HOLDS: {len(rows)} of {len(rows)} rows attacked, none refuted"
+
+
+def missing(rows: Sequence[Row], gaps: Sequence[Gap]) -> tuple[str, ...]:
+    """Return what keeps attacks that refuted nothing from a conclusion, a sentence each."""
+    if any(row.level == "claim" for row in rows):
+        return left_open(rows)
+    where = "".join(f"; {gap.path or 'whole map'}: {gap.reason}" for gap in gaps[:1])
+    return (f"nothing is claimed of the whole map{where}", *left_open(rows))
+
+
+def left_open(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return the rows that were not attacked, or left undecided, with the reason, in words."""
+    groups = _grouped([row for row in rows if row.open])
+    return tuple(
+        f"{row.statement} ({group.places}) {_OPEN.get(row.status, row.status)}: {row.note}"
+        for group in groups
+        for row in group.rows[:1]
+    )
 
 
 def gap_lines(gaps: Sequence[Gap]) -> list[tuple[str, str]]:
@@ -122,7 +139,11 @@ def _closeness(row: Row) -> float:
 
 def table(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) -> str:
     """Return a certificate as text, at most 100 columns wide."""
-    lines = [*_head(rows, environment)]
+    lines = [*_head(rows, gaps, environment)]
+    lacking = missing(rows, gaps)
+    if lacking:
+        lines += ["", "What is missing", _RULE]
+        lines += [line for sentence in lacking for line in _wrapped(sentence, indent=2)]
     for title, groups in sections(rows):
         lines += ["", f"{title:<{_STATEMENT}} {'measured':>12} {'allowed':>10}  status", _RULE]
         lines += [line for members in groups for line in _lines(members)]
@@ -134,10 +155,10 @@ def table(rows: Sequence[Row], gaps: Sequence[Gap], environment: Environment) ->
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _head(rows: Sequence[Row], made: Environment) -> Iterator[str]:
+def _head(rows: Sequence[Row], gaps: Sequence[Gap], made: Environment) -> Iterator[str]:
     yield f"Certificate of {made.module}"
     yield "=" * _WIDTH
-    yield verdict(rows)
+    yield from _wrapped(verdict(rows, gaps), indent=0)
     yield (
         f"input {made.shape} {made.dtype} on {made.device} · effort {made.effort} · "
         f"seed {made.seed}"

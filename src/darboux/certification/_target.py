@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 _ROUNDINGS = 4.0
 
-_LARGEST = {1: 256, 2: 16, 3: 8}  # sides of windows of images, by dimension
+_NEAR = 1e-2  # how far points may lie from the inputs where the module refuses others
+
+_SIDES = {1: (256, 64), 2: (16, 8, 4), 3: (8, 4)}  # of windows of images, by dimension
 
 
 @final
@@ -32,6 +34,8 @@ class Target:
         seen: inputs of submodules, by ``id``, recorded on the way.
         twin: the same module in another dtype, float32 for float64 and the other way round:
             it tells what rounding does, and a float32 twin makes long searches short.
+        near: whether points stay within a hundredth of the inputs, for modules that refuse others.
+        lost: is told how many points about as large as the inputs had values that are not finite.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -49,6 +53,8 @@ class Target:
     share: float = 1.0
     seen: Mapping[int, Tensor] = field(default_factory=dict)
     twin: nn.Module | None = None
+    near: bool = False
+    lost: list[int] = field(default_factory=list)
 
     @property
     def work(self) -> float:
@@ -57,9 +63,9 @@ class Target:
 
     @property
     def scale(self) -> float:
-        """The root mean square of the inputs, 1 for an input of zeros."""
+        """The root mean square of the inputs, 1 for an input of zeros; little of it if near."""
         size = float(self.inputs.detach().double().square().mean().sqrt())
-        return size if size > 0 else 1.0
+        return (size if size > 0 else 1.0) * (_NEAR if self.near else 1.0)
 
     def randn(self, *shape: int) -> Tensor:
         """Return normal noise in the dtype and on the device of the inputs."""
@@ -69,7 +75,8 @@ class Target:
         return noise.to(self.inputs)
 
     def log_uniform(self, count: int, lowest: float, highest: float) -> Tensor:
-        """Return `count` random scales between 10^lowest and 10^highest."""
+        """Return `count` random scales between 10^lowest and 10^highest, at most 1 if near."""
+        highest = min(highest, 0.0) if self.near else highest
         u = torch.rand(count, generator=self.generator, device=self.generator.device)
         return (10 ** (lowest + (highest - lowest) * u)).to(self.inputs)
 
@@ -147,19 +154,26 @@ _EFFORTS = {
 }
 
 
-def windowed(call: Callable[[Tensor], Tensor], target: Target) -> Target:
-    """Return the target with a window of its inputs, where the map accepts one."""
-    # Only for vector fields and steps of flows: their constants hold at every image size,
-    # so a small image may refute them, and costs less.
+def windowed(
+    call: Callable[[Tensor], Tensor], target: Target, *, entries: float = math.inf
+) -> Target:
+    """Return the target with a window of its inputs, of at most so many entries, if it fits."""
+    # Only for what holds at every image size, such as constants of fields: a small image may
+    # refute it, and costs less.
     inputs = target.inputs
-    largest = _LARGEST.get(inputs.ndim - 2)
-    if largest is None or max(inputs.shape[2:]) <= largest:
-        return target
-    window = tuple(slice(0, largest) for _ in inputs.shape[2:])
-    small = inputs[(slice(None), slice(None), *window)].contiguous()
-    try:
-        with torch.no_grad():
-            fits = call(small).shape == small.shape
-    except (RuntimeError, ValueError):
-        return target
-    return replace(target, inputs=small) if fits else target
+    for side in _SIDES.get(inputs.ndim - 2, ()):
+        window = inputs[(slice(None), slice(None), *(slice(0, side),) * (inputs.ndim - 2))]
+        if window[0].numel() <= entries:
+            if window.shape == inputs.shape:
+                return target
+            if _fits(call, window.contiguous()):
+                return replace(target, inputs=window.contiguous())
+    return target
+
+
+def _fits(call: Callable[[Tensor], Tensor], inputs: Tensor) -> bool:
+    with torch.no_grad():
+        try:
+            return call(inputs).numel() == inputs.numel()
+        except Exception:
+            return False

@@ -10,7 +10,8 @@ from darboux.cli._trained import certify, denoise
 app = typer.Typer(
     name="darboux",
     help="Neural networks whose mathematical structure holds by construction, with a certificate.",
-    epilog="Exit codes: 0 done, 1 a claim was refuted, 2 bad input.",
+    epilog="Exit codes: 0 done, 1 a claim was refuted, 2 bad input, 3 the certificate is "
+    "undecided, 70 an error of the program.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,9 +1,10 @@
-"""Errors of the command line: one line on stderr and exit code 2 instead of a traceback."""
+"""How commands end: exit codes, and one line on stderr instead of a traceback for bad input."""
 
 from __future__ import annotations
 
 import functools
 import os
+import traceback
 from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -13,16 +14,21 @@ _P = ParamSpec("_P")
 
 _R = TypeVar("_R")
 
-REFUTED = 1
+OF_VERDICTS = {"holds": 0, "refuted": 1, "undecided": 3}
 
 _BAD_INPUT = 2
+
+_INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
 
 # What the library raises for what a person got wrong, or a disk, or a training that diverged.
 _EXPECTED = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
 
 
 def one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Wrap a command so that bad input ends it with one clear line and exit code 2."""
+    """Wrap a command so that bad input ends it with one clear line and exit code 2.
+
+    Whatever else goes wrong is a fault of the program: its traceback, and exit code 70.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -32,6 +38,11 @@ def one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
             _end(error)
         except KeyboardInterrupt:
             _end_interrupted()
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            typer.echo(f"{traceback.format_exc()}Error: this was not expected.", err=True)
+            raise typer.Exit(_INTERNAL_ERROR) from error
 
     return wrapped
 

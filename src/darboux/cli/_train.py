@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from darboux.cli._errors import REFUTED, one_line_errors
+from darboux.cli._errors import OF_VERDICTS, one_line_errors
 from darboux.cli._options import Effort, with_settings
 from darboux.cli._progress import ProgressBar
 from darboux.training._config import DenoiseConfig
@@ -51,8 +51,11 @@ def train_denoise(
         torch.set_num_threads(threads)
     config = _config(out, given, resume=resume)
     metrics = _train(config, out, resume=resume, effort=effort)
-    if metrics and not metrics["certificate_holds"]:
-        raise typer.Exit(REFUTED)
+    if metrics:
+        raise typer.Exit(OF_VERDICTS[metrics["certificate_verdict"]])
+
+
+_VERDICTS = {"holds": "holds", "refuted": "is REFUTED", "undecided": "is UNDECIDED"}
 
 
 def _config(out: Path, given: dict[str, Any], *, resume: bool) -> DenoiseConfig:
@@ -87,6 +90,6 @@ def _summary(metrics: dict[str, Any], out: Path) -> str:
         "psnr_model": "nonexpansive",
     }
     rows = [f"  {n:<16}{metrics[k]:6.2f} dB" for k, n in names.items() if metrics[k] is not None]
-    verdict = "holds" if metrics["certificate_holds"] else "is REFUTED"
+    verdict = _VERDICTS[metrics["certificate_verdict"]]
     head = "Mean PSNR on the held-out images:"
     return "\n".join([head, *rows, f"The certificate {verdict}. Report: {out / 'report.html'}"])

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from torch import nn
 
-from darboux.cli._errors import REFUTED, one_line_errors
+from darboux.cli._errors import OF_VERDICTS, one_line_errors
 from darboux.cli._options import Effort
 from darboux.data import Picture, noisy
 from darboux.training._config import DenoiseConfig
@@ -42,18 +42,27 @@ def denoise(
             "and tell the PSNR before and after."
         ),
     ] = None,
+    levels: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="Values of black and white in the image; needed for integers with a sign or of 32 "
+            "bits, and for floats beyond [0, 1].",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace --out if it exists.")
     ] = False,
 ) -> None:
     """Denoise an image with the nonexpansive network of a run.
 
-    A network of one channel treats the channels of a colour image one by one. Bit depth and
-    transparency are kept where the format of --out can hold them; the input is never changed.
+    A network of one channel treats the channels of a colour image one by one. The type of the
+    samples is kept: any in TIFF, 8 and 16 bits in PNG; other formats hold 8 bits. So is
+    transparency, where the format of --out can hold it. The input is never changed.
     """
     _check_output(image, out, overwrite=overwrite)
     config, network = _trained(run)
-    picture = Picture.open(image)
+    picture = Picture.open(image, levels=levels)
     pixels = picture.pixels
     if noise is not None:
         pixels = noisy(pixels, sigma=noise / 255, seed=config.seed)
@@ -85,8 +94,8 @@ def certify(
 ) -> None:
     """Attack every claim of a trained network on photographs, and print what was found.
 
-    The network is rebuilt from config.json and model.safetensors. Exit code 1 means that a claim
-    was refuted.
+    The network is rebuilt from config.json and model.safetensors. Exit codes: 0 the certificate
+    holds, 1 a claim was refuted, 2 bad input, 3 undecided: the certificate says what is missing.
     """
     config, network = _trained(run)
     certificate = certify_denoiser(
@@ -97,8 +106,7 @@ def certify(
         write_text(json, certificate.to_json())
     if html is not None:
         write_text(html, _DOCUMENT.format(body=certificate.to_html()))
-    if not certificate.holds:
-        raise typer.Exit(REFUTED)
+    raise typer.Exit(OF_VERDICTS[certificate.verdict])
 
 
 def _trained(run: Path) -> tuple[DenoiseConfig, nn.Module]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
 from darboux.linear import LinearMap
@@ -34,6 +35,9 @@ class Residual(nn.Module):
         inner: φ.
         scale: s.
 
+    Raises:
+        ValueError: when called, if φ(x) has another shape than x.
+
     Example:
         >>> import torch, darboux as dx
         >>> block = dx.Residual(torch.nn.Tanh(), scale=0.5)
@@ -48,7 +52,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x + s φ(x)."""
-        return x + self.scale * self.inner(x)
+        return x + self.scale * _of_shape(x.shape, self.inner(x), "Residual: expected φ to keep")
 
     def claims(self) -> Claims:
         """Return what the triangle inequality gives."""
@@ -178,7 +182,8 @@ class Average(nn.Module):
         weights: w_i; equal weights unless given.
 
     Raises:
-        ValueError: if there is no map, or the weights are no convex combination.
+        ValueError: if there is no map, or the weights are no convex combination; when called,
+            if the φ_i(x) differ in shape.
 
     Example:
         >>> import torch, darboux as dx
@@ -202,13 +207,22 @@ class Average(nn.Module):
         first, *rest = zip(self.weights, self.parts, strict=True)
         total = first[0] * first[1](x)
         for weight, part in rest:
-            total = total + weight * part(x)
+            value = _of_shape(total.shape, part(x), "Average: expected all parts to return")
+            total = total + weight * value
         return total
 
     def claims(self) -> Claims:
         """Return the means of the constants."""
         named = [(f"parts.{i}", claims_of(part)) for i, part in enumerate(self.parts)]
         return average(named, weights=self.weights)
+
+
+def _of_shape(shape: torch.Size, value: Tensor, expected: str) -> Tensor:
+    """Return a summand, or refuse one of another shape: broadcasting it has other constants."""
+    if value.shape != shape:
+        msg = f"{expected} the shape {tuple(shape)}; got {tuple(value.shape)}. Map it there first."
+        raise ValueError(msg)
+    return value
 
 
 def _convex(count: int, weights: Sequence[float] | None) -> tuple[float, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
 from typing import cast
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from darboux.compose import Affine
 from darboux.deploy._layers import ChannelScale, activation_layer, layer, scaled_rows
-from darboux.deploy._registry import finish, freeze
+from darboux.deploy._registry import finish, freeze, maps_in, refused
 from darboux.deploy._symmetry_layers import FrozenStride
 from darboux.fields import (
     AntisymmetricField,
@@ -21,10 +20,11 @@ from darboux.fields import (
 )
 from darboux.linear import LinearMap, Stencil
 from darboux.linear._combined_map import stencil_of
+from darboux.structure._rules import by_class
 from darboux.symmetry import EquivariantConv
 
 
-@singledispatch
+@by_class(refused, parts=maps_in)
 def increment(field: VectorField, h: float) -> nn.Module:
     """Return z -> h f(z) as plain layers.
 

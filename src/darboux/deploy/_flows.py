@@ -8,12 +8,13 @@ from torch import Tensor, nn
 
 from darboux.compose import Average, Residual, Translated
 from darboux.deploy._fields import increment
-from darboux.deploy._registry import finish, freeze
+from darboux.deploy._registry import finish, freeze, refused
 from darboux.deploy._shears import FrozenShears, shear_layers
 from darboux.flow import Flow, Step, as_float
 from darboux.integrators import Integrator, PostActivation, RungeKutta
 from darboux.integrators._integrator import add_scaled
 from darboux.integrators._shears import Shears
+from darboux.structure._rules import ours, overridden
 
 
 @final
@@ -58,6 +59,10 @@ def _add(z: Tensor, weights: tuple[float, ...], stages: list[Tensor]) -> Tensor:
 
 @freeze.register
 def _(module: Step) -> nn.Module:
+    for method in (module.integrator, getattr(module.integrator, "inner", module.integrator)):
+        reason = overridden(type(method), ours(method), {"init", "step", "value"})
+        if reason:
+            refused(module, reason)
     shears = module.integrator.shears
     if isinstance(shears, Shears) and module.field.separable and module.field.autonomous:
         layers = shear_layers(module.field)

@@ -50,7 +50,7 @@ def layer(stencil: Stencil, bias: Tensor | None = None) -> nn.Module:
         return _filled(conv, weight, bias)
     conv = _CONV[dim](inner, outer, tuple(taps), bias=bias is not None)
     pads = tuple(p for pair in reversed(list(zip(before, after, strict=True))) for p in pair)
-    return nn.Sequential(_PAD[stencil.padding_mode][dim](pads), _filled(conv, weight, bias))
+    return finish(nn.Sequential(_PAD[stencil.padding_mode][dim](pads), _filled(conv, weight, bias)))
 
 
 def scaled_rows(stencil: Stencil, scale: Tensor | float) -> Stencil:
@@ -76,9 +76,11 @@ def activation_layer(activation: nn.Module) -> tuple[nn.Module, Tensor | None]:
         >>> activation_layer(dx.activations.Clip(threshold=2.0))
         (Hardtanh(min_val=-1.0, max_val=1.0), tensor([2.], dtype=torch.float64))
     """
-    if isinstance(activation, activations.Clip):
+    frozen = freeze(activation)  # refuses what does something else than its class
+    rule = next(cls for cls in type(activation).__mro__ if cls in freeze.registry)
+    if isinstance(activation, activations.Clip) and rule is activations.Clip:
         return nn.Hardtanh(), activation.threshold.detach().double().flatten()
-    return freeze(activation), None
+    return frozen, None
 
 
 @final

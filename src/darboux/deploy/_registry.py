@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import copy
-from functools import singledispatch
+from collections.abc import Iterable
+from typing import NoReturn
 
 from torch import nn
+
+from darboux.linear import LinearMap
+from darboux.structure._rules import by_class, eager
 
 # Packages whose modules may behave differently when frozen, so that `freeze` must know them.
 _OURS = ("darboux", "reproductions")
 
 
-@singledispatch
+def maps_in(module: nn.Module) -> Iterable[nn.Module]:
+    """Return the linear maps, whose kernels rules read."""
+    return (part for part in module.modules() if isinstance(part, LinearMap))
+
+
+def refused(module: nn.Module, reason: str) -> NoReturn:
+    """Refuse a module that does something else than its class."""
+    msg = (
+        f"freeze: expected a {type(module).__name__} that computes what its class does, and its "
+        f"maps too; {reason}. Teach a class of your own with darboux.freeze.register."
+    )
+    raise TypeError(msg)
+
+
+def _by_copy(module: nn.Module, reason: str) -> nn.Module:
+    """Return a frozen copy of what contains nothing of ours, whatever it does."""
+    if any(_is_ours(part) for part in module.modules()):
+        refused(module, reason)
+    return freeze.registry[object](module)
+
+
+@by_class(_by_copy, parts=maps_in)
 def freeze(module: nn.Module) -> nn.Module:
     """Return plain torch layers with the same output, for deployment.
 
@@ -26,7 +51,9 @@ def freeze(module: nn.Module) -> nn.Module:
         module: a Darboux module, or a `torch.nn` module that contains none.
 
     Raises:
-        TypeError: if the module contains something that nobody taught `freeze`.
+        TypeError: if the module contains something that nobody taught `freeze`, or that does
+            something else than its class: by a ``forward()`` of a subclass or of its own, or by
+            forward hooks.
 
     Example:
         >>> import torch, darboux as dx
@@ -36,13 +63,16 @@ def freeze(module: nn.Module) -> nn.Module:
         >>> torch.testing.assert_close(dx.freeze(flow)(z), flow(z), check_stride=False)
     """
     name = type(module).__name__
-    unknown = [type(m).__name__ for m in module.modules() if _package(m) in _OURS]
+    unknown = [type(m).__name__ for m in module.modules() if _is_ours(m)]
     if unknown:
         msg = (
             f"freeze: expected a module that freeze knows; got {name}, which contains "
             f"{', '.join(sorted(set(unknown)))}. Teach it with darboux.freeze.register({name})."
         )
         raise TypeError(msg)
+    for part in module.modules():
+        if "forward" in vars(eager(part)):
+            refused(part, "its forward() was replaced by one that a copy may share")
     return finish(_without_constraints(copy.deepcopy(module)))
 
 
@@ -61,8 +91,8 @@ def finish(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _package(module: nn.Module) -> str:
-    return type(module).__module__.partition(".")[0]
+def _is_ours(module: nn.Module) -> bool:
+    return any(cls.__module__.partition(".")[0] in _OURS for cls in type(module).__mro__)
 
 
 def _without_constraints(module: nn.Module) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
 from typing import final
 
 import torch
@@ -10,13 +9,15 @@ from torch import Tensor, nn
 
 from darboux.deploy._fields import affine_layers, stencil_of_map
 from darboux.deploy._layers import ChannelScale, layer, scaled_rows
+from darboux.deploy._registry import maps_in, refused
 from darboux.fields import CoupledField, HamiltonianField, SecondOrderField, VectorField
 from darboux.integrators._integrator import add_scaled
 from darboux.integrators._shears import Shears
 from darboux.linear import LinearMap, Stencil, Transposed
+from darboux.structure._rules import by_class
 
 
-@singledispatch
+@by_class(refused, parts=maps_in)
 def shear_layers(field: VectorField) -> tuple[nn.Module, nn.Module]:
     """Return drift and kick of a separable field as plain layers of p and of z.
 

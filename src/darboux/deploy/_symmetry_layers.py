@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from typing import final
 
 import torch
@@ -18,10 +17,12 @@ from darboux.deploy._symmetry_parts import (
     FrozenPooling,
     FrozenProducts,
     FrozenResample,
+    known,
+    padded,
 )
 from darboux.linear import Stencil
 from darboux.symmetry import EquivariantConv
-from darboux.symmetry._layers.equivariant_conv import matched
+from darboux.symmetry._layers.equivariant_conv import stride_apply
 from darboux.symmetry._nonlinear.field_norm import FieldNorm
 from darboux.symmetry._nonlinear.fourier import FourierActivation
 from darboux.symmetry._nonlinear.gated import GatedActivation
@@ -30,6 +31,8 @@ from darboux.symmetry._nonlinear.pointwise import Pointwise
 from darboux.symmetry._nonlinear.pooling import GroupPooling, SpacePooling
 from darboux.symmetry._nonlinear.resample import Downsample, Upsample
 from darboux.symmetry._nonlinear.tensor_product import TensorProductActivation
+
+_Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 @final
@@ -113,7 +116,7 @@ def _(module: Downsample | Upsample) -> nn.Module:
 
 @final
 class FrozenStride(nn.Module):
-    """Plain convolutions of stride 2, one for each parity of the sizes along the axes.
+    """A convolution of stride 2, between neighbours along axes of another parity than the kernel.
 
     Shapes: x is (batch, in, *space), the result is (batch, out, *⌈space/2⌉).
 
@@ -128,38 +131,35 @@ class FrozenStride(nn.Module):
         torch.Size([1, 1, 3, 2])
     """
 
+    # The points that are kept lie at 0, 2, ... along an odd axis, and between two pixels along an
+    # even one. Where sizes are known the kernel is averaged, which is faster. In an export they are
+    # not, and a branch would be that of the example: there the image is, by shares.
+
     def __init__(self, stencil: Stencil, bias: Tensor | None = None) -> None:
         super().__init__()
-        sizes = product((0, 1), repeat=stencil.dim)
-        self.layers = nn.ModuleDict({_name(size): _layer(stencil, bias, size) for size in sizes})
+        weight = stencil.weight.detach()
+        outer, inner, *kernel = weight.shape
+        kinds: tuple[Callable[..., _Conv], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+        conv = kinds[stencil.dim - 1](inner, outer, tuple(kernel), stride=2, bias=bias is not None)
+        conv.weight = nn.Parameter(weight.clone().contiguous())
+        if bias is not None:
+            conv.bias = nn.Parameter(bias.detach().reshape(-1).to(weight.dtype).clone())
+        self.conv, self.kernel, self.padding_mode = conv, kernel, stencil.padding_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution for the parity of x."""
-        y: Tensor = self.layers[_name(tuple(n % 2 for n in x.shape[2:]))](x)
+        """Return the convolution at every second point."""
+        if known(x.shape[2:]):
+            return stride_apply(x, self.conv.weight, self.padding_mode, self.conv.bias)
+        for axis, k in enumerate(self.kernel, start=2):
+            n = x.shape[axis]
+            around = padded(x, axis, (k // 2, k - k // 2), self.padding_mode)
+            share = 0.5 * ((k + n) % 2)
+            if k % 2 == 0:
+                share = 1 - share
+            before, after = around.narrow(axis, 0, n + k - 1), around.narrow(axis, 1, n + k - 1)
+            x = (1 - share) * before + share * after
+        y: Tensor = self.conv(x)
         return y
-
-
-def _name(parity: tuple[int, ...]) -> str:
-    return "x".join("odd" if p else "even" for p in parity)
-
-
-def _layer(stencil: Stencil, bias: Tensor | None, size: tuple[int, ...]) -> nn.Module:
-    weight = matched(stencil.weight.detach(), size)
-    outer, inner, *kernel = weight.shape
-    kinds: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    conv = kinds[stencil.dim - 1](
-        inner,
-        outer,
-        tuple(kernel),
-        stride=2,
-        padding=tuple((k - 1) // 2 for k in kernel),
-        padding_mode=stencil.padding_mode,
-        bias=bias is not None,
-    )
-    conv.weight = nn.Parameter(weight.clone().contiguous())
-    if bias is not None:
-        conv.bias = nn.Parameter(bias.detach().reshape(-1).to(weight.dtype).clone())
-    return conv
 
 
 @freeze.register

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from darboux.deploy._registry import freeze
 from darboux.linear._stencil import Padding
@@ -128,8 +130,37 @@ class FrozenResample(nn.Module):
             if self.larger:
                 x = 2 * spread(x, axis, 2 * x.shape[axis], self.padding_mode)
             else:
-                x = halve(x, axis, self.padding_mode)
+                x = _halved(x, axis, self.padding_mode)
         return x
+
+
+def _halved(x: Tensor, axis: int, padding_mode: Padding) -> Tensor:
+    """Return what `Downsample` makes of an axis: the taps depend on the parity of its size."""
+    # [1, 2, 1]/4 for odd n, [1, 3, 3, 1]/8 for even n. Where an export does not know n, a branch
+    # would be that of its example: there by numbers.
+    n = x.shape[axis]
+    if known((n,)):
+        return halve(x, axis, padding_mode)
+    around, before = padded(x, axis, (1, 2), padding_mode), (slice(None),) * axis
+    first, second, third, fourth = (around[(*before, slice(k, k + n, 2))] for k in range(4))
+    odd = n % 2
+    total = (1 + odd) * first + (3 + odd) * second + (3 - odd) * third + (1 - odd) * fourth
+    return 0.125 * total
+
+
+def known(sizes: Iterable[object]) -> bool:
+    """Return whether sizes are numbers, not the symbols or tensors of an export."""
+    return all(isinstance(n, int) for n in sizes)
+
+
+def padded(x: Tensor, axis: int, pads: tuple[int, int], padding_mode: str) -> Tensor:
+    """Return x with pixels before and after along an axis."""
+    if padding_mode == "circular":
+        n = x.shape[axis]
+        places = torch.arange(-pads[0], n + pads[1], device=x.device)
+        # ONNX has no remainder by a size
+        return x.index_select(axis, torch.remainder(places, torch.full_like(places, n)))
+    return functional.pad(x, [0, 0] * (x.ndim - 1 - axis) + list(pads))
 
 
 @final

@@ -71,7 +71,10 @@ class VectorField(nn.Module, ABC):
         return Kind.BOUND
 
     def growth(self) -> tuple[Tensor, Kind] | None:
-        """Return (c, kind) if z >= 0 implies ‖max(z + h f, 0)‖ <= ‖z‖ + h c, and how c is known."""
+        """Return (c, kind) if z >= 0 gives ‖max(z + h f, 0)‖ <= ‖z‖ + h c √P, and how c is known.
+
+        P is the number of points of the image, 1 for dense features.
+        """
         return None
 
     def equivariant(self) -> Equivariant | None:

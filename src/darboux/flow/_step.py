@@ -12,7 +12,18 @@ from darboux.fields import VectorField
 from darboux.fields._field import Prepared
 from darboux.flow._steps import StepRule, StepSize, step_limit
 from darboux.integrators import GradientForm, Integrator, Time, lacks
-from darboux.structure import Claim, Claims, Gap, Invertible, Kind, VolumePreserving, claims_of
+from darboux.structure import (
+    Claim,
+    Claims,
+    Gap,
+    Invertible,
+    Kind,
+    Premise,
+    Structure,
+    VolumePreserving,
+    claims_of,
+    steps_have,
+)
 
 
 @final
@@ -159,4 +170,8 @@ def pair_claims(method: Integrator) -> Claims:
         return Claims(gaps=(Gap("", f"{method!r} does not say that it can be undone"),))
     reason = f"{method!r}: shears and reflections of pairs, for any field"
     found = (VolumePreserving(), Invertible())
-    return Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason) for s in found))
+    return Claims(tuple(Claim(s, Kind.CONSTRUCTION, reason, _kept(method, s)) for s in found))
+
+
+def _kept(method: Integrator, structure: Structure) -> tuple[Premise, ...]:
+    return (steps_have(method, fields="all", structure=structure),)

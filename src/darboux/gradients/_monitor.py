@@ -105,7 +105,7 @@ class Monitor:
         self.accuracy = accuracy
         self.prints = Fingerprints()
         self.checkpoints: set[int] = set()
-        self.checked: set[str] = set()
+        self.idle: dict[str, set[str]] = {}  # links looked at: parameters that may do nothing
         self.kinked = False  # whether a layer's derivative jumps
         self._allowed: dict[int, float] = {}
         self._drift: list[float] = []

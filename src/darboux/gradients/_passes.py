@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from darboux.gradients._link import LinkPull, Stack, added
-from darboux.gradients._tape import Tape
+from darboux.gradients._tape import HELD, OpenLayerError, Tape
 
 
 @final
@@ -47,7 +47,7 @@ class Passes:
     weight: Tensor | None
 
     def __post_init__(self) -> None:
-        self.replaced = self.tape.replaced(self.tensors)
+        self.leaves, self.replaced = self.tape.stand_ins(self.tensors, _leaf)
 
     def ahead(self, start: int, stop: int, stack: Stack) -> Stack:
         """Return the stack before link `stop` from the one before link `start`."""
@@ -64,10 +64,10 @@ class Passes:
 
     def pull(self, k: int, pull: LinkPull, gradients: Stack, sums: Sums) -> Stack:
         """Return the gradients with respect to the stack before link k, and add its others."""
-        wanted = [*self.tape.own(k, self.tensors), *self._given()]
-        call = (self.replaced[k], pull, gradients, self.weight, wanted)
+        places = [i for _, i in self.tape.names[k]]
+        call = (self.replaced[k], pull, gradients, self.weight, self._wanted(places))
         back, found = self.tape.call(k, *call)
-        sums.add([i for _, i in self.tape.names[k]], found)
+        sums.add(places, self._checked(places, found))
         return back
 
     def repeat(
@@ -87,15 +87,34 @@ class Passes:
         if total is not None and self.weight is not None:
             outputs.append(total)
             cotangents.append(self.weight)
-        wanted = [*leaves, *(self.tensors[i] for i in places), *self._given()]
-        found = gradients_of(outputs, wanted, cotangents)
-        sums.add(places, found[len(leaves) :])
+        found = gradients_of(outputs, [*leaves, *self._wanted(places)], cotangents)
+        sums.add(places, self._checked(places, found[len(leaves) :]))
         back = [torch.zeros_like(s) if g is None else g for s, g in zip(stack, found, strict=False)]
         return tuple([tensor.detach() for tensor in current]), tuple(back)
 
-    def _given(self) -> list[Tensor]:
-        """Return the context, where it needs a gradient."""
-        return [] if self.context is None or not self.context.requires_grad else [self.context]
+    def _wanted(self, places: Sequence[int]) -> list[Tensor]:
+        """Return what to differentiate by: parameters, the context, and what must not occur."""
+        context = self.context
+        given = [] if context is None or not context.requires_grad else [context]
+        return [*(self.leaves[i] for i in places), *given, *self._originals(places)]
+
+    def _checked(
+        self, places: Sequence[int], found: Sequence[Tensor | None]
+    ) -> Sequence[Tensor | None]:
+        """Return the gradients but those of what must not occur, or refuse where it does."""
+        count = len(found) - len(self._originals(places))
+        if any(gradient is not None for gradient in found[count:]):
+            raise OpenLayerError(HELD)
+        return found[:count]
+
+    def _originals(self, places: Sequence[int]) -> list[Tensor]:
+        """Return the parameters that others stand in for."""
+        pairs = [(self.tensors[i], self.leaves[i]) for i in places]
+        return [own for own, leaf in pairs if leaf is not own and own.requires_grad]
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    return tensor.detach().requires_grad_()
 
 
 def gradients_of(

@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 from darboux.gradients._link import Link, Stack, added
 from darboux.gradients._monitor import Monitor
 from darboux.gradients._record import Environment, Inventory
-from darboux.gradients._tape import Tape
+from darboux.gradients._tape import Outcome, Tape, require_named
 from darboux.gradients._unwind import Unwinding
 from darboux.solvers._transforms import nesting
 
@@ -83,7 +83,10 @@ def propagate(
         log_det=log_det,
         invert=memory == "constant",
     )
-    outputs = _Propagation.apply(tape, len(stack), len(given), *stack, *given, *parameters)
+    with torch.no_grad(), environment.uncached():
+        result = tape.forward(stack, context)
+    tensors = (*stack, *given, *tape.receivers())
+    outputs = _Propagation.apply(tape, result, len(stack), len(given), *tensors)
     return (outputs[:-1], outputs[-1]) if log_det else (outputs, None)
 
 
@@ -153,11 +156,9 @@ class _Propagation(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tape: Tape, size: int, given: int, *tensors: Tensor
+        ctx: Any, tape: Tape, result: Outcome, size: int, given: int, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        stack, context = tensors[:size], tensors[size] if given else None
-        with tape.environment.uncached():
-            last, total, kept = tape.forward(stack, context)
+        last, total, kept = result
         # what leaves must not be a view of what came in: autograd would confuse the two
         came = {id(tensor) for tensor in tensors}
         last = tuple([s.clone() if s._is_view() or id(s) in came else s for s in last])
@@ -184,18 +185,17 @@ class _Propagation(torch.autograd.Function):
         )
         weight = gradients[count] if tape.log_det else None
         if torch.is_grad_enabled():
-            inputs = [*kept.get(0, ()), *(() if context is None else (context,)), *parameters]
-            found = _again(tape, kept, context, parameters, inputs, (whole, weight))
-            return (None, None, None, *found)
+            found = _again(tape, kept, context, parameters, (whole, weight))
+            return (None, None, None, None, *found)
         leaf = (
             None
             if context is None
-            else context.detach().requires_grad_(ctx.needs_input_grad[3 + size])
+            else context.detach().requires_grad_(ctx.needs_input_grad[4 + size])
         )
         unwinding = Unwinding(tape, kept, leaf, parameters, whole, weight)
         back = unwinding.run(last)
         middle = (unwinding.sums.context,) if given else ()
-        return (None, None, None, *back, *middle, *unwinding.sums.parameters)
+        return (None, None, None, None, *back, *middle, *unwinding.sums.parameters)
 
 
 def _again(
@@ -203,7 +203,6 @@ def _again(
     kept: dict[int, Stack],
     context: Tensor | None,
     parameters: Sequence[Tensor],
-    inputs: Sequence[Tensor],
     gradients: tuple[Stack, Tensor | None],
 ) -> Sequence[Tensor | None]:
     """Return gradients that can be differentiated: from the first stack, with all activations."""
@@ -213,8 +212,11 @@ def _again(
             "not keep. Use on_drift='checkpoint' or memory='autograd'."
         )
         raise RuntimeError(msg)
-    stack, total = kept[0], None
-    replaced = tape.replaced(parameters)
+    first = tuple([_same(tensor) for tensor in kept[0]])
+    context = None if context is None else _same(context)
+    leaves, replaced = tape.stand_ins(parameters, _same)
+    inputs = [*first, *(() if context is None else (context,)), *leaves]
+    stack, total = first, None
     with tape.environment.again():
         for k, link in enumerate(tape.links):
             call = (replaced[k], link.apply, stack, context)
@@ -224,6 +226,7 @@ def _again(
     if total is not None and gradients[1] is not None:
         outputs.append(total)
         cotangents.append(gradients[1])
+    require_named(outputs, inputs, parameters)
     pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
     needed = [tensor for tensor in inputs if tensor.requires_grad]
     found = iter(
@@ -236,3 +239,8 @@ def _again(
         )
     )
     return [next(found) if tensor.requires_grad else None for tensor in inputs]
+
+
+def _same(tensor: Tensor) -> Tensor:
+    """Return the tensor under another name, with its history but without its hooks."""
+    return tensor.view_as(tensor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any, final
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from darboux.gradients._fingerprint import Fingerprint
 from darboux.gradients._link import Link
+
+_SWAPPING = RLock()  # one thread at a time sees a module with other tensors than its own
 
 
 @final
@@ -88,15 +91,16 @@ class Inventory:
         self.modules: list[nn.Module] = []
         self.parameters: list[tuple[str, Tensor]] = []
         self.buffers: list[tuple[str, Tensor]] = []
-        for prefix, part in module.named_modules():
-            start = f"{prefix}." if prefix else ""
-            self.modules.append(part)
-            for name, parameter in part._parameters.items():
-                if parameter is not None:
-                    self.parameters.append((start + name, parameter))
-            for name, buffer in part._buffers.items():
-                if buffer is not None:
-                    self.buffers.append((start + name, buffer))
+        with _SWAPPING:
+            for prefix, part in module.named_modules():
+                start = f"{prefix}." if prefix else ""
+                self.modules.append(part)
+                for name, parameter in part._parameters.items():
+                    if parameter is not None:
+                        self.parameters.append((start + name, parameter))
+                for name, buffer in part._buffers.items():
+                    if buffer is not None:
+                        self.buffers.append((start + name, buffer))
 
 
 @final
@@ -166,4 +170,11 @@ def repeat(
     tensors = {f"inner.{name}": value.clone() for name, value in record.buffers.items()}
     tensors.update({f"inner.{name}": value for name, value in replaced.items()})
     call = _Call(link.module)
-    return torch.func.functional_call(call, tensors, (function, *arguments), named)
+    with _SWAPPING:
+        return torch.func.functional_call(call, tensors, (function, *arguments), named)
+
+
+def is_watched(tensor: Tensor) -> bool:
+    """Return whether hooks of a tensor, or its own .grad, ask for its gradient."""
+    hooks = (tensor._backward_hooks, getattr(tensor, "_post_accumulate_grad_hooks", None))
+    return any(hooks) or tensor.retains_grad

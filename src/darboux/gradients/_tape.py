@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -12,7 +12,17 @@ from torch.autograd.graph import Node
 
 from darboux.gradients._link import Link, Stack, added, copied
 from darboux.gradients._monitor import Monitor
-from darboux.gradients._record import Environment, Inventory, Record, Watch, repeat
+from darboux.gradients._record import (
+    Environment,
+    Inventory,
+    Record,
+    Watch,
+    is_watched,
+    repeat,
+)
+
+Outcome = tuple[Stack, Tensor | None, dict[int, Stack]]
+"""The last stack, log|det| or None, and the stacks that are kept."""
 
 
 @final
@@ -30,10 +40,9 @@ class Tape:
     log_det: bool = field(kw_only=True)
     invert: bool = field(kw_only=True)
     records: list[Record] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
 
-    def forward(
-        self, stack: Stack, context: Tensor | None
-    ) -> tuple[Stack, Tensor | None, dict[int, Stack]]:
+    def forward(self, stack: Stack, context: Tensor | None) -> Outcome:
         """Apply the links; return the last stack, log|det|, and the stacks to be kept."""
         kept, total, watch = {}, None, Watch(stack[0].device)
         first, stack = stack, copied(stack)  # links may work in place
@@ -50,13 +59,20 @@ class Tape:
                 raise TypeError(_DTYPE.format(name=link.name, old=dtype, new=stack[0].dtype))
         return stack, total, kept
 
-    def replaced(self, tensors: Sequence[Tensor]) -> list[dict[str, Tensor]]:
-        """Return for each link the parameters that are not its module's own any more."""
+    def stand_ins(
+        self, tensors: Sequence[Tensor], alias: Callable[[Tensor], Tensor]
+    ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+        """Return tensors to differentiate by, and those that each link gets in place of its own."""
+        # An alias stands in where someone watches the gradient of the user's own tensor: that is
+        # told when the whole is known, once. And where the tensor is not the module's any more:
         # `torch.func.functional_call` puts others in their place for the forward pass only.
         own = {id(p) for link in self.links for p in link.module.parameters()}
-        if own.issuperset(map(id, tensors)):
-            return [{} for _ in self.links]
-        return [{name: tensors[i] for name, i in names} for names in self.names]
+        leaves = [t if id(t) in own and not is_watched(t) else alias(t) for t in tensors]
+        replaced = [
+            {name: leaves[i] for name, i in names if leaves[i] is not tensors[i]}
+            for names in self.names
+        ]
+        return leaves, replaced
 
     def call(
         self, k: int, replaced: Mapping[str, Tensor], function: Any, *args: Any, **kw: Any
@@ -64,25 +80,46 @@ class Tape:
         """Call a function of link k as it was in the forward pass."""
         return repeat(self.links[k], self.records[k], replaced, function, *args, **kw)
 
-    def own(self, k: int, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return the parameters of link k that need gradients."""
-        return [tensors[i] for _, i in self.names[k]]
+    def receivers(self) -> list[Tensor]:
+        """Return the parameters, without those that get no gradient and have hooks."""
+        # Autograd would call the hooks with None.
+        busy = {
+            i
+            for link, names in zip(self.links, self.names, strict=True)
+            for name, i in names
+            if name not in self.monitor.idle[link.name] or id(self.parameters[i]) in self.used
+        }
+        return [
+            p.detach() if i not in busy and p.is_leaf and is_watched(p) else p
+            for i, p in enumerate(self.parameters)
+        ]
 
     def _check_closed(self, k: int, stack: Stack, context: Tensor | None) -> None:
         """Look once for tensors that link k uses and that are not its own."""
-        name = self.links[k].name
-        if name in self.monitor.checked:
+        # And in every pass where one of its own once had no gradient, and somebody waits for it.
+        link, idle = self.links[k], self.monitor.idle
+        own = [(name, self.parameters[i]) for name, i in self.names[k]]
+        if link.name in idle and not any(is_watched(p) for n, p in own if n in idle[link.name]):
             return
-        self.monitor.checked.add(name)
         with self.environment.again():
-            copies = {n: b.clone() for n, b in self.links[k].module.named_buffers()}
-            link, own = self.links[k], self.own(k, self.parameters)
+            copies = {n: b.clone() for n, b in link.module.named_buffers()}
             everything = [p for p in link.module.parameters() if p.requires_grad]
             record = Record(None, None, copies)
-            parameters = [*own, *everything]
-            arguments = (link, stack, context, parameters)
-            kinked = repeat(link, record, {}, _require_closed, *arguments, log_det=self.log_det)
-            self.monitor.kinked |= kinked
+            arguments = (link, stack, context, [*(p for _, p in own), *everything])
+            nodes = repeat(link, record, {}, _require_closed, *arguments, log_det=self.log_det)
+        self.monitor.kinked |= any(node.name().startswith(_KINKS) for node in nodes)
+        used = set(map(id, _leaves(nodes)))
+        idle.setdefault(link.name, set()).update(n for n, p in own if id(p) not in used)
+        self.used |= used
+
+
+def require_named(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], replaced: Sequence[Tensor]
+) -> None:
+    """Refuse a graph that does not end at the inputs, but at what they stand in for."""
+    held = {id(tensor) for tensor in replaced} - {id(tensor) for tensor in inputs}
+    if held and any(id(leaf) in held for leaf in _leaves(_graph(outputs, inputs))):
+        raise OpenLayerError(HELD)
 
 
 _DTYPE = (
@@ -119,6 +156,13 @@ class OpenLayerError(RuntimeError):
     """A layer uses a tensor that needs a gradient and is not its own: it would get none."""
 
 
+HELD = (
+    "Expected layers that find their parameters by name, as torch.func.functional_call does; got "
+    "one with a parameter that has a hook and that it uses under another name, from a list for "
+    "instance: the hook would be called twice. Remove the hook, or use memory='autograd'."
+)
+
+
 def _require_closed(
     link: Link,
     stack: Stack,
@@ -126,8 +170,8 @@ def _require_closed(
     parameters: Sequence[Tensor],
     *,
     log_det: bool,
-) -> bool:
-    """Evaluate a link with its graph, and look for leaves that are not its own."""
+) -> list[Node]:
+    """Return the graph of a link, which must not have leaves that are not its own."""
     # A backward pass that repeats a layer differentiates with respect to what it knows of.
     # Of saved-tensor hooks only the innermost are called; what is saved must not hold its own
     # node, or nothing of this would ever be freed.
@@ -139,7 +183,8 @@ def _require_closed(
     outputs = [*after, *(() if part is None else (part,))]
     own = [*start, *parameters, *(() if given is None else (given,))]
     nodes = _graph(outputs, own)
-    strangers = _foreign(nodes, own)
+    known = {id(tensor) for tensor in own}
+    strangers = [leaf for leaf in _leaves(nodes) if id(leaf) not in known]
     if strangers:
         msg = (
             f"{link.name}: expected a layer that depends on its input, its context and its own "
@@ -148,7 +193,7 @@ def _require_closed(
             "layer, pass it as the context, or use memory='autograd'."
         )
         raise OpenLayerError(msg)
-    return any(node.name().startswith(_KINKS) for node in nodes)
+    return nodes
 
 
 def _graph(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Node]:
@@ -165,8 +210,7 @@ def _graph(outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Node]:
     return found
 
 
-def _foreign(nodes: Sequence[Node], own: Sequence[Tensor]) -> list[Tensor]:
-    """Return the leaves of a graph that are not one's own."""
-    known = {id(tensor) for tensor in own}
-    leaves = [getattr(node, "variable", None) for node in nodes]
-    return [leaf for leaf in leaves if leaf is not None and id(leaf) not in known]
+def _leaves(nodes: Sequence[Node]) -> list[Tensor]:
+    """Return the leaves of a graph."""
+    found = [getattr(node, "variable", None) for node in nodes]
+    return [leaf for leaf in found if leaf is not None]

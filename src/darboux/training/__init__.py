@@ -6,7 +6,7 @@ one's own. A run is a folder that holds no pickle: tensors are safetensors, the 
 
 from darboux._workshop import require as _require
 
-_require("darboux.training", "PIL", "accelerate", "matplotlib")
+_require("darboux.training", "PIL", "tifffile", "accelerate", "matplotlib")
 
 from darboux.training._baseline import total_variation, tune_total_variation
 from darboux.training._config import DenoiseConfig

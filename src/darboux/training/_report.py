@@ -18,6 +18,12 @@ _LABELS = {
     "unconstrained": "unconstrained",
 }
 
+_VERDICTS = {
+    "holds": "The certificate holds: every claim was attacked, and none was refuted.",
+    "refuted": "The certificate is refuted: at least one claim failed. See below which.",
+    "undecided": "The certificate is undecided: not everything could be attacked. See below what.",
+}
+
 _SIDE = 128
 
 _PAGE = """\
@@ -29,9 +35,10 @@ _PAGE = """\
 <title>A denoiser that is nonexpansive by construction</title>
 <style>
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6672; --paper: #fdfdfc;
-  --line: #d9dee3; --good: #1a7f37; --bad: #c9302c; --card: #f3f5f7; }
+  --line: #d9dee3; --good: #1a7f37; --bad: #c9302c; --open: #7a5b00; --card: #f3f5f7; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9aa5b1;
-  --paper: #14171a; --line: #333a41; --good: #57c27a; --bad: #ff7b72; --card: #1d2226; } }
+  --paper: #14171a; --line: #333a41; --good: #57c27a; --bad: #ff7b72; --open: #e6c35c;
+  --card: #1d2226; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 76rem; padding: 1.5rem; background: var(--paper);
   color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
@@ -41,6 +48,7 @@ p, figcaption, dd { color: var(--soft); }
 strong { color: var(--ink); }
 .verdict { font-weight: 600; color: var(--good); }
 .verdict.refuted { color: var(--bad); }
+.verdict.undecided { color: var(--open); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); }
@@ -67,12 +75,7 @@ dt { display: inline; font-weight: 600; } dd { display: inline; margin: 0 0 0 0.
 {{- "." if loop.last else "," }}
 {% endfor %}
 </p>
-{% if certificate.holds %}
-<p class="verdict">The certificate holds: no claim was refuted by any attack.</p>
-{% else %}
-<p class="verdict refuted">The certificate is refuted: at least one claim failed. See below which.
-</p>
-{% endif %}
+<p class="verdict {{ certificate.verdict }}">{{ verdicts[certificate.verdict] }}</p>
 <h2>Held-out images</h2>
 <p>No network was trained on them. Crops of {{ side }} × {{ side }} pixels, where each image has
 the most detail; the numbers are the PSNR of the whole image.</p>
@@ -114,7 +117,7 @@ images.</p>
 {% if contrast is not none %}
 <h2>The same attacks on the unconstrained network</h2>
 <p>It promises nothing. Said to be nonexpansive all the same, a quick round of attacks
-{{ "did not refute" if contrast.holds else "refuted" }} it.</p>
+{{ "refuted" if contrast.verdict == "refuted" else "did not refute" }} it.</p>
 <div class="scroll">{{ contrast.to_html() | safe }}</div>
 {% endif %}
 {% for title, pairs in lists.items() %}
@@ -156,6 +159,7 @@ def report_html(
         side=_SIDE,
         curves=curves_svg(lines, total_variation=metrics["psnr_tv"]),
         certificate=certificate,
+        verdicts=_VERDICTS,
         contrast=contrast,
         lists={
             "Settings": config.to_dict(),

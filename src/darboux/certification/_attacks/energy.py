@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,7 +27,8 @@ Energy = Callable[[Tensor], Tensor]
 def _(structure: EnergyPreserving, target: Target) -> Finding:
     """Look for points whose energy changes."""
     del structure
-    energy, problem = _energy(target), Problem(target.module, target)
+    problem = Problem(target.module, target)
+    energy = _energy(target, problem)
     points = sample_points(problem, cost=2.0)
     moved = problem(points)
     with torch.no_grad():
@@ -41,7 +43,8 @@ def _(structure: EnergyPreserving, target: Target) -> Finding:
 def _(structure: Dissipative, target: Target) -> Finding:
     """Look for points whose energy rises, along the trajectory and by gradient ascent."""
     del structure
-    energy, problem = _energy(target), Problem(target.module, target)
+    problem = Problem(target.module, target)
+    energy = _energy(target, problem)
     points = sample_points(problem, cost=4.0)
     found = _climb(problem, energy, points)
     trials = [
@@ -51,7 +54,7 @@ def _(structure: Dissipative, target: Target) -> Finding:
     return Finding(0.0, tuple(trials) + _along(target, energy, points), problem.note())
 
 
-def _energy(target: Target) -> Energy:
+def _energy(target: Target, problem: Problem) -> Energy:
     energy = method_of(target.module, "energy(z)")
     try:
         with torch.no_grad():
@@ -61,7 +64,7 @@ def _energy(target: Target) -> Energy:
     if shape != (len(target.inputs),):
         msg = f"energy(z) must return one number per sample, (batch,); got {shape}"
         raise NotAttackedError(msg)
-    return energy
+    return partial(problem.total, energy)
 
 
 def _trial(name: str, problem: Problem, energy: Energy, points: Tensor) -> Trial:
@@ -96,6 +99,7 @@ def _climb(problem: Problem, energy: Energy, points: Tensor) -> Tensor:
     step = torch.full_like(value, 0.3)
     for _ in range(steps):
         reach = norms(points).clamp(min=1e-6 * problem.target.scale) * step
+        reach = reach * (1e-3 if problem.target.near else 1.0)
         there = points + spread(reach, points) * unit(slope)
         new, new_slope = _rise(problem, energy, there)
         up = new > value

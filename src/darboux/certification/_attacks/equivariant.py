@@ -9,17 +9,16 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from darboux.certification._attacks.lipschitz import in_other_precision
 from darboux.certification._attacks.sampling import random_points
 from darboux.certification._finding import Finding, NotAttackedError, Trial, attack
-from darboux.certification._problem import Map, Problem, norms
+from darboux.certification._problem import Map, Problem, in_other_precision, norms
 from darboux.certification._target import Target
 from darboux.structure import Equivariant, Law
 from darboux.symmetry._feature import scalars
 
 _ELEMENTS = 48  # all of an octahedral group
 
-_POINTS = 8
+_POINTS = 64
 
 
 @attack.register
@@ -37,6 +36,7 @@ def compare(
     if not problem.mixes:
         count = problem.afford(_POINTS, fraction=0.1, calls=_ELEMENTS, least=2)
         points = torch.cat([points, random_points(problem, count)])
+        points = points[norms(problem(points)).isfinite()]
     with torch.no_grad():
         case = _Case(call, points, call(points), *_laws(structure, points, call))
         slack = _slack(problem, case)
@@ -126,6 +126,6 @@ def _slack(problem: Problem, case: _Case) -> Tensor:
     rounding = 16 * problem.target.rounding(problem.size)
     seen = torch.zeros_like(size)
     if not problem.mixes:
-        seen = 16 * problem.observed_rounding(case.points) / size
+        seen = 2 * problem.rounding(case.points) / size
     # where values nearly vanish they are as exact as the largest ones are
     return rounding + seen + rounding * size.max() / size

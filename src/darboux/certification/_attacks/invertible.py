@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from darboux.certification._attacks.sampling import sample_points, worst
 from darboux.certification._finding import (
@@ -16,51 +17,71 @@ from darboux.certification._finding import (
     attack,
     method_of,
 )
-from darboux.certification._jacobian import Jacobian
-from darboux.certification._problem import Map, Problem, norms
-from darboux.certification._target import Target
-from darboux.structure import Invertible, LogDeterminant, VolumePreserving
+from darboux.certification._jacobian import Jacobian, dense_jacobians
+from darboux.certification._problem import Map, Problem, in_other_precision, norms
+from darboux.certification._rounding import UNDECIDED
+from darboux.certification._target import Target, windowed
+from darboux.structure import Invertible, LogDeterminant, VolumePreserving, maps_of
 
-_LARGEST = 512  # dimensions of a dense Jacobian
+_LARGEST = 512  # dimensions of a dense Jacobian, whatever the effort
 
-_POINTS = 8
+_FEW, _MANY = 8, 64  # points for dense Jacobians, by their size
+
+_ENTRIES = 2**16  # of all of them beyond the few
+
+ROUND_TRIP = 20.0  # evaluations, most of them to find out what rounding does
 
 
 @attack.register
 def _(structure: Invertible, target: Target) -> Finding:
     """Look for points that do not come back, in either order."""
     del structure
-    inverse = method_of(target.module, "inverse(y)")
-    problem = Problem(target.module, target)
-    points = sample_points(problem, cost=2.0)
-    values = problem(points)
-    there_and_back = _round_trip("φ⁻¹(φ(x)) = x", points, values, inverse, target)
-    back_and_there = _round_trip(
-        "φ(φ⁻¹(y)) = y", values, _in_parts(inverse, values), target.module, target
+    there, back = _there_and_back(target)
+    points = sample_points(there, cost=ROUND_TRIP)
+    values = there(points)
+    trials = (
+        round_trip("φ⁻¹(φ(x)) = x", points, there, back),
+        round_trip("φ(φ⁻¹(y)) = y", values, back, there),
     )
-    return Finding(0.0, (there_and_back, back_and_there), problem.note())
+    return Finding(0.0, trials, there.note())
 
 
-def _round_trip(name: str, start: Tensor, middle: Tensor, back: Map, target: Target) -> Trial:
-    """Return the worst relative error; it may be as large as rounding of the middle point."""
-    end = _in_parts(back, middle)
-    size = norms(start).clamp(min=torch.finfo(start.dtype).tiny)
-    rounding = target.rounding(start[0].numel())
-    slack = rounding * (1 + (1 + stretch(back, middle, end, target)) * norms(middle) / size)
-    return worst(name, norms(end - start) / size, slack, start)
+def _there_and_back(target: Target, *, mixes: bool | None = None) -> tuple[Problem, Problem]:
+    """Return a map and its inverse as problems; a whole batch is one point if either mixes."""
+    inverse, twin = _inverse(target.module), in_other_precision(target)
+    there = Problem(target.module, target, twin=twin, mixes=mixes)
+    values = there(there.points)
+    around = replace(target, inputs=values[0] if there.mixes else values)
+    other = None if target.twin is None else in_other_precision(target, _inverse(target.twin))
+    back = Problem(inverse, around, twin=other, mixes=mixes)
+    return (there, back) if there.mixes is back.mixes else _there_and_back(target, mixes=True)
 
 
-def stretch(back: Map, middle: Tensor, end: Tensor, target: Target) -> Tensor:
-    """Return by how much the way back magnifies rounding at the middle points, (P,)."""
-    # Its Lipschitz constant there, ‖back(m + δ) - back(m)‖ / ‖δ‖ for a small δ.
-    small = target.randn(*middle.shape)
-    small = small * (1e-4 * norms(middle) / norms(small)).reshape(-1, *(1,) * (middle.ndim - 1))
-    return norms(_in_parts(back, middle + small) - end) / norms(small).clamp(min=1e-300)
+def _inverse(module: nn.Module) -> Map:
+    """Return the inverse of a map, or of the maps that it consists of, the last one first."""
+    maps = [part for _, part in maps_of(module) if part is not module]
+    if hasattr(module, "inverse") or not maps:
+        return method_of(module, "inverse(y)")
+    inverses = [_inverse(part) for part in reversed(maps)]
+    return lambda y: reduce(lambda z, inverse: inverse(z), inverses, y)
 
 
-def _in_parts(call: Map, points: Tensor) -> Tensor:
-    with torch.no_grad():
-        return call(points)
+def round_trip(name: str, start: Tensor, there: Problem, back: Problem) -> Trial:
+    """Return the worst error of a way there and back, relative to both ends."""
+    middle = there(start)
+    end, size = back(middle), norms(start).clamp(min=torch.finfo(start.dtype).tiny)
+    error = norms(end - start) / size
+    slack = torch.full_like(error, there.target.rounding(there.size))
+    beyond = error > slack
+    if bool(beyond.any()):
+        # the way back alone counts once more, for iterations that hide what errors do on the way
+        rounding = there.rounding(start[beyond], then=back) + back.rounding(middle[beyond])
+        slack[beyond] += rounding / size[beyond]
+    told = slack <= UNDECIDED
+    if not bool(told.any()):
+        msg = f"rounding alone may move every point by more than {UNDECIDED:.0%}"
+        raise NotAttackedError(msg)
+    return worst(name, error[told], slack[told], start[told])
 
 
 @attack.register
@@ -70,10 +91,10 @@ def _(structure: LogDeterminant, target: Target) -> Finding:
     pair = method_of(target.module, "forward_and_log_det(x)")
     found = _dense_determinants(target)
     with torch.no_grad():
-        claimed: Tensor = pair(found.points)[1]
+        claimed = found.problem.total(lambda x: pair(x)[1], found.points)
     error, slack = (claimed - found.log_det).abs(), found.slack(target, claimed.abs())
     name = "returned number against log|det Dφ|, dense"
-    return Finding(0.0, (worst(name, error, slack, found.points),), found.problem.note())
+    return Finding(0.0, (worst(name, error, slack, found.points),), found.note)
 
 
 @attack.register
@@ -85,7 +106,7 @@ def _(structure: VolumePreserving, target: Target) -> Finding:
     return Finding(
         0.0,
         (worst("|log|det Dφ||, dense", found.log_det.abs(), slack, found.points),),
-        found.problem.note(),
+        found.note,
     )
 
 
@@ -99,6 +120,12 @@ class _Determinants:
     log_det: Tensor
     condition: Tensor
 
+    @property
+    def note(self) -> str:
+        """Remarks, and the size of the images at which the determinants were computed."""
+        at = f"at {'×'.join(map(str, self.points.shape[1:]))}" if self.points.ndim > 2 else ""
+        return "; ".join(note for note in (self.problem.note(), at) if note)
+
     def slack(self, target: Target, size: Tensor | float = 0.0) -> Tensor:
         """Return what rounding may add, for log-determinants up to a size."""
         n = self.problem.size
@@ -107,31 +134,29 @@ class _Determinants:
 
 def _dense_determinants(target: Target) -> _Determinants:
     """Return the determinants of dense Jacobians at a few points."""
-    problem = Problem(target.module, target)
+    small = windowed(target.module, target, entries=_LARGEST)
+    problem = Problem(small.module, small)
     n = problem.size
-    if n > _LARGEST:
+    if n > _LARGEST and n * (n**2 + 3 * problem.operations) > target.work:
         msg = (
-            f"a dense Jacobian of {n} dimensions is too large (at most {_LARGEST}); "
-            "certify with a smaller example"
+            f"a dense Jacobian of {n} dimensions is too large at this effort (at most {_LARGEST}); "
+            "certify with more effort or a smaller example"
         )
         raise NotAttackedError(msg)
-    points = sample_points(problem, cost=2.0 * n)[:_POINTS]
-    matrices = [dense_jacobian(problem.call, point, chunk=problem.chunk) for point in points]
-    log_det = torch.stack([torch.linalg.slogdet(matrix)[1] for matrix in matrices])
-    condition = torch.stack([torch.linalg.cond(matrix) for matrix in matrices])
-    return _Determinants(problem, points, log_det, condition)
+    count = max(_FEW, min(_MANY, _ENTRIES // n**2))
+    points = sample_points(problem, cost=2.0 * n)[:count]
+    Jacobian(problem.call, points).check(target.randn(*points.shape))
+    matrices = square_jacobians(problem.call, points, chunk=problem.chunk)
+    return _Determinants(
+        problem, points, torch.linalg.slogdet(matrices)[1], torch.linalg.cond(matrices)
+    )
 
 
-def dense_jacobian(call: Map, point: Tensor, *, chunk: int = 256) -> Tensor:
-    """Return the Jacobian at one point, (n, n), column by column."""
-    n = point.numel()
-    basis = torch.eye(n, dtype=point.dtype, device=point.device).reshape(n, *point.shape)
-    columns = [
-        Jacobian(call, point.expand(len(part), *point.shape)).push(part)
-        for part in basis.split(min(chunk, n))
-    ]
-    matrix = torch.cat(columns).reshape(n, -1).mT
-    if matrix.shape[0] != n:
-        msg = f"volume needs as many outputs as inputs; got {n} -> {matrix.shape[0]}"
+def square_jacobians(call: Map, points: Tensor, *, chunk: int = 256) -> Tensor:
+    """Return the Jacobians at some points, (P, n, n)."""
+    matrices = dense_jacobians(call, points, chunk=chunk)
+    rows, columns = matrices.shape[1:]
+    if rows != columns:
+        msg = f"volume needs as many outputs as inputs; got {columns} -> {rows}"
         raise NotAttackedError(msg)
-    return matrix
+    return matrices

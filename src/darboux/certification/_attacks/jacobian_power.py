@@ -84,7 +84,7 @@ def _finish(problem: Problem, found: _Population, *, fraction: float) -> Pairs:
     wanted, calls = problem.target.effort.iterations, _CALLS * len(found.points)
     long = problem.afford(wanted, fraction=fraction, calls=calls, least=8)
     _, best = _singular(problem, found.points, found.tangents, iterations=long)
-    return _quotients(problem, found.points, best)
+    return along(problem, found.points, best)
 
 
 def _bases(problem: Problem, ascended: Pairs, count: int) -> tuple[Tensor, Tensor]:
@@ -140,11 +140,13 @@ def _moves(problem: Problem, points: Tensor, tangents: Tensor) -> Tensor:
 
 
 def _sizes(problem: Problem, points: Tensor) -> Tensor:
-    """Return the norm of each point, at least that of the inputs."""
-    return norms(points).clamp(min=problem.target.scale * problem.size**0.5)
+    """Return the norm of each point, at least that of the inputs; little of that if near."""
+    least = problem.target.scale * problem.size**0.5
+    size = norms(points).clamp(min=least)
+    return torch.full_like(size, least) if problem.target.near else size
 
 
-def _quotients(problem: Problem, points: Tensor, tangents: Tensor) -> Pairs:
+def along(problem: Problem, points: Tensor, tangents: Tensor) -> Pairs:
     """Return pairs x, x + εv at several distances ε."""
     size = _sizes(problem, points)
     ends = [

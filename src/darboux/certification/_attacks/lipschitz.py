@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from darboux.certification._attacks.from_below import attack_from_below
 from darboux.certification._attacks.jacobian_power import jacobian_power
 from darboux.certification._attacks.pairs import Pairs, measure, pair_ascent, random_pairs
 from darboux.certification._attacks.sampling import sample_points, worst
@@ -19,7 +20,7 @@ from darboux.certification._finding import (
     method_of,
 )
 from darboux.certification._jacobian import Jacobian
-from darboux.certification._problem import Map, Problem, norms, spread, unit
+from darboux.certification._problem import Map, Problem, in_other_precision, norms, spread, unit
 from darboux.certification._target import Target
 from darboux.structure import Averaged, BiLipschitz, Isometric, LinearGrowth, Lipschitz
 
@@ -53,15 +54,6 @@ def attack_constant(
 def _(structure: Lipschitz, target: Target) -> Finding:
     twin = in_other_precision(target)
     return attack_constant(target.module, target, claimed=structure.constant, twin=twin)
-
-
-def in_other_precision(target: Target) -> Map | None:
-    """Return the twin as a map on points of the target's dtype, or None."""
-    twin, dtype = target.twin, target.inputs.dtype
-    if twin is None:
-        return None
-    other = torch.float32 if dtype == torch.float64 else torch.float64
-    return lambda points: twin(points.to(other)).to(dtype)
 
 
 @attack.register
@@ -144,15 +136,19 @@ def _(structure: LinearGrowth, target: Target) -> Finding:
 
 @attack.register
 def _(structure: BiLipschitz, target: Target) -> Finding:
-    """Attack L on the map and 1/μ on its inverse, each relative to what is claimed."""
-    half = replace(target, share=target.share / 2)
-    twin = in_other_precision(half)
-    upper = attack_constant(half.module, half, claimed=structure.upper, twin=twin)
+    """Attack L and μ on the map, and 1/μ on its inverse if there is one, relative to the claim."""
+    third = replace(target, share=target.share / 3)
+    twin = in_other_precision(third)
+    upper = attack_constant(third.module, third, claimed=structure.upper, twin=twin)
     trials = _relative("φ", upper, structure.upper)
     if structure.lower > 0:
-        inverse = method_of(target.module, "inverse(y)")
-        lower = attack_constant(inverse, _image(half), claimed=1 / structure.lower)
-        trials += _relative("φ⁻¹", lower, 1 / structure.lower)
+        seen = max(trial.measured for trial in upper.trials)
+        problem = Problem(third.module, third, twin=twin)
+        trials += attack_from_below(problem, claimed=structure.lower, stretch=seen)
+        if callable(getattr(target.module, "inverse", None)):
+            inverse = method_of(target.module, "inverse(y)")
+            lower = attack_constant(inverse, _image(third), claimed=1 / structure.lower)
+            trials += _relative("φ⁻¹", lower, 1 / structure.lower)
     return Finding(1.0, trials, upper.note)
 
 

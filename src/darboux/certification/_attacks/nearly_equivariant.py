@@ -41,7 +41,7 @@ def _(structure: NearlyEquivariant, target: Target) -> Finding:
     found, more = search.refined(samples)
     return Finding(
         structure.error,
-        (random, found),
+        (random, found, search.loudest(structure)),
         f"{more} samples were moved; functions of the plane, so only the centre counts",
     )
 
@@ -101,6 +101,24 @@ class _Search:
         measured = float(self._measure([top], top.vector[None]))
         total = rounds * each // 2
         return self._trial("worst waves", len(samples) + total, top, measured), total
+
+    def loudest(self, structure: NearlyEquivariant) -> Trial:
+        """Return the wave that gains most; what it gains beyond c counts from ε upwards."""
+        rounds = self.waves.pays_for(_ROUNDS * _KEPT, fraction=0.1) // _KEPT
+        best, loudest, step = torch.zeros(1, self.waves.dim, dtype=torch.float64), 0.0, 1.0
+        for _ in range(rounds):
+            near = torch.cat([best, best + step * self._frequencies(_KEPT)])
+            near = near * (self.band / near.norm(dim=1, keepdim=True).clamp(min=1e-300)).clamp(
+                max=1
+            )
+            gains = torch.linalg.matrix_norm(self.waves.symbols(near), ord=2)
+            k = int(gains.argmax())
+            best, loudest = near[k : k + 1], float(gains[k])
+            step *= 1.0 if k else _SHRINK
+        tolerance = self.target.tolerance(self.waves.problem.size) * loudest
+        evidence = {"frequency": best[0]}
+        measured = structure.error + loudest - structure.gain
+        return Trial("loudest waves", rounds * _KEPT, measured, tolerance, evidence)
 
     def _samples(self, frequencies: Tensor, elements: Sequence[Any]) -> list[_Sample]:
         """Return the largest singular values of Â(Mξ) ρ(g) - ρ'(g) Â(ξ)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -61,11 +62,13 @@ class Pairs:
             best = self.best(_CLOSER)._looked_at(problem).best(1)
         quotient, rounding = float(best.quotient[0]), float(best.rounding[0])
         evidence = {"x": best.x[0].clone(), "y": best.y[0].clone()}
-        return Trial(attack, samples, quotient, rounding + relative * abs(quotient), evidence)
+        if math.isfinite(quotient):
+            rounding += relative * abs(quotient)
+        return Trial(attack, samples, quotient, rounding, evidence)
 
     def _looked_at(self, problem: Problem) -> Pairs:
-        """Return the pairs with at least the rounding that was observed at their ends."""
-        seen = problem.observed_rounding(self.x) + problem.observed_rounding(self.y)
+        """Return the pairs with at least the rounding that may happen at their ends."""
+        seen = problem.rounding(self.x) + problem.rounding(self.y)
         distance = norms(self.x - self.y)
         seen = torch.where(distance > 0, seen / distance.clamp(min=1e-300), seen)
         return Pairs(self.x, self.y, self.quotient, torch.maximum(self.rounding, seen))
@@ -104,8 +107,8 @@ def random_pairs(problem: Problem) -> Pairs:
     return measure(problem, x, y)
 
 
-def pair_ascent(problem: Problem, seeds: Pairs) -> tuple[Pairs, int]:
-    """Return pairs after ascent of ‖φ(x+d) - φ(x)‖² / ‖d‖², and the number of ascents."""
+def pair_ascent(problem: Problem, seeds: Pairs, *, sign: float = 1.0) -> tuple[Pairs, int]:
+    """Return pairs after ascent of ±‖φ(x+d) - φ(x)‖² / ‖d‖², and the number of ascents."""
     # The distance of a pair stays what it was, so a quotient averages the Jacobian over
     # that distance and sees beyond the kinks at which derivatives stop. The direction
     # of d turns towards the gradient (with a full turn this is power iteration), x moves
@@ -116,7 +119,7 @@ def pair_ascent(problem: Problem, seeds: Pairs) -> tuple[Pairs, int]:
     steps = problem.afford(effort.ascent, fraction=0.4, calls=cost * count, least=4)
     chosen = _various(seeds, count)
     found = [
-        measure(problem, *_climb(problem, x, y - x, steps=steps))
+        measure(problem, *_climb(problem, x, y - x, steps=steps, sign=sign))
         for x, y in zip(chosen.x.split(problem.chunk), chosen.y.split(problem.chunk), strict=True)
     ]
     pairs = found[0]
@@ -136,18 +139,21 @@ def _various(seeds: Pairs, count: int) -> Pairs:
     return best.join(first)
 
 
-def _climb(problem: Problem, x: Tensor, d: Tensor, *, steps: int) -> tuple[Tensor, Tensor]:
+def _climb(
+    problem: Problem, x: Tensor, d: Tensor, *, steps: int, sign: float
+) -> tuple[Tensor, Tensor]:
     if problem.is_coarse:  # closer pairs would drown in float32 rounding
         least = 1e-2 * problem.target.scale * problem.size**0.5
         d = d * spread((least / norms(d)).clamp(min=1.0), d)
     radius = spread(norms(d), d)
-    value, gx, gd = _slopes(problem, x, d)
-    turn, move = torch.full_like(value, 8.0), torch.ones_like(value)
+    value, gx, gd = _slopes(problem, x, d, sign)
+    turn = torch.full_like(value, 8.0)
+    move = torch.full_like(value, 0.0 if problem.target.near else 1.0)
     for _ in range(steps):
         # An infinite turn is power iteration; a move of 1 goes as far as the pair is wide.
         tangent = unit(unit(d) + spread(turn, d) * unit(gd))
         there = x + spread(move, x) * radius * unit(gx)
-        new, new_gx, new_gd = _slopes(problem, there, radius * tangent)
+        new, new_gx, new_gd = _slopes(problem, there, radius * tangent, sign)
         up = new > value
         keep = spread(up, x)
         x, d = torch.where(keep, there, x), torch.where(keep, radius * tangent, d)
@@ -158,15 +164,15 @@ def _climb(problem: Problem, x: Tensor, d: Tensor, *, steps: int) -> tuple[Tenso
     return x, x + d
 
 
-def _slopes(problem: Problem, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ‖φ(x+d) - φ(x)‖² with its gradients in x and in d."""
+def _slopes(problem: Problem, x: Tensor, d: Tensor, sign: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ±‖φ(x+d) - φ(x)‖² with its gradients in x and in d."""
     x, d = x.detach().requires_grad_(), d.detach().requires_grad_()
     with torch.enable_grad():
         both = problem.search(torch.cat([x, x + d]))
         change = both[len(x) :] - both[: len(x)]
-        value = change.reshape(len(x), -1).square().sum(dim=1)
+        value = sign * change.reshape(len(x), -1).square().sum(dim=1)
         if not value.requires_grad:
             return value.detach(), torch.zeros_like(x), torch.zeros_like(d)
         gx, gd = torch.autograd.grad(value.sum(), [x, d])
-    value = torch.where(value.isfinite(), value, torch.full_like(value, -1.0))
+    value = torch.where(value.isfinite(), value, torch.full_like(value, -torch.inf))
     return value.detach(), gx.nan_to_num(0.0, 0.0, 0.0), gd.nan_to_num(0.0, 0.0, 0.0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from darboux.certification._attacks.invertible import stretch
+from darboux.certification._attacks.invertible import ROUND_TRIP, round_trip
 from darboux.certification._attacks.sampling import sample_points, worst
 from darboux.certification._finding import Finding, NotAttackedError, Trial, attack
 from darboux.certification._jacobian import Jacobian
-from darboux.certification._problem import Problem, norms, unit
+from darboux.certification._problem import Map, Problem, in_other_precision, norms, unit
 from darboux.certification._target import Target
 from darboux.structure import ConformalSymplectic, Reversible, Symplectic
 
@@ -40,6 +40,7 @@ def _attack_form(target: Target, *, factor: float) -> Finding:
         msg = f"a symplectic map keeps shapes; got {tuple(jacobian.value.shape)}"
         raise NotAttackedError(msg)
     v = unit(target.randn(*points.shape))
+    jacobian.check(v)
     first, stretch = _defect(jacobian, v, factor, axis)
     random = _trial("random tangents", first, stretch, points, target)
     for _ in range(_ITERATIONS):
@@ -65,19 +66,15 @@ def _trial(name: str, defect: Tensor, stretch: Tensor, points: Tensor, target: T
 def _(structure: Reversible, target: Target) -> Finding:
     """Look for points where ρφρφ is not the identity."""
     del structure
-    problem = Problem(target.module, target)
-    points = sample_points(problem, cost=2.0)
-    axis = 2 if problem.mixes else 1
-    there = problem(points)
+    problem = Problem(target.module, target, twin=in_other_precision(target))
+    points = sample_points(problem, cost=ROUND_TRIP)
 
-    def back(y: Tensor) -> Tensor:
-        return flip(problem(flip(y, axis)), axis)
+    def flipped(call: Map) -> Map:
+        return lambda y: flip(call(flip(y, axis=1)), axis=1)
 
-    end = back(there)
-    size = norms(points) + norms(there) + torch.finfo(points.dtype).tiny
-    slack = 2 * target.tolerance(problem.size) * (1 + stretch(back, there, end, target))
-    trial = worst("ρφρφ = id", norms(end - points) / size, slack, points)
-    return Finding(0.0, (trial,), problem.note())
+    twin = in_other_precision(target)
+    back = Problem(flipped(target.module), target, twin=None if twin is None else flipped(twin))
+    return Finding(0.0, (round_trip("ρφρφ = id", points, problem, back),), problem.note())
 
 
 def halves(points: Tensor, *, axis: int) -> tuple[Tensor, Tensor]:

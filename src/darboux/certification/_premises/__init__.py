@@ -1,5 +1,14 @@
 """Attacks on premises, one subject a file; importing this registers them."""
 
-from darboux.certification._premises import adjoint, fields, forms, linear_maps, slopes
+from darboux.certification._premises import (
+    adjoint,
+    fields,
+    forms,
+    linear_maps,
+    methods,
+    parts,
+    slopes,
+    steps,
+)
 
-__all__ = ["adjoint", "fields", "forms", "linear_maps", "slopes"]
+__all__ = ["adjoint", "fields", "forms", "linear_maps", "methods", "parts", "slopes", "steps"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from darboux.certification._attacks.equivariant import compare
+from darboux.certification._attacks.jacobian_power import jacobian_power
 from darboux.certification._attacks.lipschitz import attack_constant
-from darboux.certification._attacks.sampling import random_points, worst
+from darboux.certification._attacks.pairs import random_pairs
+from darboux.certification._attacks.sampling import random_points, sample_points, worst
 from darboux.certification._copies import coarse_copy
 from darboux.certification._finding import (
     Finding,
@@ -19,13 +24,16 @@ from darboux.certification._finding import (
     method_of,
 )
 from darboux.certification._jacobian import Jacobian
+from darboux.certification._nodes import step_of
 from darboux.certification._problem import Map, Problem, norms, spread, unit
 from darboux.certification._target import Target, windowed
 from darboux.flow import Step, advance
+from darboux.flow._steps import as_float
 from darboux.structure import (
     Premise,
     cocoercive_field,
     equivariant_field,
+    growth_field,
     lipschitz_field,
     one_sided_field,
     step_within,
@@ -42,7 +50,7 @@ def _(premise: Premise, target: Target) -> Finding:
     if not rate < 0:
         msg = f"cocoercivity() must be negative; got {rate:g}"
         raise NotAttackedError(msg)
-    flow, twin = in_both_precisions(premise.subject, target)
+    flow, twin = _at_some_time(premise.subject, target)
     finding = attack_constant(
         _reflected(flow, rate),
         windowed(flow, target),
@@ -54,24 +62,48 @@ def _(premise: Premise, target: Target) -> Finding:
 
 @attacks(lipschitz_field)
 def _(premise: Premise, target: Target) -> Finding:
+    """Look for directions of the Jacobian, and pairs, that the field stretches by more than L."""
     bound = _constant(premise.subject, "lipschitz")
-    flow, twin = in_both_precisions(premise.subject, target)
-    return attack_constant(flow, windowed(flow, target), claimed=bound, twin=twin)
+    flow, twin = _at_some_time(premise.subject, target)
+    problem = Problem(flow, windowed(flow, target), twin=twin)
+    options = {"relative": target.tolerance(problem.size), "claimed": bound}
+    pairs = random_pairs(problem)
+    steepest, bases = jacobian_power(problem, pairs)
+    trials = (
+        steepest.trial(problem, "Jacobian power iteration", bases, **options),
+        pairs.trial(problem, "random pairs", len(pairs), **options),
+    )
+    return Finding(bound, trials, problem.note())
 
 
-def in_both_precisions(field: nn.Module, target: Target) -> tuple[Map, Map | None]:
-    """Return a field at the time of the step that uses it, and the same in float32."""
+def in_both_precisions(field: nn.Module, target: Target, *, time: float) -> tuple[Map, Map | None]:
+    """Return a field at a time of the step that uses it, and the same in float32."""
     # The second is None where attacks do not run in float64 beside float32 parameters.
-    time = step_time(target)
-    other = coarse_copy(field, target)
+    flow, other = prepared(field), coarse_copy(field, target)
     if other is None:
-        return lambda z: field(time, z), None
-    return lambda z: field(time, z), lambda z: other(time, z.float()).double()
+        return lambda z: flow(time, z), None
+    coarse = prepared(other)
+    return lambda z: flow(time, z), lambda z: coarse(time, z.float()).double()
 
 
-def step_time(target: Target) -> float:
-    """Return t where the step that rests on a premise begins, 0 where it is no step."""
-    return float(target.module.time) if isinstance(target.module, Step) else 0.0
+def prepared(field: nn.Module) -> Callable[[float, Tensor], Tensor]:
+    """Return a field as steps call it, with what depends on parameters alone computed once."""
+    flow: Callable[[float, Tensor], Tensor] = method_of(field, "prepare()")()
+    return flow
+
+
+def some_time(field: nn.Module, target: Target) -> float:
+    """Return a time within the step that rests on a premise, 0 where it is no step."""
+    # Where the field says that it does not look at t, that is a premise of its own.
+    step = step_of(target.module)
+    if step is None or getattr(field, "autonomous", False):
+        return 0.0 if step is None else float(step.time)
+    u = float(torch.rand((), generator=target.generator, device=target.generator.device))
+    return float(step.time) + u * as_float(step.size())
+
+
+def _at_some_time(field: nn.Module, target: Target) -> tuple[Map, Map | None]:
+    return in_both_precisions(field, target, time=some_time(field, target))
 
 
 def _constant(subject: nn.Module, name: str) -> float:
@@ -91,7 +123,7 @@ def _reflected(flow: Map, rate: float) -> Map:
 def _(premise: Premise, target: Target) -> Finding:
     """⟨Δf, Δz⟩ / ‖Δz‖² on pairs, and the largest eigenvalue of (Df + Df*)/2 by iteration."""
     claimed = _constant(premise.subject, "one_sided_lipschitz")
-    flow, twin = in_both_precisions(premise.subject, target)
+    flow, twin = _at_some_time(premise.subject, target)
     problem = Problem(flow, windowed(flow, target), twin=twin)
     wanted = problem.afford(problem.places(64), fraction=0.2, calls=8.0 * _ITERATIONS, least=4)
     points = random_points(problem, wanted)
@@ -107,7 +139,7 @@ def _pairs(problem: Problem, points: Tensor) -> Trial:
     way = norms(apart)
     quotient = ((there - here) * apart).flatten(1).sum(dim=1) / way.square()
     slack = target.rounding(problem.size) * (norms(here) + norms(there)) / way
-    slack = slack + 4 * problem.observed_rounding(points) / way
+    slack = slack + problem.rounding(points) / way
     return worst("⟨Δf, Δz⟩ / ‖Δz‖² on pairs", quotient, slack, points)
 
 
@@ -134,8 +166,29 @@ def _eigenvalue(problem: Problem, points: Tensor) -> Trial:
 @attacks(equivariant_field)
 def _(premise: Premise, target: Target) -> Finding:
     """Apply elements of the group before and after the field."""
-    flow, twin = in_both_precisions(premise.subject, target)
+    flow, twin = _at_some_time(premise.subject, target)
     return compare(premise.values["symmetry"], target, flow, twin=twin)
+
+
+@attacks(growth_field)
+def _(premise: Premise, target: Target) -> Finding:
+    """Look for z >= 0 and h where ‖max(z + h f, 0)‖ exceeds ‖z‖ + h c √P."""
+    field: Any = premise.subject
+    known = field.growth()
+    if known is None:
+        msg = f"{type(field).__name__} reports no growth()"
+        raise NotAttackedError(msg)
+    flow, twin = _at_some_time(field, target)
+    problem = Problem(flow, windowed(flow, target), twin=twin)
+    points = sample_points(problem, cost=2.0).abs()
+    claimed = float(known[0].detach()) * math.prod(problem.shape[1:]) ** 0.5
+    steps = target.log_uniform(len(points), -3.0, 3.0)
+    moved = (points + spread(steps, points) * problem(points)).clamp(min=0)
+    slack = target.rounding(problem.size) * (norms(moved) + norms(points)) / steps
+    slack = slack + problem.rounding(points)
+    return Finding(
+        claimed, (worst("growth per h", (norms(moved) - norms(points)) / steps, slack, points),)
+    )
 
 
 @attacks(step_within)
@@ -143,6 +196,7 @@ def _(premise: Premise, target: Target) -> Finding:
     """Read h and its limit anew, and check that the step really goes as far as h."""
     step = premise.subject
     h, limit = _constant(step, "size"), _constant(step, "limit")
+    limit = limit * premise.values["fraction"]
     slack = 4 * torch.finfo(target.stored).eps * abs(limit)
     # h < 0 lies below the interval as far as h' = limit + |h| lies above it.
     measured = h if h >= 0 else limit + abs(h)

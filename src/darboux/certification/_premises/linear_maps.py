@@ -118,10 +118,17 @@ def _(premise: Premise, target: Target) -> Finding:
         # The first size is the example's own; the others look for a bound that depends on size.
         iterations = target.effort.iterations if k == 0 else target.effort.iterations // 3
         value, vector = strongest(map, start=x, iterations=iterations)
-        slack = target.rounding(x[0].numel()) * float(value)
+        slack = _rounding(map, x, target) * float(value)
         name = f"power iteration, {_size(tuple(x.shape[2:]))}"
         trials.append(Trial(name, len(x), float(value), slack, {"x": vector}))
     return Finding(claimed, tuple(trials))
+
+
+def _rounding(map: Linear, x: Tensor, target: Target) -> float:
+    """Return what rounding does to ‖Av‖/‖v‖ and to a bound of it, relatively."""
+    # both norms are sums over their entries, and the bound is one over the longer side
+    features = max(map.in_features, map.out_features)
+    return 2 * target.rounding(max(x[0].numel(), x[0, 0].numel() * features))
 
 
 def _size(space: tuple[int, ...]) -> str:
@@ -146,7 +153,7 @@ def _(premise: Premise, target: Target) -> Finding:
         # The first size is the example's own; the others look for a bound that depends on size.
         iterations = target.effort.iterations if k == 0 else target.effort.iterations // 3
         value, vector = strongest(scaled, start=x, iterations=iterations)
-        slack = 2 * target.rounding(x[0].numel()) + 4 * torch.finfo(x.dtype).eps
+        slack = 2 * _rounding(map, x, target)
         space = "x".join(str(size) for size in x.shape[2:]) or "dense"
         name = f"power iteration on T⁻¹AA*, {space}"
         trials.append(Trial(name, len(x), float(value) ** 2, slack, {"x": vector}))

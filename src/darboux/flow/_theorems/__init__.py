@@ -4,6 +4,8 @@ Each is a function from a `darboux.flow.Step` to the claims that it proves, none
 condition fails. The conditions themselves become premises, which `certify` attacks.
 """
 
+from dataclasses import replace
+
 from darboux.flow._step import Step
 from darboux.flow._theorems.contraction import contraction, growth, linear_growth
 from darboux.flow._theorems.energy import energy
@@ -15,7 +17,7 @@ from darboux.flow._theorems.geometry import (
     volume,
 )
 from darboux.integrators import PostActivation
-from darboux.structure import Claims, Gap, claims_of, composition
+from darboux.structure import Claim, Claims, Gap, autonomous_field, claims_of, composition
 
 
 @claims_of.register
@@ -26,7 +28,8 @@ def _(step: Step) -> Claims:
     if isinstance(step.integrator, PostActivation):
         activation = claims_of(step.integrator.activation)
         whole = composition([("step", inner), ("activation", activation)])
-        return Claims((*whole.claims, *linear_growth(step), *equivariance(step)), whole.gaps)
+        found = (*whole.claims, *linear_growth(step), *equivariance(step))
+        return Claims(_lasting(step, found), whole.gaps)
     found = (
         *inner.claims,
         *energy(step, contractive),
@@ -35,7 +38,15 @@ def _(step: Step) -> Claims:
         *reversibility(step),
         *equivariance(step),
     )
-    return Claims(found, inner.gaps)
+    return Claims(_lasting(step, found), inner.gaps)
+
+
+def _lasting(step: Step, found: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Return the claims, with what lets a field be attacked at one time instead of at all."""
+    if not step.field.autonomous:
+        return found
+    lasting = autonomous_field(step.field)
+    return tuple(replace(claim, premises=(*claim.premises, lasting)) for claim in found)
 
 
 def _gaps(step: Step) -> tuple[Gap, ...]:

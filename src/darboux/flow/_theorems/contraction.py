@@ -12,9 +12,16 @@ from darboux.structure import (
     Kind,
     LinearGrowth,
     Lipschitz,
+    averaged_steps,
+    cocoercive_field,
+    contractive_steps,
+    growth_field,
+    lipschitz_field,
     one_sided_field,
+    one_stage,
     separable_field,
     step_within,
+    stretch_of_steps,
 )
 
 
@@ -36,8 +43,14 @@ def _inside_the_radius(step: Step) -> list[Claim]:
     by_construction = always or step.field.cocoercivity_kind() is Kind.CONSTRUCTION
     kind = Kind.CONSTRUCTION if by_construction else Kind.BOUND
     reason = f"h <= -2ν̄r with r = {radius:g} at fraction {fraction:.4g}: {step.field.why()}"
-    premises = (step_within(step), *step.field.premises())
-    return [Claim(_averaged(fraction, radius), kind, reason, premises)]
+    reach = radius * _weight(inner(step.integrator))
+    premises = (
+        step_within(step, fraction=min(fraction, 1.0)),
+        averaged_steps(inner(step.integrator), radius=radius, reach=reach),
+        *step.field.premises(),
+        cocoercive_field(step.field),
+    )
+    return [Claim(_averaged(fraction, reach), kind, reason, premises)]
 
 
 def _b_stable(step: Step) -> list[Claim]:
@@ -47,15 +60,26 @@ def _b_stable(step: Step) -> list[Claim]:
     # a constant that no parameter enters holds for all of them
     kind = Kind.CONSTRUCTION if isinstance(one_sided, float) else Kind.BOUND
     reason = f"algebraically stable method and ν = {as_float(one_sided):.4g} <= 0: any h (21)"
-    premises = (*step.field.premises(), one_sided_field(step.field))
+    premises = (
+        contractive_steps(step.integrator),
+        *step.field.premises(),
+        one_sided_field(step.field),
+    )
     return [Claim(Lipschitz(1.0), kind, reason, premises)]
 
 
-def _averaged(fraction: float, radius: float) -> Averaged | Lipschitz:
-    """Return α = rθ/(rθ + 1 - θ) for θ < 1, else nonexpansive."""
-    if fraction >= 1 or radius == float("inf"):
+def _averaged(fraction: float, reach: float) -> Averaged | Lipschitz:
+    """Return α = ρθ/(ρθ + 1 - θ) for θ < 1, else nonexpansive."""
+    if fraction >= 1 or reach == float("inf"):
         return Lipschitz(1.0)
-    return Averaged(radius * fraction / (radius * fraction + 1 - fraction))
+    return Averaged(reach * fraction / (reach * fraction + 1 - fraction))
+
+
+def _weight(integrator: Integrator) -> float:
+    """Return Σ b_i, which is 1 where a method is consistent."""
+    # ‖Δz'‖² <= ‖Δz‖² - (1-θ)/(rθ) Σ b_i ‖W_i‖², and ‖Δz' - Δz‖² = ‖Σ b_i W_i‖² is at most
+    # Σ b_i times that sum: r Σ b_i takes the place of r.
+    return 1.0 if integrator.tableau is None else float(sum(integrator.tableau.b))
 
 
 def growth(step: Step) -> list[Claim]:
@@ -68,7 +92,11 @@ def growth(step: Step) -> list[Claim]:
     factor = integrator.lipschitz_factor(h, lipschitz)
     if factor is None:
         return []
-    premises = step.field.premises()
+    premises = (
+        *step.field.premises(),
+        lipschitz_field(step.field),
+        stretch_of_steps(integrator),
+    )
     if integrator.by_parts:  # the factor is that of shears
         if not step.field.separable:
             return []
@@ -91,7 +119,12 @@ def linear_growth(step: Step) -> list[Claim]:
     norm, kind = known
     reason = "A2 >= 0, σ >= 0: 0 <= z' <= z + h b2⁺ entry by entry (Zhang and Schaeffer)"
     increment = as_float(step.size()) * float(norm)
-    return [Claim(LinearGrowth(increment), kind, reason, step.field.premises())]
+    premises = (
+        *step.field.premises(),
+        growth_field(step.field),
+        one_stage(integrator.inner, a=0.0),
+    )
+    return [Claim(LinearGrowth(increment), kind, reason, premises)]
 
 
 def inner(integrator: Integrator) -> Integrator:

@@ -11,10 +11,12 @@ from darboux.structure import (
     Dissipative,
     EnergyPreserving,
     Kind,
-    autonomous_field,
+    cocoercive_field,
     gradient_of_energy,
     merge_premises,
+    one_stage,
     passive_form,
+    steps_have,
 )
 
 
@@ -32,7 +34,7 @@ def _discrete_gradient(step: Step) -> list[Claim]:
         return []
     premises = (
         passive_form(field, sign="=" if field.conservative else "<="),
-        autonomous_field(field),
+        steps_have(step.integrator, fields="all", structure=EnergyPreserving()),
     )
     if field.conservative:
         reason = "discrete gradient and S skew: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ = 0 (2.2.2)"
@@ -48,18 +50,20 @@ def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
     a = _single_stage(step.integrator)
     explicit = a == 0 and len(contractive) > 0
     implicit = a == 1 and step.field.cocoercivity() is not None
-    if not (explicit or implicit) or lacks(step.field, "energy"):
+    if not (explicit or implicit) or not step.field.autonomous or lacks(step.field, "energy"):
         return []
     word = (
         "descent lemma for Euler inside the step limit" if explicit else "convex potential, any h"
     )
     reason = f"{word}: {step.field.why()}"
-    # Both are about f = -∇V: whatever the field lists, that is attacked.
-    descent = Claim(Dissipative(), Kind.CONSTRUCTION, reason, (gradient_of_energy(step.field),))
+    # Both are about f = -∇V and one stage: whatever the field lists, that is attacked.
+    premises = (gradient_of_energy(step.field), one_stage(step.integrator, a=a))
+    descent = Claim(Dissipative(), Kind.CONSTRUCTION, reason, premises)
+    convex = (*step.field.premises(), cocoercive_field(step.field))
     known = (
         contractive[0]
         if explicit
-        else Claim(Dissipative(), step.field.cocoercivity_kind(), reason, step.field.premises())
+        else Claim(Dissipative(), step.field.cocoercivity_kind(), reason, convex)
     )
     return [Claim(Dissipative(), known.kind, reason, merge_premises((known, descent)))]
 

@@ -110,7 +110,7 @@ class EquivariantConv(EquivariantMap):
         if self.stride == 1:
             return stencil.apply(x, shift)
         check_input(x, stencil.weight)
-        return _stride_apply(x, stencil.weight, self.padding_mode, shift)
+        return stride_apply(x, stencil.weight, self.padding_mode, shift)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Return A* y; with stride 2 on the even image, of twice the size of y."""
@@ -185,7 +185,7 @@ def matched(weight: Tensor, size: tuple[int, ...]) -> Tensor:
     return weight
 
 
-def _stride_apply(
+def stride_apply(
     x: Tensor, weight: Tensor, padding_mode: str, bias: Tensor | None = None
 ) -> Tensor:
     """Return the convolution at every second point, (batch, out, *⌈n/2⌉)."""

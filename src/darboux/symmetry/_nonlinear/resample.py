@@ -124,7 +124,8 @@ def halve(x: Tensor, axis: int, padding_mode: Padding) -> Tensor:
 
 def spread(y: Tensor, axis: int, n: int, padding_mode: Padding) -> Tensor:
     """Return the adjoint of `halve` on an axis of n pixels."""
-    y = y.movedim(axis, -1)
+    last = y.ndim - 1  # not -1, which torch writes into ONNX as it is
+    y = y.movedim(axis, last)
     before, after = functional.pad(y, (1, 0)), functional.pad(y, (0, 1))
     if n % 2:  # (y_0, 2 y_0, y_0 + y_1, ..., y_last) of n + 2 pixels
         twice = functional.pad(2 * y, (0, 1))
@@ -136,7 +137,7 @@ def spread(y: Tensor, axis: int, n: int, padding_mode: Padding) -> Tensor:
     if padding_mode == "circular":
         x = x + functional.pad(around[..., -1:], (0, n - 1))
         x = x + functional.pad(around[..., :1], (n - 1, 0))
-    return x.movedim(-1, axis)
+    return x.movedim(last, axis)
 
 
 @final
