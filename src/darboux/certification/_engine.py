@@ -57,12 +57,15 @@ def _attacked(row: Row, target: Target, run: Callable[[Target], Finding]) -> Row
     return found if found.open else replace(found, note=_joined(found.note, f"{_NEARER} {broke}"))
 
 
+_SOME = 0.05  # of all samples
+
 _NEARER = "points within a hundredth of the inputs only, because further away came"
 
 
 def _filled(row: Row, finding: Finding, target: Target) -> Row:
     worst, lost = finding.worst, sum(target.lost) + sum(trial.lost for trial in finding.trials)
-    nowhere = f"not finite at {lost} points about as large as the inputs" if lost else ""
+    said = f"not finite at {lost} points about as large as the inputs" if lost else ""
+    nowhere = said if lost > _SOME * finding.samples else ""  # one that blows up leaves the others
     unknown = any(trial.tolerance != trial.tolerance for trial in finding.trials)
     vague = "what rounding may do is not a number" if unknown else ""
     undecided = _joined(finding.undecided, nowhere, vague)
@@ -77,7 +80,7 @@ def _filled(row: Row, finding: Finding, target: Target) -> Row:
         tried=finding.tried(),
         samples=finding.samples,
         dtype=str(target.inputs.dtype).removeprefix("torch."),
-        note=_joined(undecided, finding.note),
+        note=_joined(undecided or said, finding.note),
         evidence={name: tensor.detach().cpu().clone() for name, tensor in evidence.items()},
     )
 

@@ -57,7 +57,7 @@ class Jacobian:
         found, seen = self.push(tangents), self._push_difference(tangents)
         steps = (1 + norms(self.points)) / norms(tangents)
         rounding = torch.finfo(tangents.dtype).eps ** (2 / 3) * norms(self.value) / steps
-        off = norms(found - seen) > 1e-3 * (norms(found) + norms(seen)) + 100 * rounding
+        off = norms(found - seen) > 1e-5 * (norms(found) + norms(seen)) + 100 * rounding
         if 2 * int(off.sum()) > len(off):
             msg = "the derivatives of autograd are not those of the values"
             raise NotAttackedError(msg)

@@ -49,7 +49,7 @@ def error_bounds(
         errors = [_Errors(unit, generator, most=most) for unit in units]
         moved, unit = _moved(call, copies, errors, scale)
     apart = moved.unflatten(0, (_DRAWS, len(points))) - exact
-    lengths = apart.flatten(2).double().norm(dim=2).nan_to_num(0.0, torch.inf, 0.0)
+    lengths = apart.flatten(2).double().norm(dim=2).nan_to_num(torch.inf, torch.inf, torch.inf)
     return _SAFETY * lengths.amax(dim=0).to(points.dtype) * (eps / unit)
 
 

@@ -18,7 +18,7 @@ from darboux.symmetry._feature import scalars
 
 _ELEMENTS = 48  # all of an octahedral group
 
-_POINTS = 64
+_POINTS = 256
 
 
 @attack.register

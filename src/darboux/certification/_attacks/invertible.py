@@ -25,9 +25,9 @@ from darboux.structure import Invertible, LogDeterminant, VolumePreserving, maps
 
 _LARGEST = 512  # dimensions of a dense Jacobian, whatever the effort
 
-_FEW, _MANY = 8, 64  # points for dense Jacobians, by their size
+_FEW = 8  # points for dense Jacobians
 
-_ENTRIES = 2**16  # of all of them beyond the few
+_ENTRIES = 2**16  # of all Jacobians, where more points fit
 
 ROUND_TRIP = 20.0  # evaluations, most of them to find out what rounding does
 
@@ -143,10 +143,15 @@ def _dense_determinants(target: Target) -> _Determinants:
             "certify with more effort or a smaller example"
         )
         raise NotAttackedError(msg)
-    count = max(_FEW, min(_MANY, _ENTRIES // n**2))
+    count = max(_FEW, _ENTRIES // n**2)
     points = sample_points(problem, cost=2.0 * n)[:count]
     Jacobian(problem.call, points).check(target.randn(*points.shape))
     matrices = square_jacobians(problem.call, points, chunk=problem.chunk)
+    finite = matrices.isfinite().flatten(1).all(dim=1)
+    points, matrices = points[finite], matrices[finite]  # far away values overflow
+    if not len(points):
+        msg = "no Jacobian is finite"
+        raise NotAttackedError(msg)
     return _Determinants(
         problem, points, torch.linalg.slogdet(matrices)[1], torch.linalg.cond(matrices)
     )
@@ -154,7 +159,7 @@ def _dense_determinants(target: Target) -> _Determinants:
 
 def square_jacobians(call: Map, points: Tensor, *, chunk: int = 256) -> Tensor:
     """Return the Jacobians at some points, (P, n, n)."""
-    matrices = dense_jacobians(call, points, chunk=chunk)
+    matrices = dense_jacobians(call, points, chunk=chunk).double()
     rows, columns = matrices.shape[1:]
     if rows != columns:
         msg = f"volume needs as many outputs as inputs; got {columns} -> {rows}"

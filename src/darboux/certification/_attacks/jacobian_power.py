@@ -7,12 +7,14 @@ from torch import Tensor
 
 from darboux.certification._attacks.pairs import Pairs, measure
 from darboux.certification._attacks.sampling import random_points
-from darboux.certification._jacobian import Jacobian, largest_singular
+from darboux.certification._jacobian import Jacobian, dense_jacobians, largest_singular
 from darboux.certification._problem import Problem, norms, spread, unit
 
 _CALLS = 3.0  # evaluations per iteration: a product with D two, with Dᵀ one
 
 _SCREENED = 32  # points that are looked at for each that is kept
+
+_FEW_DIMENSIONS = 32  # in which whole Jacobians are as cheap as products
 
 _FARTHEST = 5.0  # thin wedges between nearly parallel kinks open up far away
 
@@ -103,12 +105,18 @@ def _bases(problem: Problem, ascended: Pairs, count: int) -> tuple[Tensor, Tenso
 def _promising(problem: Problem, count: int) -> Tensor:
     """Return base points, half of them the steepest of many along random directions."""
     # The region where a piecewise linear map is steepest may be small; one difference
-    # quotient per point is the cheapest way to come across it.
+    # quotient per point is the cheapest way to come across it, in few dimensions all of them.
+    small = problem.size <= _FEW_DIMENSIONS
     wanted = problem.places(_SCREENED * count)
-    many = problem.afford(wanted, fraction=0.05, calls=2.0, least=count)
+    cost = 3.0 * problem.size if small else 2.0
+    many = problem.afford(wanted, fraction=0.05, calls=cost, least=count)
     points = random_points(problem, many, farthest=_FARTHEST)
     if many < 4 * count:
         return points[:count]
+    if small:
+        matrices = dense_jacobians(problem.call, points, chunk=problem.chunk).double()
+        steep = torch.linalg.matrix_norm(matrices.nan_to_num(0.0, 0.0, 0.0), ord=2)
+        return torch.cat([points[: count // 2], points[steep.argsort()[count // 2 - count :]]])
     target = problem.target
     width = torch.finfo(points.dtype).eps ** 0.25
     size = _sizes(problem, points)
