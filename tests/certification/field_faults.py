@@ -155,6 +155,25 @@ class Driven(SeparablePhaseField, CanonicalPhaseField):
         return 0.5 * x.square().sum(dim=1)
 
 
+class Crowd(CanonicalPhaseField):
+    """An oscillator for each sample, of a rate that depends a little on the whole batch."""
+
+    autonomous = True
+
+    def rate(self, z):
+        return 1 + 0.01 * z.square().mean().tanh()
+
+    def drift(self, t, z, p):
+        return p
+
+    def kick(self, t, z, p):
+        return -self.rate(z) * z
+
+    def energy(self, t, x):
+        z, p = x.chunk(2, dim=1)
+        return 0.5 * (self.rate(z) * z.square() + p.square()).sum(dim=1)
+
+
 def flow(field: VectorField, method: Integrator) -> dx.Flow:
     return dx.Flow(field, method, horizon=0.6, steps=2)
 
@@ -205,6 +224,14 @@ FAULTS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "parts are not undone": (
         lambda: flow(Oscillator("parts are not undone"), splitting()),
         "parts of Oscillator: Invertible()",
+    ),
+    "a batch in one equation for each sample": (
+        lambda: flow(Crowd(), verlet()),
+        "samples of Crowd are independent",
+    ),
+    "a batch in stages for each sample": (
+        lambda: flow(Crowd(), dx.integrators.ImplicitMidpoint()),
+        "samples of Crowd are independent",
     ),
     "parts that stretch, of shears": (lambda: flow(Halved(), splitting()), "div = 0 for each"),
 }

@@ -5,7 +5,13 @@ import torch
 
 import darboux as dx
 from darboux.integrators import RungeKutta, StormerVerlet, SymplecticEuler, Tableau
-from darboux.structure import Kind, autonomous_field, cocoercive_field, lipschitz_field
+from darboux.structure import (
+    Kind,
+    autonomous_field,
+    cocoercive_field,
+    independent_samples,
+    lipschitz_field,
+)
 from tests.certification.method_faults import Bold, Oscillators
 
 
@@ -120,3 +126,24 @@ def test_constants_are_premises_whatever_the_field_lists():
     claim = claims(Silent(), dx.integrators.Kutta4(), horizon=9.0, steps=1).find(dx.Lipschitz)
     assert claim.kind is Kind.BOUND
     assert lipschitz_field in {p.condition for p in claim.premises}
+
+
+@pytest.mark.parametrize(
+    ("method", "separable", "alone"),
+    [
+        (dx.integrators.ImplicitMidpoint(), True, True),
+        (dx.integrators.GonzalezGradient(), True, True),
+        (dx.integrators.Composition(4, base=dx.integrators.ImplicitMidpoint()), True, True),
+        (StormerVerlet(), False, True),
+        (StormerVerlet(), True, False),
+        (SymplecticEuler(), True, False),
+    ],
+    ids=repr,
+)
+def test_samples_must_be_independent_where_each_has_an_equation(method, separable, alone):
+    field = Oscillators()
+    field.separable = separable
+    found = claims(field, method, steps=2)
+    assert found.claims
+    for claim in found:
+        assert (independent_samples in {p.condition for p in claim.premises}) is alone
