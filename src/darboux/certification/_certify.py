@@ -126,25 +126,37 @@ class _Session:
     def rows(self, wanted: tuple[Structure, ...] | None) -> tuple[Row, ...]:
         found = self.root.claims
         claims = found.claims if wanted is None else [_evidence(one, found) for one in wanted]
-        rows = [row for claim in claims for row in self._whole(claim)]
+        doubt = self._doubt() if claims else ""
+        rows = [row for claim in claims for row in self._whole(claim, doubt)]
         parts = [node for node in self.root.below() if node.claims.claims]
         rows += [self._part(node, claim) for node in parts for claim in node.claims]
         seen = self._seen()
         rows += [self._premise(located, seen) for located in locate(self.root)]
         return tuple(rows)
 
-    def _whole(self, claim: Claim) -> list[Row]:
+    def _whole(self, claim: Claim, doubt: str) -> list[Row]:
         """Attack a claim about the whole, in float64 and then in the module's own dtype."""
         root = self.root
         rows = [claim_row(claim, self._target(root), path="", level="claim", why_not=self.why_not)]
-        if root.exact is not root.native and not self.why_not:
-            own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.1)
-            own = replace(own, twin=root.exact)
-            row = claim_row(claim, own, path="", level="claim")
-            if row.status == "not refuted" and (why := disagreement(own)):
-                row = replace(row, status="undecided", note=why)
+        if self._in_both:
+            row = claim_row(claim, self._own(), path="", level="claim")
+            if row.status == "not refuted" and doubt:
+                row = replace(row, status="undecided", note=doubt)
             rows.append(row)
         return rows
+
+    @property
+    def _in_both(self) -> bool:
+        return self.root.exact is not self.root.native and not self.why_not
+
+    def _own(self) -> Target:
+        """Return the whole in its own dtype."""
+        root = self.root
+        own = replace(self._target(root), module=root.native, inputs=root.inputs, share=0.1)
+        return replace(own, twin=root.exact)
+
+    def _doubt(self) -> str:
+        return disagreement(self._own()) if self._in_both else ""
 
     def _part(self, node: Node, claim: Claim) -> Row:
         share = 0.5 / max(1, len(list(self.root.below())))
