@@ -9,6 +9,8 @@ from typing import NoReturn
 from torch import nn
 
 from darboux.linear import LinearMap
+from darboux.structure import claims_of
+from darboux.structure._kept import keep
 from darboux.structure._rules import by_class, eager
 
 # Packages whose modules may behave differently when frozen, so that `freeze` must know them.
@@ -36,7 +38,14 @@ def _by_copy(module: nn.Module, reason: str) -> nn.Module:
     return freeze.registry[object](module)
 
 
-@by_class(_by_copy, parts=maps_in)
+def _with_claims(module: nn.Module, frozen: nn.Module) -> nn.Module:
+    """Let frozen layers keep the claims of what they were made of, where they have values."""
+    if frozen is not module and not any(weight.is_meta for weight in module.parameters()):
+        keep(frozen, claims_of(module))
+    return frozen
+
+
+@by_class(_by_copy, parts=maps_in, then=_with_claims)
 def freeze(module: nn.Module) -> nn.Module:
     """Return plain torch layers with the same output, for deployment.
 
@@ -44,6 +53,11 @@ def freeze(module: nn.Module) -> nn.Module:
     `torch.nn` convolutions and linear layers. The result is in eval mode, needs no
     gradient, and goes through `torch.compile(fullgraph=True)`, `torch.export` and ONNX.
     The module itself is not changed.
+
+    The result keeps the claims of the module, as bounds for these weights, in any dtype that has
+    them exactly. Claims about an energy or an inverse are lost, for it has no method but
+    ``forward``. Where weights, layers or the mode change, or hooks are added, what was kept is of
+    the kind MEASURED, and `certify` is undecided or refutes it.
 
     A class of one's own joins in by ``freeze.register``.
 
@@ -60,7 +74,10 @@ def freeze(module: nn.Module) -> nn.Module:
         >>> field = dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU())
         >>> flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=2))
         >>> z = torch.ones(1, 4)
-        >>> torch.testing.assert_close(dx.freeze(flow)(z), flow(z), check_stride=False)
+        >>> frozen = dx.freeze(flow)
+        >>> torch.testing.assert_close(frozen(z), flow(z), check_stride=False)
+        >>> dx.certify(frozen, z, effort="quick").require(dx.Lipschitz(1.0)).kind.name
+        'BOUND'
     """
     name = type(module).__name__
     unknown = [type(m).__name__ for m in module.modules() if _is_ours(m)]

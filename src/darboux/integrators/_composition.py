@@ -70,6 +70,7 @@ class Composition(Integrator):
         self.symplectic = self.base.symplectic
         self.by_parts = self.base.by_parts
         self.equivariant = self.base.equivariant
+        self.by_sample = self.base.by_sample
         weights = self.coefficients.weights
         ends = [sum(weights[:i]) for i in range(len(weights))]
         self._steps = tuple(zip(ends, weights, strict=True))

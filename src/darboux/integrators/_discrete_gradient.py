@@ -40,6 +40,7 @@ class DiscreteGradient(Integrator, ABC):
     """
 
     energy_exact = True
+    by_sample = True
 
     @abstractmethod
     def increments(

@@ -80,6 +80,7 @@ class DormandPrince(Integrator):
     min_step: float = 0.0
 
     order = 5
+    by_sample = True
 
     def __post_init__(self) -> None:
         for name in ("rtol", "atol", "min_step"):

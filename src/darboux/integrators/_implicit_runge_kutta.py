@@ -71,6 +71,7 @@ class ImplicitRungeKutta(Integrator):
 
     tableau: Tableau
     equivariant = True
+    by_sample = True
 
     def __init__(
         self,

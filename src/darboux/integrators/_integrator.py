@@ -43,6 +43,7 @@ class Integrator(ABC):
     equivariant: bool = False  # Φ_h commutes with every orthogonal map that the field commutes with
     doubled: bool = False  # a two-step method: the state is a pair (z, auxiliary)
     invertible: bool = False  # `step_back` undoes a step
+    by_sample: bool = False  # solves for each sample, or steps it, alone: they must be independent
     tableau: Tableau | None = None  # the coefficients of a Runge-Kutta method
 
     @property

@@ -26,6 +26,7 @@ class ShearMethod(Integrator, ABC):
     by_parts = True
     invertible = True
     equivariant = True  # both halves turn together
+    by_sample = True  # the equations of fields that are not separable
 
     @property
     @abstractmethod

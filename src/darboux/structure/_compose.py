@@ -40,7 +40,7 @@ def composition(parts: _NamedClaims) -> Claims:
         elif gap is not None:
             lost.append((family, gap))
     gaps += [gap for family, gap in lost if not _is_beside(family, found, parts)]
-    return Claims(_strongest(found), _unique(gaps))
+    return Claims(strongest(found), _unique(gaps))
 
 
 def residual(inner: Claims, *, scale: float) -> Claims:
@@ -109,7 +109,7 @@ def average(parts: _NamedClaims, *, weights: Sequence[float]) -> Claims:
         kind = min(claim.kind for claim in alike)
         premises = merge_premises(tuple(alike))
         found.append(Claim(alike[0].structure, kind, alike[0].reason, premises))
-    return Claims(_strongest(found), _unique(gaps))
+    return Claims(strongest(found), _unique(gaps))
 
 
 def _lipschitz(claim: Claim) -> float:
@@ -170,7 +170,7 @@ def _reason(members: Sequence[Claim]) -> str:
     return f"composition of {len(members)} maps: {shown}"
 
 
-def _strongest(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+def strongest(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """Drop claims that another one implies with evidence at least as strong."""
     kept: list[Claim] = []
     for i, claim in enumerate(claims):

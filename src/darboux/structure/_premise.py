@@ -113,6 +113,9 @@ reversible_field = Condition("{subject}: f(ρz) = -ρf(z), ρ(z, p) = (z, -p)")
 autonomous_field = Condition("{subject} does not depend on t")
 """f(t, z) does not depend on t."""
 
+independent_samples = Condition("samples of {subject} are independent")
+"""f(t, z) of each sample depends on that sample of z alone."""
+
 passive_form = Condition("{subject} = S∇energy with ⟨g, Sg⟩ {sign} 0")
 """f = S ∇H with H the field's ``energy``, and ⟨g, S g⟩ <= 0, or = 0 (`sign`) where H is kept."""
 
@@ -147,6 +150,9 @@ contractive_steps = Condition("steps of {subject} contract all fields with ν <=
 
 stretch_of_steps = Condition("steps of {subject} are Lipschitz with lipschitz_factor(h, L)")
 """Steps of an integrator, and back where it can be undone, stretch by its ``lipschitz_factor``."""
+
+as_frozen = Condition("{subject} is what freeze() made")
+"""A frozen module is the one for which claims were computed; `change` says where it is not."""
 
 one_stage = Condition("{subject}: z' = z + h f(t + {a:g} h, z + {a:g} (z' - z))")
 """An integrator has a single stage with a coefficient `a` and the weight 1."""

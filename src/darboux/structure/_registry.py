@@ -9,6 +9,7 @@ from torch import nn
 from darboux.structure._claim import Claims, Gap
 from darboux.structure._compose import composition
 from darboux.structure._energy import Dissipative, EnergyPreserving
+from darboux.structure._kept import with_kept
 from darboux.structure._rules import by_class
 
 Maps = tuple[tuple[str, nn.Module], ...]
@@ -24,7 +25,7 @@ def _atomic(module: nn.Module, reason: str) -> Maps:
     return ()
 
 
-@by_class(_unknown, method="claims")
+@by_class(_unknown, method="claims", then=with_kept)
 def claims_of(module: nn.Module) -> Claims:
     """Return the claims of a module, and the gaps where nothing is known.
 

@@ -60,6 +60,7 @@ def by_class(
     *,
     method: str | None = None,
     parts: Callable[[Any], Iterable[nn.Module]] = lambda module: (),
+    then: Callable[[Any, Any], Any] = lambda module, result: result,
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Registry[P, R]]:
     """Return a decorator like `functools.singledispatch`, which looks at the object as well.
 
@@ -70,6 +71,7 @@ def by_class(
         otherwise: (module, reason) -> result.
         method: of the module, that the function itself reads: a rule of the class that has it.
         parts: of the module, of ours, that rules read as well without asking again.
+        then: (module, result of a rule) -> result.
     """
 
     def decorate(default: Callable[Concatenate[Any, P], R]) -> Registry[P, R]:
@@ -83,13 +85,13 @@ def by_class(
                 if taught or method in vars(cls):
                     # who writes claims() for classes of one's own writes it for their subclasses
                     known = cls if taught or _package(cls) == "darboux" else type(module)
-                    also = [_departure(part, ours(part)) for part in parts(module)]
-                    reasons = [reason for reason in (_departure(module, known), *also) if reason]
+                    also = [departure(part, ours(part)) for part in parts(module)]
+                    reasons = [reason for reason in (departure(module, known), *also) if reason]
                     if reasons:
                         return cast("R", otherwise(module, reasons[0]))
                     rule: Callable[..., R] = rules.registry.get(cls, default)
-                    return rule(module, *args, **kwargs)
-            return default(module, *args, **kwargs)
+                    return cast("R", then(module, rule(module, *args, **kwargs)))
+            return cast("R", then(module, default(module, *args, **kwargs)))
 
         vars(call).update(register=rules.register, registry=rules.registry)
         return cast("Registry[P, R]", call)
@@ -97,7 +99,7 @@ def by_class(
     return decorate
 
 
-def _departure(module: nn.Module, rule: type) -> str:
+def departure(module: nn.Module, rule: type) -> str:
     """Return why what is known of a class is not known of the object, "" if it is."""
     hooks = [
         *module._forward_pre_hooks.values(),

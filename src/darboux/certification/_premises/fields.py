@@ -29,17 +29,21 @@ from darboux.certification._problem import Map, Problem, norms, spread, unit
 from darboux.certification._target import Target, windowed
 from darboux.flow import Step, advance
 from darboux.flow._steps import as_float
+from darboux.solvers._rows import mixing
 from darboux.structure import (
     Premise,
     cocoercive_field,
     equivariant_field,
     growth_field,
+    independent_samples,
     lipschitz_field,
     one_sided_field,
     step_within,
 )
 
 _ITERATIONS = 30
+
+_SAMPLES = 8  # of which some are moved
 
 
 @attacks(cocoercive_field)
@@ -189,6 +193,18 @@ def _(premise: Premise, target: Target) -> Finding:
     return Finding(
         claimed, (worst("growth per h", (norms(moved) - norms(points)) / steps, slack, points),)
     )
+
+
+@attacks(independent_samples)
+def _(premise: Premise, target: Target) -> Finding:
+    """Move some samples, and look at the field at the others."""
+    flow, time, z = prepared(premise.subject), some_time(premise.subject, target), target.inputs
+    chosen = z[torch.arange(_SAMPLES, device=z.device) % len(z)]
+    points = chosen + target.scale * target.randn(*chosen.shape)
+    why = mixing(lambda state: flow(time, state), points)
+    evidence = {} if why is None else {"x": points}
+    trial = Trial("moving other samples", _SAMPLES, float(why is not None), 0.0, evidence)
+    return Finding(0.0, (trial,), note=why or "")
 
 
 @attacks(step_within)

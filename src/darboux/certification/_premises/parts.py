@@ -15,7 +15,7 @@ from darboux.certification._finding import Finding, Trial, attack, attacks, meth
 from darboux.certification._premises.forms import places
 from darboux.certification._problem import Problem, norms
 from darboux.certification._target import Effort, Target
-from darboux.structure import Premise, divergence_free_parts, parts_have
+from darboux.structure import Premise, as_frozen, divergence_free_parts, parts_have
 
 _FEW = 4  # points for determinants
 
@@ -107,3 +107,12 @@ class _PartFlow(nn.Module):
     def inverse(self, z: Tensor) -> Tensor:
         moved: Tensor = self.part.flow(self.time, -self.duration, z)
         return moved
+
+
+@attacks(as_frozen)
+def _(premise: Premise, target: Target) -> Finding:
+    """Say what is not as it was: that refutes nothing, and shows nothing."""
+    del target
+    change = premise.values["change"]
+    trial = Trial("comparing it with its fingerprint", 1, float(bool(change)), 1.0)
+    return Finding(0.0, (trial,), undecided=change)

@@ -7,7 +7,7 @@ condition fails. The conditions themselves become premises, which `certify` atta
 from dataclasses import replace
 
 from darboux.flow._step import Step
-from darboux.flow._theorems.contraction import contraction, growth, linear_growth
+from darboux.flow._theorems.contraction import contraction, growth, inner, linear_growth
 from darboux.flow._theorems.energy import energy
 from darboux.flow._theorems.geometry import (
     equivariance,
@@ -17,36 +17,46 @@ from darboux.flow._theorems.geometry import (
     volume,
 )
 from darboux.integrators import PostActivation
-from darboux.structure import Claim, Claims, Gap, autonomous_field, claims_of, composition
+from darboux.structure import (
+    Claim,
+    Claims,
+    Gap,
+    autonomous_field,
+    claims_of,
+    composition,
+    independent_samples,
+)
 
 
 @claims_of.register
 def _(step: Step) -> Claims:
     contractive = contraction(step)
     metric = contractive or growth(step)
-    inner = Claims(tuple(metric), () if metric else _gaps(step))
+    known = Claims(tuple(metric), () if metric else _gaps(step))
     if isinstance(step.integrator, PostActivation):
         activation = claims_of(step.integrator.activation)
-        whole = composition([("step", inner), ("activation", activation)])
+        whole = composition([("step", known), ("activation", activation)])
         found = (*whole.claims, *linear_growth(step), *equivariance(step))
-        return Claims(_lasting(step, found), whole.gaps)
+        return Claims(_conditional(step, found), whole.gaps)
     found = (
-        *inner.claims,
+        *known.claims,
         *energy(step, contractive),
         *(symplecticity(step) or volume(step)),  # symplectic maps preserve volume
         *inverse(step),
         *reversibility(step),
         *equivariance(step),
     )
-    return Claims(_lasting(step, found), inner.gaps)
+    return Claims(_conditional(step, found), known.gaps)
 
 
-def _lasting(step: Step, found: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """Return the claims, with what lets a field be attacked at one time instead of at all."""
-    if not step.field.autonomous:
-        return found
-    lasting = autonomous_field(step.field)
-    return tuple(replace(claim, premises=(*claim.premises, lasting)) for claim in found)
+def _conditional(step: Step, found: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Return the claims with what all of them rest on, whatever they say."""
+    field, method = step.field, inner(step.integrator)
+    # what lets a field be attacked at one time instead of at all
+    lasting = (autonomous_field(field),) if field.autonomous else ()
+    explicit = method.shears is not None and field.separable
+    alone = (independent_samples(field),) if method.by_sample and not explicit else ()
+    return tuple(replace(claim, premises=(*claim.premises, *lasting, *alone)) for claim in found)
 
 
 def _gaps(step: Step) -> tuple[Gap, ...]:
