@@ -24,6 +24,10 @@ _EXPENSIVE = 1e8  # operations beyond which float32 is worth its noise
 
 _ENTRIES = 2**24  # of all points that are held at a time
 
+_CHEAP = 256  # points that are tried at least of a map that makes few calls
+
+_CALLS = 50_000  # of torch, for the points that are tried at least
+
 _TOGETHER = 12  # points that are whole batches, which are called one by one
 
 _AFFINE_POINTS = 16  # an affine map has the same Jacobian everywhere
@@ -46,8 +50,9 @@ class Problem:
         self.shape = tuple(self.points.shape[1:])
         self.size = max(1, self.points[0].numel())
         parameters = (*target.module.parameters(), *target.module.buffers())
-        operations, held = _cost(self.call, self.points[:1], known=parameters)
-        self.operations = operations + _PER_BYTE * held + _PER_ENTRY * self.size
+        counted, held = _cost(self.call, self.points[:1], known=parameters)
+        self.least = min(_CHEAP, _CALLS // max(1, counted.calls))
+        self.operations = counted.total + _PER_BYTE * held + _PER_ENTRY * self.size
         self.twin = _one_by_one(twin) if twin is not None and self.mixes else twin
         self.is_coarse = self._is_fine and self.operations > _EXPENSIVE
         self.search: Map = self.twin if self.twin is not None and self.is_coarse else self.call
@@ -182,7 +187,7 @@ def _mixes(call: Map, target: Target) -> bool:
 
 def _cost(
     call: Callable[[Tensor], Tensor], point: Tensor, *, known: Iterable[Tensor]
-) -> tuple[float, int]:
+) -> tuple[_Operations, int]:
     """Return (operations, bytes kept for derivatives) of one evaluation."""
     # Only convolutions and products count as operations; what else a map does shows in the
     # bytes. Both depend on shapes alone, so the same effort means the same on any machine.
@@ -200,15 +205,15 @@ def _cost(
     counted = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
     with torch.enable_grad(), counter, counted:
         call(start)
-    return counter.total, held
+    return counter, held
 
 
 class _Operations(TorchFunctionMode):
-    """Counts the floating-point operations of convolutions and products."""
+    """Counts calls, and the floating-point operations of convolutions and products."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.total = 0.0
+        self.total, self.calls = 0.0, 0
 
     def __torch_function__(
         self,
@@ -219,6 +224,7 @@ class _Operations(TorchFunctionMode):
     ) -> Any:
         del types
         value = func(*args, **(kwargs or {}))
+        self.calls += 1
         rule = _RULES.get(getattr(func, "__name__", ""))
         tensors = [arg for arg in args if isinstance(arg, Tensor)]
         if rule is not None and isinstance(value, Tensor) and len(tensors) > 1:

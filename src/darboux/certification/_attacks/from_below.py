@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darboux.certification._attacks.jacobian_power import along
 from darboux.certification._attacks.pairs import Pairs, pair_ascent, random_pairs
-from darboux.certification._attacks.sampling import LEAST, random_points
+from darboux.certification._attacks.sampling import random_points
 from darboux.certification._finding import Trial
 from darboux.certification._jacobian import Jacobian, dense_jacobians, largest_singular
 from darboux.certification._problem import Problem, spread, unit
@@ -57,7 +57,7 @@ def _relative(trial: Trial, claimed: float, rounding: float) -> Trial:
 def _squeezed(problem: Problem, descended: Pairs) -> Pairs:
     """Return pairs along singular vectors of the smallest singular values that are found."""
     cost = problem.size if problem.size <= _DENSE else 2.0 * _ITERATIONS
-    wanted = problem.places(max(LEAST, problem.target.effort.points))
+    wanted = problem.places(max(problem.least, problem.target.effort.points))
     count = problem.afford(wanted, fraction=0.3, calls=3.0 * cost, least=2)
     some = descended.best(max(1, count // 2))
     points = torch.cat([random_points(problem, count - len(some)), (some.x + some.y) / 2])

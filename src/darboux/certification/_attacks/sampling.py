@@ -8,12 +8,10 @@ from torch import Tensor
 from darboux.certification._finding import NotAttackedError, Trial
 from darboux.certification._problem import Problem, norms, spread
 
-LEAST = 256  # base points cost little where a map is cheap
-
 
 def sample_points(problem: Problem, *, cost: float) -> Tensor:
     """Return as many base points as the effort pays for."""
-    wanted = problem.places(max(LEAST, problem.target.effort.points))
+    wanted = problem.places(max(problem.least, problem.target.effort.points))
     return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))
 
 
