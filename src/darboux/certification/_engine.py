@@ -57,7 +57,7 @@ def _attacked(row: Row, target: Target, run: Callable[[Target], Finding]) -> Row
     return found if found.open else replace(found, note=_joined(found.note, f"{_NEARER} {broke}"))
 
 
-_SOME = 0.05  # of all samples
+_SOME = 0.03  # of all samples
 
 _NEARER = "points within a hundredth of the inputs only, because further away came"
 
