@@ -101,3 +101,10 @@ def test_sharp_bounds_of_tiny_maps_stand(name):
         map, shape = SHARP[name]()
         certificate = quick(map, torch.randn(shape))
         assert certificate.verdict == "holds", str(certificate)
+
+
+def test_what_sums_over_the_batch_is_no_rounding():
+    summed = Returns(lambda x: x + 10 * x.sum(dim=0))
+    certificate = quick(summed, torch.randn(3, 4), claims=[dx.Lipschitz(30.0)])
+    assert certificate.verdict == "refuted"  # 31 with three samples, 11 with one
+    assert "influence one another" in certificate.refuted[0].note

@@ -181,7 +181,9 @@ def _mixes(call: Map, target: Target) -> bool:
         return False
     # batches of other sizes may be summed in another order
     eps, generator = torch.finfo(inputs.dtype).eps, target.generator
-    slack += float(error_bounds(call, inputs[:1], eps=eps, generator=generator))
+    # one at a time, since copies in one batch may be mixed as well
+    alone_at = inputs[:1].unsqueeze(0)
+    slack += float(error_bounds(_one_by_one(call), alone_at, eps=eps, generator=generator))
     return apart > slack and slack < UNDECIDED * size
 
 

@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 UNDECIDED = 1e-2  # relative errors beyond which a value says nothing
 
@@ -102,7 +102,8 @@ class _Errors(TorchDispatchMode):
 
     def of(self, size: Tensor) -> Tensor:
         """Return errors up to `unit` times the size of each entry."""
-        noise = torch.rand(size.shape, generator=self.generator, dtype=torch.float32)
+        device = self.generator.device
+        noise = torch.rand(size.shape, generator=self.generator, device=device)
         return self.unit * (2 * noise - 1).to(size) * size
 
     def _with_error(self, value: Any, size: Tensor | None = None) -> Any:
@@ -123,9 +124,7 @@ def _absolute(value: Any) -> Any:
 
 def _reads(args: tuple[Any, ...]) -> bool:
     """Return whether an operation reads numbers: constants are as exact as they are."""
-    found = []
-    tree_map(lambda value: found.append(_is_real(value)), args)
-    return any(found)
+    return any(_is_real(leaf) for leaf in tree_leaves(args))
 
 
 _SUMS = {
