@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from darboux.structure import Claims, Law, slopes_within
+from darboux.structure._module import Module
 from darboux.structure._slopes import slopes_prove
 
 
-class Activation(nn.Module, ABC):
+class Activation(Module, ABC):
     """An activation σ: R -> R applied to every entry, with what theorems need of it.
 
     The slope range is [inf σ', sup σ'] over all difference quotients; γ is an

@@ -22,6 +22,7 @@ from darboux.structure import (
     Premise,
     VolumePreserving,
 )
+from darboux.structure._module import Module
 
 WIDE = (torch.float32, torch.float64)
 
@@ -30,7 +31,7 @@ Pulled = tuple[Tensor, tuple[Tensor | None, ...]]
 Pull = Callable[[Tensor, Tensor | None, Sequence[Tensor]], Pulled]
 
 
-class Bijection(nn.Module, ABC):
+class Bijection(Module, ABC):
     """An invertible layer y = φ(x) with log|det Dφ(x)|, one number for each sample.
 
     A bijection may be conditioned on a `context` c of each sample; then it is invertible in
@@ -43,6 +44,7 @@ class Bijection(nn.Module, ABC):
     Source: sections 4.1 and 4.2.3.
     """
 
+    stacks = True
     context_features: int | None = None
     shape: torch.Size | None = None  # of one x, where the bijection takes no other
 

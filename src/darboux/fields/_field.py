@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.structure import Equivariant, Kind, Premise
+from darboux.structure._module import Module
 
 Time = float | Tensor  # a tensor where it depends on a step size that is one
 
@@ -18,7 +19,7 @@ Constant = Tensor | float
 Energy = Callable[[Time, Tensor], Tensor]
 
 
-class VectorField(nn.Module, ABC):
+class VectorField(Module, ABC):
     """A vector field ż = f(t, z) on features z of shape (batch, channels, *space).
 
     The constants are bounds for all z and t, or None where no theorem gives one:
@@ -35,6 +36,7 @@ class VectorField(nn.Module, ABC):
     Source: section 2.1.
     """
 
+    tensor_at = 1
     autonomous: bool = False  # f does not look at t
     separable: bool = False  # phase space: drift does not look at z, nor kick at p
     canonical: bool = False  # f = J∇H on phase space, H = energy (section 2.1.2)

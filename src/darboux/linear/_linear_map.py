@@ -21,11 +21,12 @@ from darboux.structure import (
     adjoint_of,
     norm_at_most,
 )
+from darboux.structure._module import Module
 
 _IMAGE = {0: (), 1: (48,), 2: (14, 15), 3: (7, 8, 8)}  # sizes that norm_estimate looks at
 
 
-class LinearMap(nn.Module, ABC):
+class LinearMap(Module, ABC):
     """A linear map A from features to features, with its exact adjoint and true bounds.
 
     Maps act on (batch, in_features, *space) with `dim` spatial axes; ``dim = 0`` is a
