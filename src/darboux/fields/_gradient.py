@@ -21,6 +21,7 @@ from darboux.structure import (
     norm_at_most,
     rows_at_most,
 )
+from darboux.structure._arguments import checked
 
 Metric = Literal["rows", "norm"]
 
@@ -62,12 +63,10 @@ class GradientField(VectorField):
     autonomous = True
     passive = True  # V does not rise
 
+    @checked
     def __init__(self, map: LinearMap, activation: Activation, *, metric: Metric = "rows") -> None:
         super().__init__()
         require_conservative("GradientField", activation)
-        if metric not in ("rows", "norm"):
-            msg = f"GradientField: expected metric 'rows' or 'norm'; got {metric!r}."
-            raise ValueError(msg)
         self.map = map
         self.activation = activation
         self.metric = metric
@@ -208,11 +207,14 @@ class PreparedGradientField:
     def __init__(self, field: GradientField, scale: Tensor | None) -> None:
         self.field = field
         self.scale = scale
+        self.descent = None if scale is None else -scale
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         del t  # autonomous
-        return -self.field.potential_slope(z, self.scale)
+        if self.descent is None:
+            return -self.field.potential_slope(z, None)
+        return self.field.potential_slope(z, self.descent)
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,)."""

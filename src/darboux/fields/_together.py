@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from darboux.fields._field import Prepared, VectorField
 from darboux.fields._gradient import GradientField, PreparedGradientField, inverse_rows
 from darboux.linear import CombinedMap, Stencil, StencilMap
@@ -27,9 +29,11 @@ def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
         >>> torch.testing.assert_close(prepare_together(fields)[1](0.0, z), fields[1](0.0, z))
     """
     distinct = {id(field): field for field in fields}
-    if len(distinct) == 1:
-        return [fields[0].prepare()] * len(fields)
-    prepared: dict[int, Prepared] = {}
+    # Without gradients maps keep their bounds from one call to the next.
+    if len(distinct) == 1 or not torch.is_grad_enabled():
+        prepared = {key: field.prepare() for key, field in distinct.items()}
+        return [prepared[id(field)] for field in fields]
+    prepared = {}
     groups: dict[object, list[tuple[GradientField, Stencil]]] = {}
     for field in distinct.values():
         stencil = _stencil(field)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from darboux.linear._conv import StencilMap
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._rows import row_bound
-from darboux.linear._spectral import norm_bound, smallest_bound
+from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
+from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Stencil
 
 
@@ -67,17 +67,20 @@ class CombinedMap(StencilMap):
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y."""
         if self.one_stencil:
-            return self.stencil().scaled_rows(scale).adjoint().apply(y)
+            return adjoint_of_scaled(self, self.stencil(), scale).apply(y)
         return self.adjoint_parts(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
 
     def norm_bound(self) -> Tensor:
         """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable."""
-        return norm_bound(self.exact_stencil()) if self.one_stencil else self.norm_of_parts()
+        if not self.one_stencil:
+            return self.norm_of_parts()
+        return kept_norm_bound(self, self.exact_stencil()).clone()
 
     def row_bound(self) -> Tensor:
         """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
-        rows = row_bound(self.exact_stencil()) if self.one_stencil else self.rows_of_parts()
-        return self.tie(rows)
+        if not self.one_stencil:
+            return self.tie(self.rows_of_parts())
+        return self.tie(kept_row_bound(self, self.exact_stencil()).clone())
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, (). Zero for separate parts."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._rows import row_bound
+from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
 from darboux.linear._sizes import dimension, kernel_sizes, positive
-from darboux.linear._spectral import norm_bound, smallest_bound
+from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Padding, Stencil
 
 
@@ -48,15 +48,15 @@ class StencilMap(LinearMap):
 
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y, the scale folded into the kernel."""
-        return self.stencil().scaled_rows(scale).adjoint().apply(y)
+        return adjoint_of_scaled(self, self.stencil(), scale).apply(y)
 
     def norm_bound(self) -> Tensor:
         """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable."""
-        return norm_bound(self.stencil())
+        return kept_norm_bound(self, self.stencil()).clone()
 
     def row_bound(self) -> Tensor:
         """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
-        return self.tie(row_bound(self.stencil()))
+        return self.tie(kept_row_bound(self, self.stencil()).clone())
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, ()."""

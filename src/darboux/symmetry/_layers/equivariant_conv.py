@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darboux.linear import Stencil
-from darboux.linear._rows import row_bound
+from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
 from darboux.linear._sizes import dimension, positive
-from darboux.linear._spectral import norm_bound, smallest_bound
+from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Padding, check_input
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._layers.equivariant_map import EquivariantMap
@@ -125,7 +125,7 @@ class EquivariantConv(EquivariantMap):
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y, the scale folded into the kernel."""
         if self.stride == 1:
-            return self.whole().scaled_rows(scale).adjoint().apply(y)
+            return adjoint_of_scaled(self, self.whole(), scale).apply(y)
         return self.adjoint(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
 
     def norm_bound(self) -> Tensor:
@@ -133,11 +133,11 @@ class EquivariantConv(EquivariantMap):
 
         Dropping pixels and taking means of neighbours do not raise the norm.
         """
-        return norm_bound(self.whole())
+        return kept_norm_bound(self, self.whole()).clone()
 
     def row_bound(self) -> Tensor:
         """Return T, equal on the channels of a field, with A A* <= diag(T)."""
-        return self.tie(row_bound(self.whole()))
+        return self.tie(kept_row_bound(self, self.whole()).clone())
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x; 0 where pixels are dropped."""
