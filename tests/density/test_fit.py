@@ -107,7 +107,7 @@ def test_refusals():
     flow = normal_flow()
     with pytest.raises(ValueError, match="got 0 samples"):
         fit(flow, torch.zeros(0, 2), steps=1)
-    with pytest.raises(ValueError, match="steps >= 1"):
+    with pytest.raises(ValueError, match="steps to be a positive integer; got 0"):
         fit(flow, torch.zeros(3, 2), steps=0)
     with pytest.raises(ValueError, match="one context for each of 3 samples; got 2"):
         fit(flow, torch.zeros(3, 2), steps=1, context=torch.zeros(2, 1))

@@ -71,6 +71,21 @@ def test_samples_with_their_densities(shape):
     torch.testing.assert_close(log_prob, p.log_prob(x))
 
 
+def test_samples_cost_no_determinants():
+    class Undetermined(Shifted):
+        def inverse(self, y, context=None):
+            return super().inverse_and_log_det(y, context)[0]
+
+        def inverse_and_log_det(self, y, context=None):
+            raise AssertionError
+
+    p = NormalizingFlow(Undetermined(3), StandardNormal(3))()
+    x = p.sample((5,), generator=torch.Generator().manual_seed(0))
+    z = StandardNormal(3).sample(5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(p.transform(x), z)
+    torch.testing.assert_close(p.transform.inv(z), x, check_dtype=False)
+
+
 def test_samples_have_gradients_only_where_they_should():
     flow = affine(2)
     generator = torch.Generator().manual_seed(1)

@@ -51,7 +51,7 @@ def test_contexts():
 def test_what_is_no_bijection_or_no_base():
     with pytest.raises(TypeError, match="forward_and_log_det"):
         NormalizingFlow(nn.Linear(2, 2), StandardNormal(2))
-    with pytest.raises(TypeError, match=r"base distribution of darboux\.density; got Normal"):
+    with pytest.raises(TypeError, match="base to be a Base or None; got a Normal"):
         NormalizingFlow(LULinear(2), Normal(0, 1))
     with pytest.raises(ValueError, match="a base or the shape of a sample"):
         NormalizingFlow(LULinear(2))
@@ -59,9 +59,9 @@ def test_what_is_no_bijection_or_no_base():
 
 @pytest.mark.parametrize("base", [StandardNormal, DiagonalNormal])
 def test_bases(base):
-    with pytest.raises(ValueError, match="sizes >= 1"):
+    with pytest.raises(ValueError, match="expected a size for each axis of a sample; got none"):
         base()
-    with pytest.raises(ValueError, match="sizes >= 1"):
+    with pytest.raises(ValueError, match="shape to be a positive integer; got 0"):
         base(2, 0)
     with pytest.raises(ValueError, match=r"expected z of shape \(batch, 2\); got \(5, 3\)"):
         base(2).log_prob(torch.zeros(5, 3))
@@ -76,10 +76,13 @@ class Summed(nn.Module):
     def inverse_and_log_det(self, y, context=None):
         return y, y.sum()
 
+    def inverse(self, y, context=None):
+        return y
+
 
 def test_log_determinants_of_a_batch():
     lost = NormalizingFlow(Summed(), StandardNormal(2))
     with pytest.raises(ValueError, match=r"log-determinants of shape \(5,\)"):
         lost.log_prob(torch.zeros(5, 2))
     with pytest.raises(ValueError, match=r"log-determinants of shape \(5,\)"):
-        lost().sample((5,))
+        lost().rsample_and_log_prob((5,))

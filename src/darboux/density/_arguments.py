@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import constraints, transform_to
 
 from darboux.solvers._transforms import nesting
 
@@ -70,9 +70,18 @@ def check_values(name: str, x: Tensor, support: constraints.Constraint = constra
         raise ValueError(msg)
 
 
-def checked(
-    name: str, whose: str, x: object, log_det: Tensor, shape: torch.Size, n: int
-) -> tuple[Tensor, Tensor]:
+def moved_inside(x: Tensor, support: constraints.Constraint, *, axes: int) -> tuple[Tensor, Tensor]:
+    """Return x with another point for samples outside of a support, and which are inside, (...)."""
+    entries = (x.isfinite() & support.check(x)) | x.isnan()
+    inside = entries.flatten(x.ndim - axes).all(dim=-1)
+    try:
+        middle = transform_to(support)(torch.zeros_like(x))
+    except NotImplementedError:  # a constraint that PyTorch does not know
+        return x, inside
+    return torch.where(inside.reshape(*inside.shape, *(1,) * axes), x, middle), inside
+
+
+def checked_value(name: str, whose: str, x: object, shape: torch.Size, n: int) -> Tensor:
     """Return what a bijection returned, or refuse it."""
     if not isinstance(x, Tensor) or x.shape != (n, *shape):
         got = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
@@ -81,13 +90,18 @@ def checked(
             f"That shape is the one of {whose}; join several tensors in the chain."
         )
         raise ValueError(msg)
+    return x
+
+
+def checked_log_det(log_det: Tensor, n: int) -> Tensor:
+    """Return the log-determinants that a bijection returned, or refuse them."""
     if log_det.shape != (n,):  # a sum over the batch would broadcast unnoticed
         msg = (
             f"NormalizingFlow: expected log-determinants of shape ({n},), one for each sample; "
             f"got {tuple(log_det.shape)}. Sum over the entries of a sample in the bijection."
         )
         raise ValueError(msg)
-    return x, log_det
+    return log_det
 
 
 def _sizes(shape: torch.Size) -> str:

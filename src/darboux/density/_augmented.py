@@ -48,11 +48,11 @@ class Augmented:
         """Return z with integrals of 0, (batch, entries + extras)."""
         return torch.cat([z.flatten(1), z.new_zeros(len(z), self.extras)], dim=1)
 
-    def unpack(self, state: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def unpack(self, state: Tensor) -> tuple[Tensor, ...]:
         """Return z and the integrals, (batch,) each."""
         entries = self.shape.numel()
         z = state[:, :entries].reshape(-1, *self.shape)
-        return z, tuple(state[:, entries:].unbind(dim=1))
+        return z, *state[:, entries:].unbind(dim=1)
 
     def _slope(self, t: Time, flat: Tensor) -> Tensor:
         z = flat.reshape(-1, *self.shape)

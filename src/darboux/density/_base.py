@@ -9,8 +9,11 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from darboux.structure._arguments import Count, checked
+from darboux.structure._module import Module, check_features
 
-class Base(nn.Module, ABC):
+
+class Base(Module, ABC):
     """A simple density q(z) on features of one shape, of which samples can be drawn.
 
     Shapes: z is (batch, *shape), log-densities are (batch,).
@@ -24,13 +27,12 @@ class Base(nn.Module, ABC):
         ValueError: if the shape is empty or has sizes < 1.
     """
 
-    def __init__(self, *shape: int) -> None:
+    @checked
+    def __init__(self, *shape: Count) -> None:
         super().__init__()
-        if not shape or any(isinstance(n, bool) or n < 1 for n in shape):
-            msg = (
-                f"{type(self).__name__}: expected sizes >= 1, one for each axis of a sample; got "
-                f"{shape}. Use {type(self).__name__}(2) for two features."
-            )
+        if not shape:
+            name = type(self).__name__
+            msg = f"{name}: expected a size for each axis of a sample; got none. Use {name}(2)."
             raise ValueError(msg)
         self.shape = torch.Size(shape)
 
@@ -80,7 +82,7 @@ class StandardNormal(Base):
 
     zero: Tensor
 
-    def __init__(self, *shape: int) -> None:
+    def __init__(self, *shape: Count) -> None:
         super().__init__(*shape)
         # knows dtype and device; nothing that a saved state should hold
         self.register_buffer("zero", torch.zeros(()), persistent=False)
@@ -120,7 +122,7 @@ class DiagonalNormal(Base):
         (tensor([-1.8379]), True)
     """
 
-    def __init__(self, *shape: int) -> None:
+    def __init__(self, *shape: Count) -> None:
         super().__init__(*shape)
         self.mean = nn.Parameter(torch.zeros(shape))
         self.log_scale = nn.Parameter(torch.zeros(shape))
@@ -151,6 +153,7 @@ def _standard_log_prob(z: Tensor) -> Tensor:
 
 def _check_shape(name: str, z: Tensor, shape: torch.Size) -> None:
     """Refuse features of another shape than (batch, *shape)."""
+    check_features(name, z)
     if z.shape[1:] != shape or z.ndim != 1 + len(shape):
         msg = (
             f"{name}: expected z of shape (batch, {', '.join(map(str, shape))}); got "

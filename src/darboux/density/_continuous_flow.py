@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from darboux.bijections import Bijection
-from darboux.bijections._bijection import wide
+from darboux.bijections._bijection import in_wide
 from darboux.density._augmented import Augmented, prepared, rademacher
 from darboux.density._field_checks import (
     check_field,
-    check_horizon,
     check_input,
     check_integrator,
     check_rows,
@@ -23,6 +22,7 @@ from darboux.density._field_checks import (
 from darboux.density._transported import DiscretisationError, Grid, Transported
 from darboux.integrators import DormandPrince, ImplicitRungeKutta, Integrator, Kutta4
 from darboux.structure import Claim, Claims, Gap, Invertible, Kind
+from darboux.structure._arguments import Count, Positive, checked
 
 Trace = Literal["auto", "exact", "hutchinson"]
 
@@ -89,14 +89,15 @@ class ContinuousFlow(Bijection):
 
     shape: torch.Size
 
+    @checked
     def __init__(
         self,
         field: nn.Module,
         *,
-        shape: int | Sequence[int],
+        shape: Count | Sequence[Count],
         integrator: Integrator | None = None,
-        steps: int | None = None,
-        horizon: float = 1.0,
+        steps: Count | None = None,
+        horizon: Positive = 1.0,
         trace: Trace = "auto",
     ) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class ContinuousFlow(Bijection):
         self.shape = shape_of(shape)
         self.integrator = check_integrator(Kutta4() if integrator is None else integrator)
         self.steps = check_steps(steps, self.integrator)
-        self.horizon = check_horizon(horizon)
+        self.horizon = horizon
         self.trace = _trace(trace, self.shape.numel())
         self.context_features = getattr(field, "context_features", None)
 
@@ -189,29 +190,28 @@ class ContinuousFlow(Bijection):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the features after the way, and as many of its integrals as asked for."""
         check_input(x, self.shape)
-        with torch.autocast(x.device.type, enabled=False):
-            start = wide(x)
-            exact = extras > 0 and self.trace == "exact"
-            slope = Augmented(
-                prepared(self.field, context), self.shape, extras, None if exact else noise
-            )
-            grid = Grid(self.integrator, self.steps, self.horizon)
-            if refined:
-                grid = grid.refined()
-            moved = grid.run(slope, slope.pack(start), back=back)
+        probe = None if self.trace == "exact" else noise
+        grid = Grid(self.integrator, self.steps, self.horizon)
+        grid = grid.refined() if refined else grid
+
+        def moved(start: Tensor) -> tuple[Tensor, ...]:
+            same = context is not None and context.dtype == x.dtype
+            given = context.to(start.dtype) if context is not None and same else context
+            slope = Augmented(prepared(self.field, given), self.shape, extras, probe)
+            end = grid.run(slope, slope.pack(start), back=back)
             if extras > 0 or isinstance(self.integrator, (DormandPrince, ImplicitRungeKutta)):
-                some = None if context is None else context[:_PROBED]
+                some = None if given is None else given[:_PROBED]
                 check_rows(prepared(self.field, some), start[:_PROBED])
-            return slope.unpack(moved)
+            return slope.unpack(end)
+
+        z, *integrals = in_wide(self, x, moved)
+        return z, tuple(integrals)
 
     def _noise(self, x: Tensor) -> Tensor | None:
         """Return a probe for every sample, where the trace is estimated."""
         return rademacher(x) if self.trace == "hutchinson" else None
 
 
-def _trace(trace: str, entries: int) -> Literal["exact", "hutchinson"]:
-    if trace not in ("auto", "exact", "hutchinson"):
-        msg = f"ContinuousFlow: expected trace 'auto', 'exact' or 'hutchinson'; got {trace!r}."
-        raise ValueError(msg)
+def _trace(trace: Trace, entries: int) -> Literal["exact", "hutchinson"]:
     small = entries <= _EXACT_UP_TO
     return "exact" if trace == "exact" or (trace == "auto" and small) else "hutchinson"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 from torch import Tensor
 
 from darboux.solvers._transforms import nesting
+from darboux.structure._arguments import Count, Extended, Within, checked
 
-Number = TypeVar("Number", float, Tensor)
+# More cells than 2²³ cannot be told apart in float32.
+Levels = Annotated[int, Within("a number of levels from 2 to 8388608", least=2, most=2**23)]
+
+Number = TypeVar("Number", Extended, Tensor)
 
 
+@checked
 def dequantize(
     x: Tensor,
-    levels: int,
+    levels: Levels,
     *,
     generator: torch.Generator | None = None,
     dtype: torch.dtype = torch.float32,
@@ -43,7 +48,6 @@ def dequantize(
         >>> quantize(dequantize(x, 17), 17)
         tensor([ 0,  8, 16])
     """
-    _check_levels("dequantize", levels)
     if dtype not in (torch.float32, torch.float64):
         msg = f"dequantize: expected dtype float32 or float64; got {dtype}. Round afterwards."
         raise ValueError(msg)
@@ -57,7 +61,8 @@ def dequantize(
     return torch.where(cell < whole, torch.nextafter(y, torch.full_like(y, 2.0)), y)
 
 
-def quantize(y: Tensor, levels: int) -> Tensor:
+@checked
+def quantize(y: Tensor, levels: Levels) -> Tensor:
     """Return the levels of numbers in [0, 1): floor(y levels), int64.
 
     What lies outside, as samples of a flow may, counts as the nearest level.
@@ -75,14 +80,14 @@ def quantize(y: Tensor, levels: int) -> Tensor:
         >>> quantize(torch.tensor([-0.1, 0.49, 0.5, 1.0]), 2)
         tensor([0, 0, 1, 1])
     """
-    _check_levels("quantize", levels)
     if bool(y.isnan().any()):
         msg = "quantize: expected numbers; got nan. Find out which sample the flow has lost."
         raise ValueError(msg)
     return (y.double() * levels).floor().clamp(0, levels - 1).to(torch.int64)
 
 
-def bits_per_dimension(nll: Number, *, dimensions: int, levels: int) -> Number:
+@checked
+def bits_per_dimension(nll: Number, *, dimensions: Count, levels: Levels) -> Number:
     """Return nll/(D log 2) + log₂ levels, in bits: what one entry of discrete data costs.
 
     The density p of dequantised data y lives on [0, 1]^D. The cell of a level vector k has the
@@ -107,20 +112,7 @@ def bits_per_dimension(nll: Number, *, dimensions: int, levels: int) -> Number:
         >>> bits_per_dimension(0.0, dimensions=64, levels=256)
         8.0
     """
-    _check_levels("bits_per_dimension", levels)
-    if dimensions < 1:
-        msg = (
-            f"bits_per_dimension: expected dimensions >= 1; got {dimensions}. Use the number of "
-            "entries of one sample, channels times pixels."
-        )
-        raise ValueError(msg)
     return nll / (dimensions * math.log(2)) + math.log2(levels)
-
-
-def _check_levels(name: str, levels: int) -> None:
-    if isinstance(levels, bool) or not isinstance(levels, int) or levels < 2:
-        msg = f"{name}: expected a whole number of levels >= 2; got {levels!r}. Bytes have 256."
-        raise ValueError(msg)
 
 
 def _check_whole(x: Tensor, levels: int) -> None:

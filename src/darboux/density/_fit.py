@@ -6,27 +6,30 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from darboux.density._normalizing_flow import NormalizingFlow
 from darboux.solvers import descend
+from darboux.structure._arguments import Count, Positive, Within, checked
 
 Loss = Callable[[Tensor, Tensor | None], Tensor]
 
 
+@checked
 def fit(
     flow: NormalizingFlow,
     data: Tensor,
     *,
-    steps: int,
-    batch: int = 256,
-    lr: float = 1e-3,
+    steps: Count,
+    batch: Count = 256,
+    lr: Positive = 1e-3,
     context: Tensor | None = None,
     validation: tuple[Tensor, Tensor | None] | Tensor | None = None,
-    every: int = 100,
-    clip: float = math.inf,
+    every: Count = 100,
+    clip: Annotated[float, Within("a positive number or ∞", above=0, infinite=True)] = math.inf,
     loss: Loss | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     generator: torch.Generator | None = None,
@@ -67,7 +70,7 @@ def fit(
         >>> len(fit(flow, torch.rand(100, 1), steps=5, batch=20).loss)
         5
     """
-    _check(data, context, steps, batch)
+    _check(data, context)
     minimised = flow.negative_log_likelihood if loss is None else loss
     optimizer = torch.optim.Adam(flow.parameters(), lr=lr) if optimizer is None else optimizer
     held = (validation, None) if isinstance(validation, Tensor) else validation
@@ -101,12 +104,9 @@ def _batches(n: int, batch: int, generator: torch.Generator | None) -> Iterator[
         yield from order[: n - n % size].split(size)
 
 
-def _check(data: Tensor, context: Tensor | None, steps: int, batch: int) -> None:
-    if len(data) == 0 or steps < 1 or batch < 1:
-        msg = (
-            f"fit: expected samples, steps >= 1 and batch >= 1; got {len(data)} samples, "
-            f"steps={steps}, batch={batch}."
-        )
+def _check(data: Tensor, context: Tensor | None) -> None:
+    if data.ndim == 0 or len(data) == 0:
+        msg = f"fit: expected data (samples, *shape); got 0 samples, shape {tuple(data.shape)}."
         raise ValueError(msg)
     if context is not None and len(context) != len(data):
         msg = (

@@ -12,8 +12,10 @@ from torch.distributions import Distribution, Transform, constraints
 from darboux.bijections import Bijection
 from darboux.density._arguments import (
     check_values,
-    checked,
+    checked_log_det,
+    checked_value,
     leading_shape,
+    moved_inside,
 )
 from darboux.density._base import Base
 
@@ -45,7 +47,8 @@ class FlowDistribution(Distribution):
         shape: the event shape, of one x; that of the base if None.
         support: where an entry of x may lie.
         validate_args: whether values are looked at, which costs a synchronisation on a GPU. They
-            are if None, whatever PyTorch's default is: `torch.compile` changes that one.
+            are if None, whatever PyTorch's default is: `torch.compile` changes that one. If not,
+            the log-density is -∞ outside of the support, and nan where x is.
 
     Raises:
         ValueError: if a context has another batch shape or is not finite; in a call, if x has
@@ -94,8 +97,15 @@ class FlowDistribution(Distribution):
         return FlowTransform(self)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return log p(x | c), (..., *batch_shape)."""
-        z, log_det = self.normalized(value)
+        """Return log p(x | c), (..., *batch_shape); -∞ outside of the support if allowed."""
+        if self._validate_args:
+            return self._log_density(value)
+        leading_shape("x", value, self.event_shape, self.batch_shape)
+        x, inside = moved_inside(value, self._entries, axes=len(self.event_shape))
+        return torch.where(inside, self._log_density(x), -torch.inf)
+
+    def _log_density(self, x: Tensor) -> Tensor:
+        z, log_det = self.normalized(x)
         return self.base.log_prob(z.reshape(-1, *self.base.shape)).reshape(log_det.shape) + log_det
 
     def rsample(
@@ -105,7 +115,7 @@ class FlowDistribution(Distribution):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Return samples (*sample_shape, *batch_shape, *event_shape), with their gradient."""
-        return self.generated(self._noise(sample_shape, generator))[0]
+        return self.restored(self._noise(sample_shape, generator))
 
     def sample(
         self,
@@ -150,23 +160,47 @@ class FlowDistribution(Distribution):
 
     def normalized(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return φ(x), (..., *base shape), and log|det Dφ(x)|, (...)."""
-        event, base = self.event_shape, self.base.shape
-        lead = leading_shape("x", x, event, self.batch_shape)
-        if self._validate_args:
-            check_values("x", x, self._entries)
-        flat = x.expand(*lead, *event).reshape(-1, *event)
-        found = self.bijection.forward_and_log_det(flat, self._contexts(lead))
-        z, log_det = checked("φ(x)", _OF_BASE, *found, base, len(flat))
-        return z.reshape(*lead, *base), log_det.reshape(lead)
+        flat, lead = self._flat_values(x)
+        z, log_det = self.bijection.forward_and_log_det(flat, self._contexts(lead))
+        checked_log_det(log_det, len(flat))
+        return self._of_base(z, lead), log_det.reshape(lead)
+
+    def transformed(self, x: Tensor) -> Tensor:
+        """Return φ(x), (..., *base shape), without the cost of its determinant."""
+        flat, lead = self._flat_values(x)
+        return self._of_base(self.bijection(flat, self._contexts(lead)), lead)
 
     def generated(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return φ⁻¹(z), (..., *event_shape), and log|det Dφ⁻¹(z)|, (...)."""
-        event, base = self.event_shape, self.base.shape
-        lead = leading_shape("z", z, base, self.batch_shape)
-        flat = z.expand(*lead, *base).reshape(-1, *base)
-        found = self.bijection.inverse_and_log_det(flat, self._contexts(lead))
-        x, log_det = checked("φ⁻¹(z)", _OF_FLOW, *found, event, len(flat))
-        return x.reshape(*lead, *event), log_det.reshape(lead)
+        flat, lead = self._flat_noise(z)
+        x, log_det = self.bijection.inverse_and_log_det(flat, self._contexts(lead))
+        checked_log_det(log_det, len(flat))
+        return self._of_flow(x, lead), log_det.reshape(lead)
+
+    def restored(self, z: Tensor) -> Tensor:
+        """Return φ⁻¹(z), (..., *event_shape), without the cost of its determinant."""
+        flat, lead = self._flat_noise(z)
+        return self._of_flow(self.bijection.inverse(flat, self._contexts(lead)), lead)
+
+    def _flat_values(self, x: Tensor) -> tuple[Tensor, torch.Size]:
+        """Return samples x in one axis, checked, and the shape of that axis."""
+        lead = leading_shape("x", x, self.event_shape, self.batch_shape)
+        if self._validate_args:
+            check_values("x", x, self._entries)
+        return x.expand(*lead, *self.event_shape).reshape(-1, *self.event_shape), lead
+
+    def _flat_noise(self, z: Tensor) -> tuple[Tensor, torch.Size]:
+        """Return points z in one axis, and the shape of that axis."""
+        lead = leading_shape("z", z, self.base.shape, self.batch_shape)
+        return z.expand(*lead, *self.base.shape).reshape(-1, *self.base.shape), lead
+
+    def _of_base(self, z: object, lead: torch.Size) -> Tensor:
+        shape = self.base.shape
+        return checked_value("φ(x)", _OF_BASE, z, shape, lead.numel()).reshape(*lead, *shape)
+
+    def _of_flow(self, x: object, lead: torch.Size) -> Tensor:
+        shape = self.event_shape
+        return checked_value("φ⁻¹(z)", _OF_FLOW, x, shape, lead.numel()).reshape(*lead, *shape)
 
     def __repr__(self) -> str:
         """Return the shapes."""
@@ -246,10 +280,10 @@ class FlowTransform(Transform):
         return torch.Size([*shape[: len(shape) - len(base)], *event])
 
     def _call(self, x: Tensor) -> Tensor:
-        return self.distribution.normalized(x)[0]
+        return self.distribution.transformed(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return self.distribution.generated(y)[0]
+        return self.distribution.restored(y)
 
     def _shapes(self) -> tuple[torch.Size, torch.Size]:
         return self.distribution.event_shape, self.distribution.base.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor
@@ -11,9 +11,12 @@ from torch.distributions import constraints
 from torch.nn import functional as F
 
 from darboux.bijections import Bijection
-from darboux.bijections._bijection import wide
+from darboux.bijections._bijection import in_wide
 from darboux.solvers._transforms import nesting
 from darboux.structure import Claim, Claims, Gap, Invertible, Kind, LogDeterminant
+from darboux.structure._arguments import Within, checked
+
+Margin = Annotated[float, Within("a number of 0 or more, below 1/2", least=0, below=0.5)]
 
 
 @final
@@ -44,11 +47,9 @@ class LogitTransform(Bijection):
         tensor([[-2.9444,  0.0000,  2.9444]])
     """
 
-    def __init__(self, alpha: float = 0.05) -> None:
+    @checked
+    def __init__(self, alpha: Margin = 0.05) -> None:
         super().__init__()
-        if not 0 <= alpha < 0.5:
-            msg = f"LogitTransform: expected 0 <= α < 1/2; got {alpha}. Use 0.05."
-            raise ValueError(msg)
         self.alpha = alpha
 
     @property
@@ -62,25 +63,30 @@ class LogitTransform(Bijection):
     ) -> tuple[Tensor, Tensor]:
         """Return the logits of x and the log-determinants, (batch,)."""
         del context  # without parameters
-        with torch.autocast(x.device.type, enabled=False):
-            s = self.alpha + (1 - 2 * self.alpha) * wide(x)
-            self._check(s)
-            # 1 - s from x itself: close to 1 the subtraction from 1 would lose digits
-            rest = self.alpha + (1 - 2 * self.alpha) * (1 - wide(x))
-            log_s, log_rest = s.log(), rest.log()
-            log_det = math.log1p(-2 * self.alpha) - log_s - log_rest
-            return log_s - log_rest, log_det.flatten(1).sum(dim=1)
+        y, log_det = in_wide(self, x, self._logit)
+        return y, log_det
 
     def inverse_and_log_det(
         self, y: Tensor, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return x and the log-determinants of the inverse, (batch,)."""
         del context  # without parameters
-        with torch.autocast(y.device.type, enabled=False):
-            y = wide(y)
-            x = (y.sigmoid() - self.alpha) / (1 - 2 * self.alpha)
-            log_det = -math.log1p(-2 * self.alpha) - F.softplus(y) - F.softplus(-y)
-            return x, log_det.flatten(1).sum(dim=1)
+        x, log_det = in_wide(self, y, self._sigmoid)
+        return x, log_det
+
+    def _logit(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        s = self.alpha + (1 - 2 * self.alpha) * x
+        self._check(s)
+        # 1 - s from x itself: close to 1 the subtraction from 1 would lose digits
+        rest = self.alpha + (1 - 2 * self.alpha) * (1 - x)
+        log_s, log_rest = s.log(), rest.log()
+        log_det = math.log1p(-2 * self.alpha) - log_s - log_rest
+        return log_s - log_rest, log_det.flatten(1).sum(dim=1)
+
+    def _sigmoid(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        x = (y.sigmoid() - self.alpha) / (1 - 2 * self.alpha)
+        log_det = -math.log1p(-2 * self.alpha) - F.softplus(y) - F.softplus(-y)
+        return x, log_det.flatten(1).sum(dim=1)
 
     def claims(self) -> Claims:
         """Return that it is invertible, with an exact log-determinant."""

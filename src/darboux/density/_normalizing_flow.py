@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast, final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from darboux.bijections import Bijection
 from darboux.density._arguments import batch_shape_of
 from darboux.density._base import Base, StandardNormal
 from darboux.density._flow_distribution import FlowDistribution
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -49,13 +50,14 @@ class NormalizingFlow(nn.Module):
         (torch.Size([5]), torch.Size([3, 4, 2]))
     """
 
+    @checked
     def __init__(
         self,
         bijection: nn.Module,
         base: Base | None = None,
         *,
-        shape: Sequence[int] | None = None,
-        context_shape: Sequence[int] | None = None,
+        shape: Sequence[Count] | None = None,
+        context_shape: Sequence[Count] | None = None,
         support: constraints.Constraint | None = None,
     ) -> None:
         super().__init__()
@@ -101,7 +103,7 @@ class NormalizingFlow(nn.Module):
 
 
 def _check_bijection(bijection: nn.Module) -> None:
-    for method in ("forward_and_log_det", "inverse_and_log_det"):
+    for method in ("forward_and_log_det", "inverse", "inverse_and_log_det"):
         if not callable(getattr(bijection, method, None)):
             msg = (
                 f"NormalizingFlow: expected a module with {method}(x, context); got "
@@ -110,14 +112,8 @@ def _check_bijection(bijection: nn.Module) -> None:
             raise TypeError(msg)
 
 
-def _shape(bijection: nn.Module, base: Any, shape: Sequence[int] | None) -> torch.Size:
+def _shape(bijection: nn.Module, base: Base | None, shape: Sequence[int] | None) -> torch.Size:
     """Return the shape of one x."""
-    if base is not None and not isinstance(base, Base):
-        msg = (
-            f"NormalizingFlow: expected a base distribution of darboux.density; got "
-            f"{type(base).__name__}. Use StandardNormal(2), or write a subclass of Base."
-        )
-        raise TypeError(msg)
     if shape is not None:
         return torch.Size(shape)
     if isinstance(bijection, Bijection) and bijection.shape is not None:

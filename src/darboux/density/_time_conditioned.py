@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from darboux.fields import VectorField
 from darboux.fields._field import Time
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -38,7 +39,8 @@ class TimeConditionedField(VectorField):
         torch.Size([4, 2])
     """
 
-    def __init__(self, network: nn.Module, *, context_features: int | None = None) -> None:
+    @checked
+    def __init__(self, network: nn.Module, *, context_features: Count | None = None) -> None:
         super().__init__()
         self.network = network
         self.context_features = context_features
