@@ -210,11 +210,11 @@ def test_without_gradients_modes_agree(memory):
 
 
 def test_modes_are_checked():
-    with pytest.raises(ValueError, match="Expected memory among autograd, checkpoint, constant"):
+    with pytest.raises(ValueError, match="memory to be 'autograd' or 'checkpoint' or 'constant'"):
         Chain([], memory="none")
-    with pytest.raises(ValueError, match="Expected on_drift among checkpoint, raise"):
+    with pytest.raises(ValueError, match="on_drift to be 'checkpoint' or 'raise'"):
         Chain([], on_drift="warn")
-    with pytest.raises(ValueError, match="accuracy: expected a number > 0"):
+    with pytest.raises(ValueError, match="accuracy to be a positive finite number"):
         Chain([], accuracy=0.0)
 
 
@@ -226,6 +226,42 @@ def test_layers_are_checked():
         Chain([dx.Flow(field, dx.integrators.Euler(), steps=2)])
     with pytest.raises(TypeError, match=r"Use flow\.doubled"):
         Chain([dx.Flow(field, dx.integrators.LeapfrogMidpoint(), steps=2)])
+
+
+def test_construction_computes_no_norm(monkeypatch):
+    def refuse(*given):
+        raise AssertionError("a norm was computed")
+
+    def coupling():
+        network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+        return dx.bijections.AdditiveCoupling(network)
+
+    layer = coupling()
+    constant = dx.structure.claims_of(layer).find(dx.structure.BiLipschitz)
+    monkeypatch.setattr(torch.linalg, "eigh", refuse)  # every proof of a norm ends there
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", refuse)
+    chain = dx.bijections.Chain([layer, coupling()], memory="constant")
+    field = dx.fields.GradientField(dx.linear.Dense(4, 4), dx.activations.ReLU(), metric="norm")
+    flow = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=2))
+    for module in (chain, flow):
+        with pytest.raises(AssertionError, match="a norm was computed"):
+            dx.structure.claims_of(module)
+    monkeypatch.undo()
+    assert dx.structure.claims_of(chain).find(dx.structure.BiLipschitz) is not None
+    assert constant is not None
+
+
+def test_hooked_layers_and_other_forwards_are_still_refused():
+    class Other(dx.bijections.AdditiveCoupling):
+        def forward(self, x, context=None):
+            return 0 * x
+
+    for layer in (dx.bijections.AdditiveCoupling(nn.Identity()), Other(nn.Identity())):
+        layer.register_forward_hook(lambda *given: None)
+        with pytest.raises(ValueError, match=r"claim Invertible\(\); 0 .* does not: .*hook"):
+            dx.bijections.Chain([layer])
+    with pytest.raises(ValueError, match=r"Other has a forward\(\) of its own"):
+        dx.bijections.Chain([Other(nn.Identity())])
 
 
 def test_layers_must_claim_their_inverse():

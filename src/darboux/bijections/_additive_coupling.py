@@ -14,6 +14,7 @@ from darboux.bijections._coupling import Coupling
 from darboux.bijections._coupling_law import CouplingLaw, LawPull
 from darboux.bijections._partition import Halves, Partition
 from darboux.structure import BiLipschitz, Claim, Claims, Equivariant, Gap, Lipschitz, claims_of
+from darboux.structure._arguments import Count
 
 _HALVES = Halves()
 
@@ -74,7 +75,7 @@ class AdditiveCoupling(Coupling):
         *,
         swap: bool = False,
         partition: Partition = _HALVES,
-        context_features: int | None = None,
+        context_features: Count | None = None,
     ) -> None:
         super().__init__(
             network,
@@ -84,9 +85,13 @@ class AdditiveCoupling(Coupling):
             context_features=context_features,
         )
 
+    def inversion(self) -> Claims:
+        """Return that the layer is a shear."""
+        return bijective(_REASON, volume=True)
+
     def claims(self) -> Claims:
         """Return that the layer is a shear, and how stable where f is Lipschitz."""
-        known = bijective(_REASON, volume=True)
+        known = self.inversion()
         network = claims_of(self.network)
         claim = network.find(Lipschitz)
         constant = claim.structure.constant if claim is not None else math.inf  # type: ignore[attr-defined]

@@ -21,8 +21,11 @@ from darboux.structure import (
     LogDeterminant,
     Premise,
     VolumePreserving,
+    claims_of,
 )
-from darboux.structure._module import Module
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module, check_features
+from darboux.structure._rules import by_class
 
 WIDE = (torch.float32, torch.float64)
 
@@ -44,7 +47,6 @@ class Bijection(Module, ABC):
     Source: sections 4.1 and 4.2.3.
     """
 
-    stacks = True
     context_features: int | None = None
     shape: torch.Size | None = None  # of one x, where the bijection takes no other
 
@@ -76,6 +78,10 @@ class Bijection(Module, ABC):
     @abstractmethod
     def claims(self) -> Claims:
         """Return what holds: `Invertible`, and what else there is to say."""
+
+    def inversion(self) -> Claims:
+        """Return whether the layer can be inverted, without the numbers that cost something."""
+        return self.claims()
 
     def maps(self) -> list[tuple[str, nn.Module]]:
         """Return the maps that it consists of, with names, in order; none where it is one map."""
@@ -112,6 +118,18 @@ class Bijection(Module, ABC):
         return x, pull
 
 
+def _all_claims(module: nn.Module, reason: str) -> Claims:
+    del reason
+    return claims_of(module)
+
+
+@by_class(_all_claims, method="inversion")
+def inversion_of(module: nn.Module) -> Claims:
+    """Return what `Bijection.inversion` says of a module, or all that it claims."""
+    return module.inversion() if isinstance(module, Bijection) else claims_of(module)
+
+
+@checked
 def bijective(
     reason: str,
     *,
@@ -121,7 +139,7 @@ def bijective(
     volume: bool = False,
     isometric: bool = False,
     log_det: bool = True,
-    premises: tuple[Premise, ...] = (),
+    premises: Sequence[Premise] = (),
     gap: str | None = None,
 ) -> Claims:
     """Return the claims of a bijection: `Invertible`, `LogDeterminant`, and how stable it is.
@@ -149,6 +167,7 @@ def bijective(
         >>> found.find(Invertible).reason
         'every entry is doubled'
     """
+    premises = tuple(premises)
     found = [Claim(Invertible(), kind, reason, premises)]
     if volume:
         found.append(Claim(VolumePreserving(), Kind.CONSTRUCTION, reason, premises))
@@ -204,3 +223,40 @@ def zeros(x: Tensor) -> Tensor:
 def wide(x: Tensor) -> Tensor:
     """Return x in float32 at least: constraints and solves lose too much in fewer digits."""
     return x if x.dtype in WIDE else x.float()
+
+
+def in_wide(
+    module: nn.Module, x: Tensor, function: Callable[[Tensor], tuple[Tensor, ...]]
+) -> tuple[Tensor, ...]:
+    """Return function(x) without autocast, in float32 at least, and so the module's weights.
+
+    The results have the dtype of x again, or stay wide under autocast.
+    """
+    check_features(type(module).__name__, x)
+    autocast = torch.is_autocast_enabled(x.device.type)
+    with torch.autocast(x.device.type, enabled=False):
+        start = wide(x)
+        if start is x:
+            return function(x)
+        values = (*module.named_parameters(), *module.named_buffers())
+        narrow = {
+            f"module.{name}": wide(value)
+            for name, value in values
+            if value.is_floating_point() and value.dtype not in WIDE
+        }
+        found = torch.func.functional_call(_Calling(module), narrow, (function, start))
+    return found if autocast else tuple(part.to(x.dtype) for part in found)
+
+
+class _Calling(nn.Module):
+    """A module around another one, whose weights `functional_call` replaces in any function."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(
+        self, function: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return function(x)."""
+        return function(x)

@@ -8,13 +8,13 @@ from typing import cast, final
 from torch import Tensor, nn
 from torch.distributions import constraints
 
-from darboux.bijections._bijection import Bijection, bijective
+from darboux.bijections._bijection import Bijection, bijective, inversion_of
 from darboux.bijections._links import BijectionLink, RearrangementLink
 from darboux.bijections._rearrangement import Rearrangement
 from darboux.gradients import DriftReport, Link, Memory, Monitor, OnDrift, Stack, propagate
-from darboux.gradients._propagate import check_modes
 from darboux.solvers._transforms import hidden
 from darboux.structure import Claims, Invertible, claims_of, composition
+from darboux.structure._arguments import Positive, checked
 
 State = Tensor | Stack
 
@@ -72,23 +72,25 @@ class Chain(Bijection):
         (0,)
     """
 
+    stacks = True
+
+    @checked
     def __init__(
         self,
-        layers: Sequence[nn.Module],
+        layers: Sequence[nn.Module] | nn.ModuleList,
         *,
         memory: Memory = "autograd",
-        accuracy: float | None = None,
+        accuracy: Positive | None = None,
         on_drift: OnDrift = "checkpoint",
     ) -> None:
         super().__init__()
-        check_modes(memory, on_drift)
         self.layers = nn.ModuleList([_as_layer(layer) for layer in layers])
         self.memory: Memory = memory
         self.on_drift: OnDrift = on_drift
         self.monitor = Monitor(accuracy)
         flat = self._flat()
         for name, layer in flat:
-            claims = claims_of(layer)
+            claims = inversion_of(layer)
             if claims.find(Invertible) is None:
                 said = "; ".join(gap.reason for gap in claims.gaps) or "nothing is known of it"
                 msg = f"Chain: expected layers that claim Invertible(); {name} does not: {said}"

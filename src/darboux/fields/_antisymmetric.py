@@ -19,6 +19,7 @@ from darboux.fields._layers import (
 )
 from darboux.linear import LinearMap, SkewPart
 from darboux.structure import Equivariant, Premise, adjoint_of, cocoercive_field, norm_at_most
+from darboux.structure._arguments import NonNegative, checked
 
 
 @final
@@ -57,7 +58,10 @@ class AntisymmetricField(VectorField):
 
     autonomous = True
 
-    def __init__(self, map: LinearMap, activation: Activation, *, damping: float = 0.0) -> None:
+    @checked
+    def __init__(
+        self, map: LinearMap, activation: Activation, *, damping: NonNegative = 0.0
+    ) -> None:
         super().__init__()
         require_square("AntisymmetricField", map)
         require_separable("AntisymmetricField", activation)
@@ -99,21 +103,22 @@ class AntisymmetricField(VectorField):
 
     def cocoercivity(self) -> Tensor | None:
         """Return ν̄, or None."""
-        if not self._is_cocoercive():
+        if not self.is_cocoercive():
             return None
         return -self.damping / self.map.norm_bound().square()
 
-    def _is_cocoercive(self) -> bool:
+    def is_cocoercive(self) -> bool:
+        """Return whether there is a ν̄."""
         return isinstance(self.activation, Identity) and self.damping != 0
 
     def premises(self) -> tuple[Premise, ...]:
         """Return what the constants rest on."""
         slopes = slope_premises(self.activation)
         common = (*slopes, norm_at_most(self.map), adjoint_of(self.map))
-        return (*common, cocoercive_field(self)) if self._is_cocoercive() else common
+        return (*common, cocoercive_field(self)) if self.is_cocoercive() else common
 
     def why(self) -> str:
         """Return the theorem, in words."""
-        if not self._is_cocoercive():
+        if not self.is_cocoercive():
             return "L = max|σ'| ‖S - S* - γI‖ (section 2.1.1)"
         return "linear dissipative field: ν̄ = -γ/(‖K‖² + γ²) (section 2.1.1)"

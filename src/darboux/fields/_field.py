@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 from torch import Tensor
 
@@ -47,6 +48,12 @@ class VectorField(Module, ABC):
     conservative: bool = False  # S is skew and nothing is supplied: H is kept
     context_features: int | None = None  # of c, where f is called as f(t, z, c)
 
+    @classmethod
+    def from_argument(cls, value: object) -> Self:
+        """Say how a network becomes a field."""
+        write = "Write a darboux.fields.VectorField whose forward(t, z) calls it."
+        raise TypeError(write if callable(value) and not isinstance(value, VectorField) else "")
+
     def supply(self, t: Time, z: Tensor) -> Tensor | None:
         """Return what flows in from outside, None for nothing."""
         del t, z
@@ -67,6 +74,10 @@ class VectorField(Module, ABC):
     def cocoercivity(self) -> Constant | None:
         """Return ν̄ < 0 with ⟨f(y) - f(x), y - x⟩ <= ν̄ ‖f(y) - f(x)‖² (section 2.2.1)."""
         return None
+
+    def is_cocoercive(self) -> bool:
+        """Return whether there is a ν̄; fields that know without computing it do."""
+        return self.cocoercivity() is not None
 
     def cocoercivity_kind(self) -> Kind:
         """Return how ν̄ is known: CONSTRUCTION if the same ν̄ serves all parameters."""

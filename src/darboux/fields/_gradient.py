@@ -138,12 +138,13 @@ class GradientField(VectorField):
 
     def cocoercivity(self) -> Constant | None:
         """Return ν̄, or None."""
-        if not self._is_cocoercive():
+        if not self.is_cocoercive():
             return None
         _, upper = self.activation.slopes()
         return -1 / upper if self.metric == "rows" else -1 / (upper * self.map.norm_bound() ** 2)
 
-    def _is_cocoercive(self) -> bool:
+    def is_cocoercive(self) -> bool:
+        """Return whether there is a ν̄."""
         lower, upper = self.activation.slopes()
         return lower >= 0 and upper > 0
 
@@ -156,7 +157,7 @@ class GradientField(VectorField):
         size = rows_at_most(self.map) if self.metric == "rows" else norm_at_most(self.map)
         slopes = slope_premises(self.activation)
         gradient = (*slopes, adjoint_of(self.map), size, gradient_of_energy(self))
-        return (*gradient, cocoercive_field(self)) if self._is_cocoercive() else gradient
+        return (*gradient, cocoercive_field(self)) if self.is_cocoercive() else gradient
 
     def why(self) -> str:
         """Return the theorem, in words."""

@@ -10,17 +10,19 @@ from torch import Tensor, nn
 
 from darboux.fields import VectorField, prepare_together
 from darboux.fields._field import Prepared
-from darboux.flow._arguments import as_fields, as_integrator, step_rule
+from darboux.flow._arguments import step_rule
 from darboux.flow._bijections import FlowBijection
 from darboux.flow._step import Step, field_energy, halved, pair_claims, paired, step_back
-from darboux.flow._steps import StepRule, StepSize, UniformSteps, as_float, required_limit
+from darboux.flow._steps import StepRule, StepSize, UniformSteps, as_float, require_limit
 from darboux.flow._theorems.flow import of_steps
 from darboux.integrators import Integrator, Time
 from darboux.structure import Claims, Gap
+from darboux.structure._arguments import Count, Positive, checked
+from darboux.structure._module import Module
 
 
 @final
-class Flow(nn.Module):
+class Flow(Module):
     """A network as a discretised ODE, z_{k+1} = Φ_{h_k}(t_k, z_k), k = 0, ..., K-1.
 
     `fields` is a list with one field per step (θ piecewise constant in time, as in
@@ -34,8 +36,8 @@ class Flow(nn.Module):
     Args:
         fields: one field, or one per step.
         integrator: the numerical method.
-        horizon: T; 1 unless given. `ContractiveSteps` makes its own horizon, the sum of
-            the steps, and takes one only together with a single field and no `count`.
+        horizon: T; 1 unless given. A rule has its own, the sum of its steps, but
+            `ContractiveSteps` takes one together with a single field and no `count`.
         steps: K for a single field, or a rule; left out with a list of fields.
 
     Raises:
@@ -52,24 +54,25 @@ class Flow(nn.Module):
         Lipschitz(constant=1.0)
     """
 
+    @checked
     def __init__(
         self,
         fields: VectorField | Sequence[VectorField],
         integrator: Integrator,
         *,
-        horizon: float | None = None,
-        steps: int | StepRule | None = None,
+        horizon: Positive | None = None,
+        steps: Count | StepRule | None = None,
     ) -> None:
         super().__init__()
         self.shared = isinstance(fields, VectorField)
-        members = as_fields(fields)
+        members = [fields] if isinstance(fields, VectorField) else [*fields]
         self.fields = nn.ModuleList(members)
-        self.integrator = as_integrator(integrator)
+        self.integrator = integrator
         self.rule = step_rule(len(members), steps, horizon, is_shared=self.shared)
         for field in members:
             integrator.require(field)
             if self.rule.fraction_of_limit() is not None:
-                required_limit(field, integrator)
+                require_limit(field, integrator)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z(T)."""
@@ -189,7 +192,7 @@ class Flow(nn.Module):
 
 
 @final
-class DoubledFlow(nn.Module):
+class DoubledFlow(Module):
     """The map of pairs (z, auxiliary) that a two-step method steps, for any field.
 
     Leapfrog, (z_{k-1}, z_k) -> (z_k, z_{k-1} + 2h f(z_k)), and the reversible Heun method are
@@ -215,6 +218,7 @@ class DoubledFlow(nn.Module):
         >>> torch.testing.assert_close(pairs.inverse(pairs(x)), x)
     """
 
+    @checked
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         if not flow.integrator.doubled:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 from torch import Tensor
 
 from darboux.fields import VectorField
 from darboux.integrators import Integrator
+from darboux.structure._arguments import Count, Positive, Within, checked
 
 StepSize = Tensor | float
 
@@ -32,6 +33,7 @@ class StepRule(ABC):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class UniformSteps(StepRule):
     """Equal steps h = T / K.
@@ -48,16 +50,8 @@ class UniformSteps(StepRule):
         1.0
     """
 
-    horizon: float
-    count: int
-
-    def __post_init__(self) -> None:
-        if not 0 < self.horizon < float("inf"):
-            msg = f"Expected a horizon T with 0 < T < inf; got {self.horizon}."
-            raise ValueError(msg)
-        if self.count < 1:
-            msg = f"Expected at least one step; got {self.count}."
-            raise ValueError(msg)
+    horizon: Positive
+    count: Count
 
     def count_for(self, field: VectorField, integrator: Integrator) -> int:
         """Return the number of steps."""
@@ -70,7 +64,14 @@ class UniformSteps(StepRule):
         return self.horizon / self.count
 
 
+_Fraction = Annotated[
+    float,
+    Within("a number in (0, 1], beyond which nothing is nonexpansive", above=0, most=1),
+]
+
+
 @final
+@checked
 @dataclass(frozen=True)
 class ContractiveSteps(StepRule):
     """Steps inside the contractivity radius, h_k = min(max_step, fraction · (-2 ν̄_k r)).
@@ -98,23 +99,9 @@ class ContractiveSteps(StepRule):
         1.0
     """
 
-    fraction: float = 0.9
-    count: int | None = None
-    max_step: float = 100.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fraction <= 1:
-            msg = (
-                f"Expected a fraction in (0, 1]; got {self.fraction}. Beyond 1 the step leaves "
-                "the contractivity radius and nothing is guaranteed."
-            )
-            raise ValueError(msg)
-        if not 0 < self.max_step < float("inf"):
-            msg = f"Expected a finite max_step > 0; got {self.max_step}."
-            raise ValueError(msg)
-        if self.count is not None and self.count < 1:
-            msg = f"Expected at least one step; got {self.count}."
-            raise ValueError(msg)
+    fraction: _Fraction = 0.9
+    count: Count | None = None
+    max_step: Positive = 100.0
 
     def count_for(self, field: VectorField, integrator: Integrator) -> int | None:
         """Return the number of steps."""
@@ -132,6 +119,7 @@ class ContractiveSteps(StepRule):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class CoveringSteps(StepRule):
     """The fewest equal steps inside the radius that cover a horizon.
@@ -153,7 +141,7 @@ class CoveringSteps(StepRule):
         3
     """
 
-    horizon: float
+    horizon: Positive
     limits: ContractiveSteps
 
     def count_for(self, field: VectorField, integrator: Integrator) -> int:
@@ -187,6 +175,12 @@ def required_limit(field: VectorField, integrator: Integrator) -> StepSize:
     return limit
 
 
+def require_limit(field: VectorField, integrator: Integrator) -> None:
+    """Refuse as `required_limit` does, without computing the limit."""
+    if integrator.radius is None or not field.is_cocoercive():
+        raise ValueError(_no_limit(field, integrator))
+
+
 def step_limit(field: VectorField, integrator: Integrator) -> StepSize | None:
     """Return -2 ν̄ r, up to which a step is nonexpansive, or None where no theorem gives one.
 
@@ -207,7 +201,7 @@ def step_limit(field: VectorField, integrator: Integrator) -> StepSize | None:
 
 def _no_limit(field: VectorField, integrator: Integrator) -> str:
     """Return the sentence that says why no step size is contractive."""
-    if field.cocoercivity() is None:
+    if not field.is_cocoercive():
         return (
             f"ContractiveSteps: expected fields with a cocoercivity constant; "
             f"{type(field).__name__} has none, so no explicit step of it is known to be "
