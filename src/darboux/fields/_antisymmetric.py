@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from darboux.activations import Activation, Identity
-from darboux.fields._field import Time, VectorField
+from darboux.fields._field import Prepared, Time, VectorField
 from darboux.fields._layers import (
     activated,
     endomorphism,
@@ -74,6 +74,11 @@ class AntisymmetricField(VectorField):
         """Return f(t, z)."""
         del t  # autonomous
         return self.activation(self.map.affine(z, self.bias))
+
+    def prepare(self) -> Prepared:
+        """Return the field with W - Wᵀ - γI computed once."""
+        affine, activation = self.map.prepare(self.bias), self.activation
+        return lambda t, z: activation(affine(z))
 
     def equivariant(self) -> Equivariant | None:
         """Return what f commutes with."""

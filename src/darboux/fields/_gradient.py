@@ -208,14 +208,14 @@ class PreparedGradientField:
     def __init__(self, field: GradientField, scale: Tensor | None) -> None:
         self.field = field
         self.scale = scale
-        self.descent = None if scale is None else -scale
+        self._affine = field.map.prepare(field.bias)
+        self._pull = field.map.prepare_adjoint(None if scale is None else -scale)
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         del t  # autonomous
-        if self.descent is None:
-            return -self.field.potential_slope(z, None)
-        return self.field.potential_slope(z, self.descent)
+        slope = self._pull(self.field.activation(self._affine(z)))
+        return -slope if self.scale is None else slope
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,)."""
@@ -224,8 +224,7 @@ class PreparedGradientField:
 
     def gradient(self, t: Time, z: Tensor) -> Tensor:
         """Return ∇V."""
-        del t
-        return self.field.potential_slope(z, self.scale)
+        return -self(t, z)
 
     def steer(self, t: Time, z: Tensor, g: Tensor) -> Tensor:
         """Return S g = -g."""

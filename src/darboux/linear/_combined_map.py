@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from darboux.linear._conv import StencilMap
+from darboux.linear._conv import StencilMap, prepared, prepared_adjoint
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
 from darboux.linear._spectral import smallest_bound
@@ -69,6 +69,18 @@ class CombinedMap(StencilMap):
         if self.one_stencil:
             return adjoint_of_scaled(self, self.stencil(), scale).apply(y)
         return self.adjoint_parts(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
+
+    def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, with the stencil made once."""
+        if not self.one_stencil:
+            return lambda x: self.affine(x, bias)
+        return prepared(self, self.stencil(), bias)
+
+    def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return y -> A* diag(s) y, with the stencil made once."""
+        if not self.one_stencil:
+            return self.adjoint if scale is None else lambda y: self.scaled_adjoint(y, scale)
+        return prepared_adjoint(self, self.stencil(), scale)
 
     def norm_bound(self) -> Tensor:
         """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
-from darboux.linear._sizes import dimension, kernel_sizes, positive
+from darboux.linear._sizes import MOST_WEIGHTS, Axes, Taps, affordable, kernel_sizes
 from darboux.linear._spectral import smallest_bound
-from darboux.linear._stencil import Padding, Stencil
+from darboux.linear._stencil import Padding, Stencil, check_input
+from darboux.structure._arguments import Count, checked
 
 
 class StencilMap(LinearMap):
@@ -67,6 +68,38 @@ class StencilMap(LinearMap):
         return self.stencil().symbol(n)
 
 
+def prepared(map: LinearMap, stencil: Stencil, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """Return x -> A x + b of a map that is one stencil."""
+    shift = None if bias is None else map.shift(bias)
+    if stencil.dim:
+        return lambda x: stencil.apply(x, shift)
+    return _product(stencil.weight, None if shift is None else shift.reshape(-1))
+
+
+def prepared_adjoint(
+    map: LinearMap, stencil: Stencil, scale: Tensor | None
+) -> Callable[[Tensor], Tensor]:
+    """Return y -> A* diag(s) y of a map that is one stencil."""
+    adjoint = stencil.adjoint() if scale is None else adjoint_of_scaled(map, stencil, scale)
+    return adjoint.apply if stencil.dim else _product(adjoint.weight, None)
+
+
+def _product(weight: Tensor, shift: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """Return x -> x Wᵀ + b, with one transposition for all x where `F.linear` has one for each."""
+    matrix = weight.T
+
+    def affine(x: Tensor) -> Tensor:
+        check_input(x, weight)
+        if shift is None:
+            return x @ matrix
+        if torch.compiler.is_compiling():  # fuses the sum with what follows it
+            y = x @ matrix
+            return y + shift.to(y.dtype)
+        return torch.addmm(shift, x, matrix)
+
+    return affine
+
+
 @final
 class Conv(StencilMap):
     """The convolution (A x)(p) = Σ_t W(t) x(p + t), t from -⌊(k-1)/2⌋ to ⌊k/2⌋ on each axis.
@@ -87,7 +120,8 @@ class Conv(StencilMap):
         padding_mode: "circular" or "zeros".
 
     Raises:
-        ValueError: if a size is not positive, or padding_mode is unknown.
+        ValueError: if a size is out of range, padding_mode is unknown, or W has more than
+            2³¹ entries.
 
     Example:
         >>> import torch
@@ -97,20 +131,22 @@ class Conv(StencilMap):
 
     weight_is_kernel = True
 
+    @checked
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Count,
+        out_channels: Count,
         *,
-        kernel_size: int | Sequence[int],
-        dim: int,
+        kernel_size: Taps | Sequence[Taps],
+        dim: Axes,
         padding_mode: Padding = "circular",
     ) -> None:
         super().__init__()
-        self.in_features = positive("in_channels", in_channels)
-        self.out_features = positive("out_channels", out_channels)
-        self.dim = dimension(dim)
+        self.in_features, self.out_features = in_channels, out_channels
+        self.dim = dim
         self.kernel_size = kernel_sizes(kernel_size, dim)
+        entries = in_channels * out_channels * math.prod(self.kernel_size)
+        affordable("Conv", "W", entries, "Use fewer channels.", most=MOST_WEIGHTS)
         self.padding_mode: Padding = padding_mode
         # At one frequency the symbol is a matrix of normals of variance Πk; the largest of
         # all frequencies is a little above the typical one.
@@ -120,7 +156,14 @@ class Conv(StencilMap):
         self.weight = nn.Parameter(
             torch.randn(out_channels, in_channels, *self.kernel_size) * scale
         )
-        self.stencil()  # refuses an unknown padding
+
+    def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, with the kernel looked up once."""
+        return prepared(self, self.stencil(), bias)
+
+    def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return y -> A* diag(s) y, with the kernel mirrored once."""
+        return prepared_adjoint(self, self.stencil(), scale)
 
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
@@ -149,7 +192,8 @@ class FiniteDifference(StencilMap):
         padding_mode: "circular", or "zeros" for x = 0 outside.
 
     Raises:
-        ValueError: if a size is not positive, or padding_mode is unknown.
+        ValueError: if a size is out of range, padding_mode is unknown, or the kernel has more
+            than 2²⁶ entries.
 
     Example:
         >>> import torch
@@ -157,15 +201,16 @@ class FiniteDifference(StencilMap):
         tensor([[[ 3.,  5., -8.]]])
     """
 
-    def __init__(self, channels: int, *, dim: int, padding_mode: Padding = "circular") -> None:
+    @checked
+    def __init__(self, channels: Count, *, dim: Axes, padding_mode: Padding = "circular") -> None:
         super().__init__()
-        self.in_features = positive("channels", channels)
-        self.dim = dimension(dim)
+        entries = dim * (2**dim) * channels**2
+        affordable("FiniteDifference", "a kernel", entries, "Take the channels one by one.")
+        self.in_features, self.dim = channels, dim
         self.out_features = dim * channels
         self.padding_mode: Padding = padding_mode
         # Only its dtype and device matter: the kernel follows ``.to(...)``.
         self.unit = nn.Buffer(torch.ones(()), persistent=False)
-        self.stencil()  # refuses an unknown padding
 
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darboux.linear._conv import StencilMap
-from darboux.linear._sizes import positive
-from darboux.linear._stencil import Stencil, check_input
+from darboux.linear._conv import StencilMap, prepared, prepared_adjoint
+from darboux.linear._sizes import MOST_WEIGHTS, affordable
+from darboux.linear._stencil import Stencil
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -29,7 +29,7 @@ class Dense(StencilMap):
         out_features: number of outputs.
 
     Raises:
-        ValueError: if a number is not positive.
+        ValueError: if a number is not positive, or W has more than 2³¹ entries.
 
     Example:
         >>> import torch
@@ -39,10 +39,11 @@ class Dense(StencilMap):
 
     weight_is_kernel = True
 
-    def __init__(self, in_features: int, out_features: int) -> None:
+    @checked
+    def __init__(self, in_features: Count, out_features: Count) -> None:
         super().__init__()
-        self.in_features = positive("in_features", in_features)
-        self.out_features = positive("out_features", out_features)
+        affordable("Dense", "W", in_features * out_features, "Use fewer.", most=MOST_WEIGHTS)
+        self.in_features, self.out_features = in_features, out_features
         self.dim = 0
         # The norm of a matrix of standard normals is about √out + √in.
         scale = 1 / (out_features**0.5 + in_features**0.5)
@@ -58,17 +59,11 @@ class Dense(StencilMap):
 
     def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, with W and b looked up once."""
-        weight = self.weight
-        shift = bias if bias is None or bias.ndim == 1 else bias.reshape(-1)
+        return prepared(self, self.stencil(), bias)
 
-        def affine(x: Tensor) -> Tensor:
-            check_input(x, weight)
-            if shift is None or not torch.compiler.is_compiling():
-                return F.linear(x, weight, shift)
-            y = F.linear(x, weight)
-            return y + shift.to(y.dtype)  # a compiler fuses the sum with what follows it
-
-        return affine
+    def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return y -> A* diag(s) y, with the product of s and W computed once."""
+        return prepared_adjoint(self, self.stencil(), scale)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,11 @@ class LinearMap(Module, ABC):
     out_features: int
     dim: int
     weight_is_kernel = False  # so that what constrains the weight constrains the map
+
+    @classmethod
+    def from_argument(cls, value: object) -> NoReturn:
+        """Refuse what is no linear map, naming the one that does what a layer of torch does."""
+        raise TypeError(_instead_of(value))
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -136,6 +142,10 @@ class LinearMap(Module, ABC):
         """Return x -> A x + b, for many x with the same parameters."""
         return lambda x: self.affine(x, bias)
 
+    def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return y -> A* diag(s) y, for many y with the same parameters; None is s = 1."""
+        return self.adjoint if scale is None else lambda y: self.scaled_adjoint(y, scale)
+
     def scaled_adjoint(self, y: Tensor, scale: Tensor) -> Tensor:
         """Return A* diag(s) y with s of shape (out_features,); maps that can fuse the two do."""
         return self.adjoint(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
@@ -173,3 +183,17 @@ class LinearMap(Module, ABC):
 def _normalised(x: Tensor) -> Tensor:
     size = x.flatten(1).norm(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
     return x / size.reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def _instead_of(layer: object) -> str:
+    """Return what to write for a layer of torch, with its sizes."""
+    if isinstance(layer, nn.Linear):
+        return f"Write darboux.linear.Dense({layer.in_features}, {layer.out_features})."
+    if not isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        return "Use one of darboux.linear, for instance Dense or Conv."
+    taps, dim = layer.kernel_size, len(layer.kernel_size)
+    sizes = f"{layer.in_channels}, {layer.out_channels}"
+    size = taps[0] if len(set(taps)) == 1 else taps
+    padding = "circular" if layer.padding_mode == "circular" else "zeros"
+    call = f"Conv({sizes}, kernel_size={size}, dim={dim}, padding_mode={padding!r})"
+    return f"Write darboux.linear.{call}, which keeps the size of an image."

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import Annotated, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from darboux.linear import Stencil
+from darboux.linear._conv import prepared, prepared_adjoint
 from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
-from darboux.linear._sizes import dimension, positive
+from darboux.linear._sizes import Taps
 from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Padding, check_input
+from darboux.structure._arguments import Within, checked
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._layers.equivariant_map import EquivariantMap
+from darboux.symmetry._limits import Axes
+
+_Stride = Annotated[int, Within("1 or 2 (for more, use two maps)", least=1, most=2)]
 
 _CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 
@@ -65,24 +70,23 @@ class EquivariantConv(EquivariantMap):
         >>> torch.testing.assert_close(conv(image.act(1, x)), feature.act(1, conv(x)))
     """
 
+    @checked
     def __init__(
         self,
         source: Feature,
         target: Feature,
         *,
-        kernel_size: int,
-        dim: int,
+        kernel_size: Taps,
+        dim: Axes,
         padding_mode: Padding = "circular",
-        stride: int = 1,
+        stride: _Stride = 1,
     ) -> None:
-        positive("kernel_size", kernel_size)
-        _check_grid(source, dimension(dim), kernel_size, stride)
+        _check_grid(source, dim, kernel_size, stride)
         # shifts commute where the image is periodic and no pixel is dropped
         shifts = (1, 1) if padding_mode == "circular" and stride == 1 else None
         super().__init__(source, target, kernel_size=kernel_size, dim=dim, translations=shifts)
         self.padding_mode: Padding = padding_mode
         self.stride = stride
-        self.whole()  # refuses an unknown padding
 
     def whole(self) -> Stencil:
         """Return the kernel at stride 1, with its place and padding."""
@@ -128,6 +132,18 @@ class EquivariantConv(EquivariantMap):
             return adjoint_of_scaled(self, self.whole(), scale).apply(y)
         return self.adjoint(y * scale.to(y.dtype).reshape(-1, *(1,) * self.dim))
 
+    def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, with the kernel made once."""
+        if self.stride > 1:
+            return lambda x: self.affine(x, bias)
+        return prepared(self, self.whole(), bias)
+
+    def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """Return y -> A* diag(s) y, with the kernel made once."""
+        if self.stride > 1:
+            return self.adjoint if scale is None else lambda y: self.scaled_adjoint(y, scale)
+        return prepared_adjoint(self, self.whole(), scale)
+
     def norm_bound(self) -> Tensor:
         """Return a number >= ‖A‖₂ for every image size: float64, (), differentiable.
 
@@ -153,17 +169,14 @@ class EquivariantConv(EquivariantMap):
         )
 
 
-def _check_grid(source: object, dim: int, kernel_size: int, stride: int) -> None:
+def _check_grid(source: Feature, dim: int, kernel_size: int, stride: int) -> None:
     """Refuse what would break equivariance."""
-    group = getattr(source, "group", None)
-    if group is not None and group.dim not in (0, dim):
+    group = source.group
+    if group.dim not in (0, dim):
         msg = (
             f"EquivariantConv: expected dim={group.dim}, the space on which {group.describe()} "
             f"acts; got dim={dim}."
         )
-        raise ValueError(msg)
-    if stride not in (1, 2):
-        msg = f"EquivariantConv: expected stride 1 or 2; got {stride}. Use two maps of stride 2."
         raise ValueError(msg)
     if stride == 1 and kernel_size % 2 == 0:
         msg = (

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from darboux.linear import LinearMap
+from darboux.structure._arguments import Count, checked
 from darboux.testing._tolerance import assert_close, tolerance
 
 
-def explicit_matrix(linear: LinearMap, size: Sequence[int] = ()) -> Tensor:
+@checked
+def explicit_matrix(linear: LinearMap, size: Sequence[Count] = ()) -> Tensor:
     """Return the matrix of a map on images of one size, by applying it to a basis.
 
     Args:
@@ -34,6 +36,7 @@ def explicit_matrix(linear: LinearMap, size: Sequence[int] = ()) -> Tensor:
         return linear(basis.reshape(count, linear.in_features, *size)).reshape(count, -1).T
 
 
+@checked
 def check_adjoint(linear: LinearMap, x: Tensor) -> None:
     """Check ⟨A x, y⟩ = ⟨x, A* y⟩ for random y, up to rounding.
 
@@ -63,7 +66,8 @@ def check_adjoint(linear: LinearMap, x: Tensor) -> None:
         raise AssertionError(msg)
 
 
-def check_norm_bound(linear: LinearMap, size: Sequence[int] = ()) -> None:
+@checked
+def check_norm_bound(linear: LinearMap, size: Sequence[Count] = ()) -> None:
     """Check that norm_bound() is no less than the largest singular value of the matrix.
 
     Args:
@@ -85,7 +89,8 @@ def check_norm_bound(linear: LinearMap, size: Sequence[int] = ()) -> None:
         raise AssertionError(msg)
 
 
-def check_row_bound(linear: LinearMap, size: Sequence[int] = ()) -> None:
+@checked
+def check_row_bound(linear: LinearMap, size: Sequence[Count] = ()) -> None:
     """Check that diag(T) - A A* is positive semidefinite, T = row_bound() > 0.
 
     Args:
@@ -111,7 +116,8 @@ def check_row_bound(linear: LinearMap, size: Sequence[int] = ()) -> None:
         raise AssertionError(msg)
 
 
-def check_lower_bound(linear: LinearMap, size: Sequence[int] = ()) -> None:
+@checked
+def check_lower_bound(linear: LinearMap, size: Sequence[Count] = ()) -> None:
     """Check 0 <= μ and ‖A x‖ >= μ ‖x‖, μ = lower_bound().
 
     Args:
@@ -135,7 +141,8 @@ def check_lower_bound(linear: LinearMap, size: Sequence[int] = ()) -> None:
         raise AssertionError(msg)
 
 
-def check_symbol(linear: LinearMap, n: int) -> None:
+@checked
+def check_symbol(linear: LinearMap, n: Count) -> None:
     """Check that symbol(n) has the singular values of the matrix on an image of n^dim.
 
     True for dense and circular maps; zero padding has another matrix.
@@ -157,8 +164,9 @@ def check_symbol(linear: LinearMap, n: int) -> None:
     assert_close(found, expected, size=len(expected), what="singular values of the symbol")
 
 
+@checked
 def check_fused(linear: LinearMap, x: Tensor) -> None:
-    """Check affine(x, b) = A x + b, and scaled_adjoint(y, s) = A* diag(s) y.
+    """Check affine(x, b) = A x + b and scaled_adjoint(y, s) = A* diag(s) y, prepared or not.
 
     Args:
         linear: the map.
@@ -177,12 +185,18 @@ def check_fused(linear: LinearMap, x: Tensor) -> None:
         scale = torch.rand(linear.out_features, dtype=torch.float64, device=x.device) + 0.5
         size = _terms(linear, x)
         shifted = image + linear.shift(bias)
-        assert_close(linear.affine(x, bias), shifted, size=size, what="A x + b")
+        for affine in (lambda x: linear.affine(x, bias), linear.prepare(bias)):
+            assert_close(affine(x), shifted, size=size, what="A x + b")
+        assert_close(linear.prepare(None)(x), image, size=size, what="A x")
         rows = scale.to(x.dtype).reshape(-1, *(1,) * linear.dim)
         expected = linear.adjoint(image * rows)
-        assert_close(linear.scaled_adjoint(image, scale), expected, size=size, what="A* diag(s) y")
+        for pull in (lambda y: linear.scaled_adjoint(y, scale), linear.prepare_adjoint(scale)):
+            assert_close(pull(image), expected, size=size, what="A* diag(s) y")
+        back = linear.prepare_adjoint(None)(image)
+        assert_close(back, linear.adjoint(image), size=size, what="A* y")
 
 
+@checked
 def check_estimate(linear: LinearMap) -> None:
     """Check norm_estimate() <= norm_bound(), up to the rounding of the map's own dtype.
 
