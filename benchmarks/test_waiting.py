@@ -1,0 +1,123 @@
+"""What costs time and need not: construction, sampling, evaluation without freezing, stages."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from interleaved import medians
+from torch import nn
+
+import darboux as dx
+
+DENSITIES = {
+    "continuous flow": lambda: dx.density.NormalizingFlow(
+        dx.density.ContinuousFlow(dx.density.TimeConditionedField(_network(17, 16)), shape=16),
+        dx.density.StandardNormal(16),
+    ),
+    "residual flow": lambda: dx.models.residual_flow(16, blocks=8),
+    "coupling flow": lambda: dx.models.coupling_flow(16),
+}
+CONSTRUCTED = {
+    "iunet in 3-D, 32 channels": lambda: dx.models.iunet(
+        1, 1, spatial_dims=3, channels=32, depth=(2, 2, 2, 2)
+    ),
+    "flow of 16 norm fields, 256 channels": lambda: dx.Flow(
+        [_norm_field(256) for _ in range(16)],
+        dx.integrators.Euler(),
+        steps=dx.ContractiveSteps(),
+    ),
+}
+STEPS = 20
+
+
+def _network(inputs, outputs):
+    return nn.Sequential(nn.Linear(inputs, 64), nn.ELU(), nn.Linear(64, outputs))
+
+
+def _norm_field(channels):
+    conv = dx.linear.Conv(channels, channels, kernel_size=3, dim=2)
+    return dx.fields.GradientField(conv, dx.activations.ReLU(), metric="norm")
+
+
+@pytest.mark.parametrize("name", CONSTRUCTED)
+def test_construction(benchmark, goals, name):
+    CONSTRUCTED[name]()  # imports
+    start = time.perf_counter()
+    benchmark.pedantic(CONSTRUCTED[name], rounds=1)
+    goals((f"construct {name}, seconds", time.perf_counter() - start, "<=", 0.3))
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_sampling_costs_an_inverse(benchmark, goals, name):
+    flow, z = DENSITIES[name]().eval(), torch.randn(512, 16)
+    with torch.no_grad():
+        calls = {
+            "inverse": lambda: flow.bijection.inverse(z),
+            "sample": lambda: flow().sample((512,)),
+        }
+        times = medians(calls, rounds=15)
+        benchmark.extra_info.update(times)
+        benchmark.pedantic(calls["sample"], rounds=3)
+    goals((f"sample {name} / its inverse", times["sample"] / times["inverse"], "<=", 1.15))
+
+
+@pytest.mark.parametrize("size", [32, 96])
+@pytest.mark.parametrize("metric", ["rows", "norm"])
+def test_evaluation_without_freezing(benchmark, goals, metric, size):
+    network = dx.models.denoiser(metric=metric).eval()
+    frozen, x = dx.freeze(network), torch.rand(1, 1, size, size)
+    with torch.no_grad():
+        calls = {"frozen": lambda: frozen(x), "not": lambda: network(x)}
+        times = medians(calls, rounds=41)
+        benchmark.extra_info.update(times)
+        benchmark.pedantic(calls["not"], rounds=3)
+    what = f"evaluate {metric} / frozen, {size} x {size}"
+    goals((what, times["not"] / times["frozen"], "<=", 1.05))
+
+
+def by_hand(field, z, method):
+    """Return the flow of an antisymmetric field as one would write it with torch alone."""
+    weight = field.map.map.weight
+    matrix = (weight - weight.T - field.damping * torch.eye(len(weight))).T
+    h = 1 / STEPS
+
+    def f(z):
+        return torch.tanh(torch.addmm(field.bias, z, matrix))
+
+    for _ in range(STEPS):
+        if method == "Euler":
+            z = torch.add(z, f(z), alpha=h)
+        else:
+            k1 = f(z)
+            k2 = f(torch.add(z, k1, alpha=h / 2))
+            k3 = f(torch.add(z, k2, alpha=h / 2))
+            k4 = f(torch.add(z, k3, alpha=h))
+            z = z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    return z
+
+
+@pytest.mark.parametrize("method", ["Euler", "Kutta4"])
+@pytest.mark.parametrize("width", [2, 128])
+def test_antisymmetric_field(benchmark, goals, width, method):
+    map = dx.linear.Dense(width, width)
+    field = dx.fields.AntisymmetricField(map, dx.activations.Tanh(), damping=0.1)
+    integrator = getattr(dx.integrators, method)()
+    flow, x = dx.Flow(field, integrator, steps=STEPS, horizon=1.0), torch.randn(500, width)
+    torch.testing.assert_close(flow(x), by_hand(field, x, method))
+
+    def step(run):
+        for parameter in flow.parameters():
+            parameter.grad = None
+        run(x).square().mean().backward()
+
+    steps = {
+        "by hand": lambda: step(lambda x: by_hand(field, x, method)),
+        "flow": lambda: step(flow),
+    }
+    times = medians(steps, rounds=25)
+    benchmark.extra_info.update(times)
+    benchmark.pedantic(steps["flow"], rounds=3)
+    what = f"antisymmetric flow, width {width}, {method} / by hand"
+    goals((what, times["flow"] / times["by hand"], "<=", 1.2))
