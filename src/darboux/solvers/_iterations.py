@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from darboux.solvers._convergence import Map, Progress, Target, choose, every, n
 _RIDGE = 1e-13  # of the trace: keeps the small least-squares problems regular
 
 _DECREASE = 0.999  # of the residual, by accelerated steps: they may not stagnate either
+
+_PLAIN = 5  # iterations before the first accelerated one: what contracts fast needs no more
 
 _PATIENCE = 64  # the longest pause after rejected steps, in iterations
 
@@ -92,9 +95,10 @@ def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
     active = torch.ones(batch, dtype=torch.bool, device=x.device)
     solved, best, size, least = ~active, x, unknown, unknown
     count = torch.zeros(batch, dtype=torch.int64, device=x.device)
-    state = _State(x, x, unknown, solved, count + 2, count + 2)
-    memory: _Memory | None = None
-    before: tuple[Tensor, Tensor] | None = None
+    state = _State(x, x, unknown, solved, count, count + 2)
+    empty = x.new_zeros(batch, depth, x[:1].numel())
+    memory = _Memory(empty, empty)
+    past: list[tuple[Tensor, Tensor]] = []  # residuals and images since the memory was extended
     iterations = 0
     while iterations < target.max_iter and not every(~active):
         iterations += 1
@@ -109,30 +113,27 @@ def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
         size = torch.where(active, now, size)
         solved = solved | fresh
         active = active & ~fresh & (found.isfinite() | rejected)
-        memory, state = _advance(state, memory, before, (y, residual, found), rejected, depth)
+        past.append((residual.reshape(batch, -1), y.reshape(batch, -1)))
+        if iterations <= _PLAIN:
+            state = replace(state, x=y, plain=y, error=found)
+        else:
+            for (r, y_r), (s, y_s) in pairwise(past):
+                memory = memory.extended(s - r, y_s - y_r)
+            past = past[-1:]
+            memory, state = _advance(
+                state, memory.cleared(rejected), (y, residual, found), rejected
+            )
         # a sample at rest is not touched again: its neighbours do not change it
         state = replace(state, x=choose(active, state.x, best))
-        before = (residual, y)
     return Progress(best, solved, least, size, iterations)
 
 
 def _advance(
-    state: _State,
-    memory: _Memory | None,
-    before: tuple[Tensor, Tensor] | None,
-    here: tuple[Tensor, Tensor, Tensor],
-    rejected: Tensor,
-    depth: int,
+    state: _State, memory: _Memory, here: tuple[Tensor, Tensor, Tensor], rejected: Tensor
 ) -> tuple[_Memory, _State]:
     """Return the next iterates: accelerated ones, or g(x) where that was rejected or pauses."""
     y, residual, found = here
     flat_r, flat_y = residual.reshape(len(y), -1), y.reshape(len(y), -1)
-    if memory is None or before is None:
-        empty = flat_y.new_zeros(len(y), depth, flat_y.shape[1])
-        memory = _Memory(empty, empty)
-    else:
-        last_r, last_y = (part.reshape(len(y), -1) for part in before)
-        memory = memory.extended(flat_r - last_r, flat_y - last_y).cleared(rejected)
     pause = torch.where(rejected, state.penalty, (state.pause - 1).clamp(min=0))
     penalty = torch.where(rejected, (2 * state.penalty).clamp(max=_PATIENCE), state.penalty)
     quicker = memory.next(flat_r, flat_y).reshape(y.shape)
