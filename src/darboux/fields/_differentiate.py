@@ -6,18 +6,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from darboux.fields._field import Time
-
-
-def require_callable(name: str, what: str, arguments: str, energy: object) -> None:
-    """Refuse what cannot be an energy."""
-    if not callable(energy):
-        msg = (
-            f"{name}: expected {what} to be a module or function of ({arguments}); got "
-            f"{type(energy).__name__}. Write a torch.nn.Module that returns energies, (batch,)."
-        )
-        raise TypeError(msg)
+from darboux.solvers._transforms import nesting, refuse_export
 
 
 def time_of(t: Time, like: Tensor) -> Tensor:
@@ -36,7 +28,7 @@ def time_of(t: Time, like: Tensor) -> Tensor:
     return time.reshape(shape)
 
 
-def checked(name: str, energy: object, like: Tensor) -> Tensor:
+def energies(name: str, energy: object, like: Tensor) -> Tensor:
     """Return the energies of a batch, or refuse what is none."""
     if not isinstance(energy, Tensor):
         msg = (
@@ -57,15 +49,20 @@ def checked(name: str, energy: object, like: Tensor) -> Tensor:
 def slope(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the derivative of energies (batch,) in the samples x, each of its own sample."""
     # It is differentiable again, in x and in everything that the energy uses.
-    if torch.compiler.is_compiling():
-        return _by_transform(energy, x)
-    try:
-        return _by_transform(energy, x)
-    except RuntimeError as error:
-        # checkpoints and offloading hook into what autograd saves; torch.func refuses that
-        if "saved tensor hooks" not in str(error):
-            raise
-    return _by_autograd(energy, x)
+    refuse_export("The slope of an energy")
+    if x.shape[0] == 0:  # torch has no second derivatives of a convolution of nothing
+        return x + energy(x).reshape(0, *(1,) * (x.ndim - 1))
+    return _by_autograd(energy, x) if _is_plain() else _by_transform(energy, x)
+
+
+def _is_plain() -> bool:
+    """Return whether reverse mode is all that is at work: torch.func costs three times as much."""
+    return not (
+        torch.compiler.is_compiling()
+        or nesting() > 0
+        or forward_ad._current_level >= 0
+        or torch.is_inference_mode_enabled()
+    )
 
 
 def _by_transform(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -34,6 +35,24 @@ def is_differentiated(x: object) -> bool:
         or nesting() > 0
         or forward_ad.unpack_dual(x).tangent is not None
     )
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """Return a context that leaves the dtype of x alone; the meta device has no autocast."""
+    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
+
+
+def refuse_export(who: str) -> None:
+    """Refuse `torch.export`, whose graphs do not hold derivatives that are taken in a forward."""
+    exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.6 cannot tell
+    if exporting():
+        msg = (
+            f"{who}: expected eager execution or torch.compile; got torch.export, which does not "
+            "trace the derivatives that are taken here. Export a graph in which they are formulas: "
+            "torch.export.export(make_fx(f)(x), (x,)), with f the call without gradients and "
+            "make_fx from torch.fx.experimental.proxy_tensor."
+        )
+        raise RuntimeError(msg)
 
 
 def hidden(function: Callable[P, R]) -> Callable[P, R]:
