@@ -9,6 +9,7 @@ from darboux.bijections import (
     AdditiveCoupling,
     AffineCoupling,
     Alternating,
+    Chain,
     Channels,
     Checkerboard,
     Halves,
@@ -226,18 +227,28 @@ def test_sub_networks_must_not_edit_the_features():
         layer(torch.randn(3, 4))
 
 
-@pytest.mark.parametrize("indices", [[], [0, 0], [-1], [True]])
+@pytest.mark.parametrize("indices", [[], [0, 0]])
 def test_wrong_indices(indices):
     with pytest.raises(ValueError, match="each once and counted from 0"):
         Channels(indices)
 
 
+@pytest.mark.parametrize(
+    ("index", "error"), [(-1, ValueError), (True, TypeError), (1.5, TypeError)]
+)
+def test_wrong_index(index, error):
+    with pytest.raises(error, match=r"a sequence \(an integer of 0 or more, ...\); got"):
+        Channels([index])
+
+
 def test_wrong_arguments():
     with pytest.raises(TypeError, match="expected network to be a Module"):
         AdditiveCoupling(torch.tanh)
-    with pytest.raises(TypeError, match=r"expected partition to be a Partition.*Halves\(\)"):
+    with pytest.raises(TypeError, match="expected partition to be a Partition; got 'halves'"):
         AffineCoupling(nn.Identity(), partition="halves")
-    with pytest.raises(ValueError, match=r"positive, finite bound of \|s\|"):
+    with pytest.raises(TypeError, match=r"got the class Halves. Make one: Halves\(...\)"):
+        AffineCoupling(nn.Identity(), partition=dx.bijections.Halves)
+    with pytest.raises(ValueError, match=r"bound to be a positive finite number; got 0\.0"):
         AffineCoupling(nn.Identity(), bound=0.0)
     with pytest.raises(ValueError, match="context_features to be a positive integer"):
         SplineCoupling(nn.Identity(), context_features=0)
@@ -254,3 +265,51 @@ def test_a_layer_may_come_twice_in_a_chain(memory):
     wanted = list(chain.parameters())
     expected = torch.autograd.grad(y.square().sum(), wanted)
     torch.testing.assert_close(torch.autograd.grad(chain(x).square().sum(), wanted), expected)
+
+
+def one_by_one(layers, x):
+    total = 0
+    for layer in layers:
+        x, part = layer.forward_and_log_det(x)
+        total = total + part
+    return x, total
+
+
+def in_turn(partition, count=5):
+    return [
+        AffineCoupling(nn.Linear(3, 6), swap=k % 2 == 1, partition=partition) for k in range(count)
+    ]
+
+
+@pytest.mark.parametrize("partition", [Halves(), Alternating()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_chain_cuts_and_joins_once(partition, dtype):
+    layers, x = in_turn(partition), torch.randn(4, 6)
+    chain = Chain(layers).to(dtype)
+    y, log_det = chain.forward_and_log_det(x.to(dtype))
+    expected, total = one_by_one(layers, x.to(dtype))
+    assert torch.equal(y, expected)
+    assert torch.equal(chain(x.to(dtype)), expected)
+    torch.testing.assert_close(log_det, total)
+    back = y
+    for layer in reversed(layers):
+        back = layer.inverse(back)
+    assert torch.equal(chain.inverse(y), back)
+
+
+def test_couplings_of_a_run_are_hooked_and_replaced_as_others_are():
+    class Reported(AdditiveCoupling):
+        def forward(self, x, context=None):
+            calls.append("forward")
+            return super().forward(x, context)
+
+        def claims(self):
+            return super().claims()
+
+    calls, x = [], torch.randn(4, 6)
+    layers = [AdditiveCoupling(nn.Linear(3, 3)) for _ in range(3)]
+    chain = Chain([*layers, Reported(nn.Linear(3, 3))])
+    expected = chain(x)
+    layers[1].register_forward_hook(lambda *given: calls.append("hook"))
+    assert torch.equal(chain(x), expected)
+    assert calls == ["forward", "hook", "forward"]

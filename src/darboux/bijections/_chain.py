@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from darboux.bijections._bijection import Bijection, bijective, inversion_of
+from darboux.bijections._coupling import Coupling, run_couplings, runs_of
 from darboux.bijections._links import BijectionLink, RearrangementLink
 from darboux.bijections._rearrangement import Rearrangement
 from darboux.gradients import DriftReport, Link, Memory, Monitor, OnDrift, Stack, propagate
@@ -77,7 +78,7 @@ class Chain(Bijection):
     @checked
     def __init__(
         self,
-        layers: Sequence[nn.Module] | nn.ModuleList,
+        layers: Sequence[nn.Module],
         *,
         memory: Memory = "autograd",
         accuracy: Positive | None = None,
@@ -180,18 +181,14 @@ class Chain(Bijection):
         """Apply the layers, or their inverses in reverse order, and keep all activations."""
         stack: Stack = (x,) if isinstance(x, Tensor) else tuple(x)
         total = None
-        layers = self._flat()
-        for _, layer in reversed(layers) if back else layers:
-            if isinstance(layer, Rearrangement):
-                stack = layer.inverse(stack) if back else layer(stack)
+        layers = [layer for _, layer in self._flat()]
+        for run in runs_of(layers[::-1] if back else layers):
+            if isinstance(run[0], Rearrangement):
+                stack = run[0].inverse(stack) if back else run[0](stack)
                 continue
-            bijection = cast("Bijection", layer)
             top, *rest = stack
-            if not log_det:
-                top = bijection.inverse(top, context) if back else bijection(top, context)
-            else:
-                call = bijection.inverse_and_log_det if back else bijection.forward_and_log_det
-                top, part = call(top, context)
+            top, part = _passed(run, top, context, log_det=log_det, back=back)
+            if part is not None:
                 total = part if total is None else total + part
             stack = (top, *rest)
         if log_det and total is None:
@@ -211,6 +208,20 @@ class Chain(Bijection):
                     continue
             found += [(f"{name}.{place}", part) for place, part in inner]
         return found
+
+
+def _passed(
+    run: Sequence[nn.Module], x: Tensor, context: Tensor | None, *, log_det: bool, back: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return what a run of couplings, or one bijection, makes of x."""
+    if len(run) > 1:
+        couplings = cast("Sequence[Coupling]", run)
+        return run_couplings(couplings, x, context, log_det=log_det, back=back)
+    bijection = cast("Bijection", run[0])
+    if not log_det:
+        return (bijection.inverse(x, context) if back else bijection(x, context)), None
+    call = bijection.inverse_and_log_det if back else bijection.forward_and_log_det
+    return call(x, context)
 
 
 def _as_layer(layer: nn.Module) -> nn.Module:

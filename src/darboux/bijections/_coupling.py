@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,10 @@ from darboux.bijections._bijection import WIDE, Bijection, Pull, Pulled, wide
 from darboux.bijections._coupling_law import CouplingLaw
 from darboux.bijections._partition import Partition
 from darboux.gradients import gradients_of
-from darboux.linear._sizes import positive
 from darboux.solvers._transforms import nesting
+from darboux.structure._arguments import Count, checked
+from darboux.structure._module import check_features
+from darboux.structure._rules import departure, ours
 
 _Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 
@@ -42,6 +45,7 @@ class Coupling(Bijection, ABC):
         ValueError: when called, if shapes do not fit.
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Module,
@@ -49,17 +53,14 @@ class Coupling(Bijection, ABC):
         *,
         swap: bool,
         partition: Partition,
-        context_features: int | None,
+        context_features: Count | None,
     ) -> None:
         super().__init__()
-        self._check_arguments(network, partition)
         self.network = network
         self.law = law
         self.swap = swap
         self.partition = partition
-        self.context_features = (
-            None if context_features is None else positive("context_features", context_features)
-        )
+        self.context_features = context_features
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return (x₁, γ(x₂, f(x₁)))."""
@@ -144,27 +145,38 @@ class Coupling(Bijection, ABC):
 
     def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is kept and what moves."""
+        return self._ordered(self._split(x))
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_features(type(self).__name__, x)
         self.partition.check(x)
-        first, second = self.partition.split(x)
-        return (second, first) if self.swap else (first, second)
+        return self.partition.split(x)
+
+    def _ordered(self, parts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the first part and the second as what is kept and what moves, or back."""
+        return parts[::-1] if self.swap else parts
 
     def _map(self, law: _Map, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return x with one part moved, in float32 at least, and the logarithmic slopes."""
-        kept, moved = self._parts(x)
-        dtype = x.dtype
+        """Return x with one part moved, and the logarithmic slopes."""
+        parts, slopes = self._moved(law, self._split(x), context)
+        return self.partition.join(*parts), slopes
+
+    def _moved(
+        self, law: _Map, parts: tuple[Tensor, Tensor], context: Tensor | None
+    ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+        """Return the parts, one of them moved, in float32 at least, and the logarithmic slopes."""
+        kept, moved = self._ordered(parts)
+        dtype = kept.dtype
         if dtype not in WIDE:
             moved = moved.float()
-            if torch.is_autocast_enabled(x.device.type):
+            if torch.is_autocast_enabled(kept.device.type):
                 dtype = torch.float32
         raw = self._evaluate(kept, moved.shape[1], context)
         moved, slopes = law(moved, raw.to(moved.dtype))
-        return self._join(kept, moved, dtype), slopes
+        return self._ordered((kept.to(dtype), moved.to(dtype))), slopes
 
     def _join(self, kept: Tensor, moved: Tensor, dtype: torch.dtype) -> Tensor:
-        kept, moved = kept.to(dtype), moved.to(dtype)
-        if self.swap:
-            return self.partition.join(moved, kept)
-        return self.partition.join(kept, moved)
+        return self.partition.join(*self._ordered((kept.to(dtype), moved.to(dtype))))
 
     def _evaluate(self, kept: Tensor, moved: int, context: Tensor | None) -> Tensor:
         """Return f(x₁), for that many channels that move."""
@@ -202,17 +214,35 @@ class Coupling(Bijection, ABC):
             "and paddings that keep the space."
         )
 
-    def _check_arguments(self, network: object, partition: object) -> None:
-        for name, value, kind, use in (
-            ("network", network, nn.Module, "a module from the kept part to the parameters"),
-            ("partition", partition, Partition, "e.g. Halves()"),
-        ):
-            if not isinstance(value, kind):
-                msg = (
-                    f"{type(self).__name__}: expected {name} to be a {kind.__name__}; got "
-                    f"{value!r}. Use {use}."
-                )
-                raise TypeError(msg)
+
+def runs_of(layers: Sequence[nn.Module]) -> list[Sequence[nn.Module]]:
+    """Return the layers in order, couplings with one partition that follow each other together."""
+    # Not where a compiler fuses what is cut and joined, nor where a class of someone else or a
+    # hook wants whole features.
+    if torch.compiler.is_compiling():
+        return [[layer] for layer in layers]
+    return [list(run) for _, run in groupby(layers, _common)]
+
+
+def _common(layer: nn.Module) -> object:
+    """Return what the layers of one run have in common, something else for each of the others."""
+    if isinstance(layer, Coupling) and layer.partition.views and ours(layer) is type(layer):
+        return layer.partition if not departure(layer, type(layer)) else object()
+    return object()
+
+
+def run_couplings(
+    run: Sequence[Coupling], x: Tensor, context: Tensor | None, *, log_det: bool, back: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Return what couplings with one partition make of x, which is cut and joined once."""
+    parts, total = run[0]._split(x), None
+    for layer in run:
+        law = layer.law.inverse if back else layer.law.forward
+        parts, slopes = layer._moved(law, parts, context)
+        if log_det:
+            found = layer._log_det(parts[0], slopes)
+            total = found if total is None else total + found
+    return run[0].partition.join(*parts), total
 
 
 def _apart(found: Sequence[Tensor | None], gradient: Tensor) -> tuple[Tensor | None, ...]:
