@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -111,6 +112,7 @@ def test_noise_is_standard_normal_times_sigma():
         ({"sigma": 0.0}, "sigma > 0; got 0"),
         ({"sigma": -1.0}, "sigma > 0; got -1"),
         ({"sigma": math.nan}, "sigma > 0; got nan"),
+        ({"sigma": 1e300}, r"float32 holds, sigma > 0; got 1e\+300"),
         ({"patch": 0}, "patch >= 1"),
         ({"batch": 0}, "batch >= 1"),
         ({"patch": 9}, "at least 9 x 9 pixels; got b, which has 9 x 8"),
@@ -127,12 +129,23 @@ def test_impossible_settings_are_refused(changes, message):
     [
         ({"a": torch.rand(1, 9, 9), "b": torch.rand(3, 9, 9)}, "one number of channels"),
         ({"a": torch.rand(9, 9)}, r"shape \(channels, H, W\)"),
+        ({"a": torch.full((1, 9, 9), math.nan)}, "finite pixels; got NaN or infinite ones in a"),
     ],
-    ids=["mixed channels", "no channels"],
+    ids=["mixed channels", "no channels", "NaN"],
 )
 def test_unfit_images_are_refused(images, message):
     with pytest.raises(ValueError, match=message):
         make(images)
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"),
+    [(np.zeros((1, 9, 9)), "ndarray"), (torch.zeros(1, 9, 9, dtype=torch.uint8), "torch.uint8")],
+    ids=["array", "bytes"],
+)
+def test_other_numbers_are_refused(image, kind):
+    with pytest.raises(TypeError, match=f"tensors of floating point, .*; got {kind} for a"):
+        make({"a": image})
 
 
 def test_no_images_are_refused():
@@ -150,3 +163,17 @@ def test_noise_of_an_image_is_fixed_by_its_seed():
 def test_noise_free_noise_is_refused():
     with pytest.raises(ValueError, match="sigma > 0; got 0"):
         noisy(torch.rand(1, 2, 2), sigma=0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("image", "sigma"),
+    [
+        (torch.zeros(1, 99, 99), 1e300),
+        (torch.zeros(1, 9, 9).half(), 1e5),
+        (torch.ones(1, 1) / 0, 1.0),
+    ],
+    ids=["float32", "float16", "infinite pixel"],
+)
+def test_noise_that_overflows_is_refused(image, sigma):
+    with pytest.raises(ValueError, match=r"float32 holds|finite pixels with the noise"):
+        noisy(image, sigma=sigma, seed=0)

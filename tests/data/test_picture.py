@@ -93,3 +93,10 @@ def test_grey_is_the_luminance_of_scikit_image():
     pixels = torch.rand(3, 6, 7, dtype=torch.float64)
     expected = rgb2gray(pixels.permute(1, 2, 0).numpy())
     torch.testing.assert_close(grey(pixels)[0], torch.from_numpy(expected))
+
+
+def test_tiff_whose_pages_follow_themselves_is_refused(tmp_path):
+    """A directory of no entries at byte 8 that names itself as the next one."""
+    (tmp_path / "loop.tif").write_bytes(b"II*\0\x08\0\0\0\0\0\x08\0\0\0")
+    with pytest.raises(ValueError, match=r"loop\.tif"):
+        Picture.open(tmp_path / "loop.tif")

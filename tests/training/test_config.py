@@ -1,6 +1,8 @@
 """Settings: through JSON and back, and refused by name."""
 
 import math
+import os
+import socket
 from dataclasses import fields, replace
 
 import pytest
@@ -59,9 +61,15 @@ def test_wrong_types_are_refused(change):
         (lambda v: v | {"colour": 1}, "known settings in .*; got also colour"),
         (lambda v: {k: v[k] for k in v if k != "lr"}, "all settings in .*; got no lr"),
         (lambda v: v | {"task": "classify"}, "of a denoising run; got another"),
-        (lambda v: [v], "JSON object of settings"),
+        (
+            lambda v: [v],
+            r"JSON in .*config\.json as darboux writes it; got .*`object`, got `array`",
+        ),
+        (lambda v: v | {"steps": "many"}, r"config\.json\. Expected steps to be int; got 'many'"),
+        (lambda v: v | {"lr": True}, r"config\.json\. Expected lr to be float; got True"),
+        (lambda v: v | {"depth": 0}, r"config\.json\. Expected depth >= 1; got 0"),
     ],
-    ids=["unknown key", "missing key", "other task", "list"],
+    ids=["unknown key", "missing key", "other task", "list", "string", "bool", "impossible"],
 )
 def test_foreign_config_files_are_refused(tmp_path, edit, message):
     write_json(tmp_path / "config.json", edit(DenoiseConfig().to_dict()))
@@ -105,6 +113,27 @@ def test_new_and_empty_folders_are_accepted_and_files_are_not(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError, match="got the file"):
         RunFolder(tmp_path / "file").check(DenoiseConfig(), resume=False)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_traces_of_a_run_that_ended_before_it_began_are_no_obstacle(tmp_path, resume):
+    """A kill while config.json is written leaves half of it under another name."""
+    folder = RunFolder(tmp_path)
+    (tmp_path / ".config.json.4a5b6c7d.part").write_bytes(b'{"ta')
+    (tmp_path / ".lock").write_text("process 1 on moon")
+    folder.check(DenoiseConfig(), resume=resume)
+    with folder.held():
+        folder.check(DenoiseConfig(), resume=resume)
+    assert [file.name for file in tmp_path.iterdir()] == [".lock"]
+
+
+def test_folder_is_held_by_one_and_free_afterwards(tmp_path):
+    folder = RunFolder(tmp_path / "new")
+    holder = rf"process {os.getpid()} on {socket.gethostname()} holds"
+    with folder.held(), pytest.raises(BlockingIOError, match=holder), folder.held():
+        raise AssertionError
+    with folder.held():
+        pass
 
 
 def test_folder_without_a_run_tells_the_command(tmp_path):

@@ -34,6 +34,26 @@ def test_psnr_is_that_of_scikit_image(dtype):
 def test_psnr_refuses_other_shapes():
     with pytest.raises(ValueError, match=r"\(1, 2, 2\) and \(1, 3, 2\)"):
         psnr(torch.zeros(1, 2, 2), torch.zeros(1, 3, 2))
+    with pytest.raises(ValueError, match=r"with entries; got \(1, 0, 2\)"):
+        psnr(torch.zeros(1, 0, 2), torch.zeros(1, 0, 2))
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
+def test_total_variation_refuses_other_weights(weight):
+    with pytest.raises(ValueError, match=f"weight > 0; got {weight}"):
+        total_variation(torch.zeros(1, 4, 4), weight=weight)
+
+
+def test_nothing_to_tune_on_is_refused():
+    with pytest.raises(ValueError, match="at least one image; got none"):
+        tune_total_variation({}, sigma=0.1)
+
+
+@pytest.mark.parametrize("change", [{"peak": math.nan}, {"steps": 0}, {"warmup": 1.0}], ids=str)
+def test_impossible_schedules_are_refused(change):
+    (name,) = change
+    with pytest.raises(ValueError, match=f"got .*{name}={change[name]}"):
+        OneCycle(**{"peak": 1.0, "steps": 9, "warmup": 0.1} | change)
 
 
 @pytest.mark.parametrize("name", ["mse", "l1", "charbonnier"])

@@ -17,10 +17,16 @@ from darboux.training import (
     loss_named,
     save_tensors,
 )
-from darboux.training._files import pack_optimizer, unpack_optimizer
+from darboux.training._files import checked
+from darboux.training._state import (
+    OptimizerAbout,
+    optimizer_difference,
+    pack_optimizer,
+    unpack_optimizer,
+)
 
 
-def make_trainer(network=None, *, peak=1e-2, steps=20, images=None):
+def make_trainer(network=None, *, peak=1e-2, steps=20, images=None, loss="mse"):
     torch.manual_seed(0)
     images = images or {"a": torch.rand(1, 24, 24)}
     network = network or denoiser(features=8, units=8, depth=2)
@@ -28,7 +34,7 @@ def make_trainer(network=None, *, peak=1e-2, steps=20, images=None):
         network,
         Patches(images, patch=8, batch=4, sigma=0.1, seed=2),
         schedule=OneCycle(peak=peak, steps=steps),
-        loss=loss_named("mse"),
+        loss=loss_named(loss),
         accelerator=Accelerator(),
     )
 
@@ -117,6 +123,48 @@ def test_divergence_is_refused():
         make_trainer(Exploding()).advance(2)
 
 
+class Rooted(nn.Module):
+    """A finite value whose derivative is infinite."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return x + self.weight.sqrt()
+
+
+class Steep(nn.Module):
+    """A finite derivative whose square, which Adam keeps, is not: the weight would stand still."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return x + 1e30 * self.weight
+
+
+@pytest.mark.parametrize(
+    ("network", "name"), [(Rooted, "weight"), (Steep, "optimizer/0/exp_avg_sq")]
+)
+def test_divergence_of_the_last_step_is_refused(network, name):
+    trainer = make_trainer(network(), loss="l1")
+    message = f"finite network; got NaN or infinite {name} after step 0: the training diverged"
+    with pytest.raises(FloatingPointError, match=message):
+        trainer.advance(1)
+
+
+def test_steps_are_those_of_the_schedule():
+    trainer = make_trainer()
+    assert trainer.advance(0).shape == (0,)
+    trainer.advance(19)
+    for steps in (2, -1):
+        with pytest.raises(ValueError, match=f"at most the 1 steps .*; got {steps}"):
+            trainer.advance(steps)
+    assert trainer.step == 19
+
+
 def test_callback_counts_the_steps():
     seen = []
     make_trainer().advance(3, on_step=seen.append)
@@ -142,7 +190,10 @@ def test_optimiser_state_goes_through_tensors_and_json(make):
         optimizer.step()
     other = make([nn.Parameter(torch.zeros_like(w)) for w in weights])
     tensors, about = pack_optimizer(optimizer)
-    unpack_optimizer(other, tensors, json.loads(json.dumps(about)))
+    told = checked(json.loads(json.dumps(about)), OptimizerAbout, where="the test")
+    if tensors:
+        assert optimizer_difference(other, tensors, told, step=1) is None
+    unpack_optimizer(other, tensors, told)
     again, about_again = pack_optimizer(other)
     assert about_again["values"] == about["values"]
     assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())

@@ -37,7 +37,12 @@ def image_folder(
         >>> {name: tuple(image.shape) for name, image in image_folder(folder).items()}
         {'black.png': (1, 20, 30)}
     """
-    folder = Path(directory)
+    files = image_files(Path(directory))
+    return {file.name: _read(file, colour=colour, smallest=smallest) for file in files}
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of a folder by their names; see `image_folder`."""
     if not folder.is_dir():
         raise NotADirectoryError(f"Expected a folder of images; got {folder}. Check the path.")
     files = sorted(file for file in folder.iterdir() if _is_image(file))
@@ -46,7 +51,7 @@ def image_folder(
             f"Expected images in {folder}; got none that ends in {', '.join(SUFFIXES)}. "
             "Subfolders are not searched: name the folder that holds the files."
         )
-    return {file.name: _read(file, colour=colour, smallest=smallest) for file in files}
+    return files
 
 
 def _is_image(file: Path) -> bool:

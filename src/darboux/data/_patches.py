@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -11,6 +10,8 @@ from torch import Tensor
 _MIX = (0x85EBCA6B, 0xC2B2AE35)  # odd, so that multiplication permutes the 32-bit numbers
 
 _WORD = 0xFFFFFFFF
+
+_LARGEST = torch.finfo(torch.float32).max / 16  # normal numbers stay below 16
 
 
 class Patches:
@@ -30,7 +31,8 @@ class Patches:
 
     Raises:
         ValueError: if an image is smaller than the patch, there is no image, the numbers of
-            channels differ, or a number is not positive.
+            channels differ, a number is not positive, or a pixel is not finite.
+        TypeError: if an image is no tensor of floating point.
 
     Example:
         >>> patches = Patches({"noise": torch.rand(1, 40, 50)}, patch=16, batch=4, sigma=0.1)
@@ -147,6 +149,15 @@ def _check_images(images: Mapping[str, Tensor], patch: int, batch: int) -> None:
         raise ValueError(f"Expected patch >= 1 and batch >= 1; got patch={patch}, batch={batch}.")
     if not images:
         raise ValueError("Expected at least one image; got none.")
+    for name, image in images.items():
+        if not isinstance(image, Tensor) or not image.is_floating_point():
+            kind = image.dtype if isinstance(image, Tensor) else type(image).__name__
+            raise TypeError(
+                f"Expected images that are tensors of floating point, in [0, 1]; got {kind} for "
+                f"{name}. Use torch.as_tensor(array) / 255, for instance."
+            )
+        if not image.isfinite().all():
+            raise ValueError(f"Expected finite pixels; got NaN or infinite ones in {name}.")
     channels = {image.shape[0] for image in images.values() if image.ndim == 3}
     if len(channels) != 1 or any(image.ndim != 3 for image in images.values()):
         raise ValueError(
@@ -172,7 +183,7 @@ def noisy(image: Tensor, *, sigma: float, seed: int) -> Tensor:
         seed: the same seed gives the same noise, on every device.
 
     Raises:
-        ValueError: if `sigma` is not a positive finite number.
+        ValueError: if `sigma` is not a positive number, or so large that pixels overflow.
 
     Example:
         >>> flat = torch.full((1, 200, 200), 0.5)
@@ -181,13 +192,19 @@ def noisy(image: Tensor, *, sigma: float, seed: int) -> Tensor:
     """
     check_sigma(sigma)
     generator = torch.Generator().manual_seed(seed)
-    return image + sigma * torch.randn(image.shape, generator=generator).to(image)
+    result = image + sigma * torch.randn(image.shape, generator=generator).to(image)
+    if not result.isfinite().all():
+        raise ValueError(
+            "Expected finite pixels with the noise; got NaN or infinite ones for "
+            f"sigma = {sigma:g} in {image.dtype}. Use a smaller sigma, and pixels in [0, 1]."
+        )
+    return result
 
 
 def check_sigma(sigma: float) -> None:
-    """Refuse a noise level that is not a positive finite number."""
-    if not (math.isfinite(sigma) and sigma > 0):
+    """Refuse a noise level that is not positive, or whose noise float32 cannot hold."""
+    if not 0 < sigma < _LARGEST:
         raise ValueError(
-            f"Expected a noise level sigma > 0; got {sigma:g}. "
+            f"Expected a noise level that float32 holds, sigma > 0; got {sigma:g}. "
             "Use for instance 25/255 for pixels in [0, 1] (--sigma 25 on the command line)."
         )

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from darboux.data._raster import Array, read_raster, write_raster
-from darboux.data._tiff import is_tiff, read_tiff, write_tiff
+from darboux.data._files import write_bytes
+from darboux.data._raster import Array, raster_bytes, read_raster
+from darboux.data._tiff import is_tiff, read_tiff, tiff_bytes
 
 # Luminance of linear-light primaries, Rec. 709; scikit-image's rgb2gray uses the same.
 _LUMINANCE = (0.2125, 0.7154, 0.0721)
@@ -103,7 +104,9 @@ class Picture:
             path: the file; its suffix names the format.
 
         Raises:
-            ValueError: if the suffix names no known format, or one that cannot hold the type.
+            ValueError: if the suffix names no known format, or one that cannot hold the type, or
+                a pixel is not finite.
+            OSError: if the disk is full; a file that stood there before is untouched.
         """
         path = Path(path)
         suffix = path.suffix.lower()
@@ -117,12 +120,20 @@ class Picture:
                 f"Expected .tif for samples of type {self.dtype}; got {path.name}. Use .tif, or "
                 "make a Picture of 8 or 16 bits of the pixels."
             )
+        if not self.pixels.isfinite().all():
+            raise ValueError(
+                f"Expected finite pixels; got NaN or infinite values for {path}. Nothing was "
+                "written: look where they come from."
+            )
+        write_bytes(path, self._encoded(suffix))
+
+    def _encoded(self, suffix: str) -> bytes:
+        """Return the bytes of the file."""
         if suffix in _TIFF:
-            write_tiff(path, self._stored(self.dtype, alpha=True))
-        else:
-            deep = suffix == ".png" or (suffix in (".ppm", ".pgm") and len(self.pixels) == 1)
-            dtype = self.dtype if deep else "uint8"
-            write_raster(path, self._stored(dtype, alpha=suffix in (".png", ".webp")))
+            return tiff_bytes(self._stored(self.dtype, alpha=True))
+        deep = suffix == ".png" or (suffix in (".ppm", ".pgm") and len(self.pixels) == 1)
+        dtype = self.dtype if deep else "uint8"
+        return raster_bytes(self._stored(dtype, alpha=suffix in (".png", ".webp")), suffix)
 
     def with_pixels(self, pixels: Tensor) -> Picture:
         """Return the same picture with other pixels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -98,12 +99,14 @@ def _unpacked(path: Path, raw: str) -> Array:
         return np.asarray(ImageOps.exif_transpose(file))
 
 
-def write_raster(path: Path, array: Array) -> None:
-    """Write (H, W, channels): 8 bits, or 16 as PNG or grey PNM."""
-    if array.dtype == np.uint16 and path.suffix.lower() == ".png":
-        path.write_bytes(_png(array))
-    else:
-        Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(path)
+def raster_bytes(array: Array, suffix: str) -> bytes:
+    """Return the file of (H, W, channels): 8 bits, or 16 as PNG or grey PNM."""
+    if array.dtype == np.uint16 and suffix == ".png":
+        return _png(array)
+    image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+    buffer = io.BytesIO()
+    image.save(buffer, Image.registered_extensions()[suffix])
+    return buffer.getvalue()
 
 
 def _png(array: Array) -> bytes:

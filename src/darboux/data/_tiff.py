@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 import zlib
@@ -68,7 +69,9 @@ def read_tiff(path: Path) -> Samples:
 
 def _obstacles(file: TiffFile) -> Iterator[str]:
     """Yield why a file is no picture of ours, and what to do."""
-    page, pages = file.pages[0].aspage(), [page.aspage() for page in file.pages]
+    # Counted, since an iteration over pages that follow themselves has no end.
+    pages = [file.pages[i].aspage() for i in range(len(file.pages))]
+    page = file.pages[0].aspage()
     count = sum(not page.is_reduced for page in pages)  # previews do not count
     if count != 1 or math.prod(file.series[0].shape) != math.prod(page.shape):
         yield f"a stack, {file.series[0].shape}, of {count} pages. Save each as a file of its own"
@@ -149,14 +152,16 @@ def _upright(page: TiffPage, planes: Array) -> Array:
     return np.flip(planes.swapaxes(-2, -1) if turn >= 4 else planes, flips[turn % 4])
 
 
-def write_tiff(path: Path, array: Array) -> None:
-    """Write (H, W, channels), the last of 2 or 4 channels for transparency."""
+def tiff_bytes(array: Array) -> bytes:
+    """Return the file of (H, W, channels), the last of 2 or 4 channels for transparency."""
     channels = array.shape[-1]
+    buffer = io.BytesIO()
     imwrite(
-        path,
+        buffer,
         array if channels > 1 else array[..., 0],
         photometric="rgb" if channels > 2 else "minisblack",
         planarconfig="contig" if channels > 1 else None,
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         metadata=None,
     )
+    return buffer.getvalue()

@@ -6,17 +6,18 @@ one's own. A run is a folder that holds no pickle: tensors are safetensors, the 
 
 from darboux._workshop import require as _require
 
-_require("darboux.training", "PIL", "tifffile", "accelerate", "matplotlib")
+_require("darboux.training", "PIL", "tifffile", "accelerate", "matplotlib", "msgspec")
 
 from darboux.training._baseline import total_variation, tune_total_variation
 from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import certify_denoiser, denoise, photograph_example, psnr
 from darboux.training._files import load_tensors, save_tensors
 from darboux.training._listener import Listener, MetricsLog, Silent
+from darboux.training._one_cycle import OneCycle
 from darboux.training._run import train_denoiser
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network
-from darboux.training._trainer import OneCycle, Trainer, loss_named
+from darboux.training._trainer import Trainer, loss_named
 
 __all__ = [
     "DenoiseConfig",

@@ -31,6 +31,7 @@ def total_variation(image: Tensor, *, weight: float) -> Tensor:
         weight: of the total variation, > 0.
 
     Raises:
+        ValueError: if the weight is not a positive finite number.
         ModuleNotFoundError: if scikit-image is not installed.
 
     Example:
@@ -38,6 +39,8 @@ def total_variation(image: Tensor, *, weight: float) -> Tensor:
         >>> total_variation(flat, weight=0.1).allclose(flat)
         True
     """
+    if not 0 < weight < math.inf:
+        raise ValueError(f"Expected a weight > 0; got {weight}.")
     try:
         from skimage.restoration import denoise_tv_chambolle
     except ModuleNotFoundError as error:
@@ -60,13 +63,15 @@ def tune_total_variation(images: Mapping[str, Tensor], *, sigma: float) -> float
         sigma: standard deviation of the noise.
 
     Raises:
-        ValueError: if `sigma` is not positive.
+        ValueError: if there is no image, or `sigma` is not positive.
 
     Example:
         >>> ramp = torch.linspace(0, 1, 64).expand(1, 64, 64)
         >>> 0.02 < tune_total_variation({"ramp": ramp}, sigma=0.1) < 0.8
         True
     """
+    if not images:
+        raise ValueError("Expected at least one image; got none.")
     pairs = [
         (noisy(crop, sigma=sigma, seed=_SEED + i), crop)
         for i, crop in enumerate(middle(image, side=_CROP) for image in images.values())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+import msgspec
 
 from darboux.data._patches import check_sigma
 from darboux.training._files import read_json, write_json
@@ -28,7 +30,7 @@ class DenoiseConfig:
         twin_lr: highest learning rate of its unconstrained twin.
         warmup: share of the steps in which the learning rate rises.
         loss: "mse", "l1", or "charbonnier" (a smooth l1).
-        seed: of the initial weights, the patches and the noise.
+        seed: of the initial weights, the patches and the noise, 0 <= seed < 2³¹.
         eval_every: steps between evaluations on the held-out images; each writes a checkpoint.
         twin: whether the unconstrained twin is trained as well.
         images: folder of training images, instead of scikit-image's photographs.
@@ -77,8 +79,8 @@ class DenoiseConfig:
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for item in fields(self):
-            _check_type(item.name, str(item.type), getattr(self, item.name))
+        for name, kind in get_type_hints(DenoiseConfig).items():
+            _check_type(name, kind, getattr(self, name))
         check_sigma(self.sigma)
         for name in _COUNTS:
             if getattr(self, name) < 1:
@@ -94,6 +96,21 @@ class DenoiseConfig:
             raise ValueError(f"Expected metric 'rows' or 'norm'; got {self.metric!r}.")
         if self.channels not in (1, 3):
             raise ValueError(f"Expected 1 or 3 channels (grey, colour); got {self.channels}.")
+        if not 0 <= self.seed < 2**31:  # beyond, two seeds draw the same patches
+            raise ValueError(f"Expected 0 <= seed < 2^31; got {self.seed}.")
+        for what, size, most in self._sizes():
+            if size > most:
+                raise ValueError(f"Expected {what} <= {most}; got {size}. Use smaller settings.")
+
+    def _sizes(self) -> Iterator[tuple[str, int, int]]:
+        """Yield what takes memory, time or distinct random numbers, and the most that is taken."""
+        yield "batch", self.batch, 2**16
+        yield "steps * batch (patches)", self.steps * self.batch, 2**32
+        yield "depth", self.depth, 2**12
+        pixels = self.batch * self.channels * self.patch**2
+        yield "batch * channels * patch^2 (pixels of a step)", pixels, 2**30
+        weights = self.depth * self.features * self.units * self.kernel_size**2
+        yield "depth * features * units * kernel_size^2 (weights)", weights, 2**30
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
@@ -108,7 +125,7 @@ class DenoiseConfig:
             where: named in the error messages.
 
         Raises:
-            ValueError: if keys are unknown or missing.
+            ValueError: if keys are unknown or missing, or a value is impossible.
         """
         names = {"task", *(item.name for item in fields(DenoiseConfig))}
         renamed = {old: new for old, new in _RENAMED.items() if new not in values}
@@ -119,7 +136,10 @@ class DenoiseConfig:
             raise ValueError(f"Expected known settings in {where}; got also {', '.join(unknown)}.")
         if missing := sorted(names - set(values)):
             raise ValueError(f"Expected all settings in {where}; got no {', '.join(missing)}.")
-        return DenoiseConfig(**{k: v for k, v in values.items() if k != "task"})
+        try:
+            return DenoiseConfig(**{k: v for k, v in values.items() if k != "task"})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Expected possible settings in {where}. {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the settings as JSON."""
@@ -133,10 +153,7 @@ class DenoiseConfig:
             ValueError: if the file is no config of a denoising run.
             FileNotFoundError: if there is no such file.
         """
-        values = read_json(Path(path))
-        if not isinstance(values, dict):
-            raise ValueError(f"Expected a JSON object of settings; got another value in {path}.")  # noqa: TRY004
-        return DenoiseConfig.from_dict(values, where=str(path))
+        return DenoiseConfig.from_dict(read_json(Path(path), dict[str, Any]), where=str(path))
 
     def reach(self) -> int:
         """Return how many pixels away an input can still change an output of the network.
@@ -166,16 +183,11 @@ _COUNTS = (
     "kernel_size",
 )
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "float": (float, int),
-    "int": (int,),
-    "str": (str,),
-    "bool": (bool,),
-    "str | None": (str, type(None)),
-}
 
-
-def _check_type(name: str, wanted: str, value: object) -> None:
-    """Refuse a value of another type; a bool is no number here."""
-    if not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "bool"):
-        raise TypeError(f"Expected {name} to be {wanted}; got {value!r}.")
+def _check_type(name: str, kind: Any, value: object) -> None:
+    """Refuse a value of another type; a bool is no number, and an integer may be a float."""
+    try:
+        msgspec.convert(float(value) if isinstance(value, float) else value, kind)  # NumPy's, too
+    except msgspec.ValidationError:
+        what = getattr(kind, "__name__", kind)
+        raise TypeError(f"Expected {name} to be {what}; got {value!r:.60}.") from None

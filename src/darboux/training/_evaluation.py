@@ -27,15 +27,15 @@ def psnr(estimate: Tensor, clean: Tensor) -> float:
         clean: the true image, of the same shape.
 
     Raises:
-        ValueError: if the shapes differ.
+        ValueError: if the shapes differ, or there are no entries.
 
     Example:
         >>> round(psnr(torch.full((1, 8, 8), 0.1), torch.zeros(1, 8, 8)), 6)
         20.0
     """
-    if estimate.shape != clean.shape:
+    if estimate.shape != clean.shape or not clean.numel():
         raise ValueError(
-            "Expected an estimate of the shape of the clean image; got "
+            "Expected an estimate of the shape of the clean image, with entries; got "
             f"{tuple(estimate.shape)} and {tuple(clean.shape)}."
         )
     error = (estimate.double() - clean.double()).square().mean()

@@ -1,85 +1,72 @@
-"""Files of a run, JSON and tensors: the old or the new one, never half of each, and no pickle."""
+"""Files of a run, JSON and tensors: checked against their schema when read, and no pickle."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
+import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
+import msgspec
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from darboux.data._files import write_bytes
+
 _KEY = "darboux"
 
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file atomically: another name in the same folder, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        _write_through(temporary, content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, _sentence(path, error)) from error
-    _sync_folder(path.parent)
+_T = TypeVar("_T")
 
 
-def write_text(path: Path, content: str) -> None:
-    """Replace a text file atomically, in UTF-8; see `write_bytes`."""
-    write_bytes(path, content.encode())
+def json_bytes(content: Any) -> bytes:
+    """Return JSON on one line; a number that is not finite, which JSON cannot hold, is null."""
+    return msgspec.json.encode(content, enc_hook=lambda number: number.item())  # NumPy's
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file atomically; see `write_bytes`."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Replace a JSON file atomically; see `json_bytes`."""
+    write_bytes(path, msgspec.json.format(json_bytes(content), indent=2) + b"\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file."""
+def read_json(path: Path, schema: type[_T]) -> _T:
+    """Read a JSON file of a schema."""
+    return checked(parsed(path.read_bytes(), where=path), schema, where=path)
+
+
+def parsed(content: bytes | str, *, where: object) -> Any:
+    """Return what JSON says; `where` is named in the error message."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"Expected JSON in {path}; got something else ({error}). "
-            "The file is damaged or foreign: restore it, or start in a new folder."
-        ) from error
+        return msgspec.json.decode(content)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(_refusal(where, str(error))) from error
 
 
-def _write_through(path: Path, content: bytes) -> None:
-    """Write a file and wait until the disk has it."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable, where the system lets folders be synchronised."""
+def checked(values: Any, schema: type[_T], *, where: object) -> _T:
+    """Return the values of a JSON document as an instance of their schema."""
     try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(handle)
-    except OSError:  # some network file systems refuse it; the rename itself is done
-        pass
-    finally:
-        os.close(handle)
+        return msgspec.convert(values, schema)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(_refusal(where, str(error) + _found(values, str(error)))) from error
 
 
-def _sentence(path: Path, error: OSError) -> str:
-    """Return what happened to a write, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"No space is left on the disk for {path}; what stood there before is untouched. "
-            "Free some space and continue with --resume."
-        )
-    return f"{path} cannot be written ({error.strerror}); what stood there before is untouched."
+def _refusal(where: object, reason: str) -> str:
+    """Return what is wrong about a JSON document, and what to do."""
+    return (
+        f"Expected JSON in {where} as darboux writes it; got something else ({reason}). "
+        "The file is damaged or foreign: restore it, or start in a new folder."
+    )
+
+
+def _found(values: Any, reason: str) -> str:
+    """Return the value that a message "... - at `$.key[0]`" is about."""
+    place = re.search(r" - at `\$(.+)`$", reason)
+    with contextlib.suppress(LookupError, TypeError, ValueError):
+        for key in re.findall(r"[^.\[\]]+", place[1] if place else "?"):
+            values = values[int(key) if isinstance(values, list) else key]
+        return f": {values!r:.60}"
+    return ""
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -102,7 +89,7 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping
     """
     # A copy each: safetensors refuses tensors that share memory.
     own = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
-    write_bytes(Path(path), save(own, {_KEY: json.dumps(about)}))
+    write_bytes(Path(path), save(own, {_KEY: json_bytes(about).decode()}))
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -141,35 +128,4 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"Expected a file that darboux wrote; got {path}, whose header says nothing of it. "
             "Remove it, or restore it from a copy."
         )
-    return tensors, json.loads(about)
-
-
-def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors under ``prefix/name``."""
-    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
-
-
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors that stand under ``prefix/``, without it: undoes `prefixed`."""
-    start = f"{prefix}/"
-    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
-
-
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split an optimiser's state into tensors "parameter/key" and a JSON description."""
-    state = optimizer.state_dict()
-    entries = {f"{n}/{k}": v for n, values in state["state"].items() for k, v in values.items()}
-    tensors = {name: value for name, value in entries.items() if isinstance(value, Tensor)}
-    plain = {name: value for name, value in entries.items() if name not in tensors}
-    return tensors, {"values": plain, "groups": state["param_groups"]}
-
-
-def unpack_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], about: Mapping[str, Any]
-) -> None:
-    """Load what `pack_optimizer` returned."""
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in (*tensors.items(), *about["values"].items()):
-        number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": about["groups"]})
+    return tensors, checked(parsed(about, where=path), dict[str, Any], where=path)

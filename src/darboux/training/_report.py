@@ -75,6 +75,9 @@ dt { display: inline; font-weight: 600; } dd { display: inline; margin: 0 0 0 0.
 {{- "." if loop.last else "," }}
 {% endfor %}
 </p>
+{% if metrics.twin_diverged is not none %}
+<p>There is no unconstrained network to compare with. {{ metrics.twin_diverged }}</p>
+{% endif %}
 <p class="verdict {{ certificate.verdict }}">{{ verdicts[certificate.verdict] }}</p>
 <h2>Held-out images</h2>
 <p>No network was trained on them. Crops of {{ side }} × {{ side }} pixels, where each image has

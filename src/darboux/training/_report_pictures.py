@@ -51,7 +51,8 @@ def _axes(title: str) -> tuple[Figure, Axes]:
 def _draw(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str) -> None:
     """Draw one curve per network."""
     for network, colour in _COLOURS.items():
-        points = [(line["step"], line[key]) for line in lines if line["network"] == network]
+        own = [line for line in lines if line["network"] == network and line[key] is not None]
+        points = [(line["step"], line[key]) for line in own]
         if points:
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, ".-", color=colour, label=_LABELS[network], markersize=4)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
 from darboux.certification import Certificate
+from darboux.data._files import write_text
 from darboux.structure import Lipschitz
 from darboux.training._baseline import total_variation, tune_total_variation
 from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import certify_denoiser, denoise, psnr
-from darboux.training._files import read_json, write_json, write_text
+from darboux.training._files import read_json, write_json
 from darboux.training._listener import Listener, MetricsLog, Silent
 from darboux.training._report import report_html
 from darboux.training._run_folder import RunFolder
@@ -33,6 +37,14 @@ from darboux.training._setup import (
 )
 from darboux.training._stage import Stage
 from darboux.training._trainer import make_accelerator
+
+
+class _Baseline(msgspec.Struct, forbid_unknown_fields=True):
+    """Total variation's weight, and what it was tuned for."""
+
+    sigma: float
+    images: str
+    weight: Annotated[float, msgspec.Meta(gt=0)]
 
 
 def train_denoiser(
@@ -63,7 +75,9 @@ def train_denoiser(
     Raises:
         FileExistsError: if the folder holds something that must not be overwritten.
         ValueError: if a setting, an image or a file of the run is refused.
-        FloatingPointError: if the training diverges; the last checkpoint stays.
+        BlockingIOError: if another process writes to the folder.
+        FloatingPointError: if the training of the network diverges; the last checkpoint stays. A
+            twin that diverges is left out, and ``metrics.json`` and the report say so.
 
     Example:
         >>> import tempfile
@@ -79,14 +93,42 @@ def train_denoiser(
     images, held_out = training_images(config), held_out_images(config)
     _try(config, images, accelerator)
     accelerator.wait_for_everyone()  # all have checked the folder before one writes to it
-    if accelerator.is_main_process:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        config.save(folder.config)
-    stage = Stage(config, folder, images, held_out, accelerator, listener)
-    trained = {name: stage.train(name) for name in _names(config)}
-    if not accelerator.is_main_process:
-        return {}
-    return _finish(stage, trained, effort)
+    with _begun(folder, config, accelerator, resume=resume):
+        stage = Stage(config, folder, images, held_out, accelerator, listener)
+        trained = {"model": stage.train("model")}
+        failure = _train_twin(stage, trained) if config.twin else None
+        if not accelerator.is_main_process:
+            return {}
+        return _finish(stage, trained, failure, effort)
+
+
+@contextmanager
+def _begun(
+    folder: RunFolder, config: DenoiseConfig, accelerator: Accelerator, *, resume: bool
+) -> Iterator[None]:
+    """Hold the folder, with the settings in it; what the main process refuses, all refuse."""
+    with ExitStack() as stack:
+        refusal: list[Exception | None] = [None]
+        if accelerator.is_main_process:
+            try:
+                stack.enter_context(folder.held())
+                folder.check(config, resume=resume)  # again: another run may have ended meanwhile
+                config.save(folder.config)
+            except (OSError, ValueError) as error:
+                refusal = [error]
+        if (found := broadcast_object_list(refusal)[0]) is not None:
+            raise found
+        yield
+
+
+def _train_twin(stage: Stage, trained: dict[str, tuple[nn.Module, float]]) -> str | None:
+    """Train the twin; return why there is none: its divergence says nothing of the network."""
+    try:
+        trained["twin"] = stage.train("twin")
+    except FloatingPointError as error:
+        stage.listener.phase(f"without the unconstrained twin. {error}")
+        return str(error)
+    return None
 
 
 def _names(config: DenoiseConfig) -> list[str]:
@@ -102,7 +144,10 @@ def _try(config: DenoiseConfig, images: Mapping[str, Tensor], accelerator: Accel
 
 
 def _finish(
-    stage: Stage, trained: Mapping[str, tuple[nn.Module, float]], effort: str
+    stage: Stage,
+    trained: Mapping[str, tuple[nn.Module, float]],
+    failure: str | None,
+    effort: str,
 ) -> dict[str, Any]:
     """Compare, certify and report; return the metrics."""
     networks = {name: network for name, (network, _) in trained.items()}
@@ -122,6 +167,7 @@ def _finish(
         "tv_weight": weight,
         "certificate_verdict": certificates["model"].verdict,
         "twin_nonexpansive": certificates["twin"].verdict if "twin" in certificates else None,
+        "twin_diverged": failure,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "machine": _machine(stage.accelerator),
         "versions": _versions(),
@@ -160,6 +206,7 @@ def _write(
         contrast=certificates.get("twin"),
     )
     write_text(folder.report, page)
+    folder.checkpoint.unlink(missing_ok=True)
     write_json(folder.metrics, metrics)  # last: where it stands, the run is complete
 
 
@@ -190,13 +237,13 @@ def _psnrs(images: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
 
 def _tuned_weight(stage: Stage) -> float:
     """Return total variation's weight, tuned once per run on the training images."""
-    key = {"sigma": stage.config.sigma, "images": stage.fingerprint}
+    sigma, images = stage.config.sigma, stage.fingerprint
     if stage.folder.baseline.is_file():
-        known = read_json(stage.folder.baseline)
-        if isinstance(known, dict) and key.items() <= known.items():
-            return float(known["weight"])
-    weight = tune_total_variation(stage.images, sigma=stage.config.sigma)
-    write_json(stage.folder.baseline, {**key, "weight": weight})
+        known = read_json(stage.folder.baseline, _Baseline)
+        if (known.sigma, known.images) == (sigma, images):
+            return known.weight
+    weight = tune_total_variation(stage.images, sigma=sigma)
+    write_json(stage.folder.baseline, _Baseline(sigma, images, weight))
     return weight
 
 

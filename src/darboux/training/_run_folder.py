@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from torch import nn
 
+from darboux.data._files import PARTS
 from darboux.training._config import DenoiseConfig
-from darboux.training._files import load_tensors
+from darboux.training._files import checked, load_tensors
+from darboux.training._state import difference
+
+
+class _Weights(msgspec.Struct):
+    """What the file of trained weights says about them."""
+
+    network: Literal["model", "twin"]
+    steps: Annotated[int, msgspec.Meta(ge=1)]
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
 
 
 class RunFolder:
@@ -31,6 +47,7 @@ class RunFolder:
         self.baseline = self.path / "tv.json"
         self.certificate = self.path / "certificate.json"
         self.report = self.path / "report.html"
+        self._lock = self.path / ".lock"
 
     def weights(self, name: str) -> Path:
         """Return the file of the trained weights of "model" or "twin"."""
@@ -55,7 +72,8 @@ class RunFolder:
                 f"Expected a folder to write the run to; got the file {self.path}. "
                 "Choose another folder with --out."
             )
-        if not any(self.path.iterdir()):
+        traces = {self._lock, *self.path.glob(PARTS)}  # of a run that ended before it began
+        if traces.issuperset(self.path.iterdir()):
             return
         if not self.config.is_file():
             raise FileExistsError(
@@ -72,6 +90,39 @@ class RunFolder:
                 f"Expected the settings that {self.path} was begun with; got {'; '.join(lines)}. "
                 "Leave these options out, or choose another folder with --out."
             )
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, keep other processes from writing to it, and tidy it.
+
+        Raises:
+            BlockingIOError: if another process holds it, which is named.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        # The system frees the lock of a process that ends, however it ends.
+        lock: BaseFileLock = FileLock(self._lock, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BlockingIOError(
+                f"Expected a folder that no other process writes to; got {self.path}, which "
+                f"{self._holder()} holds. Wait until it ends, or choose another folder with --out."
+            ) from None
+        try:
+            for part in self.path.glob(PARTS):
+                part.unlink()
+            if not isinstance(lock, SoftFileLock):  # where the system has no locks: it says who
+                with contextlib.suppress(OSError):  # of a full disk, which the next file will meet
+                    self._lock.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+            yield
+        finally:
+            lock.release()
+
+    def _holder(self) -> str:
+        """Return who holds the folder, as far as the lock says."""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return " ".join(self._lock.read_text().split()) or "another process"
+        return "another process"
 
     def load_config(self) -> DenoiseConfig:
         """Return the settings of a run that exists.
@@ -104,12 +155,14 @@ class RunFolder:
                 f"Use: darboux train denoise --out {self.path} --resume"
             )
         tensors, about = load_tensors(path)
-        try:
-            network.load_state_dict(tensors)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
+        found = checked(about, _Weights, where=path).network
+        reason = difference(tensors, network.state_dict())
+        if found != name:
+            reason = f"expected those of the {name}; got those of the {found}"
+        if reason:
             raise ValueError(
                 f"Expected the weights of the network in {self.config}; got others in {path} "
                 f"({reason}). Restore the file from a copy, or train anew."
-            ) from error
+            )
+        network.load_state_dict(tensors)
         return about

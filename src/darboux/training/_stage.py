@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
 from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import mean_psnr
-from darboux.training._files import load_tensors, save_tensors
+from darboux.training._files import checked, load_tensors, save_tensors
 from darboux.training._listener import Listener, MetricsLog
+from darboux.training._one_cycle import OneCycle
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network, fingerprint, make_patches, noisy_images
-from darboux.training._trainer import OneCycle, Trainer, loss_named
+from darboux.training._trainer import Trainer, diverged, loss_named
+
+
+class _Checkpoint(msgspec.Struct):
+    """What a checkpoint says beside the trainer's own state."""
+
+    network: Literal["model", "twin"]
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    images: str
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,12 @@ class Stage:
         network = build_network(name, self.config)
         if self.folder.weights(name).is_file():
             about = self.folder.load_weights(name, network)
+            if about["steps"] != self.config.steps:
+                raise ValueError(
+                    f"Expected weights after {self.config.steps} steps, as {self.folder.config} "
+                    f"says; got {about['steps']} in {self.folder.weights(name)}. Restore the "
+                    "settings, or start anew with another --out."
+                )
             return network.to(self.accelerator.device).eval(), float(about["seconds"])
         trainer = self._trainer(name, network)
         seconds = self._restore(name, trainer)
@@ -49,7 +66,6 @@ class Stage:
         if self.accelerator.is_main_process:
             about = {"network": name, "steps": self.config.steps, "seconds": seconds}
             save_tensors(self.folder.weights(name), network.state_dict(), about)
-            self.folder.checkpoint.unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         self.accelerator.free_memory()
         return network.eval(), seconds
@@ -71,10 +87,11 @@ class Stage:
         seconds = 0.0
         if self.folder.checkpoint.is_file():
             tensors, about = load_tensors(self.folder.checkpoint)
-            self._check_images(about)
-            if about["network"] == name:
-                trainer.restore(tensors, about)
-                seconds = float(about["seconds"])
+            found = checked(about, _Checkpoint, where=self.folder.checkpoint)
+            self._check_images(found)
+            if found.network == name:
+                trainer.restore(tensors, about, where=str(self.folder.checkpoint))
+                seconds = found.seconds
         self._check_processes(trainer.step)
         if self.accelerator.is_main_process:
             MetricsLog(self.folder.log).keep(lambda line: self._stays(line, name, trainer.step))
@@ -84,7 +101,8 @@ class Stage:
         """Return whether a line of the log belongs to what will not be trained again."""
         if line["network"] == name:
             return bool(line["step"] <= step)
-        return self.folder.weights(line["network"]).is_file()
+        known = line["network"] in ("model", "twin")
+        return known and self.folder.weights(line["network"]).is_file()
 
     def _run(self, name: str, trainer: Trainer, seconds: float) -> float:
         """Train to the end, with an evaluation and a checkpoint every so many steps."""
@@ -106,6 +124,8 @@ class Stage:
                 channels=self.config.channels,
                 accelerator=self.accelerator,
             )
+            if math.isnan(psnr) or psnr == -math.inf:
+                raise diverged(f"PSNR on the held-out images; got {psnr} at step {trainer.step}")
             line = _line(name, trainer.step, losses, psnr, seconds)
             if main:
                 self._write(line, trainer)
@@ -120,9 +140,9 @@ class Stage:
         save_tensors(self.folder.checkpoint, tensors, about)
         self.listener.evaluation(line)
 
-    def _check_images(self, about: Mapping[str, Any]) -> None:
+    def _check_images(self, about: _Checkpoint) -> None:
         """Refuse to continue on images that are not those the run began with."""
-        if about.get("images") != self.fingerprint:
+        if about.images != self.fingerprint:
             raise ValueError(
                 f"Expected the training images that {self.folder.checkpoint} was begun with; got "
                 "others: files have been added, removed or changed. Restore them, or start anew "

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from darboux.data._patches import Patches
-from darboux.training._files import pack_optimizer, prefixed, under, unpack_optimizer
+from darboux.training._files import checked
+from darboux.training._one_cycle import OneCycle
+from darboux.training._state import (
+    OptimizerAbout,
+    difference,
+    not_finite,
+    optimizer_difference,
+    pack_optimizer,
+    prefixed,
+    random_state,
+    restore_random_state,
+    under,
+    unpack_optimizer,
+)
 
 
 class Trainer:
@@ -29,6 +41,10 @@ class Trainer:
         schedule: the learning rate of every step.
         loss: of (estimate, clean), a mean over all entries.
         accelerator: Hugging Face Accelerate's view of devices and processes.
+
+    Raises:
+        ValueError: if the processes cannot share a batch equally, or no parameter of the network
+            requires a gradient.
 
     Example:
         >>> from torch.nn.functional import mse_loss
@@ -54,9 +70,15 @@ class Trainer:
         accelerator: Accelerator,
     ) -> None:
         patches.batch_at(0, parts=accelerator.num_processes)  # refuses unequal shares at once
+        if not any(p.requires_grad for p in network.parameters()):
+            raise ValueError(
+                "Expected a network with a parameter that requires a gradient; got none: there is "
+                "nothing to train. Use parameter.requires_grad_()."
+            )
         self.network, self.step = network.to(accelerator.device), 0
         self._patches, self._schedule, self._loss = patches, schedule, loss
         self._accelerator = accelerator
+        self._infinite = set(not_finite(self.network.state_dict()))  # masks, for instance
         # Fused: one kernel for all parameters; the update is the same.
         adam = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.99), fused=True)
         self._adam = adam
@@ -66,21 +88,29 @@ class Trainer:
         """Train for some steps.
 
         Args:
-            steps: how many, at most what the schedule has left.
+            steps: how many, 0 <= steps <= what the schedule has left.
             on_step: called after each step with the number of steps done so far.
 
         Returns:
             The loss of each step, (steps,), over the global batch, on the CPU.
 
         Raises:
-            FloatingPointError: if a loss is not finite.
+            FloatingPointError: if a loss, a weight or the optimiser's state is not finite.
+            ValueError: if the schedule has fewer steps left.
         """
+        if not 0 <= steps <= self._schedule.steps - self.step:
+            raise ValueError(
+                f"Expected at most the {self._schedule.steps - self.step} steps that the schedule "
+                f"has left; got {steps}."
+            )
         self._wrapped.train()
         losses = []
         for _ in range(steps):
             losses.append(self._one_step())
             if on_step is not None:
                 on_step(self.step)
+        if not losses:
+            return torch.empty(0)
         mean = self._accelerator.reduce(torch.stack(losses), reduction="mean").cpu()
         self._refuse_divergence(mean)
         return mean
@@ -106,10 +136,12 @@ class Trainer:
         """Refuse to go on, and so to overwrite a good checkpoint, after a divergence."""
         if not losses.isfinite().all():
             first = self.step - len(losses) + int((~losses.isfinite()).nonzero()[0])
-            raise FloatingPointError(
-                f"Expected a finite training loss; got {losses[~losses.isfinite()][0]} at step "
-                f"{first}: the training diverged. Start anew with a smaller learning rate."
-            )
+            raise diverged(f"training loss; got {losses[~losses.isfinite()][0]} at step {first}")
+        # The last step has no loss after it; and weights whose moments overflow stand still.
+        moments = prefixed("optimizer", pack_optimizer(self._adam)[0])
+        for name in not_finite(self.network.state_dict() | moments):
+            if name not in self._infinite:
+                raise diverged(f"network; got NaN or infinite {name} after step {self.step - 1}")
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return everything that a continuation needs: tensors, and a JSON description."""
@@ -117,45 +149,61 @@ class Trainer:
         tensors = {
             **prefixed("network", self.network.state_dict()),
             **prefixed("optimizer", optimizer),
-            **prefixed("rng", _random_state()),
+            **prefixed("rng", random_state()),
         }
         return tensors, {"step": self.step, "optimizer": about}
 
-    def restore(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-        """Continue from what `state` returned.
+    def restore(
+        self, tensors: Mapping[str, Tensor], about: Mapping[str, Any], *, where: str = "the state"
+    ) -> None:
+        """Continue from what `state` returned, which is checked first.
 
         Args:
             tensors: its tensors.
             about: its description.
+            where: named in the error messages.
 
         Raises:
-            ValueError: if it belongs to another network.
+            ValueError: if it belongs to another network or schedule, or is damaged.
         """
-        try:
-            self.network.load_state_dict(under("network", tensors))
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
+        progress = checked(about, _Progress, where=where)
+        if reason := self._difference(tensors, progress):
             raise ValueError(
-                f"Expected the state of this network; got another's: {reason}"
-            ) from error
-        unpack_optimizer(self._adam, under("optimizer", tensors), about["optimizer"])
-        _restore_random_state(under("rng", tensors))
-        self.step = int(about["step"])
+                f"Expected the state of this network; got another's in {where}: {reason}. "
+                "Restore it from a copy, or train anew."
+            )
+        restore_random_state(under("rng", tensors), where=where)
+        self.network.load_state_dict(under("network", tensors))
+        unpack_optimizer(self._adam, under("optimizer", tensors), progress.optimizer)
+        self.step = progress.step
+
+    def _difference(self, tensors: Mapping[str, Tensor], progress: _Progress) -> str | None:
+        """Return how a state differs from what it should be, or None."""
+        if not 0 <= progress.step <= self._schedule.steps:
+            return f"expected 0 <= step <= {self._schedule.steps}; got {progress.step}"
+        optimizer = under("optimizer", tensors)
+        others = {n: t for n, t in tensors.items() if not n.startswith("optimizer/")}
+        own = {**prefixed("network", self.network.state_dict()), **prefixed("rng", random_state())}
+        if not own.keys() & others.keys() & {"rng/cuda"}:  # begun with a GPU, or continued with one
+            own.pop("rng/cuda", None)
+            others.pop("rng/cuda", None)
+        return difference(others, own) or optimizer_difference(
+            self._adam, optimizer, progress.optimizer, step=progress.step
+        )
 
 
-def _random_state() -> dict[str, Tensor]:
-    """Return the states of torch's random number generators, as byte tensors."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
+class _Progress(msgspec.Struct):
+    """The description of a state."""
+
+    step: int
+    optimizer: OptimizerAbout
 
 
-def _restore_random_state(states: Mapping[str, Tensor]) -> None:
-    """Set torch's random number generators."""
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+def diverged(what: str) -> FloatingPointError:
+    """Return the error for what should be finite and is not."""
+    return FloatingPointError(
+        f"Expected a finite {what}: the training diverged. Start anew with a smaller learning rate."
+    )
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -191,40 +239,16 @@ def _charbonnier(estimate: Tensor, clean: Tensor) -> Tensor:
     return torch.sqrt((estimate - clean).square() + _EPSILON**2).mean()
 
 
-@dataclass(frozen=True)
-class OneCycle:
-    """A linear rise from 0 to the peak, then half a cosine down to 0.
-
-    A pure function of the step, so that a resumed run needs no state for it.
-
-    Args:
-        peak: highest learning rate.
-        steps: number of steps in all.
-        warmup: share of the steps in which it rises, in [0, 1).
-
-    Example:
-        >>> cycle = OneCycle(peak=1.0, steps=100, warmup=0.1)
-        >>> [round(cycle.at(step), 3) for step in (0, 9, 10, 55, 99)]
-        [0.1, 1.0, 1.0, 0.5, 0.0]
-    """
-
-    peak: float
-    steps: int
-    warmup: float = 0.1
-
-    def at(self, step: int) -> float:
-        """Return the learning rate of step 0 <= step < steps."""
-        rise = max(1, round(self.warmup * self.steps))
-        if step < rise:
-            return self.peak * (step + 1) / rise
-        past = (step - rise) / max(1, self.steps - rise)
-        return self.peak * (1 + math.cos(math.pi * past)) / 2
-
-
 def make_accelerator() -> Accelerator:
     """Return the accelerator of this process, as torchrun or accelerate launch started it."""
     # Accelerate joins processes without a GPU only when it is told that they have none.
     accelerator = Accelerator(cpu=not _has_device())
+    launched = {"ACCELERATE_MIXED_PRECISION", "MASTER_PORT"} <= os.environ.keys()
+    if launched and "WORLD_SIZE" not in os.environ and accelerator.num_processes == 1:
+        raise ValueError(
+            "Expected the processes that accelerate launch was asked for; it started one. Use: "
+            "accelerate launch --multi_gpu --num_processes N, with GPUs or without, or torchrun."
+        )
     wanted = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != wanted:
         raise ValueError(
