@@ -4,41 +4,45 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
+from darboux._ending import INTERRUPTED, NO_READER, drop_output, told
 from reproductions import EXPERIMENTS, RefutedError, reproduce
 from reproductions.run import REPORT
 
-_REFUTED, _BAD_INPUT, _INTERNAL, _INTERRUPTED = 1, 2, 70, 130
+_REFUTED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run an experiment or list them, and return the exit code."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         if options.name == "list":
             _say(_listed())
             return 0
         return _run(options)
-    except (ValueError, OSError, ModuleNotFoundError, FloatingPointError) as error:
-        return _fail(f"Error: {' '.join(str(error).split())}", _BAD_INPUT)
     except KeyboardInterrupt:
-        return _fail("Interrupted. Nothing was written.", _INTERRUPTED)
-    except Exception:
-        return _fail(f"{traceback.format_exc()}Error: this is a fault of the program.", _INTERNAL)
+        return _fail("Interrupted. Nothing was written.", INTERRUPTED)
+    except BrokenPipeError:
+        drop_output()
+        return NO_READER
+    except Exception as error:
+        return _fail(*told(error))
 
 
 def _run(options: argparse.Namespace) -> int:
     """Run one experiment, and say what it found and where the report lies."""
     name, code = options.name, 0
+    if not 0 <= options.seed < 2**31:
+        raise ValueError(f"Expected 0 <= --seed < 2^31; got {options.seed}.")
     out = Path("runs") / name if options.out is None else options.out
     if options.threads is not None:
-        if options.threads < 1:
-            raise ValueError(f"Expected --threads of at least 1; got {options.threads}.")
+        if not 1 <= options.threads <= 1024:
+            raise ValueError(f"Expected --threads between 1 and 1024; got {options.threads}.")
         torch.set_num_threads(options.threads)
     if name.replace("_", "-") in EXPERIMENTS:
         size = "quick" if options.quick else "full"
@@ -69,8 +73,13 @@ def _listed() -> str:
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}. Try: {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m reproductions",
         description="Run one of the paper's experiments: figures, numbers.json and report.html.",
         epilog=f"experiments:\n{_listed()}\n\n"
@@ -92,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()  # a reader who has left is noticed here
 
 
 def _fail(text: str, code: int) -> int:

@@ -11,50 +11,52 @@ into claims, and `certify` attacks every claim.
     True
 """
 
-import importlib as _importlib
-from types import ModuleType as _ModuleType
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+from typing import Any as _Any
 
-from darboux import (
-    activations,
-    bijections,
-    certification,
-    compose,
-    density,
-    deploy,
-    diagnostics,
-    fields,
-    flow,
-    gradients,
-    integrators,
-    linear,
-    models,
-    solvers,
-    structure,
-    symmetry,
-    testing,
-)
-from darboux.certification import Certificate, certify
-from darboux.compose import Average, Lifted, Residual
-from darboux.deploy import freeze
-from darboux.flow import ContractiveSteps, Flow, odeint
-from darboux.structure import (
-    Averaged,
-    BiLipschitz,
-    ConformalSymplectic,
-    Dissipative,
-    EnergyPreserving,
-    Equivariant,
-    Invertible,
-    Isometric,
-    LinearGrowth,
-    Lipschitz,
-    LogDeterminant,
-    NearlyEquivariant,
-    NearlyScaleEquivariant,
-    Reversible,
-    Symplectic,
-    VolumePreserving,
-)
+if TYPE_CHECKING:
+    from darboux import (
+        activations,
+        bijections,
+        certification,
+        compose,
+        density,
+        deploy,
+        diagnostics,
+        fields,
+        flow,
+        gradients,
+        integrators,
+        linear,
+        models,
+        solvers,
+        structure,
+        symmetry,
+        testing,
+    )
+    from darboux.certification import Certificate, certify
+    from darboux.compose import Average, Lifted, Residual
+    from darboux.deploy import freeze
+    from darboux.flow import ContractiveSteps, Flow, odeint
+    from darboux.structure import (
+        Averaged,
+        BiLipschitz,
+        ConformalSymplectic,
+        Dissipative,
+        EnergyPreserving,
+        Equivariant,
+        Invertible,
+        Isometric,
+        LinearGrowth,
+        Lipschitz,
+        LogDeterminant,
+        NearlyEquivariant,
+        NearlyScaleEquivariant,
+        Reversible,
+        Symplectic,
+        VolumePreserving,
+    )
 
 __version__ = "0.2.0"
 
@@ -103,18 +105,37 @@ __all__ = [
     "testing",
 ]
 
-# Imported when first asked for: they need the extra darboux[workshop].
+# Rooms that need the extra darboux[workshop].
 _WORKSHOP = ("cli", "data", "training")
 
+_HOMES = {
+    "Average": "compose",
+    "Certificate": "certification",
+    "ContractiveSteps": "flow",
+    "Flow": "flow",
+    "Lifted": "compose",
+    "Residual": "compose",
+    "certify": "certification",
+    "freeze": "deploy",
+    "odeint": "flow",
+}
 
-def __getattr__(name: str) -> _ModuleType:
-    if name in _WORKSHOP:
-        try:
-            return _importlib.import_module(f"darboux.{name}")
-        except ModuleNotFoundError as error:  # hasattr expects an AttributeError
-            raise AttributeError(str(error)) from error
-    msg = f"module 'darboux' has no attribute {name!r}"
-    raise AttributeError(msg)
+
+def __getattr__(name: str) -> _Any:
+    """Import a room when it is first asked for, so that the command line starts without torch."""
+    if name not in (*__all__, *_WORKSHOP):
+        msg = f"module 'darboux' has no attribute {name!r}"
+        raise AttributeError(msg)
+    # The other classes are structures, the other names rooms.
+    room = _HOMES.get(name, "structure" if name[0].isupper() else name)
+    try:
+        module = _import_module(f"darboux.{room}")
+    except ModuleNotFoundError as error:
+        if room not in _WORKSHOP:
+            raise
+        raise AttributeError(str(error)) from error  # as hasattr expects
+    value = globals()[name] = module if room == name else getattr(module, name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -51,7 +51,8 @@ def trained(tmp_path_factory):
     config = DenoiseConfig(features=8, units=8, depth=2)
     config.save(out / "config.json")
     network = build_network("model", config)
-    save_tensors(out / "model.safetensors", network.state_dict(), {"seconds": 1.0})
+    about = {"network": "model", "steps": config.steps, "seconds": 1.0}
+    save_tensors(out / "model.safetensors", network.state_dict(), about)
     return out
 
 

@@ -17,6 +17,12 @@ class Made:
     def __str__(self):
         return f"the verdict is {self.verdict}"
 
+    def to_json(self):
+        return "{}"
+
+    def to_html(self):
+        return "<p></p>"
+
 
 def test_certificate_of_a_sound_run_holds(run, trained, tmp_path):
     files = tmp_path / "c.json", tmp_path / "c.html"
@@ -36,15 +42,20 @@ def test_exit_code_tells_the_verdict(run, trained, monkeypatch, verdict, code):
     assert f"the verdict is {verdict}" in result.out
 
 
-def test_an_error_of_the_program_is_no_verdict(run, trained, monkeypatch):
-    def fails(*arguments, **options):
-        return {}["no such key"]
-
-    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", fails)
-    result = run("certify", trained)
-    assert result.code == 70
-    assert "Traceback" in result.err
-    assert "KeyError: 'no such key'" in result.err
+def test_certificates_go_to_new_folders_and_over_nothing_of_the_run(
+    run, refused, trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("darboux.cli._trained.certify_denoiser", lambda *a, **k: Made("holds"))
+    json, html = tmp_path / "new" / "folder" / "c.json", tmp_path / "other" / "c.html"
+    assert run("certify", trained, "--json", json, "--html", html).code == 0
+    assert json.is_file()
+    assert html.is_file()
+    before = {file.name: file.read_bytes() for file in trained.iterdir()}
+    for name in before:
+        assert "belongs to the run" in refused("certify", trained, "--json", trained / name)
+        assert "belongs to the run" in refused("certify", trained, "--html", trained / name)
+    assert "got the folder" in refused("certify", trained, "--json", tmp_path)
+    assert {file.name: file.read_bytes() for file in trained.iterdir()} == before
 
 
 @pytest.mark.parametrize("effort", ["quick", "normal", "thorough"])
@@ -68,7 +79,8 @@ def test_missing_and_foreign_runs_are_refused(refused, trained, tmp_path):
     config = DenoiseConfig(features=8, units=8, depth=3)
     config.save(tmp_path / "config.json")
     other = build_network("model", DenoiseConfig(features=8, units=8, depth=2))
-    save_tensors(tmp_path / "model.safetensors", other.state_dict(), {"seconds": 1.0})
+    about = {"network": "model", "steps": config.steps, "seconds": 1.0}
+    save_tensors(tmp_path / "model.safetensors", other.state_dict(), about)
     assert "Expected the weights of the network" in refused("certify", tmp_path)
 
 

@@ -1,6 +1,7 @@
 """``darboux denoise``: every size and kind of image, and every refusal."""
 
 import pytest
+import tifffile
 import torch
 
 from darboux.data import Picture
@@ -73,7 +74,8 @@ def test_bad_names_are_refused(refused, trained, photograph, tmp_path):
     assert "has no config.json" in refused("denoise", tmp_path / "nowhere", image, "--out", out)
     assert "does not exist" in refused("denoise", trained, tmp_path / "no.png", "--out", out)
     assert "ending in one of" in refused("denoise", trained, image, "--out", tmp_path / "o.xyz")
-    assert "nowhere" in refused("denoise", trained, image, "--out", tmp_path / "nowhere" / "o.png")
+    below = image / "o.png"
+    assert str(image) in refused("denoise", trained, image, "--out", below)
     assert "sigma > 0" in refused("denoise", trained, image, "--out", out, "--noise", 0)
     assert not out.exists()
 
@@ -98,6 +100,48 @@ def test_damaged_weights_are_refused_by_name(refused, trained, photograph, tmp_p
 
 
 def test_not_a_number_is_refused(refused, trained, tmp_path):
-    Picture(torch.full((1, 8, 8), torch.nan), "float32").save(tmp_path / "nan.tif")
+    tifffile.imwrite(tmp_path / "nan.tif", torch.full((8, 8), torch.nan).numpy())
     error = refused("denoise", trained, tmp_path / "nan.tif", "--out", tmp_path / "out.png")
     assert "nan.tif" in error
+
+
+def test_every_picture_of_a_folder_is_denoised_as_if_it_were_alone(run, trained, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name, shape in (("a.png", (1, 12, 9)), ("b.tif", (3, 8, 10))):
+        Picture(torch.rand(shape)).save(pictures / name)
+    (pictures / "notes.txt").write_text("no picture")
+    out, alone = tmp_path / "new" / "folder", tmp_path / "alone"
+    result = run("denoise", trained, pictures, "--out", out, "--noise", 25)
+    assert result.code == 0, result.err
+    assert result.out.count("dB denoised") == 2
+    assert sorted(file.name for file in out.iterdir()) == ["a.png", "b.tif"]
+    for name in ("a.png", "b.tif"):
+        one = alone / name
+        assert run("denoise", trained, pictures / name, "--out", one, "--noise", 25).code == 0
+        assert one.read_bytes() == (out / name).read_bytes()
+
+
+def test_folder_keeps_what_is_there_and_names_what_it_passes_over(run, refused, trained, tmp_path):
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    for name in ("a.png", "z.png"):
+        Picture(torch.rand(1, 9, 9)).save(pictures / name)
+    (pictures / "m.png").write_bytes(b"nothing")
+    result = run("denoise", trained, pictures, "--out", out)
+    assert result.code == 2
+    assert "got 1 of 3 that were passed over: m.png. Of the first: Expected a" in result.err
+    assert result.err.count("\n") == 1
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert sorted(before) == ["a.png", "z.png"]
+    assert "Use --overwrite" in refused("denoise", trained, pictures, "--out", out)
+    assert "another name than" in refused("denoise", trained, pictures, "--out", pictures)
+    assert "got the file" in refused("denoise", trained, pictures, "--out", out / "a.png")
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_out_may_be_a_folder_for_one_picture_too(run, trained, photograph, tmp_path):
+    image, out = photograph(1, 9, 9), tmp_path / "results"
+    out.mkdir()
+    assert run("denoise", trained, image, "--out", out).code == 0
+    assert [file.name for file in out.iterdir()] == [image.name]

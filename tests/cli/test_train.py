@@ -80,6 +80,16 @@ def test_exit_code_tells_the_verdict(run, tmp_path, monkeypatch, verdict, code):
     assert "unconstrained" not in result.out
 
 
+def test_interruption_says_how_to_go_on(run, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("darboux.cli._train.train_denoiser", interrupted)
+    result = run("train", "denoise", "--out", tmp_path / "run")
+    assert result.code == 130
+    assert result.err == "Interrupted. Continue with --resume.\n"
+
+
 def test_options_arrive_and_those_not_given_are_the_runs_own(run, tmp_path, monkeypatch):
     assert not [f.name for f in fields(OTHER) if getattr(OTHER, f.name) == f.default]
     seen = []
@@ -140,7 +150,7 @@ def test_full_disk_is_one_line(refused, images, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("darboux.training._files._write_through", full)
+    monkeypatch.setattr("darboux.data._files._write_through", full)
     folders = ("--out", tmp_path / "run", "--images", images, "--held-out", images)
     error = refused("train", "denoise", *folders, *TINY)
     assert "No space is left on the disk" in error
@@ -150,11 +160,23 @@ def test_divergence_is_said_in_the_last_line(run, images, tmp_path):
     result = run(
         *("train", "denoise", "--out", tmp_path / "run", "--images", images, "--held-out", images),
         *TINY,
-        *("--twin-lr", 1e30, "--steps", 8),
+        *("--lr", 1e39, "--steps", 8),
     )
     assert result.code == 2
     assert result.err.splitlines()[-1].startswith("Error: Expected a finite training loss")
-    assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_divergence_of_the_twin_is_said_and_the_report_written(run, images, tmp_path):
+    result = run(
+        *("train", "denoise", "--out", tmp_path / "run", "--images", images, "--held-out", images),
+        *TINY,
+        *("--twin-lr", 1e30, "--steps", 8),
+    )
+    assert result.code == 0
+    assert "without the unconstrained twin. Expected a finite training loss" in result.err
+    assert "unconstrained" not in result.out
+    assert (tmp_path / "run" / "report.html").is_file()
 
 
 def test_help_names_every_setting_with_its_meaning_and_default(run, monkeypatch):

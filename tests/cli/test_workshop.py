@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-ABSENT = ("PIL", "tifffile", "accelerate", "matplotlib", "rich", "typer")
-NEEDS = {"data": ABSENT[:2], "training": ABSENT[:4], "cli": ABSENT}
+ABSENT = ("PIL", "tifffile", "accelerate", "matplotlib", "msgspec", "rich", "typer")
+NEEDS = {"data": ABSENT[:2], "training": ABSENT[:5], "cli": ABSENT}
 
 # An entry None makes Python, and find_spec, see no such package.
 PROGRAM = f"""

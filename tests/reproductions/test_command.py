@@ -1,6 +1,7 @@
 """``python -m reproductions``: what it prints, what it writes, and the exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,13 +98,30 @@ def test_refuted_statement_gives_exit_code_1(run, small, tmp_path):
     assert "REFUTED" in (tmp_path / "s" / "report.html").read_text()
 
 
-def test_an_error_of_the_program_gives_exit_code_70_and_its_place(run, small, tmp_path):
+def test_an_error_of_the_program_gives_exit_code_70_and_a_log(run, small, tmp_path, monkeypatch):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(logs))
     small["error"] = RuntimeError("no such thing")
     code, out, err = run("small-one", "--out", tmp_path / "s")
     assert (code, out) == (70, "")
-    assert "Traceback" in err
-    assert "RuntimeError: no such thing" in err
-    assert list(tmp_path.iterdir()) == []
+    (log,) = logs.iterdir()
+    assert (
+        f"RuntimeError: no such thing. This is a fault of the program: please report it with {log}"
+        in err
+    )
+    assert "Traceback" not in err
+    assert "Traceback" in log.read_text()
+    assert list(tmp_path.iterdir()) == [logs]
+
+
+def test_a_reader_who_leaves_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "reproductions", "list"]
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_an_interruption_leaves_nothing(run, small, tmp_path):
@@ -120,10 +138,28 @@ def test_unknown_name_lists_the_known_ones(refused, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_options_are_bad_input(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["energy", "--fast"])
-    assert "--fast" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([], [""], ["--fast"], ["energy", "--fast"], ["energy", "more"], ["energy", "--out"]),
+        *(["energy", "--seed", seed] for seed in ("x", "1.5", "-1", str(2**31), "9" * 5000)),
+        *(["energy", "--threads", count] for count in ("x", "0", "-1", "1025", "100000")),
+        *(
+            ["energy", "--quick=1"],
+            ["energy", "--o", "x"],
+            ["\x1b[2J"],
+            ["en\nergy"],
+            ["list", "x"],
+        ),
+        *(["energy", "--out", place] for place in ("/proc/nowhere/x", "n" * 300, "a\0b")),
+        *(["invertible-classifiers", "--data", place] for place in ("nowhere", "a\0b", "n" * 300)),
+    ],
+    ids=lambda words: " ".join(words).encode("unicode_escape").decode()[:50],
+)
+def test_hostile_command_line_is_refused_in_one_line(refused, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert refused(*arguments).isprintable()
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_existing_output_is_kept(run, refused, small, tmp_path):
@@ -147,7 +183,7 @@ def test_threads_are_set(run, refused, small, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", seen.append)
     assert run("small-one", "--out", tmp_path / "s", "--threads", 3)[0] == 0
     assert seen == [3]
-    assert "--threads of at least 1; got 0" in refused("small-one", "--threads", 0)
+    assert "--threads between 1 and 1024; got 0" in refused("small-one", "--threads", 0)
 
 
 def test_data_is_passed_on_or_refused_by_name(run, refused, small, tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 from darboux._workshop import require as _require
 
-_require("darboux.cli", "PIL", "tifffile", "accelerate", "matplotlib", "rich", "typer")
+_require("darboux.cli", "PIL", "tifffile", "accelerate", "matplotlib", "msgspec", "rich", "typer")
 
 from darboux.cli._app import app, main
 

@@ -1,74 +1,72 @@
-"""How commands end: exit codes, and one line on stderr instead of a traceback for bad input."""
+"""How commands end: exit codes, and one line on stderr, on one process of a training."""
 
 from __future__ import annotations
 
-import functools
 import os
-import traceback
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec, TypeVar
+from contextlib import suppress
+from datetime import timedelta
 
 import typer
 
-_P = ParamSpec("_P")
-
-_R = TypeVar("_R")
+from darboux._ending import ALONE, BAD_INPUT, INTERRUPTED, NO_READER, drop_output, one_line, told
 
 OF_VERDICTS = {"holds": 0, "refuted": 1, "undecided": 3}
 
-_BAD_INPUT = 2
-
-_INTERNAL_ERROR = 70  # EX_SOFTWARE of sysexits.h
-
-# What the library raises for what a person got wrong, or a disk, or a training that diverged.
-_EXPECTED = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
+_Usage: type[Exception] = typer.BadParameter.__mro__[1]  # the only one of its kind that typer names
 
 
-def one_line_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Wrap a command so that bad input ends it with one clear line and exit code 2.
-
-    Whatever else goes wrong is a fault of the program: its traceback, and exit code 70.
-    """
-
-    @functools.wraps(command)
-    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return command(*args, **kwargs)
-        except _EXPECTED as error:
-            _end(error)
-        except KeyboardInterrupt:
-            _end_interrupted()
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:
-            typer.echo(f"{traceback.format_exc()}Error: this was not expected.", err=True)
-            raise typer.Exit(_INTERNAL_ERROR) from error
-
-    return wrapped
-
-
-def _end(error: Exception) -> NoReturn:
-    """Print what was wrong, on one process, and exit."""
-    if _is_main():
-        typer.echo(f"Error: {_text(error)}", err=True)
-    raise typer.Exit(_BAD_INPUT) from error
+def exit_code(run: Callable[[], object]) -> int:
+    """Run the program, and return the code to end with; whatever stopped it is told in one line."""
+    try:
+        run()
+    except typer.Exit as end:
+        return end.exit_code
+    except (KeyboardInterrupt, typer.Abort) as error:
+        _say(f"Interrupted. {error}".strip())
+        return INTERRUPTED
+    except (BrokenPipeError, SystemExit):  # rich exits where nobody reads
+        drop_output()
+        return NO_READER
+    except _Usage as error:
+        _say(_usage(error))
+        return BAD_INPUT
+    except Exception as error:
+        line, code = told(error)
+        _say(line)
+        return code
+    return 0
 
 
-def _end_interrupted() -> NoReturn:
-    """Say how to go on, and exit as an interrupted program does."""
-    if _is_main():
-        typer.echo("Interrupted. Continue with --resume.", err=True)
-    raise typer.Exit(130)
+def _usage(error: Exception) -> str:
+    """Return what is wrong with the options; nothing where the help has been shown instead."""
+    context, text = getattr(error, "ctx", None), one_line(getattr(error, "message", ""))
+    if not text and type(error).__name__ == "NoArgsIsHelpError":
+        return ""
+    text = one_line(error.format_message())  # type: ignore[attr-defined]
+    return (
+        f"Error: {text.rstrip('.')}. Try: {context.command_path if context else 'darboux'} --help"
+    )
 
 
-def _text(error: Exception) -> str:
-    """Return the message of an error on one line."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, OSError) and error.filename and str(error.filename) not in text:
-        text = f"{error.filename}: {text}"
-    return " ".join(text.split())
+def _say(text: str) -> None:
+    """Print a line on stderr, unless another process of the training has."""
+    if not text or (ALONE not in text and _said_elsewhere(text)):
+        return
+    rank = os.environ.get("RANK", "0")
+    with suppress(OSError):
+        typer.echo(text if rank == "0" else f"[process {rank}] {text}", err=True)
 
 
-def _is_main() -> bool:
-    """Return whether this is the main process, the only one that prints."""
-    return int(os.environ.get("RANK", "0")) == 0
+def _said_elsewhere(text: str) -> bool:
+    """Return whether another process of the training has had the same to say."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return False
+    try:
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = TCPStore(host, port, is_master=False, timeout=timedelta(seconds=5))
+        return store.add(f"{os.environ.get('TORCHELASTIC_RESTART_COUNT')} {text}", 1) > 1
+    except Exception:  # whatever it is, the line has to be said
+        return False

@@ -7,16 +7,9 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
-
-from darboux.training._config import DenoiseConfig
-
-Effort = Annotated[
-    Literal["quick", "normal", "thorough"],
-    typer.Option(help="How hard the certificate attacks."),
-]
 
 _DATA = ("images", "held_out", "sigma", "channels")
 _NETWORK = (
@@ -29,9 +22,12 @@ _PHOTOGRAPHS = "scikit-image's photographs"
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Add an option for each setting of a run; those that are given arrive as `given`."""
+    from darboux.training import DenoiseConfig
+
     signature = inspect.signature(command, eval_str=True)
     own = [item for item in signature.parameters.values() if item.name != "given"]
-    settings = {setting.name: _option(setting) for setting in fields(DenoiseConfig)}
+    text = DenoiseConfig.__doc__ or ""
+    settings = {each.name: _option(each, text) for each in fields(DenoiseConfig)}
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> None:
@@ -48,14 +44,14 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _option(setting: Field[Any]) -> inspect.Parameter:
+def _option(setting: Field[Any], text: str) -> inspect.Parameter:
     """Return the option of one setting."""
     flag = f"--{setting.name.replace('_', '-')}"
     if setting.type == "bool":
         flag = f"{flag}/--no-{setting.name}"
     option = typer.Option(
         flag,
-        help=_help(setting.name),
+        help=_help(setting.name, text),
         show_default=_shown(setting),
         rich_help_panel=_panel(setting.name),
     )
@@ -64,15 +60,13 @@ def _option(setting: Field[Any]) -> inspect.Parameter:
     return inspect.Parameter(setting.name, kind, default=None, annotation=annotation)
 
 
-def _help(name: str) -> str:
-    """Return what the docstring of `DenoiseConfig` says of a setting."""
+def _help(name: str, text: str) -> str:
+    """Return what the docstring of the settings says of one of them."""
     if name == "sigma":
         return "Standard deviation of the noise, on the scale 0 ... 255."
-    found = re.search(
-        rf"^ +{name}: (.*(?:\n {{12}}.*)*)", DenoiseConfig.__doc__ or "", re.MULTILINE
-    )
-    text = " ".join(found[1].split()) if found else ""
-    return text[:1].upper() + text[1:]
+    found = re.search(rf"^ +{name}: (.*(?:\n {{12}}.*)*)", text, re.MULTILINE)
+    said = " ".join(found[1].split()) if found else ""
+    return said[:1].upper() + said[1:]
 
 
 def _panel(name: str) -> str:

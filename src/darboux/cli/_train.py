@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from darboux.cli._errors import OF_VERDICTS, one_line_errors
-from darboux.cli._options import Effort, with_settings
+from darboux.cli._commands import Effort
+from darboux.cli._errors import OF_VERDICTS
+from darboux.cli._options import with_settings
 from darboux.cli._progress import ProgressBar
 from darboux.training._config import DenoiseConfig
 from darboux.training._run import train_denoiser
@@ -19,7 +20,6 @@ from darboux.training._trainer import make_accelerator
 
 
 @with_settings
-@one_line_errors
 def train_denoise(
     *,
     out: Annotated[Path, typer.Option(help="Folder that the run is written to.")] = Path(
@@ -30,7 +30,8 @@ def train_denoise(
     ] = False,
     effort: Effort = "normal",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads.", show_default="torch's choice")
+        int | None,
+        typer.Option(min=1, max=1024, help="CPU threads.", show_default="torch's choice"),
     ] = None,
     given: dict[str, Any],
 ) -> None:
@@ -77,6 +78,8 @@ def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> di
             )
         typer.echo(_summary(metrics, out))
         return metrics
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Continue with --resume.") from None
     finally:
         accelerator.end_training()
 

@@ -1,21 +1,23 @@
-"""``darboux denoise`` and ``darboux certify``: commands on a trained run."""
+"""What ``darboux denoise`` and ``darboux certify`` do with a trained run."""
 
 from __future__ import annotations
 
+import errno
+import os
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from torch import nn
 
-from darboux.cli._errors import OF_VERDICTS, one_line_errors
-from darboux.cli._options import Effort
+from darboux.cli._errors import OF_VERDICTS
 from darboux.data import Picture, noisy
+from darboux.data._files import write_text
+from darboux.data._folder import image_files
+from darboux.data._patches import check_sigma
 from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import certify_denoiser, in_tiles, psnr
 from darboux.training._evaluation import denoise as denoised
-from darboux.training._files import write_text
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network
 
@@ -29,40 +31,52 @@ _DOCUMENT = """<!doctype html>
 _TILE = 768  # pixels: some 100 MB for each feature map of the default network
 
 
-@one_line_errors
-def denoise(
+def denoise_pictures(
+    run: Path,
+    image: Path,
+    out: Path,
     *,
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    image: Annotated[Path, typer.Argument(help="Image to denoise, of any size, grey or colour.")],
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    noise: Annotated[
-        float | None,
-        typer.Option(
-            help="First add Gaussian noise of this standard deviation, on the scale 0 ... 255, "
-            "and tell the PSNR before and after."
-        ),
-    ] = None,
-    levels: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            metavar="LOW HIGH",
-            help="Values of black and white in the image; needed for integers with a sign or of 32 "
-            "bits, and for floats beyond [0, 1].",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace --out if it exists.")
-    ] = False,
+    noise: float | None,
+    levels: tuple[float, float] | None,
+    overwrite: bool,
 ) -> None:
-    """Denoise an image with the nonexpansive network of a run.
-
-    A network of one channel treats the channels of a colour image one by one. The type of the
-    samples is kept: any in TIFF, 8 and 16 bits in PNG; other formats hold 8 bits. So is
-    transparency, where the format of --out can hold it. The input is never changed.
-    """
-    _check_output(image, out, overwrite=overwrite)
+    """Denoise an image, or each of a folder as if it were alone."""
+    pairs = _pairs(image, out)
+    for source, target in pairs:
+        _check_output(source, target, overwrite=overwrite)
+    if noise is not None:
+        check_sigma(noise / 255)
     config, network = _trained(run)
-    picture = Picture.open(image, levels=levels)
+    refused: dict[str, ValueError] = {}
+    for source, target in pairs:
+        try:
+            _denoise(config, network, Picture.open(source, levels=levels), target, noise)
+        except ValueError as error:
+            if not image.is_dir():
+                raise
+            refused[source.name] = error
+    if refused:
+        raise ValueError(
+            f"Expected pictures in {image}; got {len(refused)} of {len(pairs)} that were passed "
+            f"over: {', '.join(refused)}. Of the first: {next(iter(refused.values()))}"
+        )
+
+
+def _pairs(image: Path, out: Path) -> list[tuple[Path, Path]]:
+    """Return which file is read and which is written."""
+    if image.is_dir():
+        if out.exists() and not out.is_dir():
+            raise NotADirectoryError(
+                f"Expected a folder for --out, since {image} is one; got the file {out}."
+            )
+        return [(file, out / file.name) for file in image_files(image)]
+    return [(image, out / image.name if out.is_dir() else out)]
+
+
+def _denoise(
+    config: DenoiseConfig, network: nn.Module, picture: Picture, out: Path, noise: float | None
+) -> None:
+    """Denoise a picture, write it and say so."""
     pixels = picture.pixels
     if noise is not None:
         pixels = noisy(pixels, sigma=noise / 255, seed=config.seed)
@@ -73,6 +87,7 @@ def denoise(
         halo=config.reach(),
         step=config.shuffle,
     )
+    out.parent.mkdir(parents=True, exist_ok=True)
     picture.with_pixels(result).save(out)
     height, width = result.shape[1:]
     typer.echo(f"{out}: {width} x {height} pixels")
@@ -81,31 +96,21 @@ def denoise(
         typer.echo(f"PSNR {before:.2f} dB with the noise, {after:.2f} dB denoised")
 
 
-@one_line_errors
-def certify(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    effort: Effort = "normal",
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the certificate as JSON, too.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write the certificate as HTML, too.")
-    ] = None,
-) -> None:
-    """Attack every claim of a trained network on photographs, and print what was found.
-
-    The network is rebuilt from config.json and model.safetensors. Exit codes: 0 the certificate
-    holds, 1 a claim was refuted, 2 bad input, 3 undecided: the certificate says what is missing.
-    """
+def certify_run(run: Path, *, effort: str, json: Path | None, html: Path | None) -> None:
+    """Certify the network of a run; print the certificate, write it, and exit by its verdict."""
+    for path in filter(None, (json, html)):
+        _check_certificate(run, path)
     config, network = _trained(run)
     certificate = certify_denoiser(
         network, channels=config.channels, sigma=config.sigma, effort=effort
     )
-    typer.echo(str(certificate))
-    if json is not None:
-        write_text(json, certificate.to_json())
-    if html is not None:
-        write_text(html, _DOCUMENT.format(body=certificate.to_html()))
+    try:
+        typer.echo(str(certificate))
+    finally:  # files are written though nobody reads what is printed
+        if json is not None:
+            write_text(json, certificate.to_json())
+        if html is not None:
+            write_text(html, _DOCUMENT.format(body=certificate.to_html()))
     raise typer.Exit(OF_VERDICTS[certificate.verdict])
 
 
@@ -131,3 +136,18 @@ def _check_output(image: Path, out: Path, *, overwrite: bool) -> None:
             f"Expected a new name for --out; got {out}, which exists. Use --overwrite to replace "
             "it, or choose another name."
         )
+
+
+def _check_certificate(run: Path, path: Path) -> None:
+    """Refuse to write a certificate over what the run consists of, and make its folder."""
+    own = RunFolder(run)
+    if path.exists() and path.parent.samefile(run) and path.name != own.certificate.name:
+        raise FileExistsError(
+            f"Expected a file for the certificate; got {path}, which belongs to the run. Choose "
+            "another name."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"Expected a file for the certificate; got the folder {path}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):  # said now, not after minutes of attacks
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))

@@ -5,7 +5,6 @@ A map that is translation-invariant is a `Stencil`: a kernel with its place and 
 stacks and circular products are stencils again; where they are not, norms combine.
 """
 
-import darboux.linear._torch_rules as _torch_rules
 from darboux.linear._combined_map import CombinedMap
 from darboux.linear._composed import Composed
 from darboux.linear._constraints import Nonnegative, Skew, Spectral
@@ -20,8 +19,6 @@ from darboux.linear._shrunk import NormControl, Shrunk
 from darboux.linear._skew_part import SkewPart
 from darboux.linear._stacked import Stacked
 from darboux.linear._stencil import Stencil
-
-del _torch_rules
 
 __all__ = [
     "CombinedMap",

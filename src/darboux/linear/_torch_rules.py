@@ -12,20 +12,13 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from darboux.linear._spectral import kernel_bound
-from darboux.structure import Claim, Claims, Gap, Kind, Lipschitz, claims_of
+from darboux.structure import Claim, Claims, Gap, Kind, Lipschitz
 from darboux.structure._torch_windows import repetitions
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-@claims_of.register(nn.Linear)
-@claims_of.register(nn.Conv1d)
-@claims_of.register(nn.Conv2d)
-@claims_of.register(nn.Conv3d)
-@claims_of.register(nn.ConvTranspose1d)
-@claims_of.register(nn.ConvTranspose2d)
-@claims_of.register(nn.ConvTranspose3d)
-def _(module: nn.Module) -> Claims:
+def claims_of_weights(module: nn.Module) -> Claims:
     """Bound what the layer computes with its present weight."""
     # A stride keeps some outputs only, and a dilation stretches the frequencies: neither
     # raises the supremum of the symbol. Groups are diagonal blocks, so the largest counts. A

@@ -6,6 +6,7 @@ import inspect
 
 from torch import nn
 
+from darboux.structure._arguments import shown
 from darboux.structure._claim import Claims, Gap
 from darboux.structure._compose import composition
 from darboux.structure._energy import Dissipative, EnergyPreserving
@@ -39,11 +40,18 @@ def claims_of(module: nn.Module) -> Claims:
     Args:
         module: any module.
 
+    Raises:
+        TypeError: if it is none.
+
     Example:
         >>> from torch import nn
         >>> [c.structure for c in claims_of(nn.Sequential(nn.ReLU(), nn.Identity()))]
         [Averaged(alpha=0.5)]
     """
+    given: object = module
+    if not isinstance(given, nn.Module):
+        msg = f"claims_of: expected a torch.nn.Module; got {shown(given)}. Make one of it."
+        raise TypeError(msg)
     own = getattr(module, "claims", None)
     if own is None:
         return Claims(gaps=(Gap("", f"no claims are known for {type(module).__name__}"),))

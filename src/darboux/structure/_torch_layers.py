@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,19 @@ from darboux.structure._registry import claims_of
 _Norm = nn.LayerNorm | nn.GroupNorm | nn.RMSNorm | nn.modules.batchnorm._NormBase
 
 _INFLATED = 1 + 4 * torch.finfo(torch.float64).eps
+
+
+@claims_of.register(nn.Linear)
+@claims_of.register(nn.Conv1d)
+@claims_of.register(nn.Conv2d)
+@claims_of.register(nn.Conv3d)
+@claims_of.register(nn.ConvTranspose1d)
+@claims_of.register(nn.ConvTranspose2d)
+@claims_of.register(nn.ConvTranspose3d)
+def _(module: nn.Module) -> Claims:
+    # Norms are bounded by `linear`, a room above, which may not have been imported yet.
+    claims: Claims = import_module("darboux.linear._torch_rules").claims_of_weights(module)
+    return claims
 
 
 @claims_of.register(nn.Identity)
