@@ -244,7 +244,7 @@ def test_structure_implies():
 
 @pytest.mark.parametrize("numbers", [{"band": 0.0}, {"error": -1.0}, {"gain": math.nan}])
 def test_structure_refuses(numbers):
-    with pytest.raises(ValueError, match=r"Expected (a band > 0|error >= 0 and gain >= 0)"):
+    with pytest.raises(ValueError, match=r"expected (band|error|gain) to be a number "):
         NearlyEquivariant(SO2(), **numbers)
 
 
@@ -252,11 +252,11 @@ def test_refusals():
     conv, source, target = steerable(Cyclic(8), ["trivial"], ["regular"])
     with pytest.raises(ValueError, match="Expected a map 8 -> 1 channels"):
         equivariance_error(conv, target, source, 1, band=1.0)
-    with pytest.raises(ValueError, match="Expected a band > 0"):
+    with pytest.raises(ValueError, match=r"expected band to be .* above 0, .*; got 0\.0"):
         equivariance_error(conv, source, target, 1, band=0.0)
     with pytest.raises(ValueError, match="of one group; got C8 and C4"):
         equivariance_error(conv, source, Feature(Cyclic(4), ["trivial"] * 8), 1, band=1.0)
-    with pytest.raises(TypeError, match="Expected a stencil or a convolution; got ReLU"):
+    with pytest.raises(TypeError, match="to be a Stencil or a StencilMap; got a ReLU"):
         equivariance_error(torch.nn.ReLU(), source, target, 1, band=1.0)
     with pytest.raises(ValueError, match="got a dense map"):
         near_claim(Dense(1, 8), source, target)

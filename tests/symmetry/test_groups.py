@@ -14,7 +14,9 @@ from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.finite import FiniteGroup, irrep_tables
 from darboux.symmetry._groups.group import Group, closure
 from darboux.symmetry._groups.permutations import PermutationGroup, Permutations
+from darboux.symmetry._groups.planar import SO2
 from darboux.symmetry._groups.polyhedral import Icosahedral, Octahedral
+from darboux.symmetry._groups.so3 import O3, SO3
 from darboux.symmetry._groups.subgroup import Subgroup
 from darboux.symmetry._representations.decompose import intertwiners
 from darboux.symmetry._representations.standard import regular
@@ -341,10 +343,17 @@ def test_elements_of_the_plane_are_counted():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Permutations(0), "expected a number of things n >= 1; got 0"),
-        (lambda: Permutations(n=True), "expected a number of things n >= 1; got True"),
-        (lambda: Permutations(6), "expected n <= 5; got 6, a group of 720 elements"),
-        (lambda: Permutations(10**6), "got 1000000, a group of 1000000! elements"),
+        (lambda: Permutations(0), "expected n to be an integer from 1 to 5 .*; got 0"),
+        (lambda: Permutations(6), "expected n to be an integer from 1 to 5 .*; got 6"),
+        (lambda: Permutations(10**6), "PermutationGroup.*; got 1000000"),
+        (lambda: Cyclic(10**8), "a number of rotations from 1 to 512; got 100000000"),
+        (lambda: Dihedral(10**8), "a number of rotations from 1 to 512; got 100000000"),
+        (lambda: SO2().irreps(10**8), "a frequency from 0 to 1024"),
+        (lambda: O3().irreps(10**8), "a degree from 0 to 64"),
+        (lambda: SO2().irrep("1025", 0.0), "'0', '1', .*'1024'; got '1025'"),
+        (lambda: SO3().size("65"), "'0', '1', .*'64'; got '65'"),
+        (lambda: SO3().size("02"), "got '02'"),
+        (lambda: SO2().locate(torch.full((2, 2), torch.nan)), "Expected a rotation of the plane"),
         (lambda: PermutationGroup(()), "expected at least one permutation; got none"),
         (lambda: PermutationGroup(((),)), "expected permutations of"),
         (lambda: PermutationGroup(((0, 0),)), r"each number once; got \(0, 0\)"),

@@ -106,7 +106,9 @@ def test_refused_subgroups(make, message):
     ],
 )
 def test_infinite_quotients_are_refused(make):
-    with pytest.raises(TypeError, match="Expected finite groups; got SO"):
+    with pytest.raises(
+        TypeError, match=r"(Expected finite groups; got SO|to be a FiniteGroup; got a SO)"
+    ):
         make()
 
 
@@ -191,5 +193,5 @@ def test_defining_representation_of_permutations_only():
     # eight points on which Q8 acts freely
     content = count(permutation_representation(QUATERNIONS).content)
     assert content == count(regular(QUATERNIONS).content)
-    with pytest.raises(TypeError, match="Expected a group of permutations"):
+    with pytest.raises(TypeError, match="expected group to be a Permuting; got a Cyclic"):
         permutation_representation(Cyclic(4))

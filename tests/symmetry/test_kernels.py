@@ -230,11 +230,13 @@ def test_is_built_fast(what):
 REFUSED = {
     "another dimension": (Cyclic(4), 3, 3, ValueError, r"expected dim=2, the axes that C4 acts on"),
     "a line": (SO3(), 3, 1, ValueError, r".* got dim=1\. Use dim=3, or a group of 1-dim"),
-    "no taps": (Cyclic(4), 0, 2, ValueError, r"expected kernel_size >= 1 taps per axis; got 0"),
-    "half a tap": (Cyclic(4), 1.5, 2, ValueError, r"expected kernel_size >= 1 .* got 1\.5"),
+    "no taps": (Cyclic(4), 0, 2, ValueError, r"expected kernel_size to be an integer .*; got 0"),
+    "half a tap": (Cyclic(4), 1.5, 2, TypeError, r"expected kernel_size to be .*; got 1\.5"),
     "taps without axes": (Cyclic(4), 3, 0, ValueError, r"expected kernel_size=1 where there"),
-    "four axes": (Swap(), 3, 4, ValueError, r"expected dim among 0, 1, 2, 3 .* got 4"),
-    "a boolean": (Swap(), 3, True, ValueError, r"expected dim among .* got True"),
+    "four axes": (Swap(), 3, 4, ValueError, r"expected dim to be 0, 1, 2 or 3 .*; got 4"),
+    "many taps": (Swap(), 10**8, 2, ValueError, r"expected kernel_size to be .*; got 100000000"),
+    "taps of space": (SO3(), 255, 3, ValueError, r"expected at most 2048 taps .* got 255\^3"),
+    "a boolean": (Swap(), 3, True, TypeError, r"expected dim to be .*; got True"),
 }
 
 
@@ -250,7 +252,7 @@ def test_refuses(ask, what):
 def test_refuses_two_groups_and_no_representation(ask):
     with pytest.raises(TypeError, match=r"representations of one group; got C4 and C8"):
         ask(trivial(Cyclic(4)), trivial(Cyclic(8)), kernel_size=3, dim=2)
-    with pytest.raises(TypeError, match=r"expected representations, .* got 'regular'"):
+    with pytest.raises(TypeError, match=r"expected target to be a Representation; got 'regular'"):
         ask(trivial(Cyclic(4)), "regular", kernel_size=3, dim=2)
 
 

@@ -228,7 +228,7 @@ def test_equivariance_on_vectors_and_images(group, dtype, allowed):
 
 @pytest.mark.parametrize("bias", [0.0, 0.3, float("nan"), -float("inf")])
 def test_refuses_biases_that_are_not_negative(bias):
-    with pytest.raises(ValueError, match="expected bias < 0"):
+    with pytest.raises(ValueError, match="expected bias to be a negative number"):
         NormActivation(MIXED, bias=bias)
 
 

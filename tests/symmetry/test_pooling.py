@@ -101,7 +101,9 @@ def test_group_pooling_refuses():
         GroupPooling(Feature(SO2(), ["trivial", "1"]))
     with pytest.raises(ValueError, match="one invariant vector for how='mean'"):
         GroupPooling(Feature(SO2(), ["1"]), how="mean")
-    with pytest.raises(ValueError, match="expected how among"):
+    with pytest.raises(
+        ValueError, match="expected how to be 'max' or 'norm' or 'mean'; got 'median'"
+    ):
         GroupPooling(Feature(SO2(), ["1"]), how="median")
 
 
@@ -189,7 +191,10 @@ def test_field_norm_learns_from_its_batch():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"momentum": 0.0}, "0 < momentum <= 1"), ({"eps": 0.0}, "eps > 0")],
+    [
+        ({"momentum": 0.0}, "a number above 0, up to 1; got 0.0"),
+        ({"eps": 0.0}, "expected eps to be a positive finite number"),
+    ],
     ids=["momentum", "eps"],
 )
 def test_field_norm_refuses(options, message):

@@ -1,6 +1,7 @@
 """Sums, products, restrictions and induced representations."""
 
 import itertools
+import time
 
 import pytest
 import torch
@@ -165,6 +166,41 @@ def test_products_of_irreps_of_continuous_groups(group):
 )
 def test_known_products(group, first, second, content):
     assert product_of_irreps(group, first, second)[0] == tuple(content.split())
+
+
+@pytest.mark.parametrize(("group", "ending"), [(SO3(), ""), (O3(), "o")], ids=str)
+@pytest.mark.parametrize(("first", "second"), [(0, 5), (3, 4), (4, 4), (6, 6), (2, 16)])
+def test_products_of_high_degree(group, ending, first, second):
+    """Q is orthogonal, and (ψ₁ ⊗ ψ₂) Q = Q (⊕ψ): to rounding, at every degree."""
+    names = (f"{first}{ending}", f"{second}{ending}")
+    content, basis = product_of_irreps(group, *names)
+    (g,) = group.sample(1, seed=0)
+    left, right = (group.irrep(name, g).contiguous() for name in names)
+    parts = torch.block_diag(*(group.irrep(name, g) for name in content))
+    eye = torch.eye(len(basis), dtype=torch.float64)
+    assert float((basis.T @ basis - eye).abs().max()) < 1e-13
+    assert float((torch.kron(left, right) @ basis - basis @ parts).abs().max()) < 1e-13
+    assert all(name.endswith("e" if ending else "") for name in content)
+
+
+def test_products_of_vectors():
+    """⟨x, y⟩/√3 and x × y/√2, up to their signs."""
+    content, basis = product_of_irreps(SO3(), "1", "1")
+    assert content == ("0", "1", "2")
+    x, y = torch.randn(2, 3, dtype=torch.float64)
+    both = torch.outer(x, y).flatten() @ basis
+    assert_close(both[0].abs(), (x @ y).abs() / 3**0.5, size=9)
+    cross = torch.linalg.cross(x, y) / 2**0.5
+    assert min(float((both[1:4] - s * cross).abs().max()) for s in (1, -1)) < 1e-14
+
+
+def test_products_are_decomposed_fast():
+    """Five times what an idle processor may take: others may be at work."""
+    product_of_irreps.cache_clear()
+    start = time.process_time()
+    for first, second in itertools.product(SO3().irreps(6), repeat=2):
+        product_of_irreps(SO3(), first, second)
+    assert time.process_time() - start < 5
 
 
 def test_product_of_what_has_several_parts():

@@ -191,8 +191,8 @@ def test_quadrature_integrates_monomials(degree):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((-1, torch.eye(3)), "expected a degree >= 0; got -1"),
-        ((1, torch.eye(2)), r"expected points \(count, 3\); got shape \(2, 2\)"),
+        ((-1, torch.eye(3)), "expected degree to be a degree from 0 to 256; got -1"),
+        ((1, torch.eye(2)), r"expected real points \(count, 3\); got a tensor of shape \(2, 2\)"),
         ((1, 2 * torch.eye(3)), "expected unit vectors; got norms that are off by 1"),
     ],
 )

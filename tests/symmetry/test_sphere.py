@@ -171,7 +171,11 @@ def test_grids_are_values():
 @pytest.mark.parametrize(
     ("act", "kind", "words"),
     [
-        (lambda: SphereGrid(-1), ValueError, "expected a degree >= 0; got -1"),
+        (
+            lambda: SphereGrid(-1),
+            ValueError,
+            "expected degree to be an integer of 0 or more; got -1",
+        ),
         (lambda: SphereGrid(3, latitudes=3), ValueError, "at least 4 latitudes for degree 3"),
         (lambda: SphereGrid(3, longitudes=6), ValueError, "at least 7 longitudes for degree 3"),
         (lambda: SphereGrid(3).finer(0.5), ValueError, "expected a factor >= 1; got 0.5"),
@@ -185,8 +189,8 @@ def test_grids_are_values():
         ),
         (
             lambda: SphereActivation(GroupSort(), degree=1),
-            TypeError,
-            "expected an elementwise activation such as ReLU",
+            ValueError,
+            "expected an elementwise activation; got GroupSort",
         ),
     ],
 )

@@ -198,9 +198,12 @@ def test_taps_are_permuted_as_images_are(group, kernel, dim):
     ("arguments", "message"),
     [
         (((0.0, 1.0), (0.6,), (0, 2)), r"a radius, a width and a frequency .* got 2, 1 and 2"),
-        (((-1.0,), (0.6,), (0,)), r"expected radii, frequencies >= 0 and widths > 0"),
-        (((1.0,), (0.0,), (0,)), r"expected radii, frequencies >= 0 and widths > 0"),
-        (((1.0,), (0.6,), (-1,)), r"expected radii, frequencies >= 0 and widths > 0"),
+        (((-1.0,), (0.6,), (0,)), r"expected radii to be .* of 0 or more.*; got \(-1.0,\)"),
+        (((1.0,), (0.0,), (0,)), r"expected widths to be .* positive .*; got \(0.0,\)"),
+        (((float("nan"),), (1.0,), (0,)), r"expected radii to be .*; got \(nan,\)"),
+        (((1.0,), (float("nan"),), (0,)), r"expected widths to be .*; got \(nan,\)"),
+        (((1.0,), (0.6,), (-1,)), r"expected frequencies to be .*; got \(-1,\)"),
+        (((1.0,), (0.6,), (10**8,)), r"a frequency from 0 to 256.*; got \(100000000,\)"),
     ],
 )
 def test_refuses_rings(arguments, message):

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from darboux.linear._conv import StencilMap
 from darboux.linear._frequencies import kernel_offsets
 from darboux.linear._stencil import Stencil
+from darboux.structure._arguments import checked
 from darboux.symmetry._exponential_sum import Bracket, ExponentialSum
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.group import Element
+from darboux.symmetry._limits import Band
 
 
 def stencil_of(what: Stencil | StencilMap) -> Stencil:
     """Return the kernel of a map, in float64, without derivatives."""
-    stencil: object = what.stencil() if isinstance(what, StencilMap) else what
-    if not isinstance(stencil, Stencil):
-        msg = (
-            f"Expected a stencil or a convolution; got {type(what).__name__}. Frequencies are "
-            "passed on one by one by translation-invariant linear maps only."
-        )
-        raise TypeError(msg)
+    stencil = what.stencil() if isinstance(what, StencilMap) else what
     if not stencil.dim:
         msg = "Expected a convolution; got a dense map, which acts on no plane."
         raise ValueError(msg)
@@ -66,24 +60,14 @@ def check_types(stencil: Stencil, source: Feature, target: Feature) -> None:
         raise ValueError(msg)
 
 
-def check_band(band: float) -> float:
-    """Return the band, or refuse one that is none."""
-    if not (isinstance(band, (int, float)) and math.isfinite(band) and band > 0):
-        msg = (
-            f"Expected a band > 0, the largest frequency in radians per pixel; got {band!r}. Use, "
-            "for instance, π/2."
-        )
-        raise ValueError(msg)
-    return float(band)
-
-
+@checked
 def equivariance_error(
     convolution: Stencil | StencilMap,
     source: Feature,
     target: Feature,
     g: Element,
     *,
-    band: float,
+    band: Band,
 ) -> Bracket:
     """Return bounds of the equivariance error of a convolution at g, on band-limited functions.
 
@@ -122,13 +106,13 @@ def equivariance_error(
     """
     stencil = stencil_of(convolution)
     check_types(stencil, source, target)
-    return commutator(stencil, source, target, g).supremum(band=check_band(band))
+    return commutator(stencil, source, target, g).supremum(band=band)
 
 
 def commutator(stencil: Stencil, source: Feature, target: Feature, g: Element) -> ExponentialSum:
     """Return Â(Mξ) ρ(g) - ρ'(g) Â(ξ) as a sum of plane waves: Mξ·t = ξ·Mᵀt."""
-    symbol = symbol_sum(stencil)
+    symbol, before, after = symbol_sum(stencil), source.matrix(g), target.matrix(g)
     moved = symbol.points @ _point_action(source, g, stencil.dim)  # rows are (Mᵀt)ᵀ
-    first = ExponentialSum(moved, symbol.matrices @ source.matrix(g))
-    second = ExponentialSum(symbol.points, -(target.matrix(g) @ symbol.matrices))
+    first = ExponentialSum(moved, symbol.matrices @ before)
+    second = ExponentialSum(symbol.points, -(after @ symbol.matrices))
     return first.plus(second)

@@ -9,6 +9,9 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked, shown
+from darboux.symmetry._limits import Band
+
 _ENTRIES = 2**20  # of all matrices that are held at a time
 
 _FIRST = 8  # matrices whose singular values are computed before the others are looked at
@@ -81,7 +84,7 @@ def _top(gram: Tensor) -> Tensor:
 def ball_samples(dim: int, n: int) -> Tensor:
     """Return cos ψ · d for n equispaced values of ψ and of every polar angle of d."""
     # One of every pair ±ξ is kept, and the outermost come first; all lie in the closed ball.
-    turn = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
+    turn = torch.arange(n, dtype=torch.float64, device="cpu") * (2 * math.pi / n)
     radius = turn[: n // 4 + 1].cos()
     radius[-1] = 0.0
     return (radius[:, None, None] * _directions(dim, turn)).flatten(0, 1)
@@ -91,7 +94,7 @@ def _directions(dim: int, turn: Tensor) -> Tensor:
     """Return unit vectors, (count, dim), one of every pair ±d."""
     half = turn[: len(turn) // 2]
     if dim == 1:
-        return torch.ones(1, 1, dtype=torch.float64)
+        return torch.ones(1, 1, dtype=torch.float64, device="cpu")
     if dim == 2:
         return torch.stack([half.cos(), half.sin()], dim=1)
     if dim == 3:
@@ -103,6 +106,7 @@ def _directions(dim: int, turn: Tensor) -> Tensor:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class ExponentialSum:
     """The function D(ξ) = Σ_s C_s e^{iξ·s} with real matrices C_s.
@@ -112,6 +116,10 @@ class ExponentialSum:
     Args:
         points: s.
         matrices: C_s.
+
+    Raises:
+        TypeError: if something else than tensors is given.
+        ValueError: if the shapes do not fit.
 
     Example:
         >>> points = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
@@ -123,6 +131,17 @@ class ExponentialSum:
 
     points: Tensor
     matrices: Tensor
+
+    def __post_init__(self) -> None:
+        given = (self.points, self.matrices)
+        ranks = (self.points.ndim, self.matrices.ndim) == (2, 3)
+        real = all(part.dtype == torch.float64 for part in given)
+        if not (ranks and real and len(self.points) == len(self.matrices) > 0):
+            msg = (
+                "ExponentialSum: expected points (count, dim) and matrices (count, out, in) in "
+                f"float64; got {shown(self.points)} and {shown(self.matrices)}."
+            )
+            raise ValueError(msg)
 
     def plus(self, other: ExponentialSum) -> ExponentialSum:
         """Return the sum of both, matrices of equal points added.
@@ -143,7 +162,8 @@ class ExponentialSum:
         """Return Σ_s ‖C_s‖, at least the supremum over the whole plane."""
         return float(self.matrices.flatten(1).norm(dim=1).sum())
 
-    def supremum(self, *, band: float, axes: int = 0) -> Bracket:
+    @checked
+    def supremum(self, *, band: Band, axes: int = 0) -> Bracket:
         """Return bounds of sup ‖D(ξ)‖₂ over |ξ| <= band, within about 10 % of each other.
 
         With ξ = ω cos ψ · d, d a unit vector in polar angles, ξ·s is along each angle of the
@@ -155,10 +175,16 @@ class ExponentialSum:
         sup <= (max over samples + τ_N)/cos(πN/n) + τ_N.
 
         Args:
-            band: ω.
+            band: ω, above 0, up to 8.
             axes: how many angles are sampled besides, to which the caller applies the same.
+
+        Raises:
+            ValueError: if the band is out of range, or a number is NaN or infinite.
         """
         total = self.triangle()
+        if not math.isfinite(total + self._radius()):
+            msg = "ExponentialSum: expected finite numbers; got NaN or infinity. Check the weights."
+            raise ValueError(msg)
         if total == 0.0:
             return Bracket(0.0, 0.0)
         rounding = (8 * _EPS * (1 + band * self._radius()) + _SAME * band) * total

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import cached_property
 from itertools import groupby
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import torch
 from torch import Tensor
 
 from darboux.structure import Law, Symmetry
+from darboux.structure._arguments import Natural, checked, shown
 from darboux.symmetry._groups.group import Element, Group
+from darboux.symmetry._limits import MOST_FIELDS, FieldCount
 from darboux.symmetry._representations.representation import Representation
 from darboux.symmetry._representations.standard import named, restrict
+
+_EXACT = 1e-9
 
 
 @final
@@ -34,7 +38,7 @@ class Feature(Law):
         fields: representations, or names: "trivial", "regular", or an irreducible one.
 
     Raises:
-        ValueError: if there is no field, or a name is unknown.
+        ValueError: if there is no field, or more than 65536, or a name is unknown.
         TypeError: if something else than names and representations of the group is given.
 
     Example:
@@ -43,13 +47,18 @@ class Feature(Law):
         9
     """
 
-    def __init__(self, group: Group, fields: Sequence[str | int | Representation]) -> None:
-        _check_arguments(group, fields)
+    @checked
+    def __init__(self, group: Group, fields: Sequence[str | Natural | Representation]) -> None:
+        _check_count(len(fields))
         self.group = group
-        self.fields = tuple(named(group, field) for field in fields)
-        if not self.fields:
-            msg = "Feature: expected at least one field; got an empty list."
-            raise ValueError(msg)
+        kinds = {field: named(group, field) for field in dict.fromkeys(fields)}
+        self.fields = tuple(kinds[field] for field in fields)
+
+    @classmethod
+    def from_argument(cls, value: object) -> NoReturn:
+        """Refuse what is no feature, with an example of one."""
+        msg = "Make one, for instance Feature(Cyclic(4), ['regular'])."
+        raise TypeError(msg)
 
     @cached_property
     def channels(self) -> int:
@@ -77,7 +86,17 @@ class Feature(Law):
         return " + ".join(f"{count} × {name}" if count > 1 else name for name, count in runs)
 
     def matrix(self, g: Element) -> Tensor:
-        """Return ρ(g), (channels, channels), float64."""
+        """Return ρ(g), (channels, channels), float64.
+
+        Raises:
+            ValueError: if g is no element of the group.
+        """
+        if not self.group.contains(g):
+            msg = (
+                f"Expected an element of {self.group.describe()}, such as "
+                f"{self.group.generators()[0]}; got {shown(g)}."
+            )
+            raise ValueError(msg)
         return torch.block_diag(*(field.matrix(g) for field in self.fields))
 
     def invariants(self) -> Tensor:
@@ -126,16 +145,23 @@ class Feature(Law):
     def act(self, g: Element, x: Tensor) -> Tensor:
         """Return π(g) x."""
         self.check(x)
-        moved = move(self.group.action(g), x) if x.ndim > 2 else x
         mixing = self.matrix(g).to(x)
+        moved = move(self.group.action(g), x) if x.ndim > 2 else x
         return torch.einsum("oi,bi...->bo...", mixing, moved)
 
     def check(self, x: Tensor) -> None:
         """Refuse a tensor that cannot have this type.
 
         Raises:
+            TypeError: if its numbers are not real floating point numbers.
             ValueError: if channels or spatial axes do not fit.
         """
+        if not x.is_floating_point():
+            msg = (
+                f"Expected real floating point numbers as features {self.describe()} of "
+                f"{self.group.describe()}; got {x.dtype}. Use x.float() where that is meant."
+            )
+            raise TypeError(msg)
         if x.ndim < 2 or x.shape[1] != self.channels:
             msg = (
                 f"Expected {self.channels} channels on axis 1, features {self.describe()} of "
@@ -159,8 +185,10 @@ class Feature(Law):
             raise ValueError(msg)
         return Feature(self.group, [*self.fields, *other.fields])
 
-    def __mul__(self, count: int) -> Feature:
+    @checked
+    def __mul__(self, count: FieldCount) -> Feature:
         """Return the type of `count` copies of this feature, stacked along the channels."""
+        _check_count(len(self.fields) * count)
         return Feature(self.group, self.fields * count)
 
     __rmul__ = __mul__
@@ -178,15 +206,17 @@ class Feature(Law):
         return f"Feature({self.group.describe()}: {self.describe()})"
 
 
-def scalars(group: Symmetry, channels: int) -> Feature:
+@checked
+def scalars(group: Symmetry, channels: FieldCount) -> Feature:
     """Return how arrays of scalars transform: a feature of trivial fields.
 
     Args:
         group: the group.
-        channels: how many scalars.
+        channels: how many scalars, 1 to 65536.
 
     Raises:
-        TypeError: if something else than a `Group` is given.
+        TypeError: if something else than a `Group` and a number is given.
+        ValueError: if the number is out of range.
 
     Example:
         >>> from darboux.symmetry import Cyclic
@@ -194,21 +224,19 @@ def scalars(group: Symmetry, channels: int) -> Feature:
         Feature(C4: 3 × trivial)
     """
     if not isinstance(group, Group):
-        msg = f"Expected a group such as Cyclic(4); got {group!r}."
+        msg = f"scalars: expected a group such as Cyclic(4); got {group!r}."
         raise TypeError(msg)
     return Feature(group, ["trivial"] * channels)
 
 
-def _check_arguments(group: object, fields: object) -> None:
-    """Refuse what is no group, or a single field."""
-    if not isinstance(group, Group):
-        msg = f"Feature: expected a group such as Cyclic(4); got {group!r}."
-        raise TypeError(msg)
-    if isinstance(fields, (str, int, Representation)):
-        msg = f"Feature: expected a list of fields; got {fields!r}. Write [{fields!r}]."
-        raise TypeError(msg)
+def _check_count(count: int) -> None:
+    """Refuse no field, and so many that listing them takes long."""
+    if not 1 <= count <= MOST_FIELDS:
+        msg = f"Feature: expected 1 to {MOST_FIELDS} fields; got {count}."
+        raise ValueError(msg)
 
 
+@checked
 def move(matrix: Tensor, x: Tensor) -> Tensor:
     """Return x(g⁻¹ p) for an element that maps the grid to itself: axes swapped and flipped.
 
@@ -217,7 +245,8 @@ def move(matrix: Tensor, x: Tensor) -> Tensor:
         x: (batch, channels, *space).
 
     Raises:
-        ValueError: if the matrix is anything else.
+        TypeError: if something else than tensors is given.
+        ValueError: if the matrix is anything else, or does not fit the axes.
 
     Example:
         >>> quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
@@ -225,17 +254,25 @@ def move(matrix: Tensor, x: Tensor) -> Tensor:
         tensor([[[[1., 3.],
                   [0., 2.]]]])
     """
-    if not len(matrix):
+    if not matrix.numel():
         return x
-    whole = matrix.round()
-    if float((matrix - whole).abs().max()) > 1e-9:
+    if matrix.shape != (x.ndim - 2, x.ndim - 2):
+        msg = f"move: expected a matrix ({x.ndim - 2}, {x.ndim - 2}); got {shown(matrix)}."
+        raise ValueError(msg)
+    # Axis j goes to axis i where |M_ij| = 1, turned round where it is -1.
+    rows = matrix.tolist()
+    origin = [max((abs(entry), j) for j, entry in enumerate(row))[1] for row in rows]
+    off = [
+        abs(abs(v) - (j == o))
+        for row, o in zip(rows, origin, strict=True)
+        for j, v in enumerate(row)
+    ]
+    if not all(each <= _EXACT for each in off) or len(set(origin)) < len(rows):
         msg = (
             "Expected an element that maps the grid of pixels to itself; got one that moves "
             f"points by {matrix.tolist()}. Only such elements act exactly on images."
         )
         raise ValueError(msg)
-    # Axis j goes to axis i where |M_ij| = 1, turned round where it is -1.
-    origin = whole.abs().argmax(dim=1).tolist()
-    turned = [i + 2 for i, row in enumerate(whole) if float(row.sum()) < 0]
+    turned = [i + 2 for i, row in enumerate(rows) if sum(row) < 0]
     moved = x.permute(0, 1, *(j + 2 for j in origin))
     return moved.flip(turned) if turned else moved

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked, shown
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._representations.cosets import cosets, subgroup_elements
 from darboux.symmetry._representations.decompose import intertwiners
 from darboux.symmetry._representations.representation import Representation
 
 
+@checked
 def mackey_kernels(group: FiniteGroup, first: Representation, second: Representation) -> Tensor:
     """Return a basis of the kernels with k(h₂ g h₁) = ρ₂(h₂) k(g) ρ₁(h₁).
 
@@ -40,8 +42,10 @@ def mackey_kernels(group: FiniteGroup, first: Representation, second: Representa
     outer = subgroup_elements(group, second.group)
     products = group.products()
     left, right = second.matrices(), first.matrices()
-    free = torch.ones(group.order, dtype=torch.bool)
-    found = [torch.zeros(0, group.order, second.size, first.size, dtype=torch.float64)]
+    free = torch.ones(group.order, dtype=torch.bool, device="cpu")
+    found = [
+        torch.zeros(0, group.order, second.size, first.size, dtype=torch.float64, device="cpu")
+    ]
     for g in group.elements():
         if free[g]:
             spread = products[products[list(outer), g]][:, list(inner)]  # h₂ g h₁
@@ -54,12 +58,15 @@ def _on_double_coset(g: int, spread: Tensor, left: Tensor, right: Tensor, order:
     """Return the kernels that vanish outside of H₂ g H₁."""
     second, first = (spread == g).nonzero(as_tuple=True)  # h₂ g h₁ = g: h₁⁻¹ = g⁻¹ h₂ g
     allowed = intertwiners(list(right[first].mT), list(left[second]))
-    kernels = torch.zeros(len(allowed), order, left.shape[1], right.shape[1], dtype=torch.float64)
+    kernels = torch.zeros(
+        len(allowed), order, left.shape[1], right.shape[1], dtype=torch.float64, device="cpu"
+    )
     values = torch.einsum("aij,cjk,bkl->cabil", left, allowed, right)
     kernels[:, spread.flatten()] = values.flatten(1, 2)
     return kernels / len(spread.unique()) ** 0.5
 
 
+@checked
 def mackey_matrix(
     kernel: Tensor, group: FiniteGroup, first: Representation, second: Representation
 ) -> Tensor:
@@ -92,8 +99,8 @@ def mackey_matrix(
     expected = (group.order, second.size, first.size)
     if tuple(kernel.shape[-3:]) != expected:
         msg = (
-            f"mackey_matrix: expected a kernel (..., order, n₂, n₁) with {expected}; got shape "
-            f"{tuple(kernel.shape)}."
+            f"mackey_matrix: expected a kernel (..., order, n₂, n₁) with {expected}; got "
+            f"{shown(kernel)}."
         )
         raise ValueError(msg)
     sources, targets = (

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.linear._conv import StencilMap
-from darboux.linear._sizes import dimension, positive
+from darboux.linear._sizes import Axes, Taps, affordable
 from darboux.linear._stencil import Padding, Stencil
 from darboux.structure import Claim, Claims, Kind, Lipschitz
+from darboux.structure._arguments import Count, Within, checked
+from darboux.structure._module import Module
 from darboux.symmetry._scalings import Scalings, hermite_kernels
+
+_Degree = Annotated[int, Within("a degree from 0 to 32", least=0, most=32)]
 
 _SMALLEST = 0.5  # pixels, below which samples of a Gaussian no longer know its width
 
@@ -47,11 +51,13 @@ class ScaleConv(StencilMap):
         dim: spatial axes.
         lifting: whether x has no scales yet.
         extent: how many scales interact; unused where lifting.
-        degree: the largest degree of the Hermite functions.
+        degree: the largest degree of the Hermite functions, 0 to 32.
         padding_mode: "circular" or "zeros".
 
     Raises:
-        ValueError: if a size is out of range, or the kernel is too small for the scales.
+        TypeError: if an argument is of another type.
+        ValueError: if a size is out of range, the kernel is too small for the scales, or has more
+            than 2^26 entries in all.
 
     Example:
         >>> import torch
@@ -61,24 +67,25 @@ class ScaleConv(StencilMap):
         torch.Size([1, 6, 16, 16])
     """
 
+    @checked
     def __init__(
         self,
-        in_fields: int,
-        out_fields: int,
+        in_fields: Count,
+        out_fields: Count,
         *,
-        scales: int | Scalings,
-        kernel_size: int,
-        dim: int = 2,
+        scales: Count | Scalings,
+        kernel_size: Taps,
+        dim: Axes = 2,
         lifting: bool,
-        extent: int = 1,
-        degree: int = 2,
+        extent: Count = 1,
+        degree: _Degree = 2,
         padding_mode: Padding = "circular",
     ) -> None:
         super().__init__()
         self.scalings = scales if isinstance(scales, Scalings) else Scalings(count=scales)
-        self.in_fields = positive("in_fields", in_fields)
-        self.out_fields = positive("out_fields", out_fields)
-        self.dim = dimension(dim)
+        self.in_fields = in_fields
+        self.out_fields = out_fields
+        self.dim = dim
         self.lifting = lifting
         self.extent = 1 if lifting else _extent(extent, self.scalings.count)
         self.kernel_size = (_odd(kernel_size),) * dim
@@ -86,11 +93,13 @@ class ScaleConv(StencilMap):
         count = self.scalings.count
         self.in_features = in_fields if lifting else in_fields * count
         self.out_features = out_fields * count
+        functions = math.comb(degree + dim, dim) * count
+        entries = max(self.in_features * self.out_features, functions) * kernel_size**dim
+        affordable("ScaleConv", "a kernel", entries, "Use fewer fields, scales or taps.")
         self.steps = self.scalings.steps(_smallest(self.scalings, kernel_size))
         # float64 and no buffer, so that casts of the module do not round it; cast where used.
-        self._basis = hermite_kernels(_degree(degree), self.steps, kernel_size, dim)
+        self._basis = hermite_kernels(degree, self.steps, kernel_size, dim)
         self.weight = nn.Parameter(self._start())
-        self.stencil()  # refuses an unknown padding
 
     def stencil(self) -> Stencil:
         """Return the kernel of all fields and scales, with its place and padding."""
@@ -149,28 +158,21 @@ def _smallest(scalings: Scalings, kernel_size: int) -> float:
 
 
 def _odd(kernel_size: int) -> int:
-    if kernel_size < 1 or kernel_size % 2 == 0:
+    if kernel_size % 2 == 0:
         msg = f"ScaleConv: expected an odd kernel_size; got {kernel_size}. Dilations need a centre."
         raise ValueError(msg)
     return kernel_size
 
 
 def _extent(extent: int, count: int) -> int:
-    if not 1 <= extent <= count:
+    if extent > count:
         msg = f"ScaleConv: expected 1 <= extent <= {count} scales; got {extent}."
         raise ValueError(msg)
     return extent
 
 
-def _degree(degree: int) -> int:
-    if degree < 0:
-        msg = f"ScaleConv: expected a degree >= 0; got {degree}. Use, for instance, 2."
-        raise ValueError(msg)
-    return degree
-
-
 @final
-class ScalePooling(nn.Module):
+class ScalePooling(Module):
     """The maximum over the scales of every field: y_c(p) = max_k x_{c,k}(p).
 
     What was found at one scale is found at the next one if the image is dilated, so that y is
@@ -185,7 +187,8 @@ class ScalePooling(nn.Module):
         scales: how many scales, or `Scalings`.
 
     Raises:
-        ValueError: if the number of scales is not positive, or does not divide the channels.
+        TypeError: if the scales are no number and no `Scalings`.
+        ValueError: if the number of scales is out of range, or does not divide the channels.
 
     Example:
         >>> import torch
@@ -193,7 +196,8 @@ class ScalePooling(nn.Module):
         tensor([[3., 5.]])
     """
 
-    def __init__(self, scales: int | Scalings) -> None:
+    @checked
+    def __init__(self, scales: Count | Scalings) -> None:
         super().__init__()
         self.scalings = scales if isinstance(scales, Scalings) else Scalings(count=scales)
 

@@ -6,14 +6,17 @@ import math
 
 import torch
 
+from darboux.structure._arguments import checked
 from darboux.structure._claim import Claim, Kind
 from darboux.structure._near_equivariance import NearlyScaleEquivariant
-from darboux.symmetry._equivariance_error import check_band, stencil_of, symbol_sum
+from darboux.symmetry._equivariance_error import stencil_of, symbol_sum
 from darboux.symmetry._exponential_sum import Bracket, ExponentialSum
+from darboux.symmetry._limits import Band
 from darboux.symmetry._scale_conv import ScaleConv
 
 
-def scale_error(convolution: ScaleConv, *, band: float) -> Bracket:
+@checked
+def scale_error(convolution: ScaleConv, *, band: Band) -> Bracket:
     """Return bounds of the error of a dilation by one factor, on band-limited functions.
 
     With D f = f(·/s), s the factor, and S the shift of channels by one scale, the error is the
@@ -42,10 +45,11 @@ def scale_error(convolution: ScaleConv, *, band: float) -> Bracket:
         >>> found.lower <= found.upper
         True
     """
-    return _commutator(convolution).supremum(band=check_band(band))
+    return _commutator(convolution).supremum(band=band)
 
 
-def near_scale_claim(convolution: ScaleConv, *, band: float = math.pi / 2) -> Claim:
+@checked
+def near_scale_claim(convolution: ScaleConv, *, band: Band = math.pi / 2) -> Claim:
     """Return the claim that a convolution at several scales nearly commutes with a dilation.
 
     Args:
@@ -76,11 +80,8 @@ def near_scale_claim(convolution: ScaleConv, *, band: float = math.pi / 2) -> Cl
     return Claim(structure, Kind.BOUND, reason)
 
 
-def _commutator(convolution: object) -> ExponentialSum:
+def _commutator(convolution: ScaleConv) -> ExponentialSum:
     """Return Â(ξ/s) S - S Â(ξ), rows of the first scale and columns that leave dropped."""
-    if not isinstance(convolution, ScaleConv):
-        msg = f"scale_error: expected a ScaleConv; got {type(convolution).__name__}."
-        raise TypeError(msg)
     count = convolution.scalings.count
     if count < 2:
         msg = "scale_error: expected at least 2 scales; got 1, which no dilation moves."

@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Within, checked
+
+_Factor = Annotated[float, Within("a number above 1, up to 1024", above=1, most=1024)]
+
+_Scales = Annotated[int, Within("a number of scales from 1 to 64", least=1, most=64)]
+
 
 @final
+@checked
 @dataclass(frozen=True)
 class Scalings:
     """The dilations f -> f(·/s), s = factor^j, seen at `count` scales s_0 < s_0 factor < ...
@@ -24,10 +31,11 @@ class Scalings:
     networks.
 
     Args:
-        factor: the ratio of neighbouring scales, > 1.
-        count: how many scales, >= 1.
+        factor: the ratio of neighbouring scales, above 1, up to 1024.
+        count: how many scales, 1 to 64.
 
     Raises:
+        TypeError: if an argument is no number.
         ValueError: if a number is out of range.
 
     Example:
@@ -35,16 +43,8 @@ class Scalings:
         (0.5, 1.0, 2.0)
     """
 
-    factor: float = 2**0.5
-    count: int = 4
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.factor, (int, float)) and 1 < self.factor < math.inf):
-            msg = f"Scalings: expected a factor > 1; got {self.factor!r}. Use, for instance, √2."
-            raise ValueError(msg)
-        if not isinstance(self.count, int) or isinstance(self.count, bool) or self.count < 1:
-            msg = f"Scalings: expected a number of scales >= 1; got {self.count!r}."
-            raise ValueError(msg)
+    factor: _Factor = 2**0.5
+    count: _Scales = 4
 
     def steps(self, smallest: float) -> tuple[float, ...]:
         """Return s_0, s_0 factor, ..., beginning with the smallest."""
@@ -77,7 +77,7 @@ def hermite_kernels(degree: int, steps: tuple[float, ...], kernel_size: int, dim
     # number. Sampling keeps that as far as neither the pixels are too coarse for s nor the kernel
     # too small.
     # Sosnovik, Szmaja and Smeulders 2020, section 4; Press et al. 2007, section 4.6.
-    taps = torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) // 2
+    taps = torch.arange(kernel_size, dtype=torch.float64, device="cpu") - (kernel_size - 1) // 2
     at_scales = [
         _product_functions(_functions(degree, taps / step) / step, degree, dim) for step in steps
     ]
@@ -97,7 +97,7 @@ def _functions(degree: int, x: Tensor) -> Tensor:
 
 def _product_functions(functions: Tensor, degree: int, dim: int) -> Tensor:
     """Return all products of one function per axis with total degree at most `degree`."""
-    orders = torch.cartesian_prod(*(torch.arange(degree + 1),) * dim).reshape(-1, dim)
+    orders = torch.cartesian_prod(*(torch.arange(degree + 1, device="cpu"),) * dim).reshape(-1, dim)
     orders = orders[orders.sum(dim=1) <= degree]
     product = functions[orders[:, 0]]
     for axis in range(1, dim):

@@ -9,6 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.linear._sizes import affordable
+from darboux.structure._arguments import Count, Natural, checked
 from darboux.symmetry._groups.harmonics import sphere_nodes, spherical_harmonics
 
 
@@ -38,7 +40,9 @@ class SphereGrid:
         longitudes: at least 2L + 1, and that many by default.
 
     Raises:
-        ValueError: if a size is too small for the degree.
+        TypeError: if a size is no integer.
+        ValueError: if one is too small for the degree, or the matrix of all harmonics would have
+            more than 2^26 entries, as those of a default grid have for L > 75.
 
     Example:
         >>> import torch
@@ -47,15 +51,15 @@ class SphereGrid:
         >>> torch.testing.assert_close(grid.analysis(grid.synthesis(c)), c)
     """
 
+    @checked
     def __init__(
-        self, degree: int, *, latitudes: int | None = None, longitudes: int | None = None
+        self, degree: Natural, *, latitudes: Count | None = None, longitudes: Count | None = None
     ) -> None:
-        if not isinstance(degree, int) or isinstance(degree, bool) or degree < 0:
-            msg = f"SphereGrid: expected a degree >= 0; got {degree!r}. Use, for instance, 8."
-            raise ValueError(msg)
         self.degree = degree
         self.latitudes = _at_least("latitudes", latitudes, degree + 1, degree)
         self.longitudes = _at_least("longitudes", longitudes, 2 * degree + 1, degree)
+        entries = self.size * self.latitudes * self.longitudes
+        affordable("SphereGrid", "harmonics on the grid", entries, "Use a smaller degree.")
         harmonics = _harmonics(degree, *self.shape)
         # float64 whatever becomes of the module around; cast to what comes in.
         self._synthesis = harmonics.T.contiguous()

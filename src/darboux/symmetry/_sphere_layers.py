@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import final
+import math
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.activations import Activation
-from darboux.linear._sizes import positive
+from darboux.linear._sizes import affordable
 from darboux.structure import Claim, Claims, Kind, Lipschitz
+from darboux.structure._arguments import Count, Natural, Within, checked
+from darboux.structure._module import Module
 from darboux.symmetry._sphere_grid import SphereGrid
+
+_Oversampling = Annotated[float, Within("a number from 1 to 64", least=1, most=64)]
 
 
 @final
-class SphericalConv(nn.Module):
+class SphericalConv(Module):
     """The convolution with a zonal kernel: x -> Σ_l W_l x_l, x_l the part of degree l.
 
     These are all linear maps between scalar signals on S² = SO(3)/SO(2) that commute with
@@ -35,6 +40,7 @@ class SphericalConv(nn.Module):
         degree: L, or the grid itself.
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if a size is out of range, or x does not fit.
 
     Example:
@@ -44,13 +50,17 @@ class SphericalConv(nn.Module):
         torch.Size([1, 2, 4, 7])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, degree: int | SphereGrid) -> None:
+    @checked
+    def __init__(
+        self, in_channels: Count, out_channels: Count, *, degree: Natural | SphereGrid
+    ) -> None:
         super().__init__()
-        self.in_channels = positive("in_channels", in_channels)
-        self.out_channels = positive("out_channels", out_channels)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
         self.grid = degree if isinstance(degree, SphereGrid) else SphereGrid(degree)
         self._degrees = _degrees(self.grid.degree)
         shape = (out_channels, in_channels, self.grid.degree + 1)
+        affordable("SphericalConv", "a weight", math.prod(shape), "Use fewer channels.")
         self.weight = nn.Parameter(torch.randn(shape) / (in_channels**0.5 + out_channels**0.5))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,12 +101,12 @@ class SphericalConv(nn.Module):
 
 def _degrees(degree: int) -> Tensor:
     """Return the degree of every coefficient."""
-    counts = torch.arange(degree + 1)
+    counts = torch.arange(degree + 1, device="cpu")
     return counts.repeat_interleave(2 * counts + 1)
 
 
 @final
-class SphereActivation(nn.Module):
+class SphereActivation(Module):
     """A pointwise activation of a band-limited signal, made band-limited again.
 
     x -> P σ(x), P the projection onto degrees up to L, computed on a grid with `oversampling`
@@ -115,11 +125,11 @@ class SphereActivation(nn.Module):
     Args:
         activation: σ, elementwise.
         degree: L, or the grid itself.
-        oversampling: >= 1.
+        oversampling: 1 to 64.
 
     Raises:
-        TypeError: if σ is no elementwise activation.
-        ValueError: if a size is out of range, or x does not fit.
+        TypeError: if an argument is of another type.
+        ValueError: if σ is not elementwise, a size is out of range, or x does not fit.
 
     Example:
         >>> import torch
@@ -129,16 +139,18 @@ class SphereActivation(nn.Module):
         torch.Size([1, 1, 4, 7])
     """
 
+    @checked
     def __init__(
-        self, activation: Activation, *, degree: int | SphereGrid, oversampling: float = 2.0
+        self,
+        activation: Activation,
+        *,
+        degree: Natural | SphereGrid,
+        oversampling: _Oversampling = 2.0,
     ) -> None:
         super().__init__()
-        if not isinstance(activation, Activation) or not activation.separable:
-            msg = (
-                "SphereActivation: expected an elementwise activation such as ReLU(); got "
-                f"{type(activation).__name__}."
-            )
-            raise TypeError(msg)
+        if not activation.separable:
+            msg = f"SphereActivation: expected an elementwise activation; got {activation!r}."
+            raise ValueError(msg)
         self.activation = activation
         self.grid = degree if isinstance(degree, SphereGrid) else SphereGrid(degree)
         self.oversampling = oversampling

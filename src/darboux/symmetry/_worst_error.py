@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from darboux.linear._conv import StencilMap
 from darboux.linear._stencil import Stencil
+from darboux.structure._arguments import checked
 from darboux.structure._claim import Claim, Kind
 from darboux.structure._near_equivariance import NearlyEquivariant
 from darboux.symmetry._equivariance_error import (
-    check_band,
     check_types,
     commutator,
     stencil_of,
@@ -21,14 +21,16 @@ from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Element, Group
 from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._limits import Band
 
 _ROUNDING = 1e-15
 
 _EXACT = 1e-10  # of the size of the map: what commutes to that is left out of the search
 
 
+@checked
 def worst_equivariance_error(
-    convolution: Stencil | StencilMap, source: Feature, target: Feature, *, band: float
+    convolution: Stencil | StencilMap, source: Feature, target: Feature, *, band: Band
 ) -> Bracket:
     """Return bounds of the largest `equivariance_error` over all elements of the group.
 
@@ -63,7 +65,6 @@ def worst_equivariance_error(
     """
     stencil = stencil_of(convolution)
     check_types(stencil, source, target)
-    band = check_band(band)
     group = source.group
     if isinstance(group, FiniteGroup):
         return _finite(stencil, source, target, group, band)
@@ -158,12 +159,13 @@ def _charge(feature: Feature) -> int:
     return max(int(name.rstrip("+-")) for name in names)
 
 
+@checked
 def near_claim(
     convolution: Stencil | StencilMap,
     source: Feature | None = None,
     target: Feature | None = None,
     *,
-    band: float = math.pi / 2,
+    band: Band = math.pi / 2,
 ) -> Claim:
     """Return the claim that a convolution is nearly equivariant, for all elements of the group.
 
@@ -193,7 +195,7 @@ def near_claim(
     """
     source, target = _types(convolution, source, target)
     error = worst_equivariance_error(convolution, source, target, band=band)
-    gain = symbol_sum(stencil_of(convolution)).supremum(band=check_band(band))
+    gain = symbol_sum(stencil_of(convolution)).supremum(band=band)
     structure = NearlyEquivariant(
         source.group, source, target, band=float(band), error=error.upper, gain=gain.upper
     )

@@ -24,7 +24,8 @@ from darboux.bijections import (
 
 
 def _pivoted() -> LULinear:
-    matrix = torch.tensor([[0.0, 2.0, 1.0], [-1.0, 0.5, 0.0], [0.3, 0.0, 1.5]])
+    rows = [[0.0, 2.0, 1.0], [-1.0, 0.5, 0.0], [0.3, 0.0, 1.5]]
+    matrix = torch.tensor(rows, device="cpu")
     return LULinear.from_matrix(matrix, floor=0.1)
 
 

@@ -9,12 +9,15 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import unknown_irrep
 from darboux.symmetry._groups.planar import mirror, rotations
+from darboux.symmetry._limits import Rotations
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Cyclic(FiniteGroup):
     """The cyclic group C_N; element k rotates the plane by 2πk/N.
@@ -26,22 +29,20 @@ class Cyclic(FiniteGroup):
     Source: section 5.1.
 
     Args:
-        n: N >= 1.
+        n: N, from 1 to 512.
 
     Raises:
-        ValueError: if n < 1.
+        TypeError: if n is no integer.
+        ValueError: if n is out of range.
 
     Example:
         >>> Cyclic(4).irreps(), Cyclic(4).compose(3, 2)
         (('0', '1', '2'), 1)
     """
 
-    n: int
+    n: Rotations
 
     dim = 2
-
-    def __post_init__(self) -> None:
-        _check_order("Cyclic", self.n)
 
     @property
     def order(self) -> int:
@@ -60,6 +61,10 @@ class Cyclic(FiniteGroup):
         """Return the rotations, (N, 2, 2)."""
         return _rotations(self.n, 1)
 
+    def products(self) -> Tensor:
+        """Return the table of products, (N, N): angles add."""
+        return _products(self.n, 1)
+
     def irreps(self, degree: int | None = None) -> tuple[str, ...]:
         """Return the frequencies."""
         largest = self.n // 2 if degree is None else min(degree, self.n // 2)
@@ -76,10 +81,11 @@ class Cyclic(FiniteGroup):
 
 @lru_cache(maxsize=256)
 def _rotations(n: int, frequency: int) -> Tensor:
-    return rotations(torch.arange(n), frequency, n)
+    return rotations(torch.arange(n, device="cpu"), frequency, n)
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Dihedral(FiniteGroup):
     """The dihedral group D_N of 2N elements: r^k for k < N, then r^k s.
@@ -91,22 +97,20 @@ class Dihedral(FiniteGroup):
     Source: section 5.1.
 
     Args:
-        n: N >= 1.
+        n: N, from 1 to 512.
 
     Raises:
-        ValueError: if n < 1.
+        TypeError: if n is no integer.
+        ValueError: if n is out of range.
 
     Example:
         >>> Dihedral(4).irreps()
         ('0+', '0-', '1', '2+', '2-')
     """
 
-    n: int
+    n: Rotations
 
     dim = 2
-
-    def __post_init__(self) -> None:
-        _check_order("Dihedral", self.n)
 
     @property
     def order(self) -> int:
@@ -124,6 +128,10 @@ class Dihedral(FiniteGroup):
     def faithful(self) -> Tensor:
         """Return rotations, then reflections, (2N, 2, 2)."""
         return _table(self.n, 1)
+
+    def products(self) -> Tensor:
+        """Return the table of products, (2N, 2N); s turns the angle behind it round."""
+        return _products(self.n, 2)
 
     def irreps(self, degree: int | None = None) -> tuple[str, ...]:
         """Return the names, by frequency."""
@@ -145,14 +153,16 @@ class Dihedral(FiniteGroup):
         return table[:, k : k + 1, k : k + 1]
 
 
+@lru_cache(maxsize=64)
+def _products(n: int, sides: int) -> Tensor:
+    flips, turns = torch.cartesian_prod(
+        torch.arange(sides, device="cpu"), torch.arange(n, device="cpu")
+    ).unbind(dim=1)
+    angles = turns[:, None] + (1 - 2 * flips)[:, None] * turns
+    return angles % n + n * (flips[:, None] ^ flips)
+
+
 @lru_cache(maxsize=256)
 def _table(n: int, frequency: int) -> Tensor:
-    turns = rotations(torch.arange(n), frequency, n)
+    turns = rotations(torch.arange(n, device="cpu"), frequency, n)
     return torch.cat([turns, turns @ mirror()])
-
-
-def _check_order(name: str, n: object) -> None:
-    """Refuse a number of rotations that is no positive integer."""
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        msg = f"{name}: expected a number of rotations n >= 1; got {n!r}. Use, for instance, 4."
-        raise ValueError(msg)

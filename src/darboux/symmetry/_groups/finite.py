@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import lru_cache
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups.group import Group, unknown_irrep
+from darboux.symmetry._groups.group import Element, Group, unknown_irrep
 
 _SAME = 1e-9  # matrices of different elements differ by far more
 
@@ -57,6 +58,10 @@ class FiniteGroup(Group):
         """Return the table of products, (order, order): entry (a, b) is a b."""
         return _products(self)
 
+    def contains(self, a: Element) -> bool:
+        """Return whether it is a number from 0 to order - 1."""
+        return not isinstance(a, bool) and isinstance(a, Integral) and a in range(self.order)
+
     def elements(self) -> tuple[int, ...]:
         """Return all elements."""
         return tuple(range(self.order))
@@ -71,7 +76,9 @@ class FiniteGroup(Group):
 
     def action(self, a: int) -> Tensor:
         """Return the matrix of a on points, (dim, dim); empty where it moves none."""
-        return self.faithful()[a] if self.dim else torch.zeros(0, 0, dtype=torch.float64)
+        return (
+            self.faithful()[a] if self.dim else torch.zeros(0, 0, dtype=torch.float64, device="cpu")
+        )
 
     def locate(self, matrix: Tensor) -> int:
         """Return the element with a given faithful matrix."""
@@ -109,14 +116,13 @@ class FiniteGroup(Group):
 @lru_cache(maxsize=64)
 def _products(group: FiniteGroup) -> Tensor:
     matrices = group.faithful()
+    flat, n = matrices.flatten(1).T, matrices.shape[1]
     # tr((g⁻¹ (a b)) = n only where g = a b, since matrices are orthogonal.
-    pairs = torch.einsum("aij,bjk->abik", matrices, matrices).flatten(2)
-    closeness = pairs @ matrices.flatten(1).T
-    best = closeness.max(dim=2)
-    if float((best.values - matrices.shape[1]).abs().max()) > _SAME * matrices.shape[1]:
-        msg = f"Expected matrices that are closed under products; those of {group!r} are not."
+    best = [((a @ matrices).flatten(1) @ flat).max(dim=1) for a in matrices]
+    if not all(bool(((row.values - n).abs() <= _SAME * n).all()) for row in best):
+        msg = f"Expected matrices that are closed under products; got those of {group!r}."
         raise ValueError(msg)
-    return best.indices
+    return torch.stack([row.indices for row in best])
 
 
 @lru_cache(maxsize=32)
@@ -149,7 +155,7 @@ def _split(
     """Return one projection p, (order,), per irreducible representation, or None."""
     order = len(products)
     generator = torch.Generator().manual_seed(seed)
-    random = torch.randn(order, generator=generator, dtype=torch.float64)
+    random = torch.randn(order, generator=generator, dtype=torch.float64, device="cpu")
     values, vectors = torch.linalg.eigh((random + random[inverse])[quotients])
     starts = (values.diff() > _APART * order**0.5).nonzero().flatten() + 1
     classes, sizes = _classes(products, quotients)
@@ -158,7 +164,7 @@ def _split(
     for space in vectors.tensor_split(starts.tolist(), dim=1):
         p = space @ space[0]
         # χ(g) = Σ_h p(h⁻¹gh), the mean over the class of g times the order
-        sums = torch.zeros(order, dtype=torch.float64).index_add(0, classes, p)
+        sums = torch.zeros(order, dtype=torch.float64, device="cpu").index_add(0, classes, p)
         character = (sums[classes] / sizes) * order
         commutant = round(float(character.square().mean()))
         if commutant + round(float(character[products.diagonal()].mean())) != 2:
@@ -173,7 +179,9 @@ def _split(
 def _classes(products: Tensor, quotients: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first conjugate of each element, and how many conjugates it has."""
     order = len(products)
-    conjugates = products[quotients, torch.arange(order)[:, None]]  # entry (h, g) is h⁻¹gh
+    conjugates = products[
+        quotients, torch.arange(order, device="cpu")[:, None]
+    ]  # entry (h, g) is h⁻¹gh
     classes = conjugates.amin(dim=0)
     return classes, torch.bincount(classes, minlength=order)[classes]
 
@@ -212,7 +220,7 @@ def _columns(p: Tensor, quotients: Tensor) -> tuple[Tensor, Tensor]:
         factor = torch.cat([factor, column[:, None]], dim=1)
         rest = rest - column.square()
         pivots.append(h)
-    return torch.tensor(pivots), factor[pivots].tril()
+    return torch.tensor(pivots, device="cpu"), factor[pivots].tril()
 
 
 def _named(tables: list[Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -31,6 +31,10 @@ class Group(Symmetry):
     def order(self) -> int | None:
         """The number of elements; None where there are infinitely many."""
         return None
+
+    @abstractmethod
+    def contains(self, a: Element) -> bool:
+        """Return whether something is an element."""
 
     @abstractmethod
     def generators(self) -> tuple[Element, ...]:
@@ -96,10 +100,18 @@ class Group(Symmetry):
         return repr(self)
 
 
-def unknown_irrep(group: Group, name: object) -> ValueError:
+def degree_of(group: Group, name: object, known: Mapping[str, int]) -> int:
+    """Return the degree of an irreducible representation by its name, or refuse it."""
+    if isinstance(name, str) and name in known:
+        return known[name]
+    raise unknown_irrep(group, name, list(known)[-1])
+
+
+def unknown_irrep(group: Group, name: object, last: str = "") -> ValueError:
     """Return the error about a name that no irreducible representation has."""
     known = ", ".join(repr(known) for known in group.irreps(3))
     more = ", ..." if group.order is None or len(group.irreps(4)) > len(group.irreps(3)) else ""
+    more += f", {last!r}" if last else ""
     msg = (
         f"{group.describe()}: expected an irreducible representation among {known}{more}; got "
         f"{name!r}."

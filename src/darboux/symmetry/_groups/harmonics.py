@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Within, checked, shown
 
-def spherical_harmonics(degree: int, points: Tensor) -> Tensor:
+_Degree = Annotated[int, Within("a degree from 0 to 256", least=0, most=256)]
+
+_Exactness = Annotated[int, Within("a degree from 0 to 1024", least=0, most=1024)]
+
+
+@checked
+def spherical_harmonics(degree: _Degree, points: Tensor) -> Tensor:
     """Return Y_l(x), an orthonormal basis of the harmonic polynomials of degree l on the sphere.
 
     ∫ Y_lm Y_lm' dx = δ_mm' over the unit sphere, and Σ_m Y_lm(x)² = (2l + 1)/4π everywhere.
@@ -22,18 +30,19 @@ def spherical_harmonics(degree: int, points: Tensor) -> Tensor:
     Source: Press et al. 2007, Numerical Recipes, section 6.7 (the recurrence).
 
     Args:
-        degree: l >= 0.
+        degree: l, from 0 to 256.
         points: unit vectors.
 
     Raises:
-        ValueError: if the degree is negative, or the points are no unit vectors of space.
+        TypeError: if the degree is no integer, or the points are no tensor.
+        ValueError: if the degree is out of range, or the points are no unit vectors of space.
 
     Example:
         >>> x = torch.tensor([[0.6, 0.0, 0.8]], dtype=torch.float64)
         >>> (spherical_harmonics(1, x) * (4 * math.pi / 3) ** 0.5).round(decimals=9)
         tensor([[0.6000, 0.0000, 0.8000]], dtype=torch.float64)
     """
-    _check(degree, points)
+    _check(points)
     third, pole, first = points[:, 2], points[:, 1], points[:, 0]
     around = torch.complex(third, first)
     columns: dict[int, Tensor] = {}
@@ -60,15 +69,12 @@ def _profile(degree: int, m: int, pole: Tensor) -> Tensor:
     return here
 
 
-def _check(degree: int, points: Tensor) -> None:
-    """Refuse degrees and points that have no harmonics."""
-    if degree < 0:
-        msg = f"spherical_harmonics: expected a degree >= 0; got {degree}."
+def _check(points: Tensor) -> None:
+    """Refuse points that have no harmonics."""
+    if points.ndim != 2 or points.shape[1] != 3 or not points.is_floating_point():
+        msg = f"spherical_harmonics: expected real points (count, 3); got {shown(points)}."
         raise ValueError(msg)
-    if points.ndim != 2 or points.shape[1] != 3:
-        msg = f"spherical_harmonics: expected points (count, 3); got shape {tuple(points.shape)}."
-        raise ValueError(msg)
-    off = (points.norm(dim=1) - 1).abs().max() if len(points) else torch.zeros(())
+    off = (points.norm(dim=1) - 1).abs().max() if len(points) else torch.zeros((), device="cpu")
     if not float(off) <= 1e-4:
         msg = (
             "spherical_harmonics: expected unit vectors; got norms that are off by "
@@ -77,8 +83,9 @@ def _check(degree: int, points: Tensor) -> None:
         raise ValueError(msg)
 
 
+@checked
 @lru_cache(maxsize=64)
-def sphere_quadrature(degree: int) -> tuple[Tensor, Tensor]:
+def sphere_quadrature(degree: _Exactness) -> tuple[Tensor, Tensor]:
     """Return points and weights that integrate polynomials up to a degree exactly.
 
     Gauss's nodes along the second axis times equal angles about it.
@@ -88,7 +95,11 @@ def sphere_quadrature(degree: int) -> tuple[Tensor, Tensor]:
     Source: Atkinson and Han 2012, Spherical Harmonics, section 5.3 (product formulas).
 
     Args:
-        degree: of the polynomials.
+        degree: of the polynomials, from 0 to 1024.
+
+    Raises:
+        TypeError: if the degree is no integer.
+        ValueError: if it is out of range.
 
     Example:
         >>> points, weights = sphere_quadrature(2)
@@ -103,7 +114,9 @@ def sphere_quadrature(degree: int) -> tuple[Tensor, Tensor]:
 def sphere_nodes(latitudes: int, longitudes: int) -> tuple[Tensor, Tensor]:
     """Return unit vectors (latitudes, longitudes, 3), Gauss's nodes along the pole, and weights."""
     nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(latitudes))
-    angles = torch.arange(longitudes, dtype=torch.float64) * (2 * math.pi / longitudes)
+    angles = torch.arange(longitudes, dtype=torch.float64, device="cpu") * (
+        2 * math.pi / longitudes
+    )
     radius = (1 - nodes.square()).sqrt()
     third, first = torch.outer(radius, angles.cos()), torch.outer(radius, angles.sin())
     points = torch.stack([first, nodes[:, None].expand_as(first), third], dim=2)

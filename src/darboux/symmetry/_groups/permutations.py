@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Within, checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import closure
 
 Permutation = tuple[int, ...]
 
-_LARGEST_DEGREE = 5
+_Things = Annotated[
+    int,
+    Within("an integer from 1 to 5 (for more, give generators to PermutationGroup)", 1, 5),
+]
 
 _LARGEST_ORDER = 1000
 
@@ -56,19 +59,20 @@ class Permuting(FiniteGroup):
 
 @lru_cache(maxsize=32)
 def _products(group: Permuting) -> Tensor:
-    images = torch.tensor(group.listed())
+    images = torch.tensor(group.listed(), device="cpu")
     place = {permutation: a for a, permutation in enumerate(group.listed())}
     rows = [[place[tuple(ab)] for ab in a[images].tolist()] for a in images]
-    return torch.tensor(rows)
+    return torch.tensor(rows, device="cpu")
 
 
 @lru_cache(maxsize=32)
 def _matrices(group: Permuting) -> Tensor:
-    images = torch.tensor(group.listed())
+    images = torch.tensor(group.listed(), device="cpu")
     return torch.nn.functional.one_hot(images, group.points).mT.to(torch.float64).contiguous()
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Permutations(Permuting):
     """The symmetric group S_n of all permutations of n things, in lexicographic order.
@@ -81,6 +85,7 @@ class Permutations(Permuting):
         n: how many things, 1 to 5.
 
     Raises:
+        TypeError: if n is no integer.
         ValueError: if n is out of range.
 
     Example:
@@ -89,19 +94,7 @@ class Permutations(Permuting):
         (24, ('1', '1b', '2', '3', '3b'))
     """
 
-    n: int
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < 1:
-            msg = f"Permutations: expected a number of things n >= 1; got {self.n!r}."
-            raise ValueError(msg)
-        if self.n > _LARGEST_DEGREE:
-            size = f"{math.factorial(self.n)}" if self.n <= 20 else f"{self.n}!"
-            msg = (
-                f"Permutations: expected n <= {_LARGEST_DEGREE}; got {self.n}, a group of {size} "
-                "elements, too many to list. Use PermutationGroup with generators of a smaller one."
-            )
-            raise ValueError(msg)
+    n: _Things
 
     @property
     def points(self) -> int:  # type: ignore[override]
@@ -126,12 +119,13 @@ class Permutations(Permuting):
         return tuple(_all(self.n).index(permutation) for permutation in places)
 
 
-@lru_cache(maxsize=_LARGEST_DEGREE)
+@lru_cache(maxsize=5)
 def _all(n: int) -> tuple[Permutation, ...]:
     return tuple(itertools.permutations(range(n)))
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class PermutationGroup(Permuting):
     """The group of permutations that some generate, which acts on features alone.
@@ -145,6 +139,7 @@ class PermutationGroup(Permuting):
         permuting: the generators; each is the tuple of the images of 0, ..., n - 1.
 
     Raises:
+        TypeError: if something else than sequences of integers is given.
         ValueError: if there is no generator, one is no permutation, or they are of different
             length; or if the group has more than 1000 elements.
 

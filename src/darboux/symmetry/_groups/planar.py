@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import final
 
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups.group import Group, unknown_irrep
+from darboux.structure._arguments import checked
+from darboux.symmetry._groups.group import Element, Group, degree_of, unknown_irrep
+from darboux.symmetry._limits import MOST_FREQUENCY, Frequency
 
-_MINUS = -torch.ones(1, 1, dtype=torch.float64)
+_FREQUENCIES = {str(k): k for k in range(MOST_FREQUENCY + 1)}
+
+_MINUS = -torch.ones(1, 1, dtype=torch.float64, device="cpu")
 
 
 def rotations(steps: Tensor, frequency: int, n: int) -> Tensor:
@@ -28,7 +33,7 @@ def _rotation(step: int, n: int) -> Tensor:
         sine = cosine
     for _ in range(quarters % 4):
         cosine, sine = -sine, cosine
-    return torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64) + 0.0
+    return torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64, device="cpu") + 0.0
 
 
 def turn(angle: float) -> Tensor:
@@ -37,12 +42,12 @@ def turn(angle: float) -> Tensor:
     if abs(quarters - round(quarters)) < 1e-12:
         return _rotation(round(quarters) % 4, 4)
     cosine, sine = math.cos(angle), math.sin(angle)
-    return torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
+    return torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64, device="cpu")
 
 
 def mirror() -> Tensor:
     """Return the reflection (x, y) -> (x, -y)."""
-    return torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
+    return torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64, device="cpu"))
 
 
 @final
@@ -67,6 +72,10 @@ class SO2(Group):
         """Return the name."""
         return "SO(2)"
 
+    def contains(self, a: Element) -> bool:
+        """Return whether it is a finite number."""
+        return not isinstance(a, bool) and isinstance(a, Real) and math.isfinite(a)
+
     def generators(self) -> tuple[float, ...]:
         """Return the rotation by 1, whose powers are dense since π is irrational."""
         return (1.0,)
@@ -86,7 +95,7 @@ class SO2(Group):
     def locate(self, matrix: Tensor) -> float:
         """Return the angle of a rotation."""
         angle = math.atan2(float(matrix[1, 0]), float(matrix[0, 0]))
-        if float((turn(angle) - matrix).abs().max()) > 1e-9:
+        if math.isnan(angle) or not float((turn(angle) - matrix).abs().max()) <= 1e-9:
             msg = f"Expected a rotation of the plane; got {matrix.tolist()}."
             raise ValueError(msg)
         return angle
@@ -94,23 +103,24 @@ class SO2(Group):
     def sample(self, count: int, *, seed: int) -> tuple[float, ...]:
         """Return uniformly distributed angles."""
         generator = torch.Generator().manual_seed(seed)
-        angles = torch.rand(count, generator=generator, dtype=torch.float64) * 2 * math.pi
+        angles = (
+            torch.rand(count, generator=generator, dtype=torch.float64, device="cpu") * 2 * math.pi
+        )
         return tuple(angles.tolist())
 
     def grid_elements(self) -> tuple[float, ...]:
         """Return the quarter turns."""
         return tuple(k * math.pi / 2 for k in range(4))
 
-    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+    @checked
+    def irreps(self, degree: Frequency | None = None) -> tuple[str, ...]:
         """Return the frequencies up to `degree`."""
         return tuple(str(k) for k in range(_finite("SO(2)", degree) + 1))
 
     def irrep(self, name: str, a: float) -> Tensor:
         """Return the rotation by the frequency times the angle."""
-        if not (isinstance(name, str) and name.isdecimal()):
-            raise unknown_irrep(self, name)
-        k = int(name)
-        return turn(k * a) if k else torch.ones(1, 1, dtype=torch.float64)
+        k = degree_of(self, name, _FREQUENCIES)
+        return turn(k * a) if k else torch.ones(1, 1, dtype=torch.float64, device="cpu")
 
     def commutant(self, name: str) -> int:
         """Return 1 for numbers, else 2."""
@@ -147,6 +157,11 @@ class O2(Group):
         """Return the name."""
         return "O(2)"
 
+    def contains(self, a: Element) -> bool:
+        """Return whether it is an angle and a boolean."""
+        pair = isinstance(a, tuple) and len(a) == 2
+        return pair and SO2().contains(a[0]) and isinstance(a[1], bool)
+
     def generators(self) -> tuple[tuple[float, bool], ...]:
         """Return the rotation by 1, whose powers are dense, and a reflection."""
         return ((1.0, False), (0.0, True))
@@ -177,9 +192,10 @@ class O2(Group):
         """Return the eight symmetries of the square."""
         return tuple((a, flip) for flip in (False, True) for a in SO2().grid_elements())
 
-    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+    @checked
+    def irreps(self, degree: Frequency | None = None) -> tuple[str, ...]:
         """Return the names up to a frequency."""
-        return ("0+", "0-", *SO2().irreps(degree)[1:])
+        return ("0+", "0-", *SO2().irreps(_finite("O(2)", degree))[1:])
 
     def irrep(self, name: str, a: tuple[float, bool]) -> Tensor:
         """Return ψ(a)."""
@@ -188,7 +204,7 @@ class O2(Group):
             return _MINUS if flip and name == "0-" else -_MINUS
         if name == "0":
             raise unknown_irrep(self, name)
-        rotation = SO2().irrep(name, angle)
+        rotation = turn(degree_of(self, name, _FREQUENCIES) * angle)
         return rotation @ mirror() if flip else rotation
 
     def commutant(self, name: str) -> int:

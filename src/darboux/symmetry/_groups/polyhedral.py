@@ -10,6 +10,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import closure, unknown_irrep
 
@@ -84,6 +85,7 @@ def _product(a: _Integers, b: _Integers) -> _Integers:
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Octahedral(Polyhedral):
     """The 24 rotations of the cube, or its 48 symmetries: all of Z³ that fix a point.
@@ -110,11 +112,13 @@ class Octahedral(Polyhedral):
         """Return the tables; the generators are a quarter turn and the cycle of the axes."""
         quarter, identity = ((0, -1, 0), (1, 0, 0), (0, 0, 1)), ((1, 0, 0), (0, 1, 0), (0, 0, 1))
         listed = closure((quarter, _AXES), _product, identity, limit=24)
-        matrices = torch.tensor(listed, dtype=torch.float64)
+        matrices = torch.tensor(listed, dtype=torch.float64, device="cpu")
         axes = matrices.abs()  # how the axes are permuted
         signs = torch.linalg.det(axes).round().reshape(-1, 1, 1)
         # the complement of x² + y² + z², on which rotations permute squares
-        squares = torch.tensor([[-1.0, -1.0, 2.0], [1.0, -1.0, 0.0]], dtype=torch.float64)
+        squares = torch.tensor(
+            [[-1.0, -1.0, 2.0], [1.0, -1.0, 0.0]], dtype=torch.float64, device="cpu"
+        )
         squares = squares / squares.norm(dim=1, keepdim=True)
         return {
             "A1": signs.square(),
@@ -126,6 +130,7 @@ class Octahedral(Polyhedral):
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Icosahedral(Polyhedral):
     """The 60 rotations of the icosahedron, or its 120 symmetries.
@@ -153,10 +158,10 @@ class Icosahedral(Polyhedral):
     def rotation_tables(self) -> dict[str, Tensor]:
         """Return the tables; the generators are a turn by 2π/5 and the cycle of the axes."""
         listed = closure((_FIFTH_TURN, _CYCLE), _root_product, _IDENTITY, limit=60)
-        whole, rest = torch.tensor(listed, dtype=torch.float64).unbind(1)
+        whole, rest = torch.tensor(listed, dtype=torch.float64, device="cpu").unbind(1)
         matrices, conjugate = ((whole + root * rest) / 4 for root in (5**0.5, -(5**0.5)))
         return {
-            "A": torch.ones(60, 1, 1, dtype=torch.float64),
+            "A": torch.ones(60, 1, 1, dtype=torch.float64, device="cpu"),
             "T1": matrices,
             "T2": conjugate,
             "G": _on_triples(matrices),
@@ -195,7 +200,7 @@ def _combine(first: _Integers, factor: int, second: _Integers) -> _Integers:
 
 def _on_symmetric_matrices(turns: Tensor) -> Tensor:
     """Return M -> R M Rᵀ on symmetric matrices without trace, in an orthonormal basis."""
-    x, y, z = torch.eye(3, dtype=torch.float64)
+    x, y, z = torch.eye(3, dtype=torch.float64, device="cpu")
     mixed = [torch.outer(a, b) + torch.outer(b, a) for a, b in ((y, z), (z, x), (x, y))]
     basis = torch.stack([*mixed, torch.diag(2 * z - x - y), torch.diag(x - y)])
     basis = basis / basis.flatten(1).norm(dim=1).reshape(-1, 1, 1)
@@ -212,6 +217,6 @@ def _on_triples(turns: Tensor) -> Tensor:
     moved = (images[:, :, None] - halves).abs().amax(dim=(3, 4)) < 1e-9  # (60, old, new)
     permutations = torch.einsum("tn,gon,so->gts", triples, moved.double(), triples) / 3
     rows = [[1.0] * k + [-float(k)] + [0.0] * (4 - k) for k in range(1, 5)]
-    basis = torch.tensor(rows, dtype=torch.float64)
+    basis = torch.tensor(rows, dtype=torch.float64, device="cpu")
     basis = basis / basis.norm(dim=1, keepdim=True)
     return basis @ permutations @ basis.T

@@ -9,12 +9,18 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.symmetry._groups.group import Group, unknown_irrep
+from darboux.structure._arguments import checked
+from darboux.symmetry._groups.group import Element, Group, degree_of
 from darboux.symmetry._groups.harmonics import sphere_quadrature, spherical_harmonics
 from darboux.symmetry._groups.planar import turn
 from darboux.symmetry._groups.polyhedral import Octahedral
+from darboux.symmetry._limits import MOST_DEGREE, Degree
 
 _ROUNDING = 1e-9
+
+_DEGREES = {str(k): k for k in range(MOST_DEGREE + 1)}
+
+_WITH_PARITY = {f"{k}{parity}": k for k in range(MOST_DEGREE + 1) for parity in "eo"}
 
 
 class MatrixGroup(Group):
@@ -35,11 +41,19 @@ class MatrixGroup(Group):
         return a
 
 
+_EYE = torch.eye(3, dtype=torch.float64, device="cpu")
+
+
+def _is_orthogonal(a: Element) -> bool:
+    """Return whether something is an orthogonal matrix of space in float64."""
+    fits = isinstance(a, Tensor) and a.shape == (3, 3) and a.dtype == torch.float64
+    return fits and bool(torch.dist(a @ a.T, _EYE) < _ROUNDING)
+
+
 def _orthogonal(matrix: Tensor, *, what: str) -> Tensor:
     """Return an orthogonal matrix of space in float64, or refuse one that is none."""
-    found = torch.as_tensor(matrix, dtype=torch.float64)
-    eye = torch.eye(3, dtype=torch.float64)
-    if found.shape != (3, 3) or not bool(((found @ found.T - eye).abs() < _ROUNDING).all()):
+    found = torch.as_tensor(matrix, dtype=torch.float64, device="cpu")
+    if not _is_orthogonal(found):
         msg = f"Expected {what}; got {found.tolist()}."
         raise ValueError(msg)
     return found
@@ -68,8 +82,12 @@ class SO3(MatrixGroup):
 
     def generators(self) -> tuple[Tensor, ...]:
         """Return rotations by 1 about the last and the first axis; their products are dense."""
-        one = torch.ones(1, 1, dtype=torch.float64)
+        one = torch.ones(1, 1, dtype=torch.float64, device="cpu")
         return (torch.block_diag(turn(1.0), one), torch.block_diag(one, turn(1.0)))
+
+    def contains(self, a: Element) -> bool:
+        """Return whether it is a rotation of space."""
+        return _is_orthogonal(a) and float(torch.linalg.det(a)) > 0
 
     def locate(self, matrix: Tensor) -> Tensor:
         """Return the matrix, checked."""
@@ -84,7 +102,7 @@ class SO3(MatrixGroup):
         from scipy.spatial.transform import Rotation  # slow to import, and needed here alone
 
         generator = torch.Generator().manual_seed(seed)
-        normal = torch.randn(count, 4, generator=generator, dtype=torch.float64)
+        normal = torch.randn(count, 4, generator=generator, dtype=torch.float64, device="cpu")
         turns = Rotation.from_quat(normal[:, [1, 2, 3, 0]].numpy())  # its real part comes last
         return torch.from_numpy(turns.as_matrix()).unbind(0)
 
@@ -92,7 +110,8 @@ class SO3(MatrixGroup):
         """Return the 24 rotations of the cube."""
         return Octahedral().faithful().unbind(0)
 
-    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+    @checked
+    def irreps(self, degree: Degree | None = None) -> tuple[str, ...]:
         """Return the degrees up to `degree`."""
         if degree is None:
             msg = "SO(3) has infinitely many irreducible representations. Give the largest degree."
@@ -101,16 +120,18 @@ class SO3(MatrixGroup):
 
     def irrep(self, name: str, a: Tensor) -> Tensor:
         """Return ψ_l(a), (2l + 1, 2l + 1)."""
-        if not (isinstance(name, str) and name.isdecimal()):
-            raise unknown_irrep(self, name)
-        degree = int(name)
+        degree = degree_of(self, name, _DEGREES)
         if degree == 0:
-            return torch.ones(1, 1, dtype=torch.float64)
+            return torch.ones(1, 1, dtype=torch.float64, device="cpu")
         return a if degree == 1 else _harmonic_matrix(degree, a)
+
+    def size(self, name: str) -> int:
+        """Return 2l + 1."""
+        return 2 * degree_of(self, name, _DEGREES) + 1
 
     def commutant(self, name: str) -> int:
         """Return 1: every irreducible representation is of real type."""
-        self.irrep(name, self.generators()[0])  # refuses an unknown name
+        self.size(name)  # refuses an unknown name
         return 1
 
 
@@ -149,7 +170,11 @@ class O3(MatrixGroup):
 
     def generators(self) -> tuple[Tensor, ...]:
         """Return two rotations whose products are dense, and -I."""
-        return (*SO3().generators(), -torch.eye(3, dtype=torch.float64))
+        return (*SO3().generators(), -torch.eye(3, dtype=torch.float64, device="cpu"))
+
+    def contains(self, a: Element) -> bool:
+        """Return whether it is an orthogonal matrix of space."""
+        return _is_orthogonal(a)
 
     def locate(self, matrix: Tensor) -> Tensor:
         """Return the matrix, checked."""
@@ -164,7 +189,8 @@ class O3(MatrixGroup):
         """Return the 48 symmetries of the cube."""
         return Octahedral(reflections=True).faithful().unbind(0)
 
-    def irreps(self, degree: int | None = None) -> tuple[str, ...]:
+    @checked
+    def irreps(self, degree: Degree | None = None) -> tuple[str, ...]:
         """Return the names up to a degree, even ones first in each."""
         if degree is None:
             msg = "O(3) has infinitely many irreducible representations. Give the largest degree."
@@ -173,13 +199,16 @@ class O3(MatrixGroup):
 
     def irrep(self, name: str, a: Tensor) -> Tensor:
         """Return ψ(a), (2l + 1, 2l + 1)."""
-        if not (isinstance(name, str) and name[:-1].isdecimal() and name[-1] in "eo"):
-            raise unknown_irrep(self, name)
+        degree = degree_of(self, name, _WITH_PARITY)
         sign = torch.linalg.det(a).sign()
-        matrix = SO3().irrep(name[:-1], sign * a)
+        matrix = SO3().irrep(str(degree), sign * a)
         return sign * matrix if name[-1] == "o" else matrix
+
+    def size(self, name: str) -> int:
+        """Return 2l + 1."""
+        return 2 * degree_of(self, name, _WITH_PARITY) + 1
 
     def commutant(self, name: str) -> int:
         """Return 1: every irreducible representation is of real type."""
-        self.irrep(name, self.generators()[0])  # refuses an unknown name
+        self.size(name)  # refuses an unknown name
         return 1

@@ -9,11 +9,13 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import closure
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Subgroup(FiniteGroup):
     """The subgroup of a finite group that some of its elements generate, acting on space alike.
@@ -28,6 +30,7 @@ class Subgroup(FiniteGroup):
         generating: elements of it; none generate the trivial subgroup.
 
     Raises:
+        TypeError: if the group is not finite, or an element no integer.
         ValueError: if one is no element of the group.
 
     Example:
@@ -90,6 +93,6 @@ def _members(subgroup: Subgroup) -> tuple[int, ...]:
 @lru_cache(maxsize=64)
 def _products(subgroup: Subgroup) -> Tensor:
     members = list(subgroup.members())
-    place = torch.empty(subgroup.parent.order, dtype=torch.long)
-    place[members] = torch.arange(len(members))
+    place = torch.empty(subgroup.parent.order, dtype=torch.long, device="cpu")
+    place[members] = torch.arange(len(members), device="cpu")
     return place[subgroup.parent.products()[members][:, members]]

@@ -15,9 +15,9 @@ from darboux.symmetry._groups.so3 import SO3
 
 _NEAR = 1e-11  # eigenvalues of means are 1 to rounding, or further from it
 
-_ONE = torch.eye(2, dtype=torch.float64)
+_ONE = torch.eye(2, dtype=torch.float64, device="cpu")
 
-_QUARTER = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+_QUARTER = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64, device="cpu")
 
 _MIRROR = mirror()
 
@@ -36,11 +36,13 @@ def harmonics_at(points: Tensor, frequency: int) -> Tensor:
 def harmonic_matrix(action: Tensor, frequency: int) -> Tensor:
     """Return D with Y(A t) = D Y(t), for an orthogonal matrix A of the plane or of space."""
     if not frequency:
-        return torch.ones(1, 1, dtype=torch.float64)
+        return torch.ones(1, 1, dtype=torch.float64, device="cpu")
     reflects = float(torch.linalg.det(action)) < 0
     if len(action) == 2:
         cosine, sine = _power(action[:, :1].T, frequency)[0].tolist()
-        rotation = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
+        rotation = torch.tensor(
+            [[cosine, -sine], [sine, cosine]], dtype=torch.float64, device="cpu"
+        )
         return rotation @ mirror() if reflects else rotation
     matrix = SO3().irrep(str(frequency), -action if reflects else action)
     return -matrix if reflects and frequency % 2 else matrix
@@ -116,7 +118,7 @@ def planar_angular(group: Group, source: str, target: str, *, frequency: int) ->
         if sizes == (2, 2) and _allowed(group, s, n + m):
             found += [_waves(unit @ _MIRROR, s) for unit in _units(group)]
     if not found:
-        return torch.zeros(0, *sizes, 2 if frequency else 1, dtype=torch.float64)
+        return torch.zeros(0, *sizes, 2 if frequency else 1, dtype=torch.float64, device="cpu")
     kernels = (rows.T @ torch.stack(found) @ columns).permute(0, 2, 3, 1)
     return kernels[kernels.flatten(1).any(dim=1)]  # constants may have coordinates zero
 

@@ -4,45 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from darboux.linear._sizes import Taps, affordable
+from darboux.structure._arguments import Within, checked
 from darboux.symmetry._groups.group import Group
 from darboux.symmetry._kernels.irreducible import grid_kernels, keeps_grid, steerable_kernels
 from darboux.symmetry._representations.representation import Representation
 
-_LARGEST_DIM = 3
+SpaceDim = Annotated[int, Within("0, 1, 2 or 3 spatial axes", least=0, most=3)]
+
+_MOST_TAPS = 2048  # the cost of their orthonormal functions grows with the cube
 
 
 def check_request(
     name: str, source: Representation, target: Representation, *, kernel_size: int, dim: int
 ) -> None:
     """Refuse a request for kernels that cannot be."""
-    both: tuple[object, ...] = (source, target)
-    for given in both:
-        if not isinstance(given, Representation):
-            msg = f"{name}: expected representations, for instance regular(group); got {given!r}."
-            raise TypeError(msg)
     if source.group != target.group:
         msg = (
             f"{name}: expected representations of one group; got {source.group.describe()} and "
             f"{target.group.describe()}. Restrict one of them to the other group first."
         )
         raise TypeError(msg)
-    if not _whole(kernel_size) or kernel_size < 1:
+    if kernel_size**dim > _MOST_TAPS:
         msg = (
-            f"{name}: expected kernel_size >= 1 taps per axis; got {kernel_size!r}. "
-            "Use, for instance, 3."
+            f"{name}: expected at most {_MOST_TAPS} taps in all, since the cost grows with their "
+            f"cube; got {kernel_size}^{dim} = {kernel_size**dim}. Use a smaller kernel_size."
         )
         raise ValueError(msg)
     _check_dim(name, source, kernel_size=kernel_size, dim=dim)
 
 
 def _check_dim(name: str, source: Representation, *, kernel_size: int, dim: int) -> None:
-    if not _whole(dim) or not 0 <= dim <= _LARGEST_DIM:
-        msg = f"{name}: expected dim among 0, 1, 2, 3 spatial axes; got {dim!r}."
-        raise ValueError(msg)
     if not dim and kernel_size != 1:
         msg = f"{name}: expected kernel_size=1 where there are no spatial axes; got {kernel_size}."
         raise ValueError(msg)
@@ -55,12 +52,9 @@ def _check_dim(name: str, source: Representation, *, kernel_size: int, dim: int)
         raise ValueError(msg)
 
 
-def _whole(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)
-
-
+@checked
 def kernel_basis(
-    source: Representation, target: Representation, *, kernel_size: int, dim: int
+    source: Representation, target: Representation, *, kernel_size: Taps, dim: SpaceDim
 ) -> Tensor:
     """Return an orthonormal basis of equivariant kernels, k(g t) = ρ₂(g) k(t) ρ₁(g)⁻¹.
 
@@ -84,7 +78,8 @@ def kernel_basis(
 
     Raises:
         TypeError: if source or target is no representation, or the groups differ.
-        ValueError: if kernel_size < 1, or the group does not act on `dim` axes.
+        ValueError: if the group does not act on `dim` axes, or there are so many taps or
+            kernels that they take long or do not fit.
 
     Example:
         >>> from darboux.symmetry import Cyclic, regular
@@ -112,7 +107,11 @@ def _assembled(source: Representation, target: Representation, kernel: int, dim:
         for first, columns in _parts(source)
     ]
     counts = [len(rows) * len(columns) * len(part) for rows, columns, part in blocks]
-    basis = torch.empty(sum(counts), target.size, source.size, kernel**dim, dtype=torch.float64)
+    entries = sum(counts) * target.size * source.size * kernel**dim
+    affordable("kernel_basis", "a basis", entries, "Use smaller representations or kernels.")
+    basis = torch.empty(
+        sum(counts), target.size, source.size, kernel**dim, dtype=torch.float64, device="cpu"
+    )
     for (rows, columns, part), place in zip(blocks, basis.split(counts), strict=True):
         if len(place):
             # (pairs, 1, n₂n₁, d₂d₁) times (1, count, d₂d₁, taps), written where it belongs
@@ -125,11 +124,8 @@ def _assembled(source: Representation, target: Representation, kernel: int, dim:
 
 def _parts(representation: Representation) -> Iterator[tuple[str, Tensor]]:
     """Yield each irreducible name and the columns of Q that belong to it, (times, size, d)."""
-    sizes = [representation.group.size(name) for name in representation.content]
-    columns = representation.basis.split(sizes, dim=1)
     for name in dict.fromkeys(representation.content):
-        own = [part for part, of in zip(columns, representation.content, strict=True) if of == name]
-        yield name, torch.stack(own)
+        yield name, torch.stack([part for of, part in representation.parts() if of == name])
 
 
 @lru_cache(maxsize=4096)

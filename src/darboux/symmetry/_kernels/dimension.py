@@ -7,18 +7,21 @@ import itertools
 import torch
 from torch import Tensor
 
+from darboux.linear._sizes import Taps
+from darboux.structure._arguments import checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Group
 from darboux.symmetry._groups.planar import O2, SO2
 from darboux.symmetry._groups.so3 import O3, SO3
-from darboux.symmetry._kernels.basis import check_request
+from darboux.symmetry._kernels.basis import SpaceDim, check_request
 from darboux.symmetry._kernels.irreducible import keeps_grid, moves_taps
 from darboux.symmetry._kernels.rings import Rings, tap_permutations
 from darboux.symmetry._representations.representation import Representation
 
 
+@checked
 def kernel_dimension(
-    source: Representation, target: Representation, *, kernel_size: int, dim: int
+    source: Representation, target: Representation, *, kernel_size: Taps, dim: SpaceDim
 ) -> int:
     """Return how many kernels `kernel_basis` has, without solving for them.
 
@@ -36,7 +39,7 @@ def kernel_dimension(
 
     Raises:
         TypeError: if source or target is no representation, or the groups differ.
-        ValueError: if kernel_size < 1, or the group does not act on `dim` axes.
+        ValueError: if a size is out of range, or the group does not act on `dim` axes.
 
     Example:
         >>> from darboux.symmetry import Dihedral, regular, trivial
@@ -56,12 +59,13 @@ def kernel_dimension(
     return round(float((_characters(source) * _characters(target) * fixed).mean()))
 
 
+@checked
 def steerable_count(
     source: Representation,
     target: Representation,
     *,
-    kernel_size: int,
-    dim: int,
+    kernel_size: Taps,
+    dim: SpaceDim,
     rings: Rings | None = None,
 ) -> int:
     """Return how many steerable kernels of the plane or space there are on some rings.
@@ -82,7 +86,7 @@ def steerable_count(
     Raises:
         TypeError: if source or target is no representation, or the groups differ; or if the
             characters of the group are not known.
-        ValueError: if kernel_size < 1, or the group does not act on `dim` axes.
+        ValueError: if a size is out of range, or the group does not act on `dim` axes.
 
     Example:
         >>> from darboux.symmetry import Cyclic, regular

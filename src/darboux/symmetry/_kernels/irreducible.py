@@ -52,7 +52,7 @@ def _one_by_one(group: Group, source: str, target: str, *, count: int) -> Tensor
     first, second = (
         torch.stack([group.irrep(name, g) for g in group.generators()]) for name in (source, target)
     )
-    eye = torch.eye(count, dtype=torch.float64)
+    eye = torch.eye(count, dtype=torch.float64, device="cpu")
     return torch.einsum("tu,cij->tciju", eye, commuting_maps(first, second)).flatten(0, 1)
 
 
@@ -69,7 +69,7 @@ class _Orbit:
 @lru_cache(maxsize=256)
 def _orbits(group: FiniteGroup, kernel_size: int, dim: int) -> tuple[_Orbit, ...]:
     moved = tap_permutations(group, group.elements(), kernel_size=kernel_size, dim=dim)
-    firsts = (moved.amin(dim=0) == torch.arange(moved.shape[1])).nonzero().flatten()
+    firsts = (moved.amin(dim=0) == torch.arange(moved.shape[1], device="cpu")).nonzero().flatten()
     orbits = []
     for first in firsts.tolist():
         images = moved[:, first].tolist()

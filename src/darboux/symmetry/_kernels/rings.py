@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor
 
+from darboux.linear._sizes import Taps
+from darboux.structure._arguments import NonNegative, Positive, Within, checked
 from darboux.symmetry._groups.group import Element, Group
+
+_Frequency = Annotated[int, Within("a frequency from 0 to 256", least=0, most=256)]
 
 _PER_RADIUS = 2.0  # frequencies per unit of radius
 
@@ -24,7 +28,7 @@ def taps(kernel_size: int, dim: int) -> Tensor:
     # Their order is that of a kernel's flattened axes. Dimension 0 has one tap.
     axis = [i - (kernel_size - 1) / 2 for i in range(kernel_size)]
     places = list(itertools.product(axis, repeat=dim))
-    return torch.tensor(places, dtype=torch.float64).reshape(kernel_size**dim, dim)
+    return torch.tensor(places, dtype=torch.float64, device="cpu").reshape(kernel_size**dim, dim)
 
 
 def tap_permutations(
@@ -34,14 +38,15 @@ def tap_permutations(
     # Entry (g, t) is the number of the tap g t. A group that acts on no points moves none.
     places = taps(kernel_size, dim)
     if not group.dim or not dim:
-        return torch.arange(len(places)).expand(len(elements), -1)
+        return torch.arange(len(places), device="cpu").expand(len(elements), -1)
     actions = torch.stack([group.action(g) for g in elements])
     moved = torch.einsum("gij,tj->gti", actions, places) + (kernel_size - 1) / 2
-    strides = torch.tensor([kernel_size**k for k in reversed(range(dim))])
+    strides = torch.tensor([kernel_size**k for k in reversed(range(dim))], device="cpu")
     return (moved.round().to(torch.int64) * strides).sum(dim=2)
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Rings:
     """Gaussian rings φ_i(t) = exp(-(|t| - r_i)²/(2 w_i²)), each with its largest frequency.
@@ -61,20 +66,20 @@ class Rings:
     Args:
         radii: r_i, in pixels.
         widths: w_i.
-        frequencies: F_i.
+        frequencies: F_i, from 0 to 256.
 
     Raises:
-        ValueError: if the three have different lengths, a radius or frequency is negative, or
-            a width is not positive.
+        TypeError: if something else than sequences of numbers is given.
+        ValueError: if the three have different lengths, or a number is out of range.
 
     Example:
         >>> Rings.default(3)
         Rings(radii=(0.0, 1.0), widths=(0.45, 0.45), frequencies=(0, 2))
     """
 
-    radii: tuple[float, ...]
-    widths: tuple[float, ...]
-    frequencies: tuple[int, ...]
+    radii: tuple[NonNegative, ...]
+    widths: tuple[Positive, ...]
+    frequencies: tuple[_Frequency, ...]
 
     def __post_init__(self) -> None:
         if not len(self.radii) == len(self.widths) == len(self.frequencies):
@@ -83,12 +88,12 @@ class Rings:
                 f"{len(self.radii)}, {len(self.widths)} and {len(self.frequencies)}."
             )
             raise ValueError(msg)
-        if min((*self.radii, *self.frequencies, 0)) < 0 or min((*self.widths, 1.0)) <= 0:
-            msg = f"Rings: expected radii, frequencies >= 0 and widths > 0; got {self}."
-            raise ValueError(msg)
+        for name in ("radii", "widths", "frequencies"):  # lists too, as what can be hashed
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @classmethod
-    def default(cls, kernel_size: int) -> Rings:
+    @checked
+    def default(cls, kernel_size: Taps) -> Rings:
         """Return rings one pixel apart, of width 0.45 and frequencies up to twice the radius.
 
         Args:

@@ -46,12 +46,12 @@ def kinds(feature: Feature) -> dict[Representation, list[int]]:
 
 def order(feature: Feature) -> list[int] | None:
     """Return where each channel stands when fields are sorted by kind, None where they are."""
-    starts = [0, *torch.tensor(feature.sizes).cumsum(0).tolist()]
+    starts = [0, *torch.tensor(feature.sizes, device="cpu").cumsum(0).tolist()]
     numbers = [number for group in kinds(feature).values() for number in group]
     if numbers == sorted(numbers):
         return None
     channels = [c for n in numbers for c in range(starts[n], starts[n + 1])]
-    return torch.tensor(channels).argsort().tolist()
+    return torch.tensor(channels, device="cpu").argsort().tolist()
 
 
 def blocks(

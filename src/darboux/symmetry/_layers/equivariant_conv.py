@@ -12,13 +12,12 @@ from torch import Tensor
 from darboux.linear import Stencil
 from darboux.linear._conv import prepared, prepared_adjoint
 from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
-from darboux.linear._sizes import Taps
+from darboux.linear._sizes import Axes, Taps
 from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Padding, check_input
 from darboux.structure._arguments import Within, checked
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._layers.equivariant_map import EquivariantMap
-from darboux.symmetry._limits import Axes
 
 _Stride = Annotated[int, Within("1 or 2 (for more, use two maps)", least=1, most=2)]
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import chain
-from typing import TypeVar, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.linear import Stencil, StencilMap
+from darboux.linear._sizes import affordable
+from darboux.solvers._transforms import without_autocast
 from darboux.structure import Equivariant
+from darboux.structure._arguments import checked
+from darboux.structure._constants import HasConstants
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._layers.blocks import blocks, order, sizes
 
-Self = TypeVar("Self", bound="EquivariantMap")
 
-
-class EquivariantMap(StencilMap):
+class EquivariantMap(StencilMap, HasConstants):
     """A linear map whose kernel is a combination of the kernels that commute with a group.
 
     k(t) = Σ_b w_b k_b(t), where the k_b are an orthonormal basis of all kernels with
@@ -28,6 +29,8 @@ class EquivariantMap(StencilMap):
 
     Source: section 5.1.2.
     """
+
+    invariants: Tensor
 
     def __init__(
         self,
@@ -49,21 +52,16 @@ class EquivariantMap(StencilMap):
         self._sorted = [order(target), order(source)]
         for axis, places in enumerate(self._sorted):
             if places is not None:
-                self.register_buffer(f"order_{axis}", torch.tensor(places), persistent=False)
-        self._exact = [block.basis.flatten(1) for row in self._blocks for block in row]
-        for k, basis in enumerate(self._exact):
-            self.register_buffer(
-                f"basis_{k}", basis.to(torch.get_default_dtype()), persistent=False
-            )
-        self.register_buffer(
-            "invariants", target.invariants().to(torch.get_default_dtype()), persistent=False
-        )
+                self.hold(f"order_{axis}", torch.tensor(places, device="cpu"))
+        for k, block in enumerate(chain.from_iterable(self._blocks)):
+            self.hold(f"basis_{k}", block.basis.flatten(1))
+        self.hold("invariants", target.invariants())
         self.weight = nn.Parameter(self._start())
         self._symmetry = _symmetry(source, target, dim=dim, translations=translations)
 
     def full_kernel(self) -> Tensor:
         """Return k, (out_features, in_features, *kernel)."""
-        with torch.autocast(self.weight.device.type, enabled=False):
+        with without_autocast(self.weight):
             parts = self.weight.split(sizes(self._blocks))
             rows, k = [], 0
             for row in self._blocks:
@@ -80,8 +78,7 @@ class EquivariantMap(StencilMap):
 
     def shifts(self) -> Tensor:
         """Return the invariant vectors of the target, (out_features, count)."""
-        invariants: Tensor = self.invariants
-        return invariants
+        return self.invariants
 
     def tie(self, rows: Tensor) -> Tensor:
         """Return for every channel the maximum over its field."""
@@ -110,14 +107,6 @@ class EquivariantMap(StencilMap):
         ]
         return torch.cat(parts)
 
-    def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's own signature
-        """Move and cast, the constants from their float64 values: nothing is rounded twice."""
-        nn.Module._apply(self, fn, recurse)
-        for k, basis in enumerate(self._exact):
-            setattr(self, f"basis_{k}", basis.to(self.weight))
-        self.invariants = self.target.invariants().to(self.weight)
-        return self
-
 
 def _symmetry(
     source: Feature, target: Feature, *, dim: int, translations: tuple[int, int] | None
@@ -128,14 +117,9 @@ def _symmetry(
     return Equivariant(group, source, target, grid=grid, translations=translations)
 
 
-def _check(name: str, source: object, target: object) -> None:
+def _check(name: str, source: Feature, target: Feature) -> None:
     """Refuse features that no map can go between."""
-    for feature in (source, target):
-        if not isinstance(feature, Feature):
-            msg = f"{name}: expected features such as Feature(group, ['regular']); got {feature!r}."
-            raise TypeError(msg)
-    assert isinstance(source, Feature)
-    assert isinstance(target, Feature)
+    affordable(name, "a matrix", source.channels * target.channels, "Use fewer channels.")
     if source.group != target.group:
         msg = (
             f"{name}: expected features of one group; got {source.group.describe()} -> "
@@ -161,7 +145,8 @@ class EquivariantDense(EquivariantMap):
 
     Raises:
         TypeError: if something else than features is given.
-        ValueError: if the groups differ, or a field of the target could only be zero.
+        ValueError: if the groups differ, a field of the target could only be zero, or the matrix
+            would have more than 2^26 entries.
 
     Example:
         >>> import torch, darboux as dx
@@ -171,6 +156,7 @@ class EquivariantDense(EquivariantMap):
         (torch.Size([4]), torch.Size([2, 4]))
     """
 
+    @checked
     def __init__(self, source: Feature, target: Feature) -> None:
         super().__init__(source, target, kernel_size=1, dim=0, translations=(1, 1))
 

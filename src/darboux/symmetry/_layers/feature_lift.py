@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from darboux.linear import Stencil, StencilMap
-from darboux.linear._sizes import dimension
 from darboux.structure import Claim, Claims, Equivariant, Isometric, Kind, adjoint_of, isometry_of
+from darboux.structure._arguments import Count, checked
 from darboux.symmetry._feature import Feature, scalars
+from darboux.symmetry._kernels.basis import SpaceDim
 
 
 @final
@@ -42,10 +43,17 @@ class FeatureLift(StencilMap):
         ([0.5, 0.5, 0.5, 0.5], True)
     """
 
-    def __init__(self, channels: int, target: Feature, *, dim: int) -> None:
+    @checked
+    def __init__(
+        self,
+        channels: Count,
+        target: Feature,
+        *,
+        dim: SpaceDim,
+    ) -> None:
         super().__init__()
         vectors = target.invariants()
-        if not 0 < channels <= vectors.shape[1]:
+        if channels > vectors.shape[1]:
             msg = (
                 f"FeatureLift: expected 1 to {vectors.shape[1]} channels, the number of invariant "
                 f"vectors of {target.describe()}; got {channels}. Use more fields."
@@ -54,7 +62,7 @@ class FeatureLift(StencilMap):
         self.source = scalars(target.group, channels)
         self.target = target
         self.in_features, self.out_features = channels, target.channels
-        self.dim = 0 if dim == 0 else dimension(dim)
+        self.dim = dim
         self._exact = _signed(vectors[:, :channels])
         self.unit = nn.Buffer(torch.ones(()), persistent=False)  # dtype and device
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.structure import Claim, Equivariant, Kind
@@ -58,11 +58,11 @@ def norms(part: Tensor) -> Tensor:
     """Return the norm of each field of a run, with the derivative zero at zero."""
     # scaled, so that squares neither overflow nor vanish
     size = part.detach().abs().amax(2, keepdim=True)
-    safe = torch.where(size > 0, size, torch.ones_like(size))
+    safe = torch.where(size == 0, torch.ones_like(size), size)
     square = (part / safe).square().sum(2)
-    positive = square > 0
-    root = torch.where(positive, square, torch.ones_like(square)).sqrt()
-    return torch.where(positive, root, torch.zeros_like(root)) * safe.squeeze(2)
+    zero = square == 0  # which NaN is not, so that it stays NaN
+    root = torch.where(zero, torch.ones_like(square), square).sqrt()
+    return torch.where(zero, torch.zeros_like(root), root) * safe.squeeze(2)
 
 
 def working(dtype: torch.dtype) -> torch.dtype:
@@ -78,11 +78,8 @@ def equivariant_claim(
     return Claim(promise, Kind.CONSTRUCTION, reason)
 
 
-def one_function(name: str, activation: object) -> None:
+def one_function(name: str, activation: Activation) -> None:
     """Refuse an activation that mixes entries, or acts differently on different channels."""
-    if not isinstance(activation, Activation):
-        msg = f"{name}: expected an activation such as ReLU(); got {activation!r}."
-        raise TypeError(msg)
     if not activation.separable:
         msg = (
             f"{name}: expected an activation that acts on each entry alone; got {activation!r}, "
@@ -99,11 +96,10 @@ def one_function(name: str, activation: object) -> None:
 
 
 def exact(constant: Tensor) -> Tensor:
-    """Return a buffer with the bits of a float64 constant: ``.to(dtype)`` casts no integers."""
+    """Return the bits of a float64 constant: a buffer's ``.to(dtype)`` casts no integers."""
     # So ``module.float().double()`` computes with the constant itself, not with what single
     # precision left of it; it moves between devices like any buffer, and is no state.
-    bits = constant.detach().to(torch.float64).contiguous().view(torch.int64)
-    return nn.Buffer(bits, persistent=False)
+    return constant.detach().to(torch.float64).contiguous().view(torch.int64)
 
 
 def value(bits: Tensor, dtype: torch.dtype) -> Tensor:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.structure import Claim, Claims, Gap, Kind, Lipschitz
+from darboux.structure._arguments import Positive, Within, checked
+from darboux.structure._constants import HasConstants
+from darboux.structure._module import Module
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._nonlinear.common import equivariant_claim, exact, value, working
 
+_Share = Annotated[float, Within("a number above 0, up to 1", above=0, most=1)]
+
 
 @final
-class FieldNorm(nn.Module):
+class FieldNorm(Module, HasConstants):
     """Batch normalisation of every field as a whole.
 
     x_f -> a_f (x_f - P_f m) / √(v_f + ε) + U_f b, where P_f = U_f U_fᵀ projects on the
@@ -31,7 +36,8 @@ class FieldNorm(nn.Module):
         eps: ε > 0.
 
     Raises:
-        ValueError: if an argument is out of range, or x has other channels than the feature.
+        TypeError: if an argument is of another type.
+        ValueError: if one is out of range, or x has other channels than the feature.
 
     Example:
         >>> from darboux.symmetry import SO2
@@ -46,19 +52,14 @@ class FieldNorm(nn.Module):
     running_mean: Tensor
     running_square: Tensor
 
-    def __init__(self, feature: Feature, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
+    @checked
+    def __init__(self, feature: Feature, *, momentum: _Share = 0.1, eps: Positive = 1e-5) -> None:
         super().__init__()
-        if not 0 < momentum <= 1:
-            msg = f"FieldNorm: expected 0 < momentum <= 1; got {momentum}. Use, for instance, 0.1."
-            raise ValueError(msg)
-        if not eps > 0:
-            msg = f"FieldNorm: expected eps > 0; got {eps}. Use, for instance, 1e-5."
-            raise ValueError(msg)
         self.feature, self.momentum, self.eps = feature, momentum, eps
         invariants, fields = feature.invariants(), len(feature.fields)
-        sizes = torch.tensor(feature.sizes)
-        self.vectors = exact(invariants)
-        self.field = nn.Buffer(torch.arange(fields).repeat_interleave(sizes), persistent=False)
+        sizes = torch.tensor(feature.sizes, device="cpu")
+        self.hold("vectors", exact(invariants))
+        self.hold("field", torch.arange(fields, device="cpu").repeat_interleave(sizes))
         self.scale = nn.Parameter(torch.ones(fields))
         self.shift = nn.Parameter(torch.zeros(invariants.shape[1]))
         self.running_mean = nn.Buffer(torch.zeros(invariants.shape[1]))

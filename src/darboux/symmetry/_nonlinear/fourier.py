@@ -10,9 +10,11 @@ from torch.nn import functional
 
 from darboux.activations import Activation
 from darboux.activations._activation import slope_claims
-from darboux.linear._sizes import positive
 from darboux.structure import Claims, Gap, Law
+from darboux.structure._arguments import checked
+from darboux.structure._constants import HasConstants
 from darboux.symmetry._feature import Feature
+from darboux.symmetry._limits import Rotations
 from darboux.symmetry._nonlinear.common import (
     equivariant_claim,
     exact,
@@ -26,7 +28,7 @@ from darboux.symmetry._nonlinear.sampling import planar, restricted, synthesis
 
 
 @final
-class FourierActivation(Activation):
+class FourierActivation(Activation, HasConstants):
     """A pointwise activation of the function that a field is: x_f -> Fᵀ σ(√M F x_f)/√M.
 
     The field is a band-limited function on the group, √M F gives its values at equispaced
@@ -42,13 +44,14 @@ class FourierActivation(Activation):
     Args:
         feature: the type of x, of fields such as `band_limited` makes.
         activation: σ, one function of one real variable.
-        samples: the number of rotations, at least 2K + 1 for frequencies up to K; a multiple of
-            4 for quarter turns of images.
+        samples: the number of rotations, at least 2K + 1 for frequencies up to K and at most
+            512; a multiple of 4 for quarter turns of images.
 
     Raises:
         ValueError: if there are too few samples, a field is no band-limited function, or σ is
             no single function of one real variable.
-        TypeError: for groups other than SO2, O2, Cyclic and Dihedral.
+        TypeError: for groups other than SO2, O2, Cyclic and Dihedral, or if an argument is of
+            another type.
 
     Example:
         >>> from darboux.activations import ReLU
@@ -62,19 +65,18 @@ class FourierActivation(Activation):
     separable = False
     conservative = True
 
-    def __init__(self, feature: Feature, activation: Activation, *, samples: int) -> None:
+    @checked
+    def __init__(self, feature: Feature, activation: Activation, *, samples: Rotations) -> None:
         super().__init__()
         planar(feature.group)
         one_function("FourierActivation", activation)
         self.feature = feature
         self.activation = activation
-        self.samples = positive("samples", samples)
+        self.samples = samples
         self.odd = activation.odd
         self.runs = tuple((count, kind.size) for kind, count in feature.runs())
         for k, (kind, _) in enumerate(feature.runs()):
-            self.register_buffer(
-                f"synthesis_{k}", exact(synthesis(kind, samples)), persistent=False
-            )
+            self.hold(f"synthesis_{k}", exact(synthesis(kind, samples)))
         self.sampled = restricted(feature, samples)
 
     def forward(self, x: Tensor) -> Tensor:

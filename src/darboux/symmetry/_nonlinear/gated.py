@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.activations import Activation, ReLU
 from darboux.structure import Claims, Gap
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._nonlinear.common import (
     equivariant_claim,
@@ -21,7 +23,7 @@ from darboux.symmetry._representations.standard import trivial
 
 
 @final
-class GatedActivation(nn.Module):
+class GatedActivation(Module):
     """The activation x_f -> sigmoid(γ_f) x_f with one invariant gate γ_f per field.
 
     A gate does not move under the group, so scaling a field by it commutes with every
@@ -38,6 +40,7 @@ class GatedActivation(nn.Module):
         activation: for trivial fields; ReLU if None.
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if the activation is no single function of one real variable.
 
     Example:
@@ -47,6 +50,7 @@ class GatedActivation(nn.Module):
         (4, tensor([[0., 1., 2.]]))
     """
 
+    @checked
     def __init__(self, feature: Feature, *, activation: Activation | None = None) -> None:
         super().__init__()
         self.activation = ReLU() if activation is None else activation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional
 from darboux.activations import Activation
 from darboux.activations._softplus import softplus
 from darboux.structure import Averaged, Claim, Claims, Kind, Law
+from darboux.structure._arguments import Within, checked
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._nonlinear.common import (
     equivariant_claim,
@@ -20,6 +21,11 @@ from darboux.symmetry._nonlinear.common import (
     split_fields,
 )
 from darboux.symmetry._nonlinear.shrink import shrink
+
+# With b > 0 the slope 1 + b/‖x‖ across x has no bound near 0, where the map even jumps.
+_Negative = Annotated[
+    float, Within("a negative number (only then slopes are bounded)", least=-1e30, below=0)
+]
 
 
 @final
@@ -41,6 +47,7 @@ class NormActivation(Activation):
         bias: b_f at the start, in the units of x.
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if the bias is not negative, or x has other channels than the feature.
 
     Example:
@@ -54,15 +61,9 @@ class NormActivation(Activation):
     conservative = True
     odd = True
 
-    def __init__(self, feature: Feature, *, bias: float = -0.1) -> None:
+    @checked
+    def __init__(self, feature: Feature, *, bias: _Negative = -0.1) -> None:
         super().__init__()
-        if not (math.isfinite(bias) and bias < 0):
-            msg = (
-                f"NormActivation: expected bias < 0; got {bias}. With b > 0 the slope 1 + b/‖x‖ "
-                "across x grows without bound near 0, where the map even jumps, so it has no "
-                "Lipschitz constant; b = 0 is the identity. Use, for instance, bias=-0.1."
-            )
-            raise ValueError(msg)
         self.feature = feature
         self.runs = size_runs(feature.sizes)
         raw = -bias + math.log(-math.expm1(bias))  # softplus⁻¹(-b), stable for small and large b

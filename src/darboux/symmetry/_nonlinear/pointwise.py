@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.structure import Claims
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._nonlinear.common import equivariant_claim, one_function
 
 
 @final
-class Pointwise(nn.Module):
+class Pointwise(Module):
     """An activation of every entry of a feature whose fields allow it.
 
     σ(ρ(g) x) = ρ(g) σ(x) entry by entry holds for every σ where ρ(g) permutes channels, and for
@@ -28,6 +30,7 @@ class Pointwise(nn.Module):
         activation: σ, the same function on every channel.
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if a field mixes components or changes signs that σ does not, or if σ is no
             single function of one real variable.
 
@@ -39,6 +42,7 @@ class Pointwise(nn.Module):
         tensor([[0.0000, 2.0000, 0.5000]])
     """
 
+    @checked
     def __init__(self, feature: Feature, activation: Activation) -> None:
         super().__init__()
         one_function("Pointwise", activation)

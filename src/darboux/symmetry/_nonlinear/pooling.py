@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.structure import Claim, Claims, Kind, Lipschitz
+from darboux.structure._arguments import checked
+from darboux.structure._constants import HasConstants
+from darboux.structure._module import Module
 from darboux.symmetry._feature import Feature, scalars
 from darboux.symmetry._nonlinear.common import (
     equivariant_claim,
@@ -23,7 +26,7 @@ How = Literal["max", "norm", "mean"]
 
 
 @final
-class GroupPooling(nn.Module):
+class GroupPooling(Module, HasConstants):
     """Pooling of every field to one number that the group leaves.
 
     "max" takes the largest entry of fields whose entries are permuted; "norm" the Euclidean
@@ -39,6 +42,7 @@ class GroupPooling(nn.Module):
         how: "max", "norm" or "mean".
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if `how` is unknown, or a field does not allow it.
 
     Example:
@@ -50,11 +54,9 @@ class GroupPooling(nn.Module):
 
     invariant: Tensor
 
+    @checked
     def __init__(self, feature: Feature, *, how: How = "max") -> None:
         super().__init__()
-        if how not in get_args(How):
-            msg = f"GroupPooling: expected how among {get_args(How)}; got {how!r}. Use one of them."
-            raise ValueError(msg)
         _refuse(feature, how)
         self.how = how
         self.source = feature
@@ -62,7 +64,7 @@ class GroupPooling(nn.Module):
         self.runs = size_runs(feature.sizes)
         if how == "mean":
             vectors = torch.cat([field.invariants()[:, 0] for field in feature.fields])
-            self.invariant = exact(vectors)
+            self.hold("invariant", exact(vectors))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one number per field."""
@@ -114,7 +116,7 @@ def _refuse(feature: Feature, how: How) -> None:
 
 
 @final
-class SpacePooling(nn.Module):
+class SpacePooling(Module):
     """The mean over all pixels, from images to vectors of the same fields.
 
     Moving pixels does not change it, so only ρ(g) remains. It has norm 1/√P ≤ 1 for P pixels.
@@ -127,6 +129,7 @@ class SpacePooling(nn.Module):
         feature: the type of x, and of the result.
 
     Raises:
+        TypeError: if the feature is none.
         ValueError: if x has no pixels, or other channels than the feature.
 
     Example:
@@ -136,6 +139,7 @@ class SpacePooling(nn.Module):
         tensor([[1.5000]])
     """
 
+    @checked
     def __init__(self, feature: Feature) -> None:
         super().__init__()
         self.feature = feature

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import NoReturn, final, get_args
+from typing import NoReturn, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._sizes import dimension
+from darboux.linear._sizes import Axes
 from darboux.linear._stencil import Padding
 from darboux.structure import Claim, Equivariant, Kind
+from darboux.structure._arguments import checked
 from darboux.symmetry._feature import Feature
 
 
@@ -24,15 +25,12 @@ class Resample(LinearMap):
 
     unit: Tensor
 
-    def __init__(self, feature: Feature, *, dim: int, padding_mode: Padding = "circular") -> None:
+    @checked
+    def __init__(self, feature: Feature, *, dim: Axes, padding_mode: Padding = "circular") -> None:
         super().__init__()
-        name = type(self).__name__
-        if padding_mode not in get_args(Padding):
-            msg = f"{name}: expected padding_mode 'circular' or 'zeros'; got {padding_mode!r}."
-            raise ValueError(msg)
-        self.dim = dimension(dim)
+        self.dim = dim
         if feature.group.dim not in (0, dim):
-            group = feature.group
+            name, group = type(self).__name__, feature.group
             msg = f"{name}: expected dim={group.dim}, on which {group.describe()} acts; got {dim}."
             raise ValueError(msg)
         self.feature = feature
@@ -162,6 +160,7 @@ class Downsample(Resample):
         padding_mode: "circular" or "zeros".
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if the group does not act on `dim` axes, or padding_mode is unknown.
 
     Example:
@@ -207,6 +206,7 @@ class Upsample(Resample):
         padding_mode: "circular" or "zeros".
 
     Raises:
+        TypeError: if an argument is of another type.
         ValueError: if the group does not act on `dim` axes, padding_mode is unknown, or the size
             does not belong to x, or is odd with circular padding.
 

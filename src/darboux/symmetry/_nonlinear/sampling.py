@@ -8,15 +8,18 @@ from collections import Counter
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
 from darboux.symmetry._groups.group import Element, Group
 from darboux.symmetry._groups.planar import O2, SO2
+from darboux.symmetry._limits import Frequency
 from darboux.symmetry._representations.representation import Representation
 from darboux.symmetry._representations.standard import from_matrices
 
 
-def band_limited(group: Group, degree: int) -> list[Representation]:
+@checked
+def band_limited(group: Group, degree: Frequency) -> list[Representation]:
     """Return the field of band-limited functions on a group, as a list of one.
 
     It has every irreducible representation of frequency up to K as often as its dimension over
@@ -24,7 +27,7 @@ def band_limited(group: Group, degree: int) -> list[Representation]:
 
     Args:
         group: SO2(), O2(), Cyclic(n) or Dihedral(n).
-        degree: K >= 0; below n/2 for the finite ones.
+        degree: K, from 0 to 1024; below n/2 for the finite ones.
 
     Raises:
         TypeError: for other groups.
@@ -36,13 +39,15 @@ def band_limited(group: Group, degree: int) -> list[Representation]:
     """
     planar(group)
     order = group.n if isinstance(group, (Cyclic, Dihedral)) else None
-    if degree < 0 or (order is not None and 2 * degree >= order):
-        limit = "" if order is None else f" and below n/2 = {order / 2:g}"
-        msg = f"band_limited: expected a degree >= 0{limit}; got {degree}. Use regular fields."
+    if order is not None and 2 * degree >= order:
+        msg = (
+            f"band_limited: expected a degree below n/2 = {order / 2:g}; got {degree}. Use regular "
+            "fields."
+        )
         raise ValueError(msg)
     names = [name for name in group.irreps(degree) for _ in range(_most(group, name))]
     size = sum(group.size(name) for name in names)
-    basis = torch.eye(size, dtype=torch.float64)
+    basis = torch.eye(size, dtype=torch.float64, device="cpu")
     return [Representation(group, f"functions up to {degree}", tuple(names), basis)]
 
 

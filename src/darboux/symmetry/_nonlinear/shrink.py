@@ -31,7 +31,7 @@ def shrink(x: Tensor, bias: Tensor, runs: Runs) -> Tensor:
 def _formula(x: Tensor, bias: Tensor, runs: Runs) -> Shrunk:
     """Return (1 + c) x and c = max(b/‖x‖, -1), (batch, fields, *space), with all derivatives."""
     square = _joined([part.to(bias.dtype).square().sum(2) for part in split_fields(x, runs)])
-    active = square > bias.square()
+    active = ~(square <= bias.square())  # NaN stays NaN
     inverse = torch.where(active, square, 1).rsqrt()
     cut = torch.where(active, bias * inverse, -torch.ones_like(inverse))
     return _scaled(x, 1 + cut, runs), cut

@@ -11,28 +11,53 @@ import torch
 from torch import Tensor, nn
 
 from darboux.structure import Claims, Gap
+from darboux.structure._arguments import checked
+from darboux.structure._constants import HasConstants
+from darboux.structure._module import Module
 from darboux.symmetry._feature import Feature
+from darboux.symmetry._groups.group import Group
 from darboux.symmetry._nonlinear.common import equivariant_claim, exact, value
 from darboux.symmetry._representations.decompose import intertwiners
 from darboux.symmetry._representations.representation import Representation
+from darboux.symmetry._representations.tensor import tensor_product
 
-_MOST = 2048  # unknowns of one null space; its cost grows with their cube
+_MOST = 2**27  # what an orthonormal basis may cost
 
 
 @lru_cache(maxsize=512)
 def _product_basis(left: Representation, right: Representation, target: Representation) -> Tensor:
     """Return an orthonormal basis of the equivariant maps from x ⊗ y, (count, n, n_l, n_r)."""
-    unknowns = left.size * right.size * target.size
-    if unknowns > _MOST:
+    # Schur: they map each irreducible part of the product to the equal ones of the target, by
+    # what commutes with it.
+    product = tensor_product(left, right)
+    pairs = [(a, b) for b in target.parts() for a in product.parts() if a[0] == b[0]]
+    count = sum(target.group.commutant(name) for (name, _), _ in pairs)
+    entries = target.size * product.size
+    if count**2 * entries > _MOST:
         msg = (
-            f"Expected fields whose products have at most {_MOST} entries; got {left.name} ⊗ "
-            f"{right.name} -> {target.name} with {unknowns}. Use smaller fields."
+            f"Expected fields with few products, count² · entries <= 2^27; got {count} maps with "
+            f"{entries} entries from {left.name} ⊗ {right.name} to {target.name}. Use smaller ones."
         )
         raise ValueError(msg)
-    generators = target.group.generators()
-    sources = [torch.kron(left.matrix(g), right.matrix(g)) for g in generators]
-    found = intertwiners(sources, [target.matrix(g) for g in generators])
-    return found.reshape(-1, target.size, left.size, right.size)
+    found = [
+        columns @ unit @ rows.T
+        for (name, rows), (_, columns) in pairs
+        for unit in _commuting(target.group, name)
+    ]
+    every = (
+        torch.stack(found) if found else torch.zeros(0, entries, dtype=torch.float64, device="cpu")
+    )
+    return every.reshape(-1, target.size, left.size, right.size)
+
+
+@lru_cache(maxsize=512)
+def _commuting(group: Group, name: str) -> Tensor:
+    """Return an orthonormal basis of what commutes with an irreducible representation."""
+    if group.commutant(name) == 1:
+        size = group.size(name)
+        return torch.eye(size, dtype=torch.float64, device="cpu")[None] / size**0.5
+    matrices = [group.irrep(name, g) for g in group.generators()]
+    return intertwiners(matrices, matrices)
 
 
 @lru_cache(maxsize=512)
@@ -94,7 +119,7 @@ def squares(x: Tensor, pairs: PairsOfKind) -> Tensor:
 
 
 @final
-class TensorProductActivation(nn.Module):
+class TensorProductActivation(Module, HasConstants):
     """The quadratic map x -> W (x ⊗ x), W learned among the equivariant ones.
 
     Products are those of every field with itself and with its right neighbour, so that the cost
@@ -111,6 +136,7 @@ class TensorProductActivation(nn.Module):
         target: the type of the result.
 
     Raises:
+        TypeError: if something else than features is given.
         ValueError: if the groups differ, no product reaches a target field, or fields are so
             large that a basis is not affordable.
 
@@ -123,6 +149,7 @@ class TensorProductActivation(nn.Module):
 
     order: Tensor
 
+    @checked
     def __init__(self, source: Feature, target: Feature) -> None:
         super().__init__()
         source.sum(target)  # refuses two groups
@@ -135,7 +162,7 @@ class TensorProductActivation(nn.Module):
             bases = [pairs.basis(kind) for pairs in self.pairs]
             self._add(bases, count=len(places))
             channels += [c for place in places for c in range(place, place + kind.size)]
-        self.order = nn.Buffer(torch.tensor(channels).argsort(), persistent=False)
+        self.hold("order", torch.tensor(channels, device="cpu").argsort())
 
     def forward(self, x: Tensor) -> Tensor:
         """Return W (x ⊗ x)."""
@@ -188,5 +215,5 @@ class TensorProductActivation(nn.Module):
             scale = (bases[k].shape[1] / terms) ** 0.5
             number = len(self.weights)
             self.weights.append(nn.Parameter(torch.randn(shape) * scale))
-            self.register_buffer(f"basis_{number}", exact(bases[k]), persistent=False)
+            self.hold(f"basis_{number}", exact(bases[k]))
         self.blocks.append(reached)

@@ -87,5 +87,7 @@ def cosets(group: FiniteGroup, members: Sequence[int]) -> Cosets:
     smallest = spread.amin(dim=1)
     representatives, coset = smallest.unique(return_inverse=True)
     # the k with r h_k = g
-    remainder = (spread[smallest] == torch.arange(group.order)[:, None]).long().argmax(dim=1)
+    remainder = (
+        (spread[smallest] == torch.arange(group.order, device="cpu")[:, None]).long().argmax(dim=1)
+    )
     return Cosets(tuple(representatives.tolist()), coset, remainder)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Natural, checked, shown
 from darboux.symmetry._groups.group import Group
 
 _GAP = 1e-7  # singular values of commutation constraints are zero, or far above
 
 
+@checked
 def null_space(constraint: Tensor) -> Tensor:
     """Return an orthonormal basis of {x : C x = 0}, (columns, count), by an SVD.
 
@@ -22,17 +24,23 @@ def null_space(constraint: Tensor) -> Tensor:
         constraint: C, (rows, columns), float64.
 
     Raises:
-        ValueError: if a singular value is neither zero to rounding nor far from it.
+        TypeError: if C is no tensor.
+        ValueError: if C is no matrix of real, finite numbers, or a singular value is neither
+            zero to rounding nor far from it.
 
     Example:
         >>> null_space(torch.tensor([[1.0, -1.0]], dtype=torch.float64)).abs().round(decimals=4)
         tensor([[0.7071],
                 [0.7071]], dtype=torch.float64)
     """
+    real = constraint.is_floating_point() and bool(constraint.isfinite().all())
+    if constraint.ndim != 2 or not real:
+        msg = f"null_space: expected a matrix of real, finite numbers; got {shown(constraint)}."
+        raise ValueError(msg)
     rows, columns = constraint.shape
     if columns == 0 or rows == 0:
-        return torch.eye(columns, dtype=torch.float64)
-    _, values, vectors = torch.linalg.svd(constraint, full_matrices=True)
+        return torch.eye(columns, dtype=torch.float64, device="cpu")
+    _, values, vectors = torch.linalg.svd(constraint.double(), full_matrices=True)
     values = torch.cat([values, values.new_zeros(columns - len(values))])
     zero = values < 64 * columns * torch.finfo(torch.float64).eps * max(1.0, float(values[0]))
     unclear = (~zero & (values < _GAP)).nonzero()
@@ -45,6 +53,7 @@ def null_space(constraint: Tensor) -> Tensor:
     return vectors[zero].T
 
 
+@checked
 def intertwiners(source: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Return an orthonormal basis of {M : ρ₂(g) M = M ρ₁(g)}, (count, n₂, n₁).
 
@@ -55,6 +64,7 @@ def intertwiners(source: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
         target: ρ₂ of the generators, each (n₂, n₂).
 
     Raises:
+        TypeError: if something else than sequences of tensors is given.
         ValueError: if there is no generator, or the matrices are no representations.
 
     Example:
@@ -65,8 +75,13 @@ def intertwiners(source: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     if not source or len(source) != len(target):
         msg = f"Expected as many matrices on both sides; got {len(source)} and {len(target)}."
         raise ValueError(msg)
+    for side in (source, target):
+        wrong = [m for m in side if m.ndim != 2 or len({*m.shape, *side[0].shape}) != 1]
+        if wrong:
+            msg = f"Expected square matrices of one size on each side; got {shown(wrong[0])}."
+            raise ValueError(msg)
     n1, n2 = len(source[0]), len(target[0])
-    left, right = (torch.eye(n, dtype=torch.float64) for n in (n2, n1))
+    left, right = (torch.eye(n, dtype=torch.float64, device="cpu") for n in (n2, n1))
     # vec(B M - M A) = (B ⊗ I - I ⊗ Aᵀ) vec(M), rows of M one after another
     rows = [
         torch.kron(b.contiguous(), right) - torch.kron(left, a.T.contiguous())
@@ -75,8 +90,9 @@ def intertwiners(source: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     return null_space(torch.cat(rows)).T.reshape(-1, n2, n1)
 
 
+@checked
 def decompose(
-    group: Group, matrices: Sequence[Tensor], *, degree: int | None = None
+    group: Group, matrices: Sequence[Tensor], *, degree: Natural | None = None
 ) -> tuple[tuple[str, ...], Tensor]:
     """Return (content, Q) with ρ(g) = Q (ψ₁(g) ⊕ ... ⊕ ψ_m(g)) Qᵀ and Q orthogonal.
 
@@ -89,8 +105,10 @@ def decompose(
         degree: the largest degree to look for, where there are infinitely many.
 
     Raises:
-        ValueError: if the parts do not fill the space, because the degree is too small or the
-            matrices are no orthogonal representation.
+        TypeError: if something else than a group and tensors is given.
+        ValueError: if there is not one matrix for each generator, or the parts do not fill the
+            space, because the degree is too small or the matrices are no orthogonal
+            representation.
 
     Example:
         >>> from darboux.symmetry import Cyclic
@@ -98,9 +116,15 @@ def decompose(
         >>> decompose(Cyclic(2), [swap])[0]
         ('0', '1')
     """
+    if len(matrices) != len(group.generators()):
+        msg = (
+            f"Expected a matrix for each of the {len(group.generators())} generators of "
+            f"{group.describe()}; got {len(matrices)}."
+        )
+        raise ValueError(msg)
     n = len(matrices[0])
     content: list[str] = []
-    columns = [torch.zeros(n, 0, dtype=torch.float64)]
+    columns = [torch.zeros(n, 0, dtype=torch.float64, device="cpu")]
     found = 0
     for name in group.irreps(degree):
         if found == n:
@@ -112,8 +136,8 @@ def decompose(
     basis = torch.cat(columns, dim=1)
     if found != n:
         msg = (
-            f"Expected an orthogonal representation of {group.describe()} on {n} dimensions; its "
-            f"irreducible parts{'' if degree is None else f' of degree <= {degree}'} fill {found}. "
+            f"Expected an orthogonal representation of {group.describe()} on {n} dimensions; got "
+            f"parts{'' if degree is None else f' of degree <= {degree}'} that fill {found}. "
             "Check that ρ(a)ρ(b) = ρ(ab) for all products, or raise the degree."
         )
         raise ValueError(msg)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from darboux.structure._arguments import checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Group
 from darboux.symmetry._groups.permutations import Permuting
@@ -14,6 +15,7 @@ from darboux.symmetry._representations.decompose import decompose
 from darboux.symmetry._representations.representation import Representation
 
 
+@checked
 def quotient(group: FiniteGroup, subgroup: Group | Sequence[int]) -> Representation:
     """Return functions on the homogeneous space G/H: e_kH -> e_gkH, a permutation.
 
@@ -43,6 +45,7 @@ def quotient(group: FiniteGroup, subgroup: Group | Sequence[int]) -> Representat
     return _decomposed(group, f"{group.describe()}/{whose}", table)
 
 
+@checked
 def induced(
     group: FiniteGroup, subgroup: Group | Sequence[int], representation: Representation
 ) -> Representation:
@@ -79,6 +82,7 @@ def induced(
     return _decomposed(group, name, table.contiguous() + 0.0)
 
 
+@checked
 def permutation_representation(group: Permuting) -> Representation:
     """Return the permutations themselves: e_i -> e_a(i) on n channels.
 
@@ -93,10 +97,6 @@ def permutation_representation(group: Permuting) -> Representation:
         >>> permutation_representation(Permutations(3)).content
         ('1', '2')
     """
-    given: object = group
-    if not isinstance(given, Permuting):
-        msg = f"Expected a group of permutations, such as Permutations(3); got {group!r}."
-        raise TypeError(msg)
     return _decomposed(group, "defining", group.faithful())
 
 
@@ -125,8 +125,8 @@ def _check_group(
 
 def _places(group: FiniteGroup, members: tuple[int, ...]) -> torch.Tensor:
     """Return the table of products of a subgroup, by places in the list of its elements."""
-    place = torch.full((group.order,), -1)
-    place[list(members)] = torch.arange(len(members))
+    place = torch.full((group.order,), -1, device="cpu")
+    place[list(members)] = torch.arange(len(members), device="cpu")
     return place[group.products()[list(members)][:, list(members)]]
 
 

@@ -10,19 +10,23 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked, shown
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Element, Group
+
+_EXACT = 1e-6
 
 _DIGITS = 1e9  # to which matrices are compared
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False, repr=False)
 class Representation:
     """An orthogonal representation ρ(g) = Q (ψ₁(g) ⊕ ... ⊕ ψ_m(g)) Qᵀ by its irreducible parts.
 
     Two representations are equal where their matrices are. `trivial`, `irreducible`, `regular`,
-    `from_matrices` and the others of this room make them; the constructor trusts its arguments.
+    `from_matrices` and the others of this room make them; the constructor trusts a table.
 
     Shapes: Q is (size, size), float64; the columns of part i span what ψ_i acts on.
 
@@ -36,6 +40,10 @@ class Representation:
         table: the matrices of a finite group, (order, size, size), where they are known more
             exactly than by the formula, for instance as permutations.
 
+    Raises:
+        TypeError: if an argument is of another type.
+        ValueError: if a name is unknown, the sizes do not fit, or Q is not orthogonal.
+
     Example:
         >>> from darboux.symmetry import Cyclic, regular
         >>> regular(Cyclic(4)).content
@@ -47,6 +55,23 @@ class Representation:
     content: tuple[str, ...]
     basis: Tensor
     table: Tensor | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        size = sum(self.group.size(name) for name in self.content)
+        eye = torch.eye(size, dtype=torch.float64, device="cpu")
+        fits = size and self.basis.dtype == eye.dtype and self.basis.shape == eye.shape
+        if not fits or not float((self.basis.T @ self.basis - eye).norm()) <= _EXACT:
+            msg = (
+                f"Representation: expected a basis Q, an orthogonal matrix ({size}, {size}) in "
+                f"float64; got {shown(self.basis)}. Use from_matrices."
+            )
+            raise ValueError(msg)
+        if self.table is not None and self.table.shape != (self.group.order, size, size):
+            msg = (
+                f"Representation: expected a table (order, {size}, {size}) of a finite group; got "
+                f"{shown(self.table)} for {self.group.describe()}. Use from_matrices."
+            )
+            raise ValueError(msg)
 
     @property
     def size(self) -> int:
@@ -73,16 +98,16 @@ class Representation:
             return self.table
         return torch.stack([self.matrix(g) for g in self.group.elements()])
 
+    def parts(self) -> list[tuple[str, Tensor]]:
+        """Return the irreducible parts: their names, and the columns of Q, (size, d)."""
+        columns = self.basis.split([self.group.size(name) for name in self.content], dim=1)
+        return list(zip(self.content, columns, strict=True))
+
     def invariants(self) -> Tensor:
         """Return an orthonormal basis of the vectors that no element moves, (size, count)."""
         trivial = self.group.irreps(0)[0]
-        columns, start = [], 0
-        for name in self.content:
-            width = self.group.size(name)
-            if name == trivial:
-                columns.append(self.basis[:, start])
-            start += width
-        return torch.stack(columns, dim=1) if columns else self.basis[:, :0]
+        columns = [part for name, part in self.parts() if name == trivial]
+        return torch.cat(columns, dim=1) if columns else self.basis[:, :0]
 
     @cached_property
     def permutes(self) -> bool:

@@ -8,6 +8,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from darboux.linear._sizes import affordable
+from darboux.structure._arguments import Natural, checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Group
 from darboux.symmetry._representations.cosets import locate_elements
@@ -17,6 +19,8 @@ from darboux.symmetry._representations.representation import Representation
 _ROUNDING = 1e-9
 
 
+@checked
+@lru_cache(maxsize=64)
 def trivial(group: Group) -> Representation:
     """Return the number 1: what a scalar transforms by.
 
@@ -26,9 +30,13 @@ def trivial(group: Group) -> Representation:
         1
     """
     name = group.irreps(0)[0]
-    return Representation(group, "trivial", (name,), torch.ones(1, 1, dtype=torch.float64))
+    return Representation(
+        group, "trivial", (name,), torch.ones(1, 1, dtype=torch.float64, device="cpu")
+    )
 
 
+@checked
+@lru_cache(maxsize=256)
 def irreducible(group: Group, name: str) -> Representation:
     """Return an irreducible representation by its name.
 
@@ -41,15 +49,19 @@ def irreducible(group: Group, name: str) -> Representation:
         2
     """
     size = len(group.irrep(name, group.generators()[0]))
-    return Representation(group, f"ψ{name}", (name,), torch.eye(size, dtype=torch.float64))
+    return Representation(
+        group, f"ψ{name}", (name,), torch.eye(size, dtype=torch.float64, device="cpu")
+    )
 
 
+@checked
 @lru_cache(maxsize=64)
 def regular(group: Group) -> Representation:
     """Return the regular representation: e_h -> e_{gh}, functions on the group itself.
 
     Raises:
         TypeError: if the group is not finite.
+        ValueError: if it has more than 406 elements, and so more than 2^26 entries.
 
     Example:
         >>> from darboux.symmetry import Cyclic
@@ -63,14 +75,16 @@ def regular(group: Group) -> Representation:
         )
         raise TypeError(msg)
     n = group.order
-    table = torch.zeros(n, n, n, dtype=torch.float64)
+    affordable("regular", "matrices", n**3, "Use irreducible representations, or a subgroup.")
+    table = torch.zeros(n, n, n, dtype=torch.float64, device="cpu")
     table.scatter_(1, group.products().reshape(n, 1, n), 1.0)  # (g, gh, h)
     content, basis = decompose(group, [table[g] for g in group.generators()])
     return Representation(group, "regular", content, basis, table)
 
 
+@checked
 def from_matrices(
-    group: Group, matrices: Tensor | Sequence[Tensor], *, name: str, degree: int | None = None
+    group: Group, matrices: Tensor | Sequence[Tensor], *, name: str, degree: Natural | None = None
 ) -> Representation:
     """Return the representation with given matrices, checked.
 
@@ -91,20 +105,22 @@ def from_matrices(
         >>> from_matrices(Cyclic(2), signs, name="sign").content
         ('1',)
     """
-    table = torch.stack([torch.as_tensor(m, dtype=torch.float64) for m in matrices])
+    shapes = [tuple(m.shape) for m in matrices]
     expected = group.order if isinstance(group, FiniteGroup) else len(group.generators())
-    if table.ndim != 3 or table.shape[1] != table.shape[2] or len(table) != expected:
+    square = len(set(shapes)) == 1 and len(shapes[0]) == 2 and len(set(shapes[0])) == 1
+    if not square or len(shapes) != expected or any(m.is_complex() for m in matrices):
         whose = "elements" if isinstance(group, FiniteGroup) else "generators"
         msg = (
-            f"{name}: expected one square matrix for each of the {expected} {whose} of "
-            f"{group.describe()}; got shape {tuple(table.shape)}."
+            f"{name}: expected one real square matrix for each of the {expected} {whose} of "
+            f"{group.describe()}; got {len(shapes)} of shapes {set(shapes)}."
         )
         raise ValueError(msg)
-    eye = torch.eye(table.shape[1], dtype=torch.float64)
+    table = torch.stack(list(matrices)).double()
+    eye = torch.eye(table.shape[1], dtype=torch.float64, device="cpu")
     off = (table @ table.mT - eye).abs().amax(dim=(1, 2))
-    if float(off.max()) > _ROUNDING:
+    if not float(off.max()) <= _ROUNDING:  # NaN is refused too
         msg = (
-            f"{name}: expected orthogonal matrices; that of element {int(off.argmax())} has "
+            f"{name}: expected orthogonal matrices; got that of element {int(off.argmax())} with "
             f"|ρρᵀ - I| = {float(off.max()):.3g}. Change the basis: every representation of a "
             "compact group is orthogonal in a suitable one."
         )
@@ -121,7 +137,7 @@ def _check_products(group: FiniteGroup, table: Tensor, name: str) -> None:
     """Refuse matrices that are no homomorphism."""
     for a in group.elements():
         off = (table[a] @ table - table[group.products()[a]]).abs().amax(dim=(1, 2))
-        if float(off.max()) > _ROUNDING:
+        if not float(off.max()) <= _ROUNDING:
             b = int(off.argmax())
             msg = (
                 f"{name}: expected a homomorphism of {group.describe()}; got ρ({a}) ρ({b}) != "
@@ -131,7 +147,8 @@ def _check_products(group: FiniteGroup, table: Tensor, name: str) -> None:
             raise ValueError(msg)
 
 
-def named(group: Group, name: str | int | Representation) -> Representation:
+@checked
+def named(group: Group, name: str | Natural | Representation) -> Representation:
     """Return a representation by "trivial", "regular", or the name of an irreducible one.
 
     Raises:
@@ -151,12 +168,6 @@ def named(group: Group, name: str | int | Representation) -> Representation:
             )
             raise TypeError(msg)
         return name
-    if isinstance(name, bool) or not isinstance(name, (str, int)):
-        msg = (
-            "Expected a representation, or the name of one such as 'trivial' or 'regular'; got "
-            f"{name!r}."
-        )
-        raise TypeError(msg)
     if name == "trivial":
         return trivial(group)
     if name == "regular":
@@ -164,6 +175,7 @@ def named(group: Group, name: str | int | Representation) -> Representation:
     return irreducible(group, str(name))
 
 
+@checked
 def restrict(representation: Representation, subgroup: Group) -> Representation:
     """Return h -> ρ(h) for the elements of a subgroup alone.
 

@@ -7,8 +7,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from darboux.linear._sizes import affordable
+from darboux.structure._arguments import checked
 from darboux.symmetry._groups.finite import FiniteGroup
 from darboux.symmetry._groups.group import Group
+from darboux.symmetry._groups.so3 import O3, SO3
+from darboux.symmetry._representations.clebsch_gordan import clebsch_gordan
 from darboux.symmetry._representations.decompose import decompose
 from darboux.symmetry._representations.representation import Representation
 from darboux.symmetry._representations.standard import max_degree
@@ -16,6 +20,7 @@ from darboux.symmetry._representations.standard import max_degree
 _LARGEST = 2**24  # numbers in a table of matrices; beyond it they are computed when needed
 
 
+@checked
 def direct_sum(*representations: Representation) -> Representation:
     """Return ρ₁ ⊕ ... ⊕ ρ_m: block diagonal matrices.
 
@@ -47,6 +52,7 @@ def direct_sum(*representations: Representation) -> Representation:
     return Representation(group, name, content, basis, table)
 
 
+@checked
 def tensor_product(first: Representation, second: Representation) -> Representation:
     """Return ρ₁ ⊗ ρ₂, decomposed: x ⊗ y -> ρ₁(g) x ⊗ ρ₂(g) y.
 
@@ -61,6 +67,7 @@ def tensor_product(first: Representation, second: Representation) -> Representat
 
     Raises:
         TypeError: if the groups differ.
+        ValueError: if the matrices would have more than 2^26 entries.
 
     Example:
         >>> from darboux.symmetry import SO2, irreducible
@@ -68,13 +75,15 @@ def tensor_product(first: Representation, second: Representation) -> Representat
         ('1', '3')
     """
     group = _common(first, second)
+    entries = (first.size * second.size) ** 2
+    affordable("tensor_product", "matrices", entries, "Use smaller representations.")
     content: list[str] = []
     columns: list[Tensor] = []
-    for left, a in _parts(first):
-        for right, b in _parts(second):
+    for left, a in first.parts():
+        for right, b in second.parts():
             names, basis = product_of_irreps(group, left, right)
             content += names
-            columns.append(torch.kron(a, b) @ basis)
+            columns.append(torch.kron(a.contiguous(), b.contiguous()) @ basis)
     name = f"{_grouped(first.name)} ⊗ {_grouped(second.name)}"
     table = _table(first, second)
     return Representation(group, name, tuple(content), torch.cat(columns, dim=1), table)
@@ -84,6 +93,8 @@ def tensor_product(first: Representation, second: Representation) -> Representat
 def product_of_irreps(group: Group, first: str, second: str) -> tuple[tuple[str, ...], Tensor]:
     """Return (content, Q) of ψ₁ ⊗ ψ₂: the coefficients of Clebsch and Gordan."""
     # Serre 1977, Linear Representations of Finite Groups, section 1.5.
+    if isinstance(group, (SO3, O3)):
+        return _in_space(group, first, second)
     matrices = [
         torch.kron(group.irrep(first, g).contiguous(), group.irrep(second, g).contiguous())
         for g in group.generators()
@@ -93,6 +104,16 @@ def product_of_irreps(group: Group, first: str, second: str) -> tuple[tuple[str,
     # degrees of a product add
     degree = max_degree(group, (first,)) + max_degree(group, (second,))
     return decompose(group, matrices, degree=degree)
+
+
+def _in_space(group: SO3 | O3, first: str, second: str) -> tuple[tuple[str, ...], Tensor]:
+    """Return (content, Q) of a product in space: degrees l₁ - l₂ to l₁ + l₂, parities multiply."""
+    (a, b), parity = ((group.size(name) - 1) // 2 for name in (first, second)), ""
+    if isinstance(group, O3):
+        parity = "e" if first[-1] == second[-1] else "o"
+    degrees = range(abs(a - b), a + b + 1)
+    content = tuple(f"{degree}{parity}" for degree in degrees)
+    return content, torch.cat([clebsch_gordan(a, b, degree) for degree in degrees], dim=1)
 
 
 def _common(*representations: Representation) -> Group:
@@ -106,16 +127,6 @@ def _common(*representations: Representation) -> Group:
             )
             raise TypeError(msg)
     return group
-
-
-def _parts(representation: Representation) -> list[tuple[str, Tensor]]:
-    """Return the irreducible parts: their names, and the columns of Q."""
-    sizes = [representation.group.size(name) for name in representation.content]
-    columns = representation.basis.split(sizes, dim=1)
-    return [
-        (name, part.contiguous())
-        for name, part in zip(representation.content, columns, strict=True)
-    ]
 
 
 def _table(first: Representation, second: Representation) -> Tensor | None:
