@@ -182,19 +182,28 @@ def test_group_sort_antiderivative_says_why_there_is_none():
 
 
 REFUSED = {
-    "leaky_nan": (lambda: LeakyReLU(slope=math.nan), "finite slope; got nan"),
-    "softplus_zero": (lambda: Softplus(beta=0.0), "beta > 0; got 0"),
-    "softplus_inf": (lambda: Softplus(beta=math.inf), "beta > 0; got inf"),
-    "clip_threshold": (lambda: Clip(threshold=-1.0), "threshold > 0; got -1"),
-    "clip_nan": (lambda: Clip(threshold=math.nan), "threshold > 0; got nan"),
-    "clip_channels": (lambda: Clip(0), "channels >= 1 or None; got 0"),
-    "clip_dim": (lambda: Clip(3, dim=-1), "dim >= 0; got -1"),
+    "leaky_nan": (lambda: LeakyReLU(slope=math.nan), "slope to be a finite number; got nan"),
+    "softplus_zero": (lambda: Softplus(beta=0.0), "beta to be a positive finite number; got 0"),
+    "softplus_inf": (
+        lambda: Softplus(beta=math.inf),
+        "beta to be a positive finite number; got inf",
+    ),
+    "clip_threshold": (
+        lambda: Clip(threshold=-1.0),
+        "threshold to be a positive finite number; got -1",
+    ),
+    "clip_nan": (
+        lambda: Clip(threshold=math.nan),
+        "threshold to be a positive finite number; got nan",
+    ),
+    "clip_channels": (lambda: Clip(0), "channels to be a positive integer or None; got 0"),
+    "clip_dim": (lambda: Clip(3, dim=-1), "dim to be an integer from 0 to 60; got -1"),
     "clip_input": (
         lambda: Clip(3)(torch.zeros(1, 4, 2, 2)),
         r"Expected 3 channels.*\(1, 4, 2, 2\)",
     ),
     "clip_flat": (lambda: Clip(3, dim=2)(torch.zeros(3, 3)), r"2 spatial axes; got shape \(3, 3\)"),
-    "group": (lambda: GroupSort(group=1), "group >= 2; got 1"),
+    "group": (lambda: GroupSort(group=1), "group to be an integer of 2 or more.*; got 1"),
     "group_odd": (lambda: GroupSort()(torch.zeros(1, 3)), r"a multiple of 2; got shape \(1, 3\)"),
 }
 

@@ -167,8 +167,17 @@ class Swapped(torch.nn.Module):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: PeriodicConv(2, kernel_size=3, dim=2, norm=1.0), "expected 0 < norm < 1; got 1.0"),
-        (lambda: PeriodicConv(2, kernel_size=0, dim=2), "kernel_size to be a positive integer"),
+        (
+            lambda: PeriodicConv(2, kernel_size=3, dim=2, norm=1.0),
+            "norm .* between 0 and 1; got 1.0",
+        ),
+        (
+            lambda: PeriodicConv(2, kernel_size=0, dim=2),
+            "kernel_size to be an integer from 1 to 255",
+        ),
+        (lambda: EmergingConv(2, kernel_size=10**8, dim=2), "kernel_size to be an integer from 1"),
+        (lambda: PeriodicConv(10**8, kernel_size=3, dim=2), r"a kernel of at most 2\^26 numbers"),
+        (lambda: EmergingConv(10**8, kernel_size=3, dim=2), r"taps of at most 2\^26 numbers"),
         (
             lambda: PeriodicConv(2, kernel_size=(3, 3), dim=1),
             "kernel_size to be one number or 1 of them",
@@ -180,7 +189,7 @@ class Swapped(torch.nn.Module):
         ),
         (lambda: EmergingConv(2, kernel_size=(3, 2), dim=2), "odd kernel sizes"),
         (lambda: EmergingConv(2, kernel_size=1, dim=2), "or LULinear for a kernel of one tap"),
-        (lambda: EmergingConv(2, kernel_size=3, dim=2, floor=2.0), "expected 0 < floor < 1"),
+        (lambda: EmergingConv(2, kernel_size=3, dim=2, floor=2.0), "floor .* between 0 and 1"),
     ],
 )
 def test_refuses_what_makes_no_convolution(build, words):

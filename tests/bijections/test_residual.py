@@ -354,17 +354,75 @@ def test_vmap_over_the_inverse_is_refused():
 
 def test_refusals():
     network = ContractiveNetwork(2, [4])
-    with pytest.raises(ValueError, match="expected method fixed-point or anderson; got 'newton'"):
+    with pytest.raises(ValueError, match="method to be 'fixed-point' or 'anderson'; got 'n"):
         InvertibleResidual(network, method="newton")
-    with pytest.raises(ValueError, match="expected log_det 'auto' or a LogDetEstimator; got 'e"):
+    with pytest.raises(ValueError, match="log_det to be a LogDetEstimator or 'auto'; got 'e"):
         InvertibleResidual(network, log_det="exact")
-    with pytest.raises(ValueError, match="expected constant > 0; got -1"):
+    with pytest.raises(ValueError, match="constant to be a positive finite number; got -1"):
         ContractiveNetwork(2, [4], constant=-1)
     with pytest.raises(ValueError, match="expected activations with a Lipschitz constant"):
         ContractiveNetwork(2, [4], activation=lambda: nn.LogSoftmax(dim=1))
-    with pytest.raises(ValueError, match="by='rows' or 'spectral'; got 'power'"):
+    with pytest.raises(ValueError, match="by to be 'rows' or 'spectral'; got 'power'"):
         ContractiveNetwork(2, [4], by="power")
     with pytest.raises(ValueError, match="expected 3 orders from 1 to ∞, the last one equal"):
         MixedContractiveNetwork(2, [4], orders=(1.0, 2.0, 2.0))
     with pytest.raises(ValueError, match="expected activations of one real variable"):
         MixedContractiveNetwork(2, [4], orders=(1.0,) * 3, activation=GroupSort)
+
+
+class Louder(ContractiveNetwork):
+    """A subclass with a constant of 2.7."""
+
+    def prepare(self):
+        prepared = ContractiveNetwork.prepare(self)
+        return lambda x: 3 * prepared(x)
+
+
+class LouderInMixedNorms(MixedContractiveNetwork):
+    def forward(self, x):
+        return 3 * MixedContractiveNetwork.forward(self, x)
+
+
+class Steep(ContractiveNetwork):
+    def __init__(self):
+        super().__init__(2, [4], constant=1.3)
+
+
+SUBCLASSES = {
+    "another prepare": (lambda: Louder(2, [4]), "has a prepare"),
+    "another forward": (
+        lambda: LouderInMixedNorms(2, [4], orders=(2.0, math.inf, 2.0)),
+        "has a forward",
+    ),
+    "another constant": (Steep, r"got 1\.3"),
+}
+
+
+@pytest.mark.parametrize("name", SUBCLASSES)
+def test_subclasses_with_a_constant_from_1_on_are_refused(name):
+    build, message = SUBCLASSES[name]
+    with pytest.raises(ValueError, match=rf"expected a proved Lipschitz constant < 1; .*{message}"):
+        InvertibleResidual(build())
+
+
+def test_a_bound_is_proved_after_the_meta_device():
+    def build():
+        return InvertibleResidual(nn.Sequential(nn.Linear(2, 2)), log_det=ExactLogDet())
+
+    with torch.device("meta"):
+        layer = build()
+    layer.to_empty(device="cpu")
+    nn.init.eye_(layer.network[0].weight)
+    with pytest.raises(ValueError, match="expected a proved Lipschitz constant < 1; got 1"):
+        layer.inverse(torch.zeros(1, 2))
+    nn.init.zeros_(layer.network[0].weight)
+    nn.init.ones_(layer.network[0].bias)
+    torch.testing.assert_close(layer.inverse(torch.ones(1, 2)), torch.zeros(1, 2))
+
+
+def test_half_precision_is_undone():
+    layer = InvertibleResidual(ContractiveNetwork(4, [8])).bfloat16()
+    x = torch.randn(3, 4, dtype=torch.bfloat16)
+    y, log_det = layer.forward_and_log_det(x)
+    assert y.dtype == log_det.dtype == torch.bfloat16
+    torch.testing.assert_close(layer.inverse(y), x, rtol=0.0, atol=0.05)

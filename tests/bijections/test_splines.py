@@ -204,17 +204,17 @@ def test_transforms(transform):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "error", "words"),
     [
-        {"bins": 1},
-        {"bins": True},
-        {"tail": 0.0},
-        {"tail": float("inf")},
-        {"min_width": 0.2},
-        {"min_height": 0.0},
-        {"min_slope": 1.0},
+        ({"bins": 1}, ValueError, "bins to be an integer of 2 or more"),
+        ({"bins": True}, TypeError, "bins to be an integer of 2 or more"),
+        ({"tail": 0.0}, ValueError, "tail to be a positive finite number"),
+        ({"tail": float("inf")}, ValueError, "tail to be a positive finite number"),
+        ({"min_width": 0.2}, ValueError, "min_width and min_height below 1/bins"),
+        ({"min_height": 0.0}, ValueError, "min_height to be a number strictly between 0 and 1"),
+        ({"min_slope": 1.0}, ValueError, "min_slope to be a number strictly between 0 and 1"),
     ],
 )
-def test_wrong_options(options):
-    with pytest.raises(ValueError, match="SplineCoupling: expected at least 2 bins"):
+def test_wrong_options(options, error, words):
+    with pytest.raises(error, match=f"SplineCoupling: expected {words}"):
         SplineCoupling(nn.Identity(), **options)

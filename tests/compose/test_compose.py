@@ -69,7 +69,7 @@ def test_average_value():
     [
         ([], None, "at least one map"),
         ([nn.ReLU()], (0.5,), "sum to 1"),
-        ([nn.ReLU(), nn.ReLU()], (1.5, -0.5), "weights >= 0"),
+        ([nn.ReLU(), nn.ReLU()], (1.5, -0.5), "a finite number of 0 or more"),
         ([nn.ReLU()], (0.5, 0.5), "expected 1 weights"),
     ],
 )

@@ -6,7 +6,12 @@ import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 
+import darboux as dx
+from darboux.activations._activation import from_torch
+from darboux.bijections._bijection import inversion_of
+
 ROOMS = (
+    "_ending",
     "_workshop",
     "structure",
     "solvers",
@@ -82,6 +87,41 @@ def test_imports_make_no_circle(sources):
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(" imports ".join(reversed(error.args[1]))) from None
+
+
+RULES = (
+    *(dx.structure.claims_of, dx.structure.maps_of, dx.certification.attack),
+    *(dx.freeze, dx.deploy.increment, dx.deploy.shear_layers, from_torch, inversion_of),
+)
+
+
+def test_a_rule_is_there_when_its_class_is():
+    """Rooms are imported one by one: a rule lives in the room of its function or of its class."""
+
+    def room(thing):
+        return ".".join(thing.__module__.split(".")[:2])
+
+    wrong = [
+        f"{rules.__name__}({cls.__name__}) in {rule.__module__}"
+        for rules in RULES
+        for cls, rule in rules.registry.items()
+        if room(rule) not in (room(rules), room(cls))
+        and not room(rule).startswith(("tests", "test_"))
+    ]
+    assert sum(len(rules.registry) for rules in RULES) > 100
+    assert not wrong, "\n".join(wrong)
+
+
+ALONE = """
+from torch import nn
+from darboux.structure import Lipschitz, claims_of
+print(all(claims_of(m).find(Lipschitz) for m in (nn.Linear(2, 3), nn.ConvTranspose1d(1, 2, 3))))
+"""
+
+
+def test_structure_alone_knows_layers_with_weights():
+    run = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True)
+    assert run.stdout == "True\n", run.stderr
 
 
 PROBE = """

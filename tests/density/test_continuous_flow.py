@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from darboux.bijections import Chain, LULinear
+from darboux.bijections import Chain, Inverse, LULinear
+from darboux.certification import certify
 from darboux.density import (
     ContinuousFlow,
     DiagonalNormal,
@@ -17,7 +18,7 @@ from darboux.density import (
 )
 from darboux.gradients import DriftWarning
 from darboux.integrators import DormandPrince, Euler, Gauss, Kutta4, LeapfrogMidpoint
-from darboux.structure import Invertible, Kind, LogDeterminant
+from tests.catalogue.density import BIJECTIONS
 
 A = torch.tensor([[0.3, -1.2, 0.1], [0.9, -0.4, 0.5], [0.0, 0.2, 0.25]], dtype=torch.float64)
 
@@ -230,9 +231,23 @@ def test_inside_a_chain(memory):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-8)
 
 
-def test_claims_are_modest():
+def test_claims_nothing_that_its_integrator_refutes():
     claims = learned().claims()
-    assert claims.find(Invertible).kind == Kind.MEASURED
-    assert claims.find(LogDeterminant) is None
-    assert "trace of the ODE" in claims.gaps[0].reason
-    assert "random probe" in learned(17).claims().gaps[1].reason
+    assert not claims.claims
+    assert "up to the error of the integrator" in claims.gaps[0].reason
+    assert "trace of the ODE" in claims.gaps[1].reason
+    assert "random probe" in learned(17).claims().gaps[2].reason
+
+
+@pytest.mark.parametrize(("case", "found"), [("continuous", 0), ("continuous-symmetric", 1)])
+def test_certificates_do_not_refute_it(case, found):
+    flow = BIJECTIONS[case]()
+    certificate = certify(flow, torch.randn(3, 2), effort="quick")
+    assert len(flow.claims().claims) == found
+    assert certificate.verdict == ("holds" if found else "undecided"), str(certificate)
+
+
+@pytest.mark.parametrize("turned", [lambda flow: flow, Inverse])
+def test_a_chain_takes_it_and_says_what_is_missing(turned):
+    gaps = Chain([turned(learned())]).claims().gaps
+    assert any("up to the error of the integrator" in gap.reason for gap in gaps)

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from darboux.bijections import Chain, LULinear
-from darboux.density import DiagonalNormal, NormalizingFlow, StandardNormal, fit
+from darboux.density import (
+    DiagonalNormal,
+    LogitTransform,
+    NormalizingFlow,
+    StandardNormal,
+    fit,
+)
 from tests.density.maps import Shifted, SinhArcsinh
 
 
@@ -107,7 +113,37 @@ def test_refusals():
     flow = normal_flow()
     with pytest.raises(ValueError, match="got 0 samples"):
         fit(flow, torch.zeros(0, 2), steps=1)
-    with pytest.raises(ValueError, match="steps to be a positive integer; got 0"):
+    with pytest.raises(ValueError, match="steps to be an integer from 1 to 10000000; got 0"):
         fit(flow, torch.zeros(3, 2), steps=0)
     with pytest.raises(ValueError, match="one context for each of 3 samples; got 2"):
         fit(flow, torch.zeros(3, 2), steps=1, context=torch.zeros(2, 1))
+    with pytest.raises(ValueError, match=r"expected validation .* got 0 samples"):
+        fit(flow, torch.zeros(3, 2), steps=1, validation=torch.zeros(0, 2))
+
+
+def test_frozen_parameters_stay():
+    flow, data = normal_flow(), correlated(9)
+    flow.base.requires_grad_(requires_grad=False)
+    before = flow.base.mean.clone(), flow.bijection.weight.clone()
+    fit(flow, data, steps=2)
+    assert torch.equal(flow.base.mean, before[0])
+    assert not torch.equal(flow.bijection.weight, before[1])
+
+
+@pytest.mark.parametrize(
+    "untrainable",
+    [
+        lambda: normal_flow().requires_grad_(requires_grad=False),
+        lambda: NormalizingFlow(LogitTransform(), StandardNormal(2)),
+    ],
+)
+def test_a_flow_with_nothing_to_train_is_refused(untrainable):
+    with pytest.raises(ValueError, match="parameters that require a gradient; got none"):
+        fit(untrainable(), torch.rand(9, 2), steps=1)
+
+
+def test_a_frozen_flow_and_its_optimizer_are_refused():
+    flow = normal_flow().requires_grad_(requires_grad=False)
+    optimizer = torch.optim.SGD(flow.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="depends on the parameters of the optimizer"):
+        fit(flow, correlated(9), steps=1, optimizer=optimizer)

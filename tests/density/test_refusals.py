@@ -6,7 +6,16 @@ from torch import nn
 from torch.distributions import Normal
 
 from darboux.bijections import Chain, LULinear
-from darboux.density import DiagonalNormal, NormalizingFlow, StandardNormal
+from darboux.density import (
+    ContinuousFlow,
+    DiagonalNormal,
+    LogitTransform,
+    NormalizingFlow,
+    StandardNormal,
+    TimeConditionedField,
+    dequantize,
+    fit,
+)
 from tests.density.maps import Shifted
 
 
@@ -86,3 +95,45 @@ def test_log_determinants_of_a_batch():
         lost.log_prob(torch.zeros(5, 2))
     with pytest.raises(ValueError, match=r"log-determinants of shape \(5,\)"):
         lost().rsample_and_log_prob((5,))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64])
+def test_only_real_floating_point_numbers_have_a_density(dtype):
+    x = torch.ones(3, 2).to(dtype)
+    field = TimeConditionedField(nn.Linear(3, 2))
+    continuous = ContinuousFlow(field, shape=2, steps=1)
+    for call in (
+        StandardNormal(2),
+        DiagonalNormal(2).log_prob,
+        NormalizingFlow(LULinear(2), StandardNormal(2)).log_prob,
+        LogitTransform(),
+        LogitTransform().inverse,
+        continuous,
+        continuous.forward_and_log_det,
+        continuous.inverse,
+        lambda x: field(0.5, x),
+    ):
+        with pytest.raises(TypeError, match=rf"real floating-point numbers; got a .* and {dtype}"):
+            call(x)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: StandardNormal((2, 3)), r"shape to be a positive integer; got \(2, 3\)"),
+        (
+            lambda: NormalizingFlow(LULinear(2), StandardNormal),
+            "got the class StandardNormal. Make",
+        ),
+        (lambda: NormalizingFlow(LULinear(2), shape=[2.5]), "shape to be a sequence"),
+        (lambda: NormalizingFlow(LULinear(2), shape=2), r"got 2. Write \[2\]"),
+        (lambda: LogitTransform("0.1"), "alpha to be a number of 0 or more, below 1/2; got '0.1'"),
+        (lambda: TimeConditionedField(torch.tanh), "network to be a Module; got the function tanh"),
+        (lambda: fit(NormalizingFlow, torch.ones(2, 1), steps=1), "got the class NormalizingFlow"),
+        (lambda: dequantize([0, 1], 2), r"x to be a Tensor; got \[0, 1\]. Make it one by torch"),
+        (lambda: dequantize(torch.tensor([0]), 2.0), "levels to be a number of levels from 2"),
+    ],
+)
+def test_arguments_of_another_type(build, words):
+    with pytest.raises(TypeError, match=rf"expected .*{words}"):
+        build()

@@ -81,3 +81,6 @@ def test_bad_input():
         spectrum(lambda t, z: z, torch.zeros(3))
     with pytest.raises(ValueError, match=r"got \(1,\) for samples \(3,\)"):
         spectrum(lambda t, z: z[:, :1], torch.zeros(2, 3))
+    # eigenvalues of NaN may end the process
+    with pytest.raises(ValueError, match="finite derivatives; got NaN or infinity at sample 1"):
+        spectrum(lambda t, z: z.log(), torch.tensor([[1.0, 2.0], [0.0, 1.0]]))

@@ -209,7 +209,7 @@ def test_shears_of_images_reach_over_the_border():
         (
             lambda: DivergenceFreeField(torch.nn.Linear(1, 1), features=1),
             ValueError,
-            "expected at least 2 features; got 1",
+            "expected features to be an integer from 2 to 1000.*; got 1",
         ),
     ],
     ids=["one-feature", "zeros", "group-sort", "lift", "one-coordinate"],

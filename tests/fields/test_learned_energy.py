@@ -30,6 +30,22 @@ def _network(**options):
     return dx.fields.LearnedHamiltonianField(energy, **options)
 
 
+def test_slopes_have_derivatives_where_something_asks_for_them():
+    stiffness = torch.ones(2)
+
+    def energy(t, z, p):
+        return (p.square() + stiffness * z.pow(4)).sum(dim=1)
+
+    field, x = dx.fields.LearnedHamiltonianField(energy, autonomous=True), torch.randn(3, 4)
+    assert not field(0.0, x).requires_grad
+    assert field(0.0, x.clone().requires_grad_()).requires_grad
+    stiffness = torch.ones(2, requires_grad=True) * 2  # no leaf, and found all the same
+    assert field(0.0, x).requires_grad
+    network = _network()
+    assert network(0.0, x).requires_grad
+    assert not network.requires_grad_(requires_grad=False)(0.0, x).requires_grad
+
+
 def test_learned_field_is_the_derivative_by_autograd():
     field, x = _network(autonomous=True), torch.randn(3, 4, requires_grad=True)
     (slope,) = torch.autograd.grad(field.energy(0.0, x).sum(), x)

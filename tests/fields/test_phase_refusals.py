@@ -71,10 +71,29 @@ def test_separable_energies_say_which_one_is_wrong():
 
 
 def test_what_cannot_be_called_is_no_energy():
-    with pytest.raises(TypeError, match=r"the energy to be a module or function of \(t, z, p\)"):
+    with pytest.raises(TypeError, match=r"energy to be a function of 3 arguments; got 1\.0"):
         dx.fields.LearnedHamiltonianField(1.0)
-    with pytest.raises(TypeError, match=r"potential to be a module or function of \(t, z\)"):
+    with pytest.raises(TypeError, match="potential to be a function of 2 arguments; got None"):
         dx.fields.SeparableHamiltonianField(dx.fields.KineticEnergy(1), None)
+
+
+@pytest.mark.parametrize("energy", [nn.Linear(2, 1), lambda x: x, dx.fields.NetworkEnergy])
+def test_a_network_of_one_input_is_no_energy_yet(energy):
+    message = r"function of 3 arguments; got .*\. .*NetworkEnergy\(network\) is one"
+    with pytest.raises(TypeError, match=message):
+        dx.fields.LearnedHamiltonianField(energy)
+    with pytest.raises(TypeError, match=r"potential to be .* of 2 .* of \(t, p\), or \(t, z\)"):
+        dx.fields.SeparableHamiltonianField(dx.fields.KineticEnergy(1), energy)
+
+
+class _Any(nn.Module):
+    def forward(self, *arguments):
+        return arguments[1].sum(dim=1)
+
+
+@pytest.mark.parametrize("energy", [_Any(), torch.mean, torch.nn.DataParallel(_Any())])
+def test_energies_that_do_not_tell_their_arguments_are_taken(energy):
+    assert dx.fields.LearnedHamiltonianField(energy).hamiltonian is energy
 
 
 def test_a_network_that_reduces_over_the_batch_is_refused():
@@ -88,9 +107,19 @@ class _Sum(nn.Module):
         return x.sum()
 
 
+def test_energies_refuse_other_momenta():
+    with pytest.raises(ValueError, match=r"p of shape \(batch, 2, \*space\); got \(3, 4\)"):
+        dx.fields.KineticEnergy(2)(0.0, torch.ones(3, 4))
+    energy = dx.fields.NetworkEnergy(nn.Linear(4, 1, bias=False))
+    for p in (None, [1.0], torch.ones(3, 2, dtype=torch.int64)):
+        with pytest.raises(TypeError, match="NetworkEnergy: expected a tensor of real floating"):
+            energy(0.0, torch.ones(3, 2), p)
+
+
 @pytest.mark.parametrize("features", [0, -1, 1.5, True])
 def test_kinetic_energy_needs_a_positive_number_of_masses(features):
-    with pytest.raises(ValueError, match=f"expected features >= 1; got {features}"):
+    error = ValueError if features in (0, -1) else TypeError
+    with pytest.raises(error, match=f"features to be a positive integer; got {features}"):
         dx.fields.KineticEnergy(features)
 
 
@@ -130,7 +159,7 @@ def test_the_coupled_field_needs_a_square_map():
 )
 def test_only_hamiltonian_fields_are_extended(inner):
     field = inner()
-    with pytest.raises(TypeError, match=f"got {type(field).__name__}, which has none"):
+    with pytest.raises(TypeError, match=f"got a {type(field).__name__}.* needs an energy"):
         dx.fields.ExtendedPhaseSpace(field)
 
 

@@ -183,10 +183,10 @@ def test_refuses_a_rectangular_skew_map():
 
 
 def test_refuses_an_energy_that_is_no_function():
-    with pytest.raises(
-        TypeError, match="expected the energy to be a module or function of \\(z\\)"
-    ):
+    with pytest.raises(TypeError, match=r"energy to be a function of 1 argument; got 3\.0"):
         PortHamiltonianField(3.0, Dense(4, 4))
+    with pytest.raises(TypeError, match=r"a function of 1 argument; got a KineticEnergy"):
+        PortHamiltonianField(dx.fields.KineticEnergy(4), Dense(4, 4))
 
 
 @pytest.mark.parametrize("energy", [lambda z: z, lambda z: z.sum()], ids=["vector", "total"])
@@ -218,7 +218,7 @@ def test_refuses_an_interconnection_of_unequal_ports():
 
 def test_refuses_an_interconnection_of_other_fields():
     other = dx.fields.ResidualField(Dense(4, 4), dx.activations.Tanh())
-    with pytest.raises(TypeError, match="expected port-Hamiltonian fields; got ResidualField"):
+    with pytest.raises(TypeError, match=r"second to be a PortHamiltonianField or .*; got a Res"):
         Interconnection(quadratic(port=Dense(2, 4)), other)
 
 
@@ -230,7 +230,7 @@ def test_refuses_states_of_another_size():
 
 @pytest.mark.parametrize("floor", [0.0, -1.0, float("inf"), float("nan")])
 def test_refuses_an_energy_that_may_be_flat(floor):
-    with pytest.raises(ValueError, match="QuadraticEnergy: expected 0 < floor < inf; got"):
+    with pytest.raises(ValueError, match="QuadraticEnergy: expected floor to be a positive finite"):
         QuadraticEnergy(Dense(4, 4), floor=floor)
 
 

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.flow import CoveringSteps, as_float
+from darboux.flow import CoveringSteps, UniformSteps, as_float
 from darboux.structure import Kind, gradient_of_energy, step_within
+
+THREE = UniformSteps(horizon=1.0, count=3)
 
 
 def _field(metric="rows"):
@@ -166,8 +168,48 @@ def test_linear_growth_of_post_activation():
     [
         (lambda: dx.Flow([], dx.integrators.Euler()), ValueError, "at least one field"),
         (lambda: dx.Flow(_field(), dx.integrators.Euler()), ValueError, "expected steps=K"),
-        (lambda: dx.Flow([torch.nn.ReLU()], dx.integrators.Euler()), TypeError, "got ReLU"),
-        (lambda: dx.Flow(_field(), "euler", steps=1), TypeError, "expected an integrator"),
+        (
+            lambda: dx.Flow([torch.nn.ReLU()], dx.integrators.Euler()),
+            TypeError,
+            r"got \[ReLU\(\)\]\. Write a darboux.fields.VectorField whose forward\(t, z\)",
+        ),
+        (
+            lambda: dx.Flow(torch.nn.Linear(4, 4), dx.integrators.Euler(), steps=2),
+            TypeError,
+            r"got a Linear\. Write a darboux.fields.VectorField whose forward\(t, z\) calls it",
+        ),
+        (
+            lambda: dx.Flow(_field(), "euler", steps=1),
+            TypeError,
+            r"integrator to be an Integrator; got 'euler'\. .* Euler\(\)",
+        ),
+        (
+            lambda: dx.Flow(_field(), dx.integrators.Euler, steps=1),
+            TypeError,
+            r"got the class Euler\. Make one: Euler\(",
+        ),
+        (lambda: dx.Flow(_field(), dx.integrators.Euler(), steps=True), TypeError, "got True"),
+        (lambda: dx.Flow(_field(), dx.integrators.Euler(), steps=2.0), TypeError, r"got 2\.0"),
+        (
+            lambda: dx.Flow(_field(), dx.integrators.Euler(), steps=THREE, horizon=2.0),
+            ValueError,
+            "no horizon with UniformSteps.*got 2.0",
+        ),
+        (
+            lambda: dx.Flow([_field(), _field()], dx.integrators.Euler(), steps=THREE),
+            ValueError,
+            "2 fields and steps=3",
+        ),
+        (
+            lambda: dx.Flow(
+                [_field()],
+                dx.integrators.Euler(),
+                steps=CoveringSteps(2.0, dx.ContractiveSteps()),
+            ),
+            TypeError,
+            "a single field with CoveringSteps.*got a list of 1",
+        ),
+        (lambda: dx.flow.FlowBijection(_field()), TypeError, "Flow, or .*; got a GradientField"),
         (
             lambda: dx.Flow([_field()], dx.integrators.Euler(), steps=2),
             ValueError,
@@ -177,7 +219,7 @@ def test_linear_growth_of_post_activation():
         (
             lambda: dx.Flow(_field(), dx.integrators.Euler(), steps=2, horizon=-1.0),
             ValueError,
-            "0 < T < inf; got -1.0",
+            "horizon to be a positive finite number.*; got -1",
         ),
         (
             lambda: dx.Flow(
@@ -191,8 +233,13 @@ def test_linear_growth_of_post_activation():
             ValueError,
             "count=K",
         ),
-        (lambda: dx.ContractiveSteps(fraction=1.5), ValueError, "leaves the contractivity radius"),
-        (lambda: dx.ContractiveSteps(max_step=0.0), ValueError, "finite max_step > 0"),
+        (lambda: dx.ContractiveSteps(fraction=1.5), ValueError, "beyond which nothing is nonexp"),
+        (lambda: dx.ContractiveSteps(count=2.5), TypeError, "count to be an integer from 1"),
+        (
+            lambda: dx.ContractiveSteps(max_step=0.0),
+            ValueError,
+            "max_step to be a positive finite number",
+        ),
         (
             lambda: dx.Flow(
                 dx.fields.ResidualField(dx.linear.Dense(4, 4), dx.activations.ReLU()),
@@ -207,6 +254,21 @@ def test_linear_growth_of_post_activation():
 def test_contradictions_are_refused(build, error, match):
     with pytest.raises(error, match=match):
         build()
+
+
+def test_more_steps_than_can_be_listed_are_refused():
+    flow = dx.Flow(_field(), dx.integrators.Euler(), steps=dx.ContractiveSteps(), horizon=1e9)
+    with pytest.raises(ValueError, match=r"at most 1000000 steps; got 1e\+09 and steps of 1\.8"):
+        flow(torch.zeros(1, 4))
+    flow = dx.Flow(_field("norm"), dx.integrators.Euler(), steps=dx.ContractiveSteps(), horizon=1)
+    torch.nn.init.constant_(flow.fields[0].map.weight, 1e6)
+    with pytest.raises(ValueError, match=r"got 1 and steps of .*e-14"):
+        flow(torch.zeros(1, 4))
+
+
+def test_fields_may_be_a_module_list():
+    fields = torch.nn.ModuleList([_field(), _field()])
+    assert len(dx.Flow(fields, dx.integrators.Euler()).trajectory(torch.zeros(1, 4))) == 3
 
 
 def test_energy_of_a_list_of_fields_is_refused():

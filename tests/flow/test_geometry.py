@@ -319,12 +319,12 @@ REFUSALS = {
     "no steps": (
         lambda: dx.Flow(field(), dx.integrators.StormerVerlet(), steps=0),
         ValueError,
-        "at least one step; got 0",
+        "steps to be an integer from 1 to a million.*; got 0",
     ),
     "backwards": (
         lambda: dx.Flow(field(), dx.integrators.StormerVerlet(), steps=2, horizon=-1.0),
         ValueError,
-        "horizon T with 0 < T",
+        "horizon to be a positive finite number.*; got -1",
     ),
 }
 

@@ -368,9 +368,9 @@ def test_names_the_sample_whose_equation_is_not_solved():
         GonzalezGradient().step(field, 0.0, 5.0, z)
 
 
-@pytest.mark.parametrize("nodes", [0, -1])
-def test_refuses_no_nodes(nodes):
-    with pytest.raises(ValueError, match=f"expected nodes >= 1; got {nodes}"):
+@pytest.mark.parametrize("nodes", [0, -1, 10**8])
+def test_refuses_no_nodes_and_very_many(nodes):
+    with pytest.raises(ValueError, match=f"nodes to be an integer from 1 to 100; got {nodes}"):
         MeanValueGradient(nodes=nodes)
 
 

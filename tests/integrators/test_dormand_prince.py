@@ -214,11 +214,11 @@ def breaks_in_the_second(t, z):
 
 
 REFUSED = {
-    "rtol": ({"rtol": -1.0}, "finite rtol >= 0; got -1.0"),
-    "atol": ({"atol": math.inf}, "finite atol >= 0; got inf"),
+    "rtol": ({"rtol": -1.0}, "rtol to be a finite number of 0 or more; got -1.0"),
+    "atol": ({"atol": math.inf}, "atol to be a finite number of 0 or more; got inf"),
     "none": ({"rtol": 0.0, "atol": 0.0}, "rtol > 0 or atol > 0"),
-    "min_step": ({"min_step": math.nan}, "finite min_step >= 0; got nan"),
-    "max_steps": ({"max_steps": 0}, "max_steps >= 1; got 0"),
+    "min_step": ({"min_step": math.nan}, "min_step to be a finite number of 0 or more; got nan"),
+    "max_steps": ({"max_steps": 0}, "max_steps to be a positive integer; got 0"),
 }
 
 
@@ -227,6 +227,11 @@ def test_refuses_arguments(name):
     arguments, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         DormandPrince(**arguments)
+
+
+def test_refuses_a_limit_that_is_no_integer():
+    with pytest.raises(TypeError, match="max_steps to be a positive integer; got nan"):
+        DormandPrince(max_steps=math.nan)
 
 
 def test_refuses_shapes():

@@ -45,7 +45,8 @@ def test_order(name):
 
 
 def test_order_check_refutes_a_wrong_order():
-    method = ImplicitRungeKutta(Gauss(2).tableau, order=5)
+    method = ImplicitRungeKutta(Gauss(2).tableau)
+    method.order = 5
     with pytest.raises(AssertionError, match=r"errors fall like h\^4.*; the order is 5"):
         check_order(method)
 

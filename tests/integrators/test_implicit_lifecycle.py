@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import pickle
 
 import pytest
@@ -38,6 +39,23 @@ def test_steps_that_do_not_converge_raise():
 def test_explicit_tableaus_are_refused():
     with pytest.raises(ValueError, match=r"implicit tableau; got 'Euler'.*Use RungeKutta\(tableau"):
         ImplicitRungeKutta(EULER)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"tol": math.nan}, ValueError, r"tol to be a number in \(0, 1\) or None; got nan"),
+        ({"tol": 1e300}, ValueError, r"tol to be a number in \(0, 1\) or None; got 1e\+300"),
+        ({"max_iter": math.nan}, TypeError, "max_iter to be a positive integer; got nan"),
+        ({"max_iter": True}, TypeError, "max_iter to be a positive integer; got True"),
+        ({"method": "evil"}, ValueError, "method to be 'auto' or .*; got 'evil'"),
+        ({"order": 100}, ValueError, "order of at most 4.*'Gauss\\(2\\)'.*; got 100"),
+        ({"order": -1}, ValueError, "order to be a positive integer or None; got -1"),
+    ],
+)
+def test_settings_are_checked_at_once(settings, error, message):
+    with pytest.raises(error, match=message):
+        ImplicitRungeKutta(Gauss(2).tableau, **settings)
 
 
 def test_implicit_tableaus_are_sent_here():

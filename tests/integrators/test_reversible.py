@@ -133,7 +133,7 @@ def test_wrong_slopes_are_refused(name):
 
 
 def test_checks_refute_volume_that_is_lost():
-    class Damped:
+    class Damped(Integrator):
         doubled = True
         init = staticmethod(lambda field, t, h, z: (z, z))
         step = staticmethod(lambda field, t, h, pair: (pair[1], 0.9 * pair[0]))

@@ -9,6 +9,7 @@ import darboux as dx
 from darboux.integrators import (
     Composition,
     Euler,
+    Integrator,
     Kutta4,
     StormerVerlet,
     SymplecticEuler,
@@ -101,7 +102,7 @@ def test_checks_refute_methods_that_are_not_symplectic(method):
 def test_checks_refute_wrong_methods():
     field, x = example("hamiltonian-2-reversible")
 
-    class Forgetful:
+    class Forgetful(Integrator):
         symmetric = True
         init = staticmethod(lambda field, t, h, z: z)
         step = staticmethod(lambda field, t, h, z: z + h * field(t, z))

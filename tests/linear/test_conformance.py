@@ -1,5 +1,7 @@
 """Every linear map of the catalogue keeps what it reports."""
 
+import math
+
 import pytest
 import torch
 from torch.nn.utils import parametrize
@@ -84,3 +86,34 @@ def test_lifecycle(name, check):
             LIFECYCLE[check](CASES[name], torch.randn(example_shape(linear)))
         return
     LIFECYCLE[check](CASES[name], torch.randn(example_shape(linear)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nan_stays_nan(name):
+    linear = CASES[name]()
+    for channel in range(linear.in_features):
+        x = torch.randn(example_shape(linear))[:1].expand(2, *(-1,) * (linear.dim + 1)).clone()
+        x[0, channel].view(-1)[0] = math.nan
+        y = linear(x)
+        assert y[0].isnan().any(), f"channel {channel} is swallowed"
+        assert y[1].isfinite().all()
+
+
+def _says_so(call):
+    """Whether a value is NaN, or its computation refused by name."""
+    try:
+        return bool(call().isnan().any())
+    except (ValueError, RuntimeError) as error:
+        return "finite" in str(error)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nan_in_a_parameter_stays_or_is_refused(name):
+    linear, x = CASES[name](), torch.randn(example_shape(CASES[name]()))
+    for parameter in linear.parameters():
+        with torch.no_grad():
+            parameter.view(-1)[0] = math.nan
+        assert _says_so(lambda: linear(x))
+        if not isinstance(linear, Lift):  # which has the norm 1 by construction
+            assert _says_so(linear.norm_bound)
+            assert _says_so(linear.row_bound)

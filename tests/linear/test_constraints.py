@@ -141,13 +141,13 @@ def test_orthogonal_assignment_and_state():
 
 
 REFUSALS = {
-    "map": (lambda: Orthogonal("qr"), "expected map 'exp' or 'cayley'; got 'qr'"),
+    "map": (lambda: Orthogonal("qr"), "expected map to be 'exp' or 'cayley'; got 'qr'"),
     "unused": (lambda: Orthogonal()(torch.ones(2, 2)), "expected a registered constraint"),
     "kernel": (
         lambda: _registered(Conv(2, 2, kernel_size=3, dim=1), Orthogonal()),
         "expected a matrix",
     ),
-    "norm": (lambda: Spectral(norm=0.0), "expected norm > 0; got 0"),
+    "norm": (lambda: Spectral(norm=0.0), "expected norm to be a positive finite number; got 0"),
 }
 
 

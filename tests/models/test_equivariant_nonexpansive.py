@@ -88,5 +88,5 @@ def test_units_that_are_mixed_are_refused():
 
 
 def test_no_step_is_refused():
-    with pytest.raises(ValueError, match="Expected steps >= 1; got 0"):
+    with pytest.raises(ValueError, match="steps to be an integer from 1 to 10000; got 0"):
         equivariant_nonexpansive_denoiser(group=Cyclic(4), steps=0)

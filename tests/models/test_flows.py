@@ -175,15 +175,15 @@ def test_options_reach_the_couplings():
 
 
 def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="law to be one of 'spline', 'affine', 'additive'"):
+    with pytest.raises(ValueError, match="law to be 'spline' or 'affine' or 'additive'"):
         dx.models.coupling_flow(2, law="cubic")
-    with pytest.raises(ValueError, match="mixing to be one of 'lu'"):
+    with pytest.raises(ValueError, match="mixing to be 'lu' or"):
         dx.models.coupling_flow(2, mixing="none")
-    with pytest.raises(ValueError, match="two features at least"):
+    with pytest.raises(ValueError, match="features to be an integer from 2 to 32768; got 1"):
         dx.models.coupling_flow(1)
-    with pytest.raises(ValueError, match="layers=0"):
+    with pytest.raises(ValueError, match="layers to be an integer from 1 to 10000; got 0"):
         dx.models.coupling_flow(2, layers=0)
-    with pytest.raises(ValueError, match=r"constant in \(0, 1\)"):
+    with pytest.raises(ValueError, match="constant to be a number strictly between 0 and 1"):
         dx.models.residual_flow(2, constant=1.0)
     with pytest.raises(ValueError, match="Use fewer levels, or pad the images"):
         dx.models.image_flow((1, 6, 8))

@@ -163,15 +163,15 @@ def test_copies_of_the_memory_saving_network():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"spatial_dims": 4}, "expected spatial_dims to be 1, 2 or 3; got 4"),
-        ({"depth": ()}, "positive number of blocks per level"),
-        ({"depth": (2, 0)}, "positive number of blocks per level"),
+        ({"spatial_dims": 4}, "expected spatial_dims to be 1, 2 or 3 spatial axes; got 4"),
+        ({"depth": ()}, "number of blocks for each stage"),
+        ({"depth": (2, 0)}, r"depth to be a sequence \(an integer from 1 to 10000, ...\)"),
         ({"channels": 5}, "expected an even number of channels.*got 5. Use 6"),
         ({"channels": 10, "split": 0.75}, "which lets 2.5 go"),
-        ({"channels": 4, "split": 1.0}, "lets at least one go down"),
+        ({"channels": 4, "split": 1.0}, "split to be a number strictly between 0 and 1"),
         ({"split": (0.5,)}, "one for each of the 2 levels"),
-        ({"channels": 0}, "expected an even number of channels.*got 0. Use 2"),
-        ({"normalization": "layer"}, "Expected normalization to be one of 'instance', 'batch'"),
+        ({"channels": 0}, "channels to be an integer from 1 to 32768; got 0"),
+        ({"normalization": "layer"}, "normalization to be 'instance' or 'batch' or None"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(build, settings, message):
@@ -180,7 +180,7 @@ def test_numbers_that_do_not_fit_are_refused(build, settings, message):
 
 
 def test_unknown_options_of_the_invertible_one_are_refused():
-    with pytest.raises(ValueError, match="resampling to be one of 'learned', 'haar'"):
+    with pytest.raises(ValueError, match="resampling to be 'learned' or 'haar'"):
         dx.models.iunet(1, 1, resampling="bilinear")
     with pytest.raises(ValueError, match="memory"):
         dx.models.iunet(1, 1, memory="none")

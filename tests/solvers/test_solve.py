@@ -122,6 +122,14 @@ def test_values_that_are_not_finite_raise(method, bad):
         solve(lambda x: x / 8 + shift, torch.ones_like(shift), method=method)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_one_value_of_many_that_is_not_finite_raises(method):
+    shift = torch.zeros(2, 300, dtype=torch.float64)  # beyond matrices
+    shift[1, 7] = float("nan")
+    with pytest.raises(ConvergenceError, match="worst sample 1, whose values are not finite"):
+        solve(lambda x: x / 8 + shift, torch.ones_like(shift), method=method)
+
+
 def test_few_iterations_raise_and_more_do_not():
     g = lambda x: 2 / x - x / 2  # noqa: E731
     guess = torch.full((1, 1), 9.0, dtype=torch.float64)
@@ -181,10 +189,10 @@ def test_empty_batches_and_the_guess_come_back_untouched():
 REFUSED = {
     "method": (
         {"method": "bisection"},
-        "among auto, fixed-point, anderson, newton; got 'bisection'",
+        "'auto' or 'fixed-point' or 'anderson' or 'newton'.*; got 'bisection'",
     ),
-    "tolerance": ({"tol": 0.0}, r"tolerance in \(0, 1\), or None; got 0.0"),
-    "iterations": ({"max_iter": 0}, "max_iter >= 1; got 0"),
+    "tolerance": ({"tol": 0.0}, r"tolerance strictly in \(0, 1\) or None; got 0.0"),
+    "iterations": ({"max_iter": 0}, "max_iter to be a positive integer; got 0"),
 }
 
 

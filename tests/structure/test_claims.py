@@ -98,11 +98,11 @@ def test_average_takes_means():
 @pytest.mark.parametrize(
     ("build", "match"),
     [
-        (lambda: dx.Lipschitz(-1.0), "Expected a Lipschitz constant >= 0; got -1.0"),
+        (lambda: dx.Lipschitz(-1.0), "constant to be a number of 0 or more, or ∞; got -1.0"),
         (lambda: dx.Lipschitz(math.nan), "got nan"),
-        (lambda: dx.Averaged(1.0), r"Expected α in \[0, 1\); got 1.0"),
-        (lambda: dx.ConformalSymplectic(0.0), "Expected a conformal factor > 0"),
-        (lambda: dx.LinearGrowth(-1.0), "Expected an increment >= 0"),
+        (lambda: dx.Averaged(1.0), r"alpha to be a number in \[0, 1\) .*; got 1.0"),
+        (lambda: dx.ConformalSymplectic(0.0), "factor to be a positive finite number; got 0.0"),
+        (lambda: dx.LinearGrowth(-1.0), "increment to be a number of 0 or more, or ∞; got -1.0"),
     ],
 )
 def test_bad_numbers_are_refused(build, match):

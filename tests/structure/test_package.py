@@ -24,6 +24,12 @@ def test_import_is_light():
     assert ran.stdout.split("\n")[:2] == ["[]", "False darboux.data"]
 
 
+def test_layers_of_torch_have_claims_whatever_was_imported():
+    script = "import torch, darboux as dx; print(dx.structure.claims_of(torch.nn.Linear(2, 2)))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "Lipschitz" in ran.stdout
+
+
 def test_shown_names_can_be_reached():
     assert {"certification", "cli", "data", "flow", "testing", "training"} <= set(dir(darboux))
     assert all(hasattr(darboux, name) for name in dir(darboux))

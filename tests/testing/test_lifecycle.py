@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch._dynamo.exc import TorchDynamoException
 
+import darboux as dx
 from darboux import testing
 
 
@@ -136,6 +137,39 @@ class Coarse(Sound):
         return super().forward(x) * (2 if autocast else 1)
 
 
+class Sized(Sound):
+    def forward(self, x):
+        return super().forward(x) if len(x) else x.new_zeros(1, 3)
+
+
+class Aloof(Sound):
+    """Leaves its parameters out of a batch of no samples."""
+
+    def forward(self, x):
+        return super().forward(x) if len(x) else x
+
+
+class Losing(Sound):
+    """Holds a constant that is no state: `to_empty` leaves nothing of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("factor", torch.tensor([1.0, 2.0, 4.0]), persistent=False)
+
+    def forward(self, x):
+        return super().forward(x) * self.factor
+
+
+class Few(Sound):
+    def forward(self, x):
+        return super().forward(x) * (1.5 if x.dtype == torch.float16 else 1)
+
+
+class Swallowing(Sound):
+    def forward(self, x):
+        return super().forward(x).nan_to_num()
+
+
 @pytest.fixture
 def example():
     return torch.randn(4, 3)
@@ -166,6 +200,12 @@ FAULTS = [
     (testing.check_functional, Hidden, "torch.func.grad of linear.weight"),
     (testing.check_compile, Unfaithful, "compiled output"),
     (testing.check_autocast, Coarse, "relative error"),
+    (testing.check_empty_batch, Sized, r"the output of shape \(0, 3\); got \(1, 3\)"),
+    (testing.check_empty_batch, Aloof, "no gradient 0 of linear.weight"),
+    (testing.check_meta_device, Losing, "another output"),
+    (testing.check_half_precision, Few, "float16: relative error"),
+    (testing.check_nan, Swallowing, "turns a NaN"),
+    (testing.check_export, Branching, "torch.export fails"),
 ]
 
 
@@ -204,5 +244,41 @@ def test_assert_close_compares_shapes():
 
 
 def test_size_must_be_positive():
-    with pytest.raises(ValueError, match="size >= 1; got 0"):
+    with pytest.raises(ValueError, match="expected size to be a positive integer; got 0"):
         testing.tolerance(torch.float32, 0)
+
+
+def test_nothing_is_close_to_infinity():
+    with pytest.raises(AssertionError, match="differ by inf"):
+        testing.assert_close(torch.ones(2), torch.tensor([1.0, torch.inf]))
+
+
+class Undefined(dx.fields.VectorField):
+    """A field that claims a constant, and returns NaN."""
+
+    def forward(self, t, z):
+        return z * torch.nan
+
+    def lipschitz(self):
+        return torch.tensor(1.0)
+
+
+def test_nan_satisfies_no_bound():
+    with pytest.raises(AssertionError, match="fails by nan"):
+        testing.check_constants(Undefined(), torch.ones(1, 2))
+
+
+WRONG = {
+    "module instead of a factory": lambda: testing.check_lifecycle(torch.ones(1), torch.ones(1)),
+    "number instead of a tensor": lambda: testing.check_gradients(torch.nn.Flatten, 1.0),
+    "plain layer": lambda: testing.check_adjoint(torch.nn.Linear(2, 2), torch.ones(1, 2)),
+    "text": lambda: testing.check_order("euler"),
+    "half a size": lambda: testing.check_symbol(dx.linear.Dense(2, 2), 1.5),
+    "a number": lambda: testing.assert_close(1.0, torch.ones(1)),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_arguments_are_named(what):
+    with pytest.raises(TypeError, match=r"\w+: expected \w+ to be .*; got "):
+        WRONG[what]()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NoReturn
 
 from torch import Tensor, nn
 
 from darboux.structure import Claims, Law, slopes_within
 from darboux.structure._module import Module
+from darboux.structure._rules import by_class
 from darboux.structure._slopes import slopes_prove
 
 
@@ -47,6 +49,14 @@ class Activation(Module, ABC):
             TypeError: if σ is not conservative.
         """
 
+    @classmethod
+    def from_argument(cls, value: object) -> Activation:
+        """Return an activation of `torch.nn` as ours, or say what to write."""
+        if isinstance(value, nn.Module):
+            return from_torch(value)
+        name = getattr(value, "__name__", value)
+        raise TypeError(_advice(name if isinstance(name, str) else ""))
+
     @property
     def conservative(self) -> bool:
         """Whether σ = ∇Γ for a potential Γ."""
@@ -75,6 +85,28 @@ class Activation(Module, ABC):
     def claims(self) -> Claims:
         """Return what the slope range proves: `Averaged` and `Lipschitz`."""
         return slope_claims(self, *self.slopes())
+
+
+def _unlike(module: nn.Module, reason: str) -> NoReturn:
+    del module
+    msg = f"{reason[0].upper()}{reason[1:]}."
+    raise TypeError(msg)
+
+
+@by_class(_unlike)
+def from_torch(module: nn.Module) -> Activation:
+    """Return our activation that computes what a module of torch does."""
+    raise TypeError(_advice(type(module).__name__))
+
+
+def _advice(name: str) -> str:
+    """Return what to write for the name of an activation."""
+    ours = {c.__name__: c for c in Activation.__subclasses__() if "darboux" in c.__module__}
+    same = next((known for known in ours if known.lower() == name.lower().replace("_", "")), None)
+    if same is not None:
+        return f"Write darboux.activations.{same}()."
+    public = sorted(known for known, c in ours.items() if "activations" in c.__module__)
+    return f"Use one of darboux.activations: {', '.join(public)}."
 
 
 def slope_claims(module: nn.Module, lower: float, upper: float) -> Claims:

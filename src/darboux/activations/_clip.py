@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from darboux.activations._activation import Activation
+from darboux.structure._arguments import Count, Positive, Within, checked
+
+_Axes = Annotated[int, Within("an integer from 0 to 60", least=0, most=60)]
 
 
 @final
@@ -44,11 +47,11 @@ class Clip(Activation):
 
     odd = True
 
+    @checked
     def __init__(
-        self, channels: int | None = None, *, dim: int = 2, threshold: float = 1.0
+        self, channels: Count | None = None, *, dim: _Axes = 2, threshold: Positive = 1.0
     ) -> None:
         super().__init__()
-        _check(channels, dim, threshold)
         self.channels = channels
         self.dim = dim
         shape = () if channels is None else (channels, *(1,) * dim)
@@ -103,15 +106,3 @@ class Clip(Activation):
                 f"{tuple(x.shape)}. Use Clip(channels, dim=...) with the channels and axes of x."
             )
             raise ValueError(msg)
-
-
-def _check(channels: int | None, dim: int, threshold: float) -> None:
-    if channels is not None and channels < 1:
-        msg = f"Expected channels >= 1 or None; got {channels}. Use None for one threshold."
-        raise ValueError(msg)
-    if dim < 0:
-        msg = f"Expected dim >= 0; got {dim}. Use dim=0 for features (batch, channels)."
-        raise ValueError(msg)
-    if not (math.isfinite(threshold) and threshold > 0):
-        msg = f"Expected a finite threshold > 0; got {threshold}. Use, for instance, 1.0."
-        raise ValueError(msg)

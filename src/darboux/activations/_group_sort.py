@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, final
+from typing import Annotated, NoReturn, final
 
 import torch
 from torch import Tensor
 
 from darboux.activations._activation import Activation
 from darboux.structure import Claim, Claims, Kind, Lipschitz
+from darboux.structure._arguments import Within, checked
+
+_Several = Annotated[int, Within("an integer of 2 or more, 2 for MaxMin", least=2, most=2**31 - 1)]
 
 
 @final
@@ -37,11 +40,9 @@ class GroupSort(Activation):
 
     separable = False
 
-    def __init__(self, *, group: int = 2) -> None:
+    @checked
+    def __init__(self, *, group: _Several = 2) -> None:
         super().__init__()
-        if group < 2:
-            msg = f"Expected group >= 2; got {group}. Use group=2 for MaxMin."
-            raise ValueError(msg)
         self.group = group
 
     def forward(self, x: Tensor) -> Tensor:

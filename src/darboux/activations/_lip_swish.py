@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.activations._activation import Activation
 from darboux.activations._softplus import negative_dilogarithm, softplus
+from darboux.structure._arguments import Within, checked
+
+_Sharpness = Annotated[float, Within("a number from -40 to 10000", least=-40, most=1e4)]
 
 _SCALE = 1.1
 
@@ -47,10 +50,10 @@ class LipSwish(Activation):
     Source: section 4.2.3; Chen, Behrmann, Duvenaud and Jacobsen 2019, Residual Flows.
 
     Args:
-        beta: β at the start, a parameter.
+        beta: β at the start, from -40 to 10⁴, a parameter.
 
     Raises:
-        ValueError: if β is not finite.
+        ValueError: if β is out of range.
 
     Example:
         >>> import torch
@@ -58,11 +61,9 @@ class LipSwish(Activation):
         tensor([-0.2492,  0.0000,  0.6599])
     """
 
-    def __init__(self, *, beta: float = 0.5) -> None:
+    @checked
+    def __init__(self, *, beta: _Sharpness = 0.5) -> None:
         super().__init__()
-        if not math.isfinite(beta):
-            msg = f"Expected a finite beta; got {beta}. Use, for instance, beta=0.5."
-            raise ValueError(msg)
         self.beta = nn.Parameter(torch.tensor(float(beta)))
 
     def forward(self, x: Tensor) -> Tensor:

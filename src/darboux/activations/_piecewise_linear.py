@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import final
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn import functional
 
 from darboux.activations._activation import Activation
 from darboux.structure import Averaged, Claim, Claims, Isometric, Kind, slopes_within
+from darboux.structure._arguments import checked
 
 
 @final
@@ -105,11 +105,9 @@ class LeakyReLU(Activation):
         tensor([-0.5000,  2.0000])
     """
 
+    @checked
     def __init__(self, *, slope: float = 0.01) -> None:
         super().__init__()
-        if not math.isfinite(slope):
-            msg = f"Expected a finite slope; got {slope}. Use, for instance, slope=0.01."
-            raise ValueError(msg)
         self.slope = float(slope)
 
     def forward(self, x: Tensor) -> Tensor:

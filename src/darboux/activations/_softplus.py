@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from darboux.activations._activation import Activation
+from darboux.structure._arguments import Positive, checked
 
 # Beyond βx = 20, its default, torch.nn.functional.softplus returns x: a jump down by
 # 2e-9, that is, unbounded negative slopes in float64. At 40 the jump e^-40 = 4e-18 is
@@ -81,11 +82,9 @@ class Softplus(Activation):
 
     nonnegative = True
 
-    def __init__(self, *, beta: float = 1.0) -> None:
+    @checked
+    def __init__(self, *, beta: Positive = 1.0) -> None:
         super().__init__()
-        if not (math.isfinite(beta) and beta > 0):
-            msg = f"Expected a finite beta > 0; got {beta}. Use, for instance, beta=1.0."
-            raise ValueError(msg)
         self.beta = float(beta)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from darboux.bijections._bijection import Bijection, bijective
 from darboux.bijections._matrices import check_channels, result_dtype
-from darboux.linear._sizes import positive
 from darboux.structure import BiLipschitz, Claims
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -38,9 +38,10 @@ class ActNorm(Bijection):
         True
     """
 
-    def __init__(self, channels: int) -> None:
+    @checked
+    def __init__(self, channels: Count) -> None:
         super().__init__()
-        self.channels = positive("channels", channels)
+        self.channels = channels
         self.shift = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
@@ -52,10 +53,14 @@ class ActNorm(Bijection):
             x: a batch, (batch, channels, *space).
 
         Raises:
-            ValueError: if the shape is another one, or a channel is constant or not finite.
+            ValueError: if the shape is another one, the batch is empty, or a channel is constant or
+                not finite.
             TypeError: if the dtype is another one, without autocast.
         """
         self._checked(x)
+        if x.numel() == 0:
+            msg = f"ActNorm: expected a batch of data; got an empty one of shape {tuple(x.shape)}."
+            raise ValueError(msg)
         rows = x.detach().transpose(0, 1).flatten(1).double()
         mean, std = rows.mean(dim=1), rows.std(dim=1, correction=0)
         resolution = torch.finfo(x.dtype).eps * rows.abs().amax(dim=1)
@@ -105,7 +110,7 @@ class ActNorm(Bijection):
         """Return that scales are positive, and the smallest and the largest of them."""
         reason = "every channel is scaled by a positive number, e^s"
         sizes = self.log_scale.detach().double()
-        if not bool(sizes.isfinite().all()):
+        if sizes.is_meta or not bool(sizes.isfinite().all()):
             return bijective(reason, gap="the scales are not finite")
         low, high = (float(f(sizes).exp()) for f in (torch.amin, torch.amax))
         margin = 4 * torch.finfo(torch.float64).eps

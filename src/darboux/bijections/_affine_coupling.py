@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -14,6 +13,7 @@ from darboux.bijections._coupling import Coupling
 from darboux.bijections._coupling_law import CouplingLaw, LawPull
 from darboux.bijections._partition import Halves, Partition
 from darboux.structure import Claims
+from darboux.structure._arguments import Count, Positive, checked
 
 _HALVES = Halves()
 
@@ -55,14 +55,15 @@ class AffineCoupling(Coupling):
         (True, True)
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Module,
         *,
         swap: bool = False,
         partition: Partition = _HALVES,
-        context_features: int | None = None,
-        bound: float = 2.0,
+        context_features: Count | None = None,
+        bound: Positive = 2.0,
     ) -> None:
         super().__init__(
             network,
@@ -87,15 +88,7 @@ class AffineLaw(CouplingLaw):
 
     parameters_per_feature: ClassVar[int] = 2  # r and t
 
-    bound: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not (self.bound > 0 and math.isfinite(self.bound)):
-            msg = (
-                f"AffineCoupling: expected a positive, finite bound of |s|; got {self.bound}. Use "
-                "e.g. bound=2.0, scales between e⁻² and e²."
-            )
-            raise ValueError(msg)
+    bound: float
 
     def forward(self, x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return x e^s + t and s."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from darboux.gradients import gradients_of
+from darboux.solvers._transforms import without_autocast
 from darboux.structure import (
     BiLipschitz,
     Claim,
@@ -233,8 +234,8 @@ def in_wide(
     The results have the dtype of x again, or stay wide under autocast.
     """
     check_features(type(module).__name__, x)
-    autocast = torch.is_autocast_enabled(x.device.type)
-    with torch.autocast(x.device.type, enabled=False):
+    autocast = not x.is_meta and torch.is_autocast_enabled(x.device.type)
+    with without_autocast(x):
         start = wide(x)
         if start is x:
             return function(x)

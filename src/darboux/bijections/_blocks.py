@@ -12,8 +12,10 @@ from torch import Tensor
 
 from darboux.bijections._bijection import bijective
 from darboux.bijections._orthogonal_linear import OrthogonalBijection
-from darboux.linear._sizes import dimension, kernel_sizes
+from darboux.linear._sizes import Axes, kernel_sizes
 from darboux.structure import Claims
+from darboux.structure._arguments import Count, checked
+from darboux.structure._module import check_features
 
 
 class BlockMixing(OrthogonalBijection, ABC):
@@ -79,9 +81,10 @@ class PixelShuffle(BlockMixing):
         tensor([0., 1., 2., 3.])
     """
 
-    def __init__(self, dim: int, *, stride: int | Sequence[int] = 2) -> None:
+    @checked
+    def __init__(self, dim: Axes, *, stride: Count | Sequence[Count] = 2) -> None:
         super().__init__()
-        self.stride = strides("PixelShuffle", stride, dimension(dim))
+        self.stride = strides("PixelShuffle", stride, dim)
 
     def mixed(self, blocks: Tensor) -> Tensor:
         """Return the blocks as they are."""
@@ -107,6 +110,7 @@ def strides(name: str, stride: int | Sequence[int], dim: int) -> tuple[int, ...]
 
 def to_blocks(name: str, x: Tensor, stride: Sequence[int]) -> Tensor:
     """Return (batch, channels, σ, *space / stride): the pixels of a block, in raster order."""
+    check_features(name, x)
     size, dim = x.shape[2:], len(stride)
     if len(size) != dim or any(n % s for n, s in zip(size, stride, strict=True)):
         up = [math.ceil(n / s) * s for n, s in zip(size, stride, strict=False)]
@@ -134,6 +138,7 @@ def from_blocks(blocks: Tensor, stride: Sequence[int]) -> Tensor:
 
 def check_blocks(name: str, y: Tensor, stride: Sequence[int]) -> None:
     """Refuse an image whose channels are no blocks."""
+    check_features(name, y)
     pixels = math.prod(stride)
     if y.ndim != len(stride) + 2 or y.shape[1] % pixels:
         msg = (

@@ -6,24 +6,32 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.activations import Activation, LipSwish
+from darboux.activations import LipSwish
 from darboux.linear import Conv, Dense, NormControl, Shrunk, StencilMap
-from darboux.linear._sizes import positive
+from darboux.linear._sizes import Taps
 from darboux.linear._stencil import Padding
 from darboux.structure import Claim, Claims, Kind, Lipschitz, Premise, claims_of
+from darboux.structure._arguments import Count, Natural, Positive, Within, checked
 from darboux.structure._claim import merge_premises
+from darboux.structure._module import Module
+from darboux.structure._rules import departure, overridden
+
+Order = Annotated[float, Within("a number from 1 to ∞", least=1, infinite=True)]
 
 _USE = (
     "Use ContractiveNetwork(..., constant=0.9), or keep the norms of the layers below 1 with "
     "darboux.linear.Shrunk or Spectral."
 )
 
+_ROUNDING = 2.0**-30  # of a thousand constants, rounded down and multiplied
 
+
+@checked
 @dataclass(frozen=True)
 class Contraction:
     """|f(x) - f(y)|_p <= L |x - y|_p for all x, y, and how that is known.
@@ -45,24 +53,35 @@ class Contraction:
         0.9
     """
 
-    constant: float
-    order: float
+    constant: Annotated[float, Within("a number of 0 or more", least=0, infinite=True)]
+    order: Order
     kind: Kind
     reason: str
-    premises: tuple[Premise, ...] = ()
+    premises: Sequence[Premise] = ()
 
 
 def contraction_of(network: nn.Module) -> Contraction:
     """Return what is proved of a network: by its ``contraction()``, else by its claims."""
     own = getattr(network, "contraction", None)
-    found = own() if callable(own) else _claimed(network)
     what = "InvertibleResidual: expected a proved Lipschitz constant < 1; got"
+    reason = _departed(network, "contraction" if callable(own) else "claims")
+    if reason:
+        raise ValueError(f"{what} none ({reason}). {_USE}")
+    found = own() if callable(own) else _claimed(network)
     if found.kind is Kind.MEASURED:
         raise ValueError(f"{what} {found.constant:.6g}, which was only measured. {_USE}")
-    if not found.constant < 1:
+    if not found.constant < 1 - _ROUNDING:
         raise ValueError(f"{what} {found.constant:.6g} ({found.reason}). {_USE}")
     known: Contraction = found
     return known
+
+
+def _departed(network: nn.Module, method: str) -> str:
+    """Return why what a class says by a method is not true of the object, "" if it is."""
+    for cls in type(network).__mro__:
+        if method in vars(cls):
+            return departure(network, cls) or overridden(type(network), cls, {"prepare"})
+    return ""
 
 
 def _claimed(network: nn.Module) -> Contraction:
@@ -80,7 +99,7 @@ Map = Callable[[Tensor], Tensor]
 
 
 @final
-class ContractiveNetwork(nn.Module):
+class ContractiveNetwork(Module):
     """A network f(x) = A_n σ(... σ(A_1 x + b_1) ...) + b_n with Lip(f) <= c for all parameters.
 
     Each A_i is shrunk to the norm (c/Π s_i)^{1/n}, s_i the steepest slopes of the activations
@@ -115,21 +134,22 @@ class ContractiveNetwork(nn.Module):
     channels: int
     dim: int
 
+    @checked
     def __init__(
         self,
-        channels: int,
-        hidden: Sequence[int],
+        channels: Count,
+        hidden: Sequence[Count],
         *,
-        constant: float = 0.9,
-        activation: Callable[[], Activation] = LipSwish,
-        dim: int = 0,
-        kernel_size: int | Sequence[int] = 3,
+        constant: Positive = 0.9,
+        activation: Callable[[], nn.Module] = LipSwish,
+        dim: Annotated[int, Within("0, 1, 2 or 3 spatial axes", least=0, most=3)] = 0,
+        kernel_size: Taps | Sequence[Taps] = 3,
         padding_mode: Padding = "zeros",
-        context_features: int = 0,
+        context_features: Natural = 0,
         by: NormControl = "rows",
     ) -> None:
         super().__init__()
-        self.channels, self.dim = positive("channels", channels), dim
+        self.channels, self.dim = channels, dim
         self.constant = float(constant)
         self.activations = nn.ModuleList(activation() for _ in hidden)
         norm = share("ContractiveNetwork", self.constant, list(self.activations))
@@ -180,9 +200,6 @@ class ContractiveNetwork(nn.Module):
 
 def share(name: str, constant: float, activations: Sequence[nn.Module]) -> float:
     """Return (c/Π s_i)^{1/n}, rounded down: the norm of each of the n maps."""
-    if not 0 < constant < float("inf"):
-        msg = f"{name}: expected constant > 0; got {constant:g}. Use 0.9."
-        raise ValueError(msg)
     steepness = 1.0
     for activation in activations:
         claim = claims_of(activation).find(Lipschitz)

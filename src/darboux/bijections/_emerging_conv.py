@@ -12,12 +12,19 @@ from torch import Tensor, nn
 
 from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._matrices import above, check_floor, log_diagonal, on_diagonal, raw_of_one
+from darboux.bijections._matrices import (
+    Fraction,
+    above,
+    log_diagonal,
+    on_diagonal,
+    raw_of_one,
+)
 from darboux.bijections._wavefronts import causal_solve, wavefronts
 from darboux.linear import Stencil
-from darboux.linear._sizes import dimension, kernel_sizes, positive
+from darboux.linear._sizes import Axes, Taps, affordable, kernel_sizes
 from darboux.linear._spectral import norm_bound
 from darboux.structure import BiLipschitz, Claims
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -53,14 +60,20 @@ class EmergingConv(LinearBijection):
         True
     """
 
+    @checked
     def __init__(
-        self, channels: int, *, kernel_size: int | Sequence[int], dim: int, floor: float = 1e-3
+        self,
+        channels: Count,
+        *,
+        kernel_size: Taps | Sequence[Taps],
+        dim: Axes,
+        floor: Fraction = 1e-3,
     ) -> None:
         super().__init__()
-        self.channels = positive("channels", channels)
-        self.dim = dimension(dim)
+        self.channels = channels
+        self.dim = dim
         self.kernel_size = kernel_sizes(kernel_size, dim)
-        self.floor = check_floor("EmergingConv", floor)
+        self.floor = floor
         count = math.prod(self.kernel_size) // 2
         if any(k % 2 == 0 for k in self.kernel_size) or count == 0:
             msg = (
@@ -68,6 +81,7 @@ class EmergingConv(LinearBijection):
                 "Use 3, PeriodicConv for even kernels, or LULinear for a kernel of one tap."
             )
             raise ValueError(msg)
+        affordable("EmergingConv", "taps", 2 * channels**2 * count, "Use fewer channels or taps.")
         scale = 0.1 / (channels * count) ** 0.5
         self.taps = nn.Parameter(torch.randn(2, channels, channels, count) * scale)
         centre = torch.randn(channels, channels) * (0.1 / channels**0.5)

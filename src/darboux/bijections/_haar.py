@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.bijections._bijection import wide
 from darboux.bijections._blocks import BlockMixing, strides
 from darboux.bijections._matrices import mix
-from darboux.linear._sizes import dimension
+from darboux.linear._sizes import Axes
+from darboux.structure._arguments import Count, checked
+from darboux.structure._constants import HasConstants
 
 
 @final
-class Haar(BlockMixing):
+class Haar(BlockMixing, HasConstants):
     """The orthonormal Haar transform of each channel: averages and details of blocks.
 
     On one axis y_{2c} = (x_c(2q) + x_c(2q+1))/√2 and y_{2c+1} = (x_c(2q) - x_c(2q+1))/√2, and
@@ -42,21 +44,15 @@ class Haar(BlockMixing):
 
     signs: Tensor
 
-    def __init__(self, dim: int, *, stride: int | Sequence[int] = 2) -> None:
+    @checked
+    def __init__(self, dim: Axes, *, stride: Count | Sequence[Count] = 2) -> None:
         super().__init__()
-        self.stride = strides("Haar", stride, dimension(dim))
+        self.stride = strides("Haar", stride, dim)
         # Signs are integers, so that every floating dtype gets all of its digits.
-        self.signs = nn.Buffer(haar_signs("Haar", self.stride), persistent=False)
+        self.hold("signs", haar_signs("Haar", self.stride))
 
     def mixed(self, blocks: Tensor) -> Tensor:
-        """Return averages and details of the blocks.
-
-        Raises:
-            TypeError: if they are no floating-point numbers.
-        """
-        if not blocks.is_floating_point():
-            msg = f"Haar: expected floating-point numbers; got {blocks.dtype}. Use x.float()."
-            raise TypeError(msg)
+        """Return averages and details of the blocks."""
         with torch.autocast(blocks.device.type, enabled=False):
             exact = wide(blocks)
             matrix = self.signs.to(exact.dtype) * len(self.signs) ** -0.5
@@ -75,8 +71,9 @@ def haar_signs(name: str, stride: Sequence[int]) -> Tensor:
             "Use PixelShuffle, or OrthogonalResampling(init='pixel-shuffle'), for others."
         )
         raise ValueError(msg)
-    signs = torch.ones(1, 1, dtype=torch.int8)
+    signs = torch.ones(1, 1, dtype=torch.int8, device="cpu")
+    pair = torch.tensor([[1, 1], [1, -1]], dtype=torch.int8, device="cpu")
     for s in stride:
         if s == 2:
-            signs = torch.kron(signs, torch.tensor([[1, 1], [1, -1]], dtype=torch.int8))
+            signs = torch.kron(signs, pair)
     return signs

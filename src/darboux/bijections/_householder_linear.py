@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._matrices import mix
-from darboux.linear._sizes import positive
+from darboux.bijections._matrices import Side, mix
 from darboux.structure import Claims
+from darboux.structure._arguments import checked
 
 
 @final
@@ -41,10 +41,11 @@ class HouseholderLinear(LinearBijection):
         True
     """
 
-    def __init__(self, features: int, *, reflections: int | None = None) -> None:
+    @checked
+    def __init__(self, features: Side, *, reflections: Side | None = None) -> None:
         super().__init__()
-        self.channels = positive("features", features)
-        self.reflections = features if reflections is None else positive("reflections", reflections)
+        self.channels = features
+        self.reflections = features if reflections is None else reflections
         self.weight = nn.Parameter(torch.randn(self.reflections, features))
 
     def operator(self) -> Operator:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from darboux.bijections._bijection import Bijection
+from darboux.bijections._bijection import Bijection, inversion_of
 from darboux.structure import (
     BiLipschitz,
     Claim,
@@ -18,6 +18,7 @@ from darboux.structure import (
     LogDeterminant,
     VolumePreserving,
 )
+from darboux.structure._arguments import checked
 
 _KEPT = (Invertible, Isometric, LogDeterminant, VolumePreserving)
 
@@ -44,14 +45,11 @@ class Inverse(Bijection):
         torch.Size([1, 1, 6, 6])
     """
 
-    def __init__(self, bijection: nn.Module) -> None:
+    stacks = True  # where φ is a chain that returns several tensors
+
+    @checked
+    def __init__(self, bijection: Bijection) -> None:
         super().__init__()
-        if not isinstance(bijection, Bijection):
-            msg = (
-                f"Inverse: expected a Bijection; got {type(bijection).__name__}. Use a class of "
-                "darboux.bijections."
-            )
-            raise TypeError(msg)
         self.bijection = bijection
         self.context_features = bijection.context_features
 
@@ -74,6 +72,11 @@ class Inverse(Bijection):
     ) -> tuple[Tensor, Tensor]:
         """Return φ(y) and log|det Dφ(y)|."""
         return self.bijection.forward_and_log_det(y, context)
+
+    def inversion(self) -> Claims:
+        """Return whether φ can be inverted."""
+        found = inversion_of(self.bijection)
+        return Claims(tuple(c for c in found if isinstance(c.structure, _KEPT)), found.gaps)
 
     def claims(self) -> Claims:
         """Return what φ claims and its inverse inherits; bounds (μ, L) become (1/L, 1/μ)."""

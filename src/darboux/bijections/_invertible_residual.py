@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.bijections._bijection import Bijection, bijective, wide
+from darboux.bijections._bijection import Bijection, bijective, in_wide
 from darboux.bijections._contractive_network import ContractiveNetwork, Map, contraction_of
 from darboux.bijections._coupling import context_at
 from darboux.bijections._log_det_estimator import ExactLogDet, LogDetEstimator, TruncatedSeries
 from darboux.bijections._mixed_contractive_network import MixedContractiveNetwork
 from darboux.bijections._russian_roulette import RussianRoulette
-from darboux.linear._sizes import positive
 from darboux.solvers import solve
-from darboux.structure import BiLipschitz, Claims, Gap, Kind, claims_of, endomorphism
+from darboux.structure import (
+    BiLipschitz,
+    Claims,
+    Gap,
+    Kind,
+    Lipschitz,
+    claims_of,
+    endomorphism,
+)
+from darboux.structure._arguments import Count, checked
 
 Inversion = Literal["fixed-point", "anderson"]
 
@@ -71,6 +79,7 @@ class InvertibleResidual(Bijection):
         True
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Module,
@@ -78,28 +87,20 @@ class InvertibleResidual(Bijection):
         log_det: LogDetEstimator | Literal["auto"] = "auto",
         eval_log_det: LogDetEstimator | None = None,
         method: Inversion = "anderson",
-        max_iter: int | None = None,
-        context_features: int | None = None,
+        max_iter: Count | None = None,
+        context_features: Count | None = None,
     ) -> None:
         super().__init__()
-        if method not in get_args(Inversion):
-            known = " or ".join(get_args(Inversion))
-            msg = f"InvertibleResidual: expected method {known}; got {method!r}. Use one of them."
-            raise ValueError(msg)
         self.network = network
-        self.by_construction = contraction_of(network).kind is Kind.CONSTRUCTION
+        self.by_construction = _is_proved_for_all(network)
         self.log_det, self.eval_log_det = _estimators(network, log_det, eval_log_det)
         self.method: Inversion = method
-        self.max_iter = None if max_iter is None else positive("max_iter", max_iter)
-        self.context_features = (
-            None if context_features is None else positive("context_features", context_features)
-        )
+        self.max_iter = max_iter
+        self.context_features = context_features
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return x + f(x)."""
-        with torch.autocast(x.device.type, enabled=False):
-            x = wide(x)
-            return x + self._map(x, context)(x)
+        return in_wide(self, x, lambda x: (x + self._map(x, context)(x),))[0]
 
     def forward_and_log_det(
         self, x: Tensor, context: Tensor | None = None
@@ -109,16 +110,18 @@ class InvertibleResidual(Bijection):
         Raises:
             ValueError: if the network has no proved Lipschitz constant below 1 any more.
         """
+        y, log_det = in_wide(self, x, lambda x: self._forward_and_log_det(x, context))
+        return y, log_det
+
+    def _forward_and_log_det(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         self._check()
         if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
             # f is to be differentiated, and what inference mode made cannot be
             with torch.inference_mode(mode=False), torch.no_grad():
                 given = None if context is None else context.clone()
-                return self.forward_and_log_det(x.clone(), given)
-        with torch.autocast(x.device.type, enabled=False):
-            x = wide(x)
-            value, log_det = self.estimator.evaluate(self._map(x, context), x)
-            return x + value, log_det
+                return self._forward_and_log_det(x.clone(), given)
+        value, log_det = self.estimator.evaluate(self._map(x, context), x)
+        return x + value, log_det
 
     def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
         """Return the x with x + f(x) = y.
@@ -127,25 +130,31 @@ class InvertibleResidual(Bijection):
             ValueError: if the network has no proved Lipschitz constant below 1 any more.
             ConvergenceError: if there are not enough iterations.
         """
+        return in_wide(self, y, lambda y: (self._inverse(y, context),))[0]
+
+    def _inverse(self, y: Tensor, context: Tensor | None) -> Tensor:
         constant = contraction_of(self.network).constant
-        with torch.autocast(y.device.type, enabled=False):
-            y = wide(y)
-            f = self._map(y, context)
-            limit = _iterations(constant, y.dtype) if self.max_iter is None else self.max_iter
-            return solve(
-                lambda x: y - f(x),
-                y,
-                method=self.method,
-                max_iter=limit,
-                context="InvertibleResidual.inverse",
-            )
+        f = self._map(y, context)
+        limit = _iterations(constant, y.dtype) if self.max_iter is None else self.max_iter
+        return solve(
+            lambda x: y - f(x),
+            y,
+            method=self.method,
+            max_iter=limit,
+            context="InvertibleResidual.inverse",
+        )
 
     def inverse_and_log_det(
         self, y: Tensor, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return x with x + f(x) = y, and -log det(I + f'(x)), (batch,)."""
-        x = self.inverse(y, context)
-        return x, -self.forward_and_log_det(x, context)[1]
+
+        def both(y: Tensor) -> tuple[Tensor, Tensor]:
+            x = self._inverse(y, context)
+            return x, -self._forward_and_log_det(x, context)[1]
+
+        x, log_det = in_wide(self, y, both)
+        return x, log_det
 
     def inverse_error(self, x: Tensor, y: Tensor, context: Tensor | None = None) -> Tensor:
         """Return ‖y - x - f(x)‖/(1 - L) >= ‖x - φ⁻¹(y)‖ for each sample, (batch,).
@@ -157,7 +166,7 @@ class InvertibleResidual(Bijection):
         """
         known = contraction_of(self.network)
         gap = y - self(x, context)
-        size = torch.linalg.vector_norm(gap.reshape(len(gap), -1), known.order, dim=1)
+        size = torch.linalg.vector_norm(gap.flatten(1), known.order, dim=1)
         return size / (1 - known.constant)
 
     @property
@@ -215,17 +224,19 @@ class InvertibleResidual(Bijection):
         return lambda z: f(torch.cat([z, given], dim=1))
 
 
+def _is_proved_for_all(network: nn.Module) -> bool:
+    """Return whether the constant, refused unless it is below 1, is proved for all parameters."""
+    if any(parameter.is_meta for parameter in network.parameters()):
+        claim = claims_of(network).find(Lipschitz)
+        if claim is not None and claim.kind is Kind.BOUND:
+            return False  # of parameters without values yet: every use proves it anew
+    return contraction_of(network).kind is Kind.CONSTRUCTION
+
+
 def _estimators(
     network: nn.Module, training: LogDetEstimator | str, evaluation: LogDetEstimator | None
 ) -> tuple[LogDetEstimator, LogDetEstimator]:
     """Return the estimators of both modes."""
-    for given in (training, evaluation):
-        if not (given is None or given == "auto" or isinstance(given, LogDetEstimator)):
-            msg = (
-                "InvertibleResidual: expected log_det 'auto' or a LogDetEstimator; got "
-                f"{given!r}. Use, for instance, ExactLogDet()."
-            )
-            raise ValueError(msg)
     if isinstance(training, LogDetEstimator):
         return training, training if evaluation is None else evaluation
     if _is_small(network):

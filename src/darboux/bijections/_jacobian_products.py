@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from darboux.solvers._transforms import nesting
+from darboux.solvers._transforms import nesting, refuse_export
 
 Map = Callable[[Tensor], Tensor]
 
@@ -43,6 +43,7 @@ class Products(Protocol):
 
 def products(f: Map, x: Tensor) -> tuple[Tensor, Products]:
     """Return f(x) and v -> f'(x)ᵀ v, with f evaluated once."""
+    refuse_export("A log-determinant by derivatives")
     # By autograd; inside the transforms of `torch.func`, forward mode and compilers by
     # `torch.func`, which nests.
     if is_functional(x):
@@ -85,10 +86,10 @@ def is_functional(x: Tensor) -> bool:
 
 def jacobian(product: Products, value: Tensor) -> Tensor:
     """Return f'(x) of each sample, (batch, n, n), row by row."""
-    n = value[0].numel()
+    n = value.shape[1:].numel()
     eye = torch.eye(n, dtype=value.dtype, device=value.device)
     rows = [
-        product(row.expand(len(value), n).reshape(value.shape), graph=True).reshape(-1, n)
+        product(row.expand(len(value), n).reshape(value.shape), graph=True).flatten(1)
         for row in eye
     ]
     return torch.stack(rows, dim=1)
@@ -134,7 +135,7 @@ def log_series(
 
 
 def _inner(u: Tensor, v: Tensor) -> Tensor:
-    return (u * v).reshape(len(u), -1).sum(dim=1)
+    return (u * v).flatten(1).sum(dim=1)
 
 
 class _FirstOrder(torch.autograd.Function):

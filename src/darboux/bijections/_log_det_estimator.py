@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final, get_args
+from typing import Annotated, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from darboux.bijections._jacobian_products import (
     log_series,
     products,
 )
+from darboux.structure._arguments import Count, Natural, Within, checked
 
 
 class LogDetEstimator(ABC):
@@ -43,19 +43,8 @@ class LogDetEstimator(ABC):
         """Return in words what the number is."""
 
 
-def check_estimator(name: str, counts: Mapping[str, int], distribution: str, gradient: str) -> None:
-    """Refuse options that make no sense."""
-    for what, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            msg = f"{name}: expected {what} to be an integer >= 1; got {count!r}. Use 1 or more."
-            raise ValueError(msg)
-    for what, value, known in (
-        ("distribution", distribution, get_args(ProbeDistribution)),
-        ("gradient", gradient, get_args(SeriesGradient)),
-    ):
-        if value not in known:
-            msg = f"{name}: expected {what} among {', '.join(known)}; got {value!r}. Use one."
-            raise ValueError(msg)
+# Each costs a product with the Jacobian.
+Repeats = Annotated[int, Within("an integer from 1 to 10000", least=1, most=10_000)]
 
 
 @final
@@ -88,6 +77,7 @@ class ExactLogDet(LogDetEstimator):
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class TruncatedSeries(LogDetEstimator):
     """log det(I + J) = Σ_{k<=n} (-1)^{k+1} tr(J^k)/k + a remainder that `error_bound` bounds.
@@ -101,7 +91,7 @@ class TruncatedSeries(LogDetEstimator):
     Source: section 4.2.3; Behrmann et al. 2019, Invertible residual networks.
 
     Args:
-        terms: n >= 1.
+        terms: n, at most 10000.
         probes: how many of Hutchinson's probes, or None for exact traces.
         distribution: of the probes, "rademacher" or "normal".
         seed: of the probes, which are then the same for all samples and in every call, so that
@@ -121,19 +111,11 @@ class TruncatedSeries(LogDetEstimator):
 
     exact: ClassVar[bool] = False
 
-    terms: int
-    probes: int | None = None
+    terms: Repeats
+    probes: Repeats | None = None
     distribution: ProbeDistribution = "rademacher"
-    seed: int | None = None
+    seed: Natural | None = None
     gradient: SeriesGradient = "neumann"
-
-    def __post_init__(self) -> None:
-        check_estimator(
-            "TruncatedSeries",
-            {"terms": self.terms, "probes": 1 if self.probes is None else self.probes},
-            self.distribution,
-            self.gradient,
-        )
 
     def evaluate(self, f: Map, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return f(x) and the sum at x, (batch,)."""
@@ -148,7 +130,12 @@ class TruncatedSeries(LogDetEstimator):
         ]
         return value, torch.stack(found).mean(dim=0)
 
-    def error_bound(self, dimension: int, lipschitz: float) -> float:
+    @checked
+    def error_bound(
+        self,
+        dimension: Count,
+        lipschitz: Annotated[float, Within("a number of 0 or more, below 1", least=0, below=1)],
+    ) -> float:
         """Return d (-log(1 - L) - Σ_{k<=n} L^k/k) >= |remainder|; of the mean, with probes.
 
         Args:
@@ -158,9 +145,6 @@ class TruncatedSeries(LogDetEstimator):
         Raises:
             ValueError: unless 0 <= L < 1.
         """
-        if not 0 <= lipschitz < 1:
-            msg = f"TruncatedSeries: expected 0 <= L < 1; got {lipschitz}. Use a contraction."
-            raise ValueError(msg)
         whole = -math.log1p(-lipschitz)
         terms = math.fsum(lipschitz**k / k for k in range(1, self.terms + 1))
         rounding = 8 * torch.finfo(torch.float64).eps * whole

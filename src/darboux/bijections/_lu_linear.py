@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
 from darboux.bijections._matrices import (
+    Fraction,
+    Side,
     above,
-    check_floor,
     log_diagonal,
     mix,
     on_diagonal,
@@ -20,8 +21,8 @@ from darboux.bijections._matrices import (
     raw_of_one,
 )
 from darboux.bijections._permutation import check_permutation
-from darboux.linear._sizes import positive
 from darboux.structure import BiLipschitz, Claims
+from darboux.structure._arguments import Natural, checked
 
 
 @final
@@ -53,12 +54,17 @@ class LULinear(LinearBijection):
     permutation: Tensor
     signs: Tensor
 
+    @checked
     def __init__(
-        self, features: int, *, floor: float = 1e-3, permutation: Sequence[int] | None = None
+        self,
+        features: Side,
+        *,
+        floor: Fraction = 1e-3,
+        permutation: Sequence[Natural] | None = None,
     ) -> None:
         super().__init__()
-        self.channels = positive("features", features)
-        self.floor = check_floor("LULinear", floor)
+        self.channels = features
+        self.floor = floor
         order = list(range(features)) if permutation is None else permutation
         order = check_permutation("LULinear", order)
         if len(order) != features:
@@ -70,7 +76,8 @@ class LULinear(LinearBijection):
         self.signs = nn.Buffer(torch.ones(features, dtype=torch.int8))
 
     @classmethod
-    def from_matrix(cls, matrix: Tensor, *, floor: float = 1e-3) -> LULinear:
+    @checked
+    def from_matrix(cls, matrix: Tensor, *, floor: Fraction = 1e-3) -> LULinear:
         """Return the layer whose W is a given matrix, with the permutation that pivoting chose.
 
         Args:
@@ -91,8 +98,9 @@ class LULinear(LinearBijection):
                 "ones, or a smaller floor."
             )
             raise ValueError(msg)
-        layer = cls(len(matrix), floor=floor, permutation=order.argmax(dim=1).tolist())
-        layer = layer.to(matrix.device, matrix.dtype)
+        with torch.device(matrix.device):
+            layer = cls(len(matrix), floor=floor, permutation=order.argmax(dim=1).tolist())
+        layer = layer.to(matrix.dtype)
         with torch.no_grad():
             layer.signs.copy_(pivots.sign())
             raw = torch.diag(raw_of(pivots.abs(), floor))
@@ -150,6 +158,9 @@ def _check_matrix(matrix: Tensor) -> None:
             f"{tuple(matrix.shape)}, {matrix.dtype}. Use (features, features)."
         )
         raise ValueError(msg)
+    if matrix.is_meta:
+        msg = "LULinear: expected a matrix of numbers; got one on the meta device. Use the CPU."
+        raise ValueError(msg)
     if not bool(matrix.isfinite().all()):
         msg = "LULinear: expected a finite matrix; got NaN or infinity. Look for what made them."
         raise ValueError(msg)
@@ -157,7 +168,7 @@ def _check_matrix(matrix: Tensor) -> None:
 
 def _bounds(matrix: Tensor) -> tuple[BiLipschitz | None, str | None]:
     """Return bounds σ_min(W), σ_max(W) with room for rounding, or why there are none."""
-    if not bool(matrix.isfinite().all()):
+    if matrix.is_meta or not bool(matrix.isfinite().all()):
         return None, "the weights are not finite"
     values = torch.linalg.svdvals(matrix)
     # Backward stable: every singular value is off by a small multiple of the largest one.

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from darboux.structure._arguments import Within
+from darboux.structure._module import check_features
+
+Fraction = Annotated[float, Within("a number strictly between 0 and 1", above=0, below=1)]
+
+Side = Annotated[
+    int,
+    Within("a positive integer up to 32768, the side of a square matrix", least=1, most=2**15),
+]
 
 
 def mix(matrix: Tensor, x: Tensor) -> Tensor:
@@ -21,6 +32,7 @@ def mix(matrix: Tensor, x: Tensor) -> Tensor:
 
 def check_channels(name: str, x: Tensor, channels: int, *, dim: int | None = None) -> None:
     """Refuse features with another number of channels or of spatial axes."""
+    check_features(name, x)
     axes = (0, 1, 2, 3) if dim is None else (dim,)
     if x.ndim - 2 not in axes or x.shape[1] != channels:
         count = "0 to 3" if dim is None else f"{dim}"
@@ -42,14 +54,6 @@ def result_dtype(name: str, x: Tensor, weight: Tensor) -> torch.dtype:
         )
         raise TypeError(msg)
     return torch.promote_types(x.dtype, weight.dtype)
-
-
-def check_floor(name: str, floor: float) -> float:
-    """Return a floor between 0 and 1, or refuse."""
-    if not 0 < floor < 1:
-        msg = f"{name}: expected 0 < floor < 1; got {floor!r}. Use 1e-3."
-        raise ValueError(msg)
-    return float(floor)
 
 
 def above(raw: Tensor, floor: float) -> Tensor:

@@ -10,14 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from darboux.activations import Activation, LipSwish
-from darboux.bijections._contractive_network import Contraction, Map, share
-from darboux.linear import Dense, mixed_norm_bound
-from darboux.linear._sizes import positive
+from darboux.bijections._contractive_network import Contraction, Map, Order, share
+from darboux.linear import Dense
+from darboux.linear._mixed_norms import norm_between
 from darboux.structure import Claims, Gap, Kind
+from darboux.structure._arguments import Count, Natural, Positive, checked
+from darboux.structure._module import Module
 
 
 @final
-class MixedContractiveNetwork(nn.Module):
+class MixedContractiveNetwork(Module):
     """A dense network f(x) = W_n σ(... σ(W_1 x + b_1) ...) + b_n with Lip(f) <= c in l_{p_0}.
 
     Each W_i is divided by max(1, bound/c_i), the bound that of ‖W_i‖_{p_{i-1}→p_i}, with Π c_i
@@ -48,18 +50,19 @@ class MixedContractiveNetwork(nn.Module):
 
     channels: int
 
+    @checked
     def __init__(
         self,
-        channels: int,
-        hidden: Sequence[int],
+        channels: Count,
+        hidden: Sequence[Count],
         *,
-        orders: Sequence[float],
-        constant: float = 0.9,
-        activation: Callable[[], Activation] = LipSwish,
-        context_features: int = 0,
+        orders: Sequence[Order],
+        constant: Positive = 0.9,
+        activation: Callable[[], nn.Module] = LipSwish,
+        context_features: Natural = 0,
     ) -> None:
         super().__init__()
-        self.channels = positive("channels", channels)
+        self.channels = channels
         self.orders = _orders(orders, len(hidden) + 1)
         self.activations = nn.ModuleList(activation() for _ in hidden)
         for made in self.activations:
@@ -114,7 +117,7 @@ class MixedContractiveNetwork(nn.Module):
 
 def _orders(orders: Sequence[float], maps: int) -> tuple[float, ...]:
     found = tuple(float(order) for order in orders)
-    if len(found) != maps + 1 or found[0] != found[-1] or not all(p >= 1 for p in found):
+    if len(found) != maps + 1 or found[0] != found[-1]:
         msg = (
             f"MixedContractiveNetwork: expected {maps + 1} orders from 1 to ∞, the last one equal "
             f"to the first; got {found}. Use, for instance, ∞ for all."
@@ -125,6 +128,6 @@ def _orders(orders: Sequence[float], maps: int) -> tuple[float, ...]:
 
 def _shrunk(weight: Tensor, p: float, q: float, norm: float) -> Tensor:
     """Return W c/max(c, bound), rounded down."""
-    ratio = norm / mixed_norm_bound(weight, p, q).clamp(min=norm)
+    ratio = norm / norm_between(weight, p, q).clamp(min=norm)
     margin = 1 - 4 * torch.finfo(weight.dtype).eps
     return weight * torch.where(ratio < 1, ratio * margin, ratio).to(weight.dtype)

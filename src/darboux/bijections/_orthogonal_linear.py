@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import final, get_args
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
 
 from darboux.bijections._bijection import Bijection, Pull, Pulled, bijective, wide, zeros
 from darboux.bijections._linear_bijection import LinearBijection, Operator
-from darboux.bijections._matrices import mix
+from darboux.bijections._matrices import Side, mix
 from darboux.linear._orthogonal import Retraction, orthonormal_columns
-from darboux.linear._sizes import positive
 from darboux.structure import Claims
+from darboux.structure._arguments import Within, checked
 
 
 class OrthogonalBijection(Bijection, ABC):
@@ -108,12 +108,10 @@ class OrthogonalLinear(OrthogonalMixing):
         True
     """
 
-    def __init__(self, features: int, *, map: Retraction = "exp") -> None:
+    @checked
+    def __init__(self, features: Side, *, map: Retraction = "exp") -> None:
         super().__init__()
-        self.channels = positive("features", features)
-        if map not in get_args(Retraction):
-            msg = f"OrthogonalLinear: expected map 'exp' or 'cayley'; got {map!r}. Use one of them."
-            raise ValueError(msg)
+        self.channels = features
         self.map: Retraction = map
         self.weight = nn.Parameter(torch.randn(features, features) / features**0.5)
 
@@ -153,13 +151,16 @@ class GivensLinear(OrthogonalMixing):
         True
     """
 
-    def __init__(self, features: int, *, layers: int | None = None) -> None:
+    @checked
+    def __init__(
+        self,
+        features: Annotated[int, Within("an integer from 2 to 32768", least=2, most=2**15)],
+        *,
+        layers: Side | None = None,
+    ) -> None:
         super().__init__()
-        self.channels = positive("features", features)
-        if features < 2:
-            msg = f"GivensLinear: expected features >= 2; got {features}. Use ActNorm for one."
-            raise ValueError(msg)
-        self.layers = features if layers is None else positive("layers", layers)
+        self.channels = features
+        self.layers = features if layers is None else layers
         pairs = features // 2
         self.angles = nn.Parameter((torch.rand(self.layers, pairs) - 0.5) * 2 * math.pi)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,10 @@ from darboux.bijections._haar import haar_signs
 from darboux.bijections._householder_linear import reflected
 from darboux.bijections._linear_bijection import LinearBijection, Operator
 from darboux.linear._orthogonal import Retraction, orthonormal_columns
-from darboux.linear._sizes import dimension, positive
+from darboux.linear._sizes import Axes, affordable
 from darboux.structure import Claims
+from darboux.structure._arguments import Count, checked
+from darboux.structure._constants import HasConstants
 
 ResamplingMap = Literal["cayley", "exp", "householder"]
 
@@ -24,7 +26,7 @@ ResamplingInit = Literal["haar", "pixel-shuffle"]
 
 
 @final
-class OrthogonalResampling(LinearBijection):
+class OrthogonalResampling(LinearBijection, HasConstants):
     """Downsampling by learned orthogonal filters, undone by the transposed convolution.
 
     Each channel has an orthogonal matrix M_c = Q(θ_c) B of size σ, the product of the strides;
@@ -55,33 +57,30 @@ class OrthogonalResampling(LinearBijection):
 
     signs: Tensor
 
+    @checked
     def __init__(
         self,
-        channels: int,
+        channels: Count,
         *,
-        dim: int,
-        stride: int | Sequence[int] = 2,
+        dim: Axes,
+        stride: Count | Sequence[Count] = 2,
         map: ResamplingMap = "cayley",
         init: ResamplingInit = "haar",
     ) -> None:
         super().__init__()
-        self.channels = positive("channels", channels)
-        self.dim = dimension(dim)
+        self.channels = channels
+        self.dim = dim
         self.stride = strides("OrthogonalResampling", stride, dim)
-        for name, value, known in (("map", map, ResamplingMap), ("init", init, ResamplingInit)):
-            if value not in get_args(known):
-                msg = (
-                    f"OrthogonalResampling: expected {name} among {get_args(known)}; got "
-                    f"{value!r}. Use one of them."
-                )
-                raise ValueError(msg)
         self.map: ResamplingMap = map
         self.init: ResamplingInit = init
         pixels = math.prod(self.stride)
+        entries = channels * pixels**2
+        affordable("OrthogonalResampling", "filters", entries, "Use fewer channels or strides.")
         self.out_channels = channels * pixels
-        haar = init == "haar"
-        signs = haar_signs("OrthogonalResampling", self.stride) if haar else torch.eye(pixels)
-        self.signs = nn.Buffer(signs.to(torch.int8), persistent=False)
+        if init == "haar":
+            self.hold("signs", haar_signs("OrthogonalResampling", self.stride))
+        else:
+            self.hold("signs", torch.eye(pixels, dtype=torch.int8, device="cpu"))
         self.weight = nn.Parameter(_start(channels, pixels, map))
 
     def operator(self) -> Operator:
@@ -104,7 +103,7 @@ class OrthogonalResampling(LinearBijection):
     def solve(self, operator: Operator, y: Tensor) -> Tensor:
         """Return the larger image with fewer channels: the transposed convolution."""
         check_blocks("OrthogonalResampling", y, self.stride)
-        blocks = y.reshape(y.shape[0], self.channels, -1, *y.shape[2:])
+        blocks = y.reshape(y.shape[0], self.channels, math.prod(self.stride), *y.shape[2:])
         mixed = (operator[0].mT @ blocks.flatten(3)).reshape(blocks.shape)
         return from_blocks(mixed, self.stride)
 

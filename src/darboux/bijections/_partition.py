@@ -10,6 +10,8 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Natural, checked
+
 
 class Partition(ABC):
     """Two parts x = (x₁, x₂) of the features: a coupling keeps one and moves the other.
@@ -153,10 +155,10 @@ class Channels(Partition):
 
     indices: tuple[int, ...]
 
-    def __init__(self, indices: Sequence[int]) -> None:
+    @checked
+    def __init__(self, indices: Sequence[Natural]) -> None:
         found = tuple(indices)
-        whole = all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in found)
-        if not found or not whole or len(set(found)) != len(found):
+        if not found or len(set(found)) != len(found):
             msg = (
                 "Channels: expected indices of channels, each once and counted from 0; got "
                 f"{list(found)}. Use e.g. Channels([0, 3])."

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from darboux.bijections._bijection import bijective, wide
 from darboux.bijections._linear_bijection import LinearBijection, Operator
+from darboux.bijections._matrices import Fraction
 from darboux.linear import Spectral, Stencil
-from darboux.linear._sizes import dimension, kernel_sizes, positive
+from darboux.linear._sizes import Axes, Taps, affordable, kernel_sizes
 from darboux.structure import BiLipschitz, Claims, Kind
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -47,19 +49,24 @@ class PeriodicConv(LinearBijection):
         True
     """
 
+    @checked
     def __init__(
-        self, channels: int, *, kernel_size: int | Sequence[int], dim: int, norm: float = 0.9
+        self,
+        channels: Count,
+        *,
+        kernel_size: Taps | Sequence[Taps],
+        dim: Axes,
+        norm: Fraction = 0.9,
     ) -> None:
         super().__init__()
-        self.channels = positive("channels", channels)
-        self.dim = dimension(dim)
+        self.channels = channels
+        self.dim = dim
         self.kernel_size = kernel_sizes(kernel_size, dim)
-        if not 0 < norm < 1:
-            msg = f"PeriodicConv: expected 0 < norm < 1; got {norm!r}. Use 0.9."
-            raise ValueError(msg)
         self.constraint = Spectral(norm=norm)
+        taps = channels * math.prod(self.kernel_size)
+        affordable("PeriodicConv", "a kernel", channels * taps, "Use fewer channels or taps.")
         # About the largest singular value of a symbol of normals is 2 √(channels · taps).
-        scale = 0.5 * norm / (2 * (channels * math.prod(self.kernel_size)) ** 0.5)
+        scale = 0.5 * norm / (2 * taps**0.5)
         self.weight = nn.Parameter(torch.randn(channels, channels, *self.kernel_size) * scale)
 
     def operator(self) -> Operator:
@@ -72,6 +79,8 @@ class PeriodicConv(LinearBijection):
 
     def solve(self, operator: Operator, y: Tensor) -> Tensor:
         """Return the inverse Fourier transform of A(ξ)⁻¹ y(ξ)."""
+        if y.numel() == 0:
+            return self.act(operator, y)  # there are no Fourier transforms of nothing
         size = tuple(y.shape[2:])
         axes = tuple(range(2, y.ndim))
         waves = torch.fft.rfftn(y, dim=axes)

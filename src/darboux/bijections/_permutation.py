@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from darboux.bijections._bijection import bijective
 from darboux.bijections._matrices import check_channels
 from darboux.bijections._orthogonal_linear import OrthogonalBijection
-from darboux.linear._sizes import positive
 from darboux.structure import Claims
+from darboux.structure._arguments import Count, Natural, checked
 
 
 @final
@@ -36,27 +36,30 @@ class Permutation(OrthogonalBijection):
 
     indices: Tensor
 
-    def __init__(self, indices: Sequence[int]) -> None:
+    @checked
+    def __init__(self, indices: Sequence[Natural]) -> None:
         super().__init__()
         order = check_permutation("Permutation", indices)
         self.channels = len(order)
         self.indices = nn.Buffer(torch.tensor(order))
 
     @classmethod
-    def random(cls, features: int, *, generator: torch.Generator | None = None) -> Permutation:
+    @checked
+    def random(cls, features: Count, *, generator: torch.Generator | None = None) -> Permutation:
         """Return a permutation drawn uniformly.
 
         Args:
             features: how many channels.
             generator: source of the draw; the global one if None.
         """
-        order = torch.randperm(positive("features", features), generator=generator)
+        order = torch.randperm(features, generator=generator)
         return cls(order.tolist())
 
     @classmethod
-    def reverse(cls, features: int) -> Permutation:
+    @checked
+    def reverse(cls, features: Count) -> Permutation:
         """Return the permutation that turns the order of the channels round."""
-        return cls(range(positive("features", features) - 1, -1, -1))
+        return cls(range(features - 1, -1, -1))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Return x with its channels in the order π."""
@@ -81,7 +84,7 @@ class Permutation(OrthogonalBijection):
 
 def check_permutation(name: str, indices: Sequence[int]) -> list[int]:
     """Return the indices as a list, or refuse what is no permutation of 0, ..., n-1."""
-    order = [int(index) for index in indices]
+    order = list(indices)
     if not order or sorted(order) != list(range(len(order))):
         msg = (
             f"{name}: expected every index from 0 to n-1 once; got {order}. Use "

@@ -41,17 +41,12 @@ class Bins:
     min_slope: float = 1e-3
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.count, int) and not isinstance(self.count, bool)
-        sizes = (self.min_width, self.min_height)
-        valid = whole and self.count >= 2 and 0 < self.tail < math.inf
-        if valid and all(0 < m * self.count < 1 for m in sizes) and 0 < self.min_slope < 1:
+        if max(self.smallest()) * self.count < 1:
             return
         msg = (
-            "SplineCoupling: expected at least 2 bins, a positive finite tail, min_width and "
-            "min_height in (0, 1/bins) and min_slope in (0, 1); got "
-            f"bins={self.count}, tail={self.tail}, min_width={self.min_width}, "
-            f"min_height={self.min_height}, min_slope={self.min_slope}. Use e.g. bins=8, tail=3.0 "
-            "and 1e-3 for the others."
+            "SplineCoupling: expected min_width and min_height below 1/bins, so that all bins fit; "
+            f"got bins={self.count}, min_width={self.min_width}, min_height={self.min_height}. "
+            "Use fewer bins, or smaller minima."
         )
         raise ValueError(msg)
 

@@ -13,6 +13,8 @@ from torch import nn
 from darboux.bijections._bijection import bijective
 from darboux.gradients import Stack
 from darboux.structure import Claims
+from darboux.structure._arguments import Count, checked, shown
+from darboux.structure._module import check_features
 
 
 class Rearrangement(nn.Module, ABC):
@@ -60,20 +62,14 @@ class Split(Rearrangement):
         [(2, 1, 4), (2, 2, 4)]
     """
 
-    def __init__(self, keep: int) -> None:
+    @checked
+    def __init__(self, keep: Count) -> None:
         super().__init__()
-        self.keep = _positive("Split", keep)
+        self.keep = keep
 
     def forward(self, stack: Stack) -> Stack:
         """Return the kept channels, the others, and the rest of the stack."""
-        top, *rest = stack
-        if top.shape[1] <= self.keep:
-            msg = (
-                f"Split: expected more than {self.keep} channels, of which {self.keep} are kept; "
-                f"got {top.shape[1]}. Keep fewer."
-            )
-            raise ValueError(msg)
-        return (top[:, : self.keep], top[:, self.keep :], *rest)
+        return _divided("Split", stack, self.keep)
 
     def inverse(self, stack: Stack) -> Stack:
         """Join the two uppermost entries."""
@@ -104,9 +100,10 @@ class Concatenate(Rearrangement):
         [(2, 3)]
     """
 
-    def __init__(self, keep: int) -> None:
+    @checked
+    def __init__(self, keep: Count) -> None:
         super().__init__()
-        self.keep = _positive("Concatenate", keep)
+        self.keep = keep
 
     def forward(self, stack: Stack) -> Stack:
         """Join the two uppermost entries."""
@@ -114,11 +111,7 @@ class Concatenate(Rearrangement):
 
     def inverse(self, stack: Stack) -> Stack:
         """Return the two entries, and the rest of the stack."""
-        top, *rest = stack
-        if top.shape[1] <= self.keep:
-            msg = f"Concatenate: expected more than {self.keep} channels; got {top.shape[1]}."
-            raise ValueError(msg)
-        return (top[:, : self.keep], top[:, self.keep :], *rest)
+        return _divided("Concatenate", stack, self.keep)
 
     def extra_repr(self) -> str:
         """Return the channels of the top."""
@@ -146,16 +139,18 @@ class Flatten(Rearrangement):
         (torch.Size([5, 7]), [(5, 1, 2, 2), (5, 3)])
     """
 
-    def __init__(self, shapes: Sequence[Sequence[int]]) -> None:
+    @checked
+    def __init__(self, shapes: Sequence[Sequence[Count]]) -> None:
         super().__init__()
         self.shapes = [tuple(shape) for shape in shapes]
         self.sizes = [math.prod(shape) for shape in self.shapes]
-        if not self.shapes or min(self.sizes) < 1:
-            msg = f"Flatten: expected shapes with positive sizes; got {shapes}."
+        if not self.shapes:
+            msg = f"Flatten: expected the shape of one entry at least; got {shapes}."
             raise ValueError(msg)
 
     def forward(self, stack: Stack) -> Stack:
         """Return one vector."""
+        _check_stack("Flatten", stack)
         found = [tuple(entry.shape[1:]) for entry in stack]
         if found != self.shapes:
             msg = f"Flatten: expected a stack of shapes {self.shapes}; got {found}."
@@ -164,6 +159,7 @@ class Flatten(Rearrangement):
 
     def inverse(self, stack: Stack) -> Stack:
         """Return the entries of the vector."""
+        _check_stack("Flatten", stack)
         total = sum(self.sizes)
         if len(stack) != 1 or tuple(stack[0].shape[1:]) != (total,):
             found = [tuple(entry.shape[1:]) for entry in stack]
@@ -177,8 +173,22 @@ class Flatten(Rearrangement):
         return f"shapes={self.shapes}"
 
 
+def _divided(name: str, stack: Stack, keep: int) -> Stack:
+    """Return the stack with the first channels of its top above the others."""
+    _check_stack(name, stack)
+    top, *rest = stack
+    if top.shape[1] <= keep:
+        msg = (
+            f"{name}: expected more than {keep} channels, of which {keep} are kept; got "
+            f"{top.shape[1]}. Keep fewer."
+        )
+        raise ValueError(msg)
+    return (top[:, :keep], top[:, keep:], *rest)
+
+
 def _joined(name: str, stack: Stack, keep: int) -> Stack:
     """Return the stack with its two uppermost entries concatenated."""
+    _check_stack(name, stack)
     if len(stack) < 2:
         msg = f"{name}: expected a stack of two tensors at least; got {len(stack)}. Split first."
         raise ValueError(msg)
@@ -192,9 +202,12 @@ def _joined(name: str, stack: Stack, keep: int) -> Stack:
     return (torch.cat([top, under], dim=1), *rest)
 
 
-def _positive(name: str, keep: int) -> int:
-    """Return a number of channels that stay."""
-    if keep < 1:
-        msg = f"{name}: expected keep >= 1 channels; got {keep}."
-        raise ValueError(msg)
-    return keep
+def _check_stack(name: str, stack: object) -> None:
+    """Refuse what is no stack: a tensor alone would be taken for one of its samples."""
+    if not isinstance(stack, tuple | list) or not stack:
+        msg = (
+            f"{name}: expected a stack, a tuple of tensors; got {shown(stack)}. Write (x,) for one."
+        )
+        raise TypeError(msg)
+    for entry in stack:
+        check_features(name, entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final, get_args
+from typing import Annotated, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -17,7 +17,8 @@ from darboux.bijections._jacobian_products import (
     log_series,
     products,
 )
-from darboux.bijections._log_det_estimator import LogDetEstimator, check_estimator
+from darboux.bijections._log_det_estimator import LogDetEstimator, Repeats
+from darboux.structure._arguments import Positive, Within, checked
 
 Terms = Literal["geometric", "poisson"]
 
@@ -28,6 +29,7 @@ _COMPILED = (
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class RussianRoulette(LogDetEstimator):
     """An unbiased estimate of log det(I + J) and, independently of that, of its derivative.
@@ -46,8 +48,8 @@ class RussianRoulette(LogDetEstimator):
 
     Args:
         terms: the distribution of N, "geometric" or "poisson".
-        parameter: p in (0, 1), or the rate λ > 0.
-        exact_terms: n >= 0.
+        parameter: p in (0, 1), or the rate λ > 0; for at most 10000 terms on average.
+        exact_terms: n >= 0, at most 10000.
         probes: how many of Hutchinson's probes.
         distribution: of the probes, "rademacher" or "normal".
         gradient: "neumann", which has no second derivatives, or "backpropagation" through all
@@ -64,22 +66,17 @@ class RussianRoulette(LogDetEstimator):
     exact: ClassVar[bool] = False
 
     terms: Terms = "geometric"
-    parameter: float = 0.5
-    exact_terms: int = 2
-    probes: int = 1
+    parameter: Positive = 0.5
+    exact_terms: Annotated[int, Within("an integer from 0 to 10000", least=0, most=10_000)] = 2
+    probes: Repeats = 1
     distribution: ProbeDistribution = "rademacher"
     gradient: SeriesGradient = "neumann"
 
     def __post_init__(self) -> None:
-        counts = {"probes": self.probes, "exact_terms + 1": self.exact_terms + 1}
-        check_estimator("RussianRoulette", counts, self.distribution, self.gradient)
-        if self.terms not in get_args(Terms):
-            msg = f"RussianRoulette: expected terms 'geometric' or 'poisson'; got {self.terms!r}."
-            raise ValueError(msg)
-        largest = 1.0 if self.terms == "geometric" else float("inf")
-        if not 0 < self.parameter < largest:
+        low, high = (1e-4, 1.0) if self.terms == "geometric" else (0.0, 1e4)
+        if not low < self.parameter < high:
             msg = (
-                f"RussianRoulette: expected a parameter in (0, {largest:g}) for {self.terms} "
+                f"RussianRoulette: expected a parameter in ({low:g}, {high:g}) for {self.terms} "
                 f"terms; got {self.parameter}. Use 0.5, or the rate 2."
             )
             raise ValueError(msg)

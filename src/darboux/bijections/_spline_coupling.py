@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,13 @@ from torch.autograd import forward_ad
 from darboux.bijections._bijection import bijective
 from darboux.bijections._coupling import Coupling
 from darboux.bijections._coupling_law import CouplingLaw, LawPull
+from darboux.bijections._matrices import Fraction
 from darboux.bijections._partition import Halves, Partition
 from darboux.bijections._rational_quadratic import Bins, evaluate
 from darboux.bijections._spline_function import SplineFunction, SplineGradients
 from darboux.solvers._transforms import nesting
 from darboux.structure import Claims
+from darboux.structure._arguments import Count, Positive, Within, checked
 
 _HALVES = Halves()
 
@@ -64,18 +66,19 @@ class SplineCoupling(Coupling):
         True
     """
 
+    @checked
     def __init__(
         self,
         network: nn.Module,
         *,
         swap: bool = False,
         partition: Partition = _HALVES,
-        context_features: int | None = None,
-        bins: int = 8,
-        tail: float = 3.0,
-        min_width: float = 1e-3,
-        min_height: float = 1e-3,
-        min_slope: float = 1e-3,
+        context_features: Count | None = None,
+        bins: Annotated[int, Within("an integer of 2 or more", least=2, most=2**31 - 1)] = 8,
+        tail: Positive = 3.0,
+        min_width: Fraction = 1e-3,
+        min_height: Fraction = 1e-3,
+        min_slope: Fraction = 1e-3,
     ) -> None:
         super().__init__(
             network,

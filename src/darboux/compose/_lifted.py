@@ -21,10 +21,12 @@ from darboux.structure import (
     claims_of,
     isometry_of,
 )
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 
 
 @final
-class Lifted(nn.Module):
+class Lifted(Module):
     """The map x -> L* φ(L x) with a lift L, for instance into more channels.
 
     With an isometric lift, ``L*L = id``, constants and averagedness of φ carry over:
@@ -46,6 +48,7 @@ class Lifted(nn.Module):
         torch.Size([1, 1, 5, 5])
     """
 
+    @checked
     def __init__(self, lift: LinearMap, inner: nn.Module) -> None:
         super().__init__()
         self.lift = lift
@@ -70,10 +73,9 @@ class Lifted(nn.Module):
 
     def _symmetries(self, inner: Claims) -> tuple[Claim, ...]:
         """Return what L*φL commutes with, where L and φ commute with one group."""
-        ask, claim = getattr(self.lift, "equivariant", None), inner.find(Equivariant)
-        if ask is None or claim is None or not isinstance(claim.structure, Equivariant):
+        claim, lift = inner.find(Equivariant), self.lift.equivariant()
+        if claim is None or not isinstance(claim.structure, Equivariant):
             return ()
-        lift = ask()
         whole = product_symmetry([adjoint_symmetry(lift), claim.structure, lift])
         if whole is None:
             return ()

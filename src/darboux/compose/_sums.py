@@ -21,10 +21,12 @@ from darboux.structure import (
     claims_of,
     residual,
 )
+from darboux.structure._arguments import NonNegative, checked
+from darboux.structure._module import Module
 
 
 @final
-class Residual(nn.Module):
+class Residual(Module):
     """The map x -> x + s φ(x), Lipschitz with 1 + |s| c.
 
     Shapes: x is (batch, features, *space), kept by φ.
@@ -45,6 +47,7 @@ class Residual(nn.Module):
         Lipschitz(constant=1.5)
     """
 
+    @checked
     def __init__(self, inner: nn.Module, *, scale: float = 1.0) -> None:
         super().__init__()
         self.inner = inner
@@ -60,7 +63,7 @@ class Residual(nn.Module):
 
 
 @final
-class Affine(nn.Module):
+class Affine(Module):
     """The map x -> A x + b, with everything that A claims: a shift changes no distance.
 
     The bias is what A allows: for an equivariant map one number for each invariant vector of
@@ -81,6 +84,7 @@ class Affine(nn.Module):
         (torch.Size([1]), torch.Size([2, 4]))
     """
 
+    @checked
     def __init__(self, map: LinearMap) -> None:
         super().__init__()
         self.map = map
@@ -101,7 +105,7 @@ class Affine(nn.Module):
 
 
 @final
-class Translated(nn.Module):
+class Translated(Module):
     """The map x -> φ(x - c) + c, with the metric claims of φ: translations are isometries.
 
     Useful where zero padding meets images in [0, 1]: c = 1/2 puts zero in the middle.
@@ -118,6 +122,7 @@ class Translated(nn.Module):
         tensor([[1., 3.]])
     """
 
+    @checked
     def __init__(self, inner: nn.Module, *, offset: float) -> None:
         super().__init__()
         self.inner = inner
@@ -167,7 +172,7 @@ class _Shift(nn.Module):
 
 
 @final
-class Average(nn.Module):
+class Average(Module):
     """The map x -> Σ w_i φ_i(x) with weights w_i >= 0, Σ w_i = 1.
 
     Averages of nonexpansive maps are nonexpansive; averages of α_i-averaged maps are
@@ -192,8 +197,9 @@ class Average(nn.Module):
         tensor([[-1.,  2.]])
     """
 
+    @checked
     def __init__(
-        self, parts: Sequence[nn.Module], *, weights: Sequence[float] | None = None
+        self, parts: Sequence[nn.Module], *, weights: Sequence[NonNegative] | None = None
     ) -> None:
         super().__init__()
         if not parts:
@@ -229,7 +235,7 @@ def _convex(count: int, weights: Sequence[float] | None) -> tuple[float, ...]:
     if weights is None:
         return (1.0 / count,) * count
     values = tuple(float(weight) for weight in weights)
-    if len(values) != count or min(values) < 0 or abs(sum(values) - 1) > 1e-12 * count:
+    if len(values) != count or abs(sum(values) - 1) > 1e-12 * count:
         msg = (
             f"Average: expected {count} weights >= 0 that sum to 1; got {values}. "
             "Divide them by their sum."

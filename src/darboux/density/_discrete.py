@@ -36,12 +36,13 @@ def dequantize(
 
     Args:
         x: whole numbers 0, ..., levels - 1, of any dtype.
-        levels: how many values an entry can have; 256 for bytes.
+        levels: how many values an entry can have, at most 2²³; 256 for bytes.
         generator: the source of random numbers; torch's global one if None.
         dtype: float32 or float64, of the result.
 
     Raises:
-        ValueError: if an entry is no level, or levels < 2, or the dtype is another one.
+        ValueError: if an entry is no level, the levels are too few or too many, or the dtype is
+            another one.
 
     Example:
         >>> x = torch.tensor([0, 8, 16])

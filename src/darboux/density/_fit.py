@@ -23,7 +23,7 @@ def fit(
     flow: NormalizingFlow,
     data: Tensor,
     *,
-    steps: Count,
+    steps: Annotated[int, Within("an integer from 1 to 10000000", least=1, most=10**7)],
     batch: Count = 256,
     lr: Positive = 1e-3,
     context: Tensor | None = None,
@@ -58,8 +58,8 @@ def fit(
         generator: the source of the random order, on the CPU; torch's global one if None.
 
     Raises:
-        ValueError: if there are no data, contexts for another number of samples, or an optimizer
-            of other parameters than the flow's.
+        ValueError: if there are no data, or held-out ones, contexts for another number of
+            samples, no parameters that can be trained, or an optimizer of other ones.
         FloatingPointError: naming the step at which training broke down.
 
     Example:
@@ -70,10 +70,12 @@ def fit(
         >>> len(fit(flow, torch.rand(100, 1), steps=5, batch=20).loss)
         5
     """
-    _check(data, context)
-    minimised = flow.negative_log_likelihood if loss is None else loss
-    optimizer = torch.optim.Adam(flow.parameters(), lr=lr) if optimizer is None else optimizer
     held = (validation, None) if isinstance(validation, Tensor) else validation
+    _check("data", data, context)
+    if held is not None:
+        _check("validation", *held)
+    minimised = flow.negative_log_likelihood if loss is None else loss
+    optimizer = torch.optim.Adam(_trained(flow), lr=lr) if optimizer is None else optimizer
     checked: list[tuple[int, float]] = []
     mode = flow.training
 
@@ -104,9 +106,21 @@ def _batches(n: int, batch: int, generator: torch.Generator | None) -> Iterator[
         yield from order[: n - n % size].split(size)
 
 
-def _check(data: Tensor, context: Tensor | None) -> None:
+def _trained(flow: NormalizingFlow) -> list[Tensor]:
+    """Return the parameters that are not frozen."""
+    found: list[Tensor] = [p for p in flow.parameters() if p.requires_grad]
+    if not found:
+        msg = (
+            "fit: expected a flow with parameters that require a gradient; got none. Use "
+            "flow.requires_grad_(True), or layers with parameters."
+        )
+        raise ValueError(msg)
+    return found
+
+
+def _check(what: str, data: Tensor, context: Tensor | None) -> None:
     if data.ndim == 0 or len(data) == 0:
-        msg = f"fit: expected data (samples, *shape); got 0 samples, shape {tuple(data.shape)}."
+        msg = f"fit: expected {what} (samples, *shape); got 0 samples, shape {tuple(data.shape)}."
         raise ValueError(msg)
     if context is not None and len(context) != len(data):
         msg = (

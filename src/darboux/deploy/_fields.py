@@ -20,10 +20,12 @@ from darboux.fields import (
 )
 from darboux.linear import LinearMap, Stencil
 from darboux.linear._combined_map import stencil_of
+from darboux.structure._arguments import checked
 from darboux.structure._rules import by_class
 from darboux.symmetry import EquivariantConv
 
 
+@checked
 @by_class(refused, parts=maps_in)
 def increment(field: VectorField, h: float) -> nn.Module:
     """Return z -> h f(z) as plain layers.

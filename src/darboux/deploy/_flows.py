@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from torch import Tensor, nn
@@ -14,11 +15,13 @@ from darboux.flow import Flow, Step, as_float
 from darboux.integrators import Integrator, PostActivation, RungeKutta
 from darboux.integrators._integrator import add_scaled
 from darboux.integrators._shears import Shears
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 from darboux.structure._rules import ours, overridden
 
 
 @final
-class FrozenStep(nn.Module):
+class FrozenStep(Module):
     """One explicit Runge-Kutta step with fixed numbers, k_i = h f(z + Σ a_ij k_j).
 
     Args:
@@ -32,8 +35,9 @@ class FrozenStep(nn.Module):
         tensor([2.])
     """
 
+    @checked
     def __init__(
-        self, increment: nn.Module, *, a: tuple[tuple[float, ...], ...], b: tuple[float, ...]
+        self, increment: nn.Module, *, a: Sequence[Sequence[float]], b: Sequence[float]
     ) -> None:
         super().__init__()
         self.increment = increment
@@ -48,7 +52,7 @@ class FrozenStep(nn.Module):
         return _add(z, self.b, stages)
 
 
-def _add(z: Tensor, weights: tuple[float, ...], stages: list[Tensor]) -> Tensor:
+def _add(z: Tensor, weights: Sequence[float], stages: list[Tensor]) -> Tensor:
     for weight, stage in zip(weights, stages, strict=False):
         if weight == 1:
             z = z + stage

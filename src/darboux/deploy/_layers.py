@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from darboux import activations
 from darboux.deploy._registry import finish, freeze
 from darboux.linear import Stencil, StencilMap
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 
 _CONV: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -21,6 +23,7 @@ _PAD: dict[str, dict[int, Callable[..., nn.Module]]] = {
 }
 
 
+@checked
 def layer(stencil: Stencil, bias: Tensor | None = None) -> nn.Module:
     """Return a linear layer or a convolution that computes A x + b.
 
@@ -53,6 +56,7 @@ def layer(stencil: Stencil, bias: Tensor | None = None) -> nn.Module:
     return finish(nn.Sequential(_PAD[stencil.padding_mode][dim](pads), _filled(conv, weight, bias)))
 
 
+@checked
 def scaled_rows(stencil: Stencil, scale: Tensor | float) -> Stencil:
     """Return diag(s) A.
 
@@ -68,6 +72,7 @@ def scaled_rows(stencil: Stencil, scale: Tensor | float) -> Stencil:
     return replace(stencil, weight=(weight.double() * factor).to(weight.dtype))
 
 
+@checked
 def activation_layer(activation: nn.Module) -> tuple[nn.Module, Tensor | None]:
     """Return a torch layer τ and l, or None for 1, with σ(x) = l τ(x / l) per channel.
 
@@ -84,7 +89,7 @@ def activation_layer(activation: nn.Module) -> tuple[nn.Module, Tensor | None]:
 
 
 @final
-class ChannelScale(nn.Module):
+class ChannelScale(Module):
     """Multiply every channel by its own constant.
 
     Example:
@@ -92,6 +97,7 @@ class ChannelScale(nn.Module):
         tensor([[[2., 2.]]])
     """
 
+    @checked
     def __init__(self, scale: Tensor) -> None:
         super().__init__()
         self.scale = nn.Buffer(scale.clone())

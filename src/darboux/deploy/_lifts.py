@@ -14,10 +14,12 @@ from darboux.deploy._fields import stencil_of_map
 from darboux.deploy._layers import layer
 from darboux.deploy._registry import finish, freeze
 from darboux.linear import Lift
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 
 
 @final
-class FrozenLift(nn.Module):
+class FrozenLift(Module):
     """A lift whose frame is a constant: pixels are moved, then channels are embedded.
 
     Shapes: as those of `darboux.linear.Lift`.
@@ -33,6 +35,7 @@ class FrozenLift(nn.Module):
 
     columns: Tensor | None
 
+    @checked
     def __init__(self, lift: Lift) -> None:
         super().__init__()
         # Unshuffling alone is a lift to as many features as there are pixels in a block.
@@ -59,7 +62,7 @@ class FrozenLift(nn.Module):
 
 
 @final
-class FrozenLifted(nn.Module):
+class FrozenLifted(Module):
     """The map x -> L* φ(L x) of frozen parts.
 
     Shapes: as those of `darboux.compose.Lifted`.
@@ -74,6 +77,7 @@ class FrozenLifted(nn.Module):
         torch.Size([1, 1, 3])
     """
 
+    @checked
     def __init__(self, lift: FrozenLift, inner: nn.Module) -> None:
         super().__init__()
         self.lift = lift

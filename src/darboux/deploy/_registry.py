@@ -10,6 +10,7 @@ from torch import nn
 
 from darboux.linear import LinearMap
 from darboux.structure import claims_of
+from darboux.structure._arguments import checked
 from darboux.structure._kept import keep
 from darboux.structure._rules import by_class, eager
 
@@ -45,6 +46,7 @@ def _with_claims(module: nn.Module, frozen: nn.Module) -> nn.Module:
     return frozen
 
 
+@checked
 @by_class(_by_copy, parts=maps_in, then=_with_claims)
 def freeze(module: nn.Module) -> nn.Module:
     """Return plain torch layers with the same output, for deployment.
@@ -98,6 +100,7 @@ def _(module: nn.Sequential) -> nn.Module:
     return finish(nn.Sequential(*(freeze(child) for child in module)))
 
 
+@checked
 def finish(module: nn.Module) -> nn.Module:
     """Return the module in eval mode, with no parameter that requires a gradient.
 

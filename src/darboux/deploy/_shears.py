@@ -14,9 +14,12 @@ from darboux.fields import CoupledField, HamiltonianField, SecondOrderField, Vec
 from darboux.integrators._integrator import add_scaled
 from darboux.integrators._shears import Shears
 from darboux.linear import LinearMap, Stencil, Transposed
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 from darboux.structure._rules import by_class
 
 
+@checked
 @by_class(refused, parts=maps_in)
 def shear_layers(field: VectorField) -> tuple[nn.Module, nn.Module]:
     """Return drift and kick of a separable field as plain layers of p and of z.
@@ -79,7 +82,7 @@ def _layer(stencil: Stencil, bias: Tensor | None, sigma: nn.Module, *, sign: flo
 
 
 @final
-class FrozenShears(nn.Module):
+class FrozenShears(Module):
     """One step z += w h drift(p), p += w h kick(z), ... with fixed numbers.
 
     Shapes: the state (z, p) is (batch, 2 features, *space), kept.
@@ -96,6 +99,7 @@ class FrozenShears(nn.Module):
         tensor([[ 1.0000, -0.5000]])
     """
 
+    @checked
     def __init__(self, layers: tuple[nn.Module, nn.Module], shears: Shears, *, h: float) -> None:
         super().__init__()
         self.drift, self.kick = layers

@@ -21,6 +21,8 @@ from darboux.deploy._symmetry_parts import (
     padded,
 )
 from darboux.linear import Stencil
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 from darboux.symmetry import EquivariantConv
 from darboux.symmetry._layers.equivariant_conv import stride_apply
 from darboux.symmetry._nonlinear.field_norm import FieldNorm
@@ -115,7 +117,7 @@ def _(module: Downsample | Upsample) -> nn.Module:
 
 
 @final
-class FrozenStride(nn.Module):
+class FrozenStride(Module):
     """A convolution of stride 2, between neighbours along axes of another parity than the kernel.
 
     Shapes: x is (batch, in, *space), the result is (batch, out, *⌈space/2⌉).
@@ -135,6 +137,7 @@ class FrozenStride(nn.Module):
     # even one. Where sizes are known the kernel is averaged, which is faster. In an export they are
     # not, and a branch would be that of the example: there the image is, by shares.
 
+    @checked
     def __init__(self, stencil: Stencil, bias: Tensor | None = None) -> None:
         super().__init__()
         weight = stencil.weight.detach()

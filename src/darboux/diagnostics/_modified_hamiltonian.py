@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from darboux.fields import halves
+from darboux.fields import VectorField, halves
 from darboux.integrators import Integrator, StepSize, StormerVerlet, SymplecticEuler, Time
+from darboux.structure._arguments import Within, checked
 
 Energy = Callable[[Time, Tensor], Tensor]
+
+_Terms = Annotated[int, Within("1 or 2", least=1, most=2)]
 
 
 # H̃ = H + h c₁ ⟨T_p, V_z⟩ + h² (c₂ ⟨T_p, V_zz T_p⟩ + c₃ ⟨V_z, T_pp V_z⟩). A step is the
@@ -28,8 +31,9 @@ _COEFFICIENTS: dict[Integrator, tuple[float, float, float]] = {
 }
 
 
+@checked
 def modified_hamiltonian(
-    field: Any, integrator: Integrator, h: StepSize, *, terms: int = 2
+    field: VectorField, integrator: Integrator, h: StepSize, *, terms: _Terms = 2
 ) -> Energy:
     """Return H̃ = H + h H₂ + h² H₃, which a symplectic method keeps better than H.
 
@@ -74,21 +78,19 @@ def modified_hamiltonian(
     """
     first, along_momentum, along_position = _coefficients(integrator)
     _check_field(field)
-    if terms not in (1, 2):
-        msg = f"modified_hamiltonian: expected terms to be 1 or 2; got {terms!r}. Use terms=2."
-        raise ValueError(msg)
+    parts: Any = field  # with drift, kick and energy
 
     def energy(t: Time, x: Tensor) -> Tensor:
         z, p = halves(x)
-        speed, force = field.drift(t, z, p), field.kick(t, z, p)  # T_p and -V_z
-        value = field.energy(t, x)
+        speed, force = parts.drift(t, z, p), parts.kick(t, z, p)  # T_p and -V_z
+        value = parts.energy(t, x)
         if first:
             value = value - first * h * _inner(speed, force)
         if terms == 1:
             return value
         # -V_zz T_p and -T_pp V_z
-        curved = torch.func.jvp(lambda y: field.kick(t, y, p), (z,), (speed,))[1]
-        bent = torch.func.jvp(lambda y: field.drift(t, z, y), (p,), (force,))[1]
+        curved = torch.func.jvp(lambda y: parts.kick(t, y, p), (z,), (speed,))[1]
+        bent = torch.func.jvp(lambda y: parts.drift(t, z, y), (p,), (force,))[1]
         second = along_position * _inner(force, bent) - along_momentum * _inner(speed, curved)
         return value + h**2 * second
 

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from darboux.integrators import Time
+from darboux.structure._arguments import checked
 
 _LARGEST = 1024  # a dense eigenvalue problem for each sample
 
 
+@checked
 def spectrum(field: Callable[[Time, Tensor], Tensor], z: Tensor, *, t: Time = 0.0) -> Tensor:
     """Return the eigenvalues of ∂f/∂z at each sample, those of largest real part first.
 
@@ -31,7 +33,8 @@ def spectrum(field: Callable[[Time, Tensor], Tensor], z: Tensor, *, t: Time = 0.
         t: when.
 
     Raises:
-        ValueError: if a sample has more entries, or f(t, z) has another shape than z.
+        ValueError: if a sample has more entries, f(t, z) has another shape than z, or a
+            derivative is not finite.
 
     Example:
         >>> def field(t, z):
@@ -49,6 +52,13 @@ def spectrum(field: Callable[[Time, Tensor], Tensor], z: Tensor, *, t: Time = 0.
     jacobian = torch.func.vmap(torch.func.jacrev(single))(z.detach()).detach()
     size = z.flatten(1).shape[1]
     matrix = jacobian.reshape(len(z), size, size)
+    if not matrix.isfinite().all():  # LAPACK may take the whole process down
+        worst = int((~matrix.isfinite().flatten(1).all(dim=1)).int().argmax())
+        msg = (
+            f"spectrum: expected finite derivatives; got NaN or infinity at sample {worst}. Look "
+            "at the field there."
+        )
+        raise ValueError(msg)
     values = torch.linalg.eigvals(matrix.to(torch.promote_types(z.dtype, torch.float32)))
     order = values.real.argsort(dim=1, descending=True, stable=True)
     return values.gather(1, order)

@@ -13,6 +13,7 @@ from darboux.fields._phase_space import SeparablePhaseField
 from darboux.linear import LinearMap, Transposed
 from darboux.linear._symmetries import adjoint_symmetry, shifted
 from darboux.structure import Equivariant, Premise, adjoint_of, norm_at_most
+from darboux.structure._arguments import checked
 
 
 @final
@@ -48,6 +49,7 @@ class CoupledField(SeparablePhaseField):
 
     autonomous = True
 
+    @checked
     def __init__(
         self, map: LinearMap, activation: Activation, *, momentum_bias: bool = True
     ) -> None:

@@ -77,5 +77,21 @@ def _by_autograd(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         total = energy(y).sum()
         if not total.requires_grad:
             return torch.zeros_like(x)
+        again = again and (x.requires_grad or _sees_others(total, y))
         (found,) = torch.autograd.grad(total, y, create_graph=again, materialize_grads=True)
     return found
+
+
+def _sees_others(total: Tensor, y: Tensor) -> bool:
+    """Return whether a leaf other than y enters: else the slope has no derivatives of its own."""
+    seen, ahead = set(), [total.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", y)
+        if leaf is not y:
+            return True
+        ahead.extend(following for following, _ in node.next_functions)
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import final
+from typing import Annotated, final
 
 import torch
 from torch import Tensor
@@ -13,8 +13,20 @@ from torch import Tensor
 from darboux.fields._differentiate import slope
 from darboux.fields._field import Time, VectorField
 from darboux.solvers import solve
+from darboux.solvers._transforms import refuse_export
+from darboux.structure._arguments import Within, checked
 
 Potential = Callable[[Tensor], Tensor]
+
+_Features = Annotated[
+    int,
+    Within(
+        "an integer from 2 to 1000, because a potential has M(M-1)/2 entries, and in one "
+        "dimension only constants have no divergence",
+        least=2,
+        most=1000,
+    ),
+]
 
 
 @final
@@ -92,10 +104,10 @@ class DivergenceFreeField(VectorField):
 
     Args:
         potential: the entries Ψ_ij, i < j, from z; twice differentiable.
-        features: M >= 2.
+        features: M, 2 to 1000.
 
     Raises:
-        ValueError: if there are fewer than 2 features.
+        ValueError: if there are fewer than 2 features, or more than 1000.
 
     Example:
         >>> import torch, darboux as dx
@@ -109,14 +121,9 @@ class DivergenceFreeField(VectorField):
     autonomous = True
     divergence_free = True
 
-    def __init__(self, potential: Potential, *, features: int) -> None:
+    @checked
+    def __init__(self, potential: Potential, *, features: _Features) -> None:
         super().__init__()
-        if features < 2:
-            msg = (
-                f"DivergenceFreeField: expected at least 2 features; got {features}, and in one "
-                "dimension only constants have no divergence. Use features >= 2."
-            )
-            raise ValueError(msg)
         self.potential = potential
         self.features = features
         self.pairs = tuple(combinations(range(features), 2))
@@ -155,6 +162,7 @@ class DivergenceFreeField(VectorField):
 
     def _slopes(self, z: Tensor) -> Tensor:
         """Return ∂Ψ/∂z_k of all pairs, (batch, M, pairs): M forward derivatives at once."""
+        refuse_export("DivergenceFreeField")
         directions = torch.eye(self.features, dtype=z.dtype, device=z.device)
 
         def along(direction: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import final
 
 import torch
@@ -13,10 +12,12 @@ from darboux.fields._field import Time
 from darboux.fields._layers import require_conservative
 from darboux.fields._phase_space import join
 from darboux.linear import LinearMap
+from darboux.structure._arguments import Count, Positive, checked
+from darboux.structure._module import Module, check_features
 
 
 @final
-class PotentialEnergy(nn.Module):
+class PotentialEnergy(Module):
     """The potential V(t, z) = 1ᵀγ(Az + b), γ' = σ: convex where σ does not fall.
 
     Its derivative is A*σ(Az + b). It serves as the kinetic energy of a momentum, too.
@@ -39,6 +40,9 @@ class PotentialEnergy(nn.Module):
         torch.Size([3])
     """
 
+    tensor_at = 1
+
+    @checked
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
         require_conservative("PotentialEnergy", activation)
@@ -53,7 +57,7 @@ class PotentialEnergy(nn.Module):
 
 
 @final
-class KineticEnergy(nn.Module):
+class KineticEnergy(Module):
     """The kinetic energy T(t, p) = ½ Σ p_i²/m_i with a learned mass for every feature.
 
     m_i = exp(log_mass_i) > 0 starts at 1. T is even in p.
@@ -66,7 +70,8 @@ class KineticEnergy(nn.Module):
         features: how many masses, the channels of p.
 
     Raises:
-        ValueError: if the number is not positive.
+        TypeError: if the number is no integer.
+        ValueError: if it is not positive.
 
     Example:
         >>> import torch
@@ -74,16 +79,22 @@ class KineticEnergy(nn.Module):
         tensor([12.5000], grad_fn=<SumBackward1>)
     """
 
-    def __init__(self, features: int) -> None:
+    tensor_at = 1
+
+    @checked
+    def __init__(self, features: Count) -> None:
         super().__init__()
-        if isinstance(features, bool) or not isinstance(features, int) or features < 1:
-            msg = f"KineticEnergy: expected features >= 1; got {features!r}. Use the channels of p."
-            raise ValueError(msg)
         self.log_mass = nn.Parameter(torch.zeros(features))
 
     def forward(self, t: Time, p: Tensor) -> Tensor:
         """Return T, (batch,)."""
         del t  # autonomous
+        if p.ndim < 2 or p.shape[1] != len(self.log_mass):
+            msg = (
+                f"KineticEnergy: expected p of shape (batch, {len(self.log_mass)}, *space); got "
+                f"{tuple(p.shape)}. Use one mass for each channel."
+            )
+            raise ValueError(msg)
         mass = self.log_mass.exp().reshape(-1, *(1,) * (p.ndim - 2))
         return (0.5 * p.square() / mass).flatten(1).sum(dim=1)
 
@@ -93,7 +104,7 @@ class KineticEnergy(nn.Module):
 
 
 @final
-class NetworkEnergy(nn.Module):
+class NetworkEnergy(Module):
     """The energy H(t, z, p) = Σ network(z, p): a Hamiltonian neural network.
 
     The network sees positions and momenta stacked as channels; whatever it returns for a
@@ -120,6 +131,9 @@ class NetworkEnergy(nn.Module):
         torch.Size([3])
     """
 
+    tensor_at = 1
+
+    @checked
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
@@ -127,6 +141,7 @@ class NetworkEnergy(nn.Module):
     def forward(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
         """Return H, (batch,)."""
         del t  # autonomous
+        check_features("NetworkEnergy", p)
         value = self.network(join(z, p))
         if value.ndim < 1 or value.shape[0] != z.shape[0]:
             msg = (
@@ -134,11 +149,11 @@ class NetworkEnergy(nn.Module):
                 f"{z.shape[0]}; got {tuple(value.shape)}. Do not reduce over samples."
             )
             raise ValueError(msg)
-        return value.reshape(z.shape[0], -1).sum(dim=1)
+        return value if value.ndim == 1 else value.flatten(1).sum(dim=1)
 
 
 @final
-class QuadraticEnergy(nn.Module):
+class QuadraticEnergy(Module):
     """The positive definite energy H(z) = ½ ‖A z‖² + ½ ε ‖z‖² = ½ ⟨z, Q z⟩, Q = A*A + ε.
 
     It grows in every direction, so that what does not raise it stays bounded.
@@ -161,14 +176,9 @@ class QuadraticEnergy(nn.Module):
         True
     """
 
-    def __init__(self, map: LinearMap, *, floor: float = 1e-3) -> None:
+    @checked
+    def __init__(self, map: LinearMap, *, floor: Positive = 1e-3) -> None:
         super().__init__()
-        if not 0 < floor < math.inf:
-            msg = (
-                f"QuadraticEnergy: expected 0 < floor < inf; got {floor}. Use a small number: "
-                "it keeps H positive definite where A is singular."
-            )
-            raise ValueError(msg)
         self.map = map
         self.floor = float(floor)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from darboux.fields._differentiate import slope, time_of
 from darboux.fields._field import Time
 from darboux.fields._phase_space import CanonicalPhaseField, halves, join
+from darboux.structure._arguments import checked
 
 
 @final
@@ -51,9 +52,9 @@ class ExtendedPhaseSpace(CanonicalPhaseField):
 
     autonomous = True
 
+    @checked
     def __init__(self, field: CanonicalPhaseField) -> None:
         super().__init__()
-        _require_canonical(field)
         self.field = field
 
     def drift(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
@@ -134,15 +135,3 @@ def _require_dense(x: Tensor) -> None:
             "axes, or step the field itself, which takes t as an argument."
         )
         raise ValueError(msg)
-
-
-def _require_canonical(field: object) -> None:
-    """Refuse a field without the Hamiltonian that K is made of."""
-    if not isinstance(field, CanonicalPhaseField):
-        msg = (
-            "ExtendedPhaseSpace: expected a Hamiltonian field f = J∇H (a CanonicalPhaseField), "
-            f"whose energy H makes K = H + p_t; got {type(field).__name__}, which has none. Use "
-            "HamiltonianField, SecondOrderField, LearnedHamiltonianField or "
-            "SeparableHamiltonianField."
-        )
-        raise TypeError(msg)

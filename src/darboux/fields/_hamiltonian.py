@@ -13,6 +13,7 @@ from darboux.fields._layers import phase_space, pulled_back, require_conservativ
 from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves
 from darboux.linear import LinearMap
 from darboux.structure import Equivariant, Premise, adjoint_of, norm_at_most
+from darboux.structure._arguments import checked
 
 Range = tuple[Tensor, Tensor]
 
@@ -54,6 +55,7 @@ class HamiltonianField(SeparablePhaseField, CanonicalPhaseField):
 
     autonomous = True
 
+    @checked
     def __init__(
         self,
         map_p: LinearMap,
@@ -162,6 +164,7 @@ class SecondOrderField(SeparablePhaseField, CanonicalPhaseField):
     autonomous = True
     reversible = True
 
+    @checked
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
         require_conservative("SecondOrderField", activation)
@@ -229,8 +232,9 @@ def _require_one_space(name: str, map_p: LinearMap, map_z: LinearMap) -> None:
 def _hessian_range(slopes: tuple[float, float], norm: Tensor) -> Range:
     """Return (l, u) with l <= A*DA <= u for every diagonal D of slopes, ‖A‖ <= norm."""
     # A*DA is semidefinite where the slopes have one sign, whatever the kernel of A.
-    square = norm.square()
-    return min(slopes[0], 0.0) * square, max(slopes[1], 0.0) * square
+    square, zero = norm.square(), torch.zeros_like(norm)  # 0 · ∞ would be no number
+    least, most = slopes
+    return (least * square if least < 0 else zero), (most * square if most > 0 else zero)
 
 
 def _largest(*ranges: Range) -> Tensor:

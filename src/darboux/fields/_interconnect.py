@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from darboux.fields._field import Time, VectorField
 from darboux.fields._port_hamiltonian import PortHamiltonianField
+from darboux.structure._arguments import checked
 
 
 @final
@@ -55,6 +56,7 @@ class Interconnection(VectorField):
     passive: bool
     conservative: bool
 
+    @checked
     def __init__(
         self,
         first: PortHamiltonianField | Interconnection,
@@ -136,14 +138,9 @@ class Interconnection(VectorField):
         return one, two
 
 
-def _check(first: Any, second: Any) -> None:
-    for field in (first, second):
-        if not isinstance(field, PortHamiltonianField | Interconnection):
-            msg = (
-                "Interconnection: expected port-Hamiltonian fields; got "
-                f"{type(field).__name__}. Use PortHamiltonianField or Interconnection."
-            )
-            raise TypeError(msg)
+def _check(
+    first: PortHamiltonianField | Interconnection, second: PortHamiltonianField | Interconnection
+) -> None:
     if first.ports != second.ports or first.ports == 0 or first.dim != second.dim:
         msg = (
             "Interconnection: expected equally many ports, at least one, and equally many "

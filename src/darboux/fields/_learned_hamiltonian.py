@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Annotated, final
 
 from torch import Tensor
 
-from darboux.fields._differentiate import checked, require_callable, slope, time_of
+from darboux.fields._differentiate import energies, slope, time_of
 from darboux.fields._field import Time
 from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves, join
+from darboux.structure._arguments import checked
 
-Energy = Callable[[Tensor, Tensor, Tensor], Tensor]
+Energy = Annotated[
+    Callable[[Tensor, Tensor, Tensor], Tensor],
+    "Write a module of (t, z, p); NetworkEnergy(network) is one, of any network of one input.",
+]
 
-Half = Callable[[Tensor, Tensor], Tensor]  # the kinetic or the potential energy
+Half = Annotated[
+    Callable[[Tensor, Tensor], Tensor],
+    "Write a module of (t, p), or (t, z), as KineticEnergy and PotentialEnergy are.",
+]
 
 
 @final
@@ -39,7 +46,7 @@ class LearnedHamiltonianField(CanonicalPhaseField):
         autonomous: whether H does not look at t.
 
     Raises:
-        TypeError: if the energy cannot be called.
+        TypeError: if the energy is no function of (t, z, p).
         ValueError: when called, if it does not return (batch,).
 
     Example:
@@ -51,9 +58,9 @@ class LearnedHamiltonianField(CanonicalPhaseField):
         tensor([[ 2.0000, -0.8415]])
     """
 
+    @checked
     def __init__(self, energy: Energy, *, autonomous: bool = False) -> None:
         super().__init__()
-        require_callable("LearnedHamiltonianField", "the energy", "t, z, p", energy)
         self.hamiltonian = energy
         self.autonomous = autonomous
 
@@ -77,7 +84,7 @@ class LearnedHamiltonianField(CanonicalPhaseField):
 
     def _energy(self, t: Time, z: Tensor, p: Tensor) -> Tensor:
         value = self.hamiltonian(time_of(t, z), z, p)
-        return checked("LearnedHamiltonianField", value, z)
+        return energies("LearnedHamiltonianField", value, z)
 
     def extra_repr(self) -> str:
         """Return what was declared."""
@@ -105,7 +112,7 @@ class SeparableHamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         even_kinetic: whether T(t, -p) = T(t, p), which makes the field reversible.
 
     Raises:
-        TypeError: if an energy cannot be called.
+        TypeError: if an energy is no function of (t, p) or (t, z).
         ValueError: when called, if an energy does not return (batch,).
 
     Example:
@@ -119,6 +126,7 @@ class SeparableHamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         (torch.Size([3, 4]), True, True)
     """
 
+    @checked
     def __init__(
         self,
         kinetic: Half,
@@ -128,11 +136,6 @@ class SeparableHamiltonianField(SeparablePhaseField, CanonicalPhaseField):
         even_kinetic: bool = False,
     ) -> None:
         super().__init__()
-        for what, arguments, energy in (
-            ("kinetic", "t, p", kinetic),
-            ("potential", "t, z", potential),
-        ):
-            require_callable("SeparableHamiltonianField", what, arguments, energy)
         self.kinetic = kinetic
         self.potential = potential
         self.autonomous = autonomous
@@ -155,11 +158,11 @@ class SeparableHamiltonianField(SeparablePhaseField, CanonicalPhaseField):
 
     def _kinetic(self, t: Time, p: Tensor) -> Tensor:
         value = self.kinetic(time_of(t, p), p)
-        return checked("SeparableHamiltonianField: kinetic", value, p)
+        return energies("SeparableHamiltonianField: kinetic", value, p)
 
     def _potential(self, t: Time, z: Tensor) -> Tensor:
         value = self.potential(time_of(t, z), z)
-        return checked("SeparableHamiltonianField: potential", value, z)
+        return energies("SeparableHamiltonianField: potential", value, z)
 
     def extra_repr(self) -> str:
         """Return what was declared."""

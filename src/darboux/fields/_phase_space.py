@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import Self, final
 
 import torch
 from torch import Tensor
@@ -109,6 +109,15 @@ class CanonicalPhaseField(PhaseSpaceField, ABC):
     """
 
     canonical = True
+
+    @classmethod
+    def from_argument(cls, value: object) -> Self:
+        """Say which fields are Hamiltonian."""
+        msg = (
+            "It needs an energy, f = J∇H: use HamiltonianField, SecondOrderField, "
+            "LearnedHamiltonianField or SeparableHamiltonianField."
+        )
+        raise TypeError(msg)
 
     @property
     def conservative(self) -> bool:  # type: ignore[override]

@@ -8,10 +8,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.fields._differentiate import checked, require_callable, slope
+from darboux.fields._differentiate import energies, slope
 from darboux.fields._field import Time, VectorField
 from darboux.linear import LinearMap, SkewPart
 from darboux.structure import Premise, lipschitz_field, norm_at_most
+from darboux.structure._arguments import checked
 
 Energy = Callable[[Tensor], Tensor]
 
@@ -59,6 +60,7 @@ class PortHamiltonianField(VectorField):
         True
     """
 
+    @checked
     def __init__(
         self,
         energy: Energy,
@@ -69,7 +71,6 @@ class PortHamiltonianField(VectorField):
         signal: Signal | None = None,
     ) -> None:
         super().__init__()
-        require_callable(_NAME, "the energy", "z", energy)
         self.skew = SkewPart(skew)
         self.features, self.dim = skew.in_features, skew.dim
         self._check(damping, port, signal)
@@ -166,7 +167,7 @@ class PortHamiltonianField(VectorField):
         return "J skew, R = D*D >= 0: dH/dt = -‖D∇H‖² + ⟨y, u⟩ (section 6.4.1)"
 
     def _energy(self, z: Tensor) -> Tensor:
-        return checked(_NAME, self.storage(z), z)
+        return energies(_NAME, self.storage(z), z)
 
     def _require_port(self) -> LinearMap:
         if self.port is None:

@@ -17,6 +17,7 @@ from darboux.fields._layers import (
 )
 from darboux.linear import LinearMap
 from darboux.structure import Equivariant, Premise, norm_at_most
+from darboux.structure._arguments import checked
 
 
 @final
@@ -46,6 +47,7 @@ class ResidualField(VectorField):
 
     autonomous = True
 
+    @checked
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
         require_square("ResidualField", map)

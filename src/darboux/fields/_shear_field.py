@@ -14,6 +14,7 @@ from darboux.fields._layers import largest_slope, require_separable, slope_premi
 from darboux.linear import LinearMap, Stencil, StencilMap
 from darboux.linear._spectral import norm_bound
 from darboux.structure import Premise, lipschitz_field, norm_at_most
+from darboux.structure._arguments import checked
 
 
 @final
@@ -89,6 +90,7 @@ class ShearField(VectorField):
     divergence_free = True
     exact_parts = True
 
+    @checked
     def __init__(self, map: LinearMap, activation: Activation) -> None:
         super().__init__()
         require_separable("ShearField", activation)

@@ -14,6 +14,7 @@ from darboux.fields._layers import activated, endomorphism, largest_slope, slope
 from darboux.linear import LinearMap, Nonnegative
 from darboux.linear._symmetries import product_symmetry
 from darboux.structure import Equivariant, Kind, Premise, nonnegative_entries, norm_at_most
+from darboux.structure._arguments import checked
 
 
 @final
@@ -53,6 +54,7 @@ class ZhangSchaefferField(VectorField):
 
     autonomous = True
 
+    @checked
     def __init__(self, map_1: LinearMap, activation: Activation, map_2: LinearMap) -> None:
         super().__init__()
         there, back = (

@@ -2,59 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from darboux.fields import VectorField
 from darboux.flow._steps import ContractiveSteps, CoveringSteps, StepRule, UniformSteps
-from darboux.integrators import Integrator
 
 
-def as_fields(fields: object) -> list[VectorField]:
-    """Return the fields of a flow as a list."""
-    members = list(fields) if isinstance(fields, Iterable) else [fields]
-    if not members:
+def step_rule(
+    fields: int, steps: int | StepRule | None, horizon: float | None, *, is_shared: bool
+) -> StepRule:
+    """Return the step rule that the arguments of a flow stand for, or refuse them."""
+    if fields == 0:
         msg = "Flow: expected at least one field; got an empty list."
         raise ValueError(msg)
-    return [_as_field(member) for member in members]
-
-
-def _as_field(member: object) -> VectorField:
-    if not isinstance(member, VectorField):
-        msg = (
-            f"Flow: expected VectorField objects; got {type(member).__name__}. Subclass "
-            "darboux.fields.VectorField to use a network of your own as a field."
-        )
-        raise TypeError(msg)
-    return member
-
-
-def as_integrator(integrator: object) -> Integrator:
-    """Return the integrator."""
-    if not isinstance(integrator, Integrator):
-        msg = f"Flow: expected an integrator such as Euler(); got {integrator!r}."
-        raise TypeError(msg)
-    return integrator
-
-
-def step_rule(fields: int, steps: object, horizon: float | None, *, is_shared: bool) -> StepRule:
-    """Return the step rule that the arguments of a flow stand for, or refuse them."""
     if isinstance(steps, ContractiveSteps):
         return _contractive_rule(fields, steps, horizon, is_shared=is_shared)
     if isinstance(steps, StepRule):
+        _check_rule(fields, steps, horizon, is_shared=is_shared)
         return steps
     if steps is None and is_shared:
         msg = (
             "Flow: expected steps=K with a single field; got none. Give an int or ContractiveSteps."
         )
         raise ValueError(msg)
-    if steps is not None and not isinstance(steps, int):
-        msg = f"Flow: expected steps to be an int or a step rule; got {steps!r}."
-        raise TypeError(msg)
-    count = fields if steps is None else steps
-    if not is_shared and count != fields:
-        msg = f"Flow: expected one field per step; got {fields} fields and steps={count}."
+    rule = UniformSteps(1.0 if horizon is None else horizon, fields if steps is None else steps)
+    _check_rule(fields, rule, None, is_shared=is_shared)
+    return rule
+
+
+def _check_rule(fields: int, rule: StepRule, horizon: float | None, *, is_shared: bool) -> None:
+    """Refuse a horizon beside that of a rule, and a number of fields that is not its own."""
+    if horizon is not None:
+        msg = f"Flow: expected no horizon with {rule!r}, which picks the steps; got {horizon}."
         raise ValueError(msg)
-    return UniformSteps(1.0 if horizon is None else float(horizon), count)
+    if is_shared:
+        return
+    if isinstance(rule, UniformSteps) and rule.count != fields:
+        msg = f"Flow: expected one field per step; got {fields} fields and steps={rule.count}."
+        raise ValueError(msg)
+    if isinstance(rule, CoveringSteps):
+        msg = (
+            "Flow: expected a single field with CoveringSteps, which finds out how many steps it "
+            f"needs; got a list of {fields}. Use ContractiveSteps()."
+        )
+        raise TypeError(msg)
 
 
 def _contractive_rule(
@@ -78,7 +66,4 @@ def _contractive_rule(
             "without count."
         )
         raise ValueError(msg)
-    if not 0 < horizon < float("inf"):
-        msg = f"Flow: expected a horizon T with 0 < T < inf; got {horizon}."
-        raise ValueError(msg)
-    return CoveringSteps(float(horizon), steps)
+    return CoveringSteps(horizon, steps)

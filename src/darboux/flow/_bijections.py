@@ -12,7 +12,7 @@ from darboux.bijections._bijection import Bijection, Pull, Pulled, pull_back, ze
 from darboux.flow._step import Pair, Step, halved, pair_claims, paired, step_back
 from darboux.flow._theorems.geometry import symplecticity, volume
 from darboux.gradients import gradients_of
-from darboux.integrators import LeapfrogMidpoint
+from darboux.integrators import LeapfrogMidpoint, lacks
 from darboux.structure import (
     Claim,
     Claims,
@@ -20,6 +20,7 @@ from darboux.structure import (
     LogDeterminant,
     VolumePreserving,
 )
+from darboux.structure._arguments import shown
 
 
 @final
@@ -161,6 +162,9 @@ class FlowBijection(Bijection):
 
     def __init__(self, flow: _Stepwise) -> None:
         super().__init__()
+        if not isinstance(flow, nn.Module) or lacks(flow, "steps", "claims"):
+            msg = f"FlowBijection: expected a Flow, or flow.doubled(); got {shown(flow)}."
+            raise TypeError(msg)
         step = flow.steps()[0][1]
         if flow.claims().find(Invertible) is None:
             step_back(step.integrator)  # refuses methods that cannot

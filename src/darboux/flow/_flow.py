@@ -13,11 +13,11 @@ from darboux.fields._field import Prepared
 from darboux.flow._arguments import step_rule
 from darboux.flow._bijections import FlowBijection
 from darboux.flow._step import Step, field_energy, halved, pair_claims, paired, step_back
-from darboux.flow._steps import StepRule, StepSize, UniformSteps, as_float, require_limit
+from darboux.flow._steps import StepRule, Steps, StepSize, UniformSteps, as_float, require_limit
 from darboux.flow._theorems.flow import of_steps
 from darboux.integrators import Integrator, Time
 from darboux.structure import Claims, Gap
-from darboux.structure._arguments import Count, Positive, checked
+from darboux.structure._arguments import Positive, checked
 from darboux.structure._module import Module
 
 
@@ -61,7 +61,7 @@ class Flow(Module):
         integrator: Integrator,
         *,
         horizon: Positive | None = None,
-        steps: Count | StepRule | None = None,
+        steps: Steps | StepRule | None = None,
     ) -> None:
         super().__init__()
         self.shared = isinstance(fields, VectorField)

@@ -7,20 +7,21 @@ from typing import Any, overload
 
 from torch import Tensor
 
-from darboux.flow._odeint_arguments import Times, as_method, check_step_size
+from darboux.flow._odeint_arguments import Longest, Name, Times, as_method, check_step_size
 from darboux.flow._odeint_run import Run
-from darboux.flow._state_form import State, StateForm
+from darboux.flow._state_form import StateForm
 from darboux.flow._user_field import as_field
-from darboux.integrators import DormandPrince, ImplicitRungeKutta, Integrator
+from darboux.integrators import DormandPrince, ImplicitRungeKutta, Integrator, Partitioned
+from darboux.structure._arguments import NonNegative, checked
 
 
 @overload
 def odeint(
-    f: Callable[..., Any],
+    f: Callable[..., Any] | Partitioned,
     y0: Tensor,
     t: Tensor | Sequence[float],
     *,
-    method: Integrator | str = ...,
+    method: Name | Integrator = ...,
     rtol: float | None = ...,
     atol: float | None = ...,
     step_size: float | None = ...,
@@ -30,11 +31,11 @@ def odeint(
 
 @overload
 def odeint(
-    f: Callable[..., Any],
+    f: Callable[..., Any] | Partitioned,
     y0: Sequence[Tensor],
     t: Tensor | Sequence[float],
     *,
-    method: Integrator | str = ...,
+    method: Name | Integrator = ...,
     rtol: float | None = ...,
     atol: float | None = ...,
     step_size: float | None = ...,
@@ -42,15 +43,16 @@ def odeint(
 ) -> tuple[Tensor, ...]: ...
 
 
+@checked
 def odeint(
-    f: Callable[..., Any],
-    y0: State,
-    t: Tensor | Sequence[float],
+    f: Callable[..., Any] | Partitioned,
+    y0: Any,
+    t: Any,
     *,
-    method: Integrator | str = "dopri5",
-    rtol: float | None = None,
-    atol: float | None = None,
-    step_size: float | None = None,
+    method: Name | Integrator = "dopri5",
+    rtol: NonNegative | None = None,
+    atol: NonNegative | None = None,
+    step_size: Longest | None = None,
     per_sample: bool = False,
 ) -> Tensor | tuple[Tensor, ...]:
     """Return the solution of ẏ = f(t, y), y(t_0) = y0, at the times t.

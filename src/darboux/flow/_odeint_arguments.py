@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ from darboux.integrators import (
 )
 from darboux.integrators._step_control import RESOLUTION
 from darboux.solvers._transforms import is_differentiated
+from darboux.structure._arguments import Within, shown
 
 _ROUNDING = 16 * torch.finfo(torch.float32).eps  # up to which steps count as equal
 
@@ -56,17 +58,12 @@ class Times:
     @staticmethod
     def of(t: Tensor | Sequence[float]) -> Times:
         """Return the times of a tensor, or of a list of numbers."""
-        if getattr(t, "ndim", 1) != 1 or not isinstance(t, (Tensor, Iterable)):
-            found = f"shape {tuple(t.shape)}" if hasattr(t, "shape") else type(t).__name__
-            msg = (
-                "odeint: expected times t on one axis, the first of them that of y0; got "
-                f"{found}. Use torch.linspace(0.0, 1.0, 11)."
-            )
-            raise ValueError(msg)
         if not isinstance(t, Tensor):
-            values = tuple(map(float, t))
+            values = _numbers(t)
             _check(values)
             return Times(values)
+        if t.ndim != 1 or t.is_complex():
+            raise _no_times(t, ValueError)
         if torch.compiler.is_compiling():
             return Times(tuple(t.to(torch.float64).unbind()))
         numbers = tuple(map(float, t.detach().unbind()))
@@ -111,6 +108,22 @@ class Times:
         return max(1, math.ceil(length / longest * (1 - _ROUNDING)))
 
 
+def _no_times(t: object, error: type[Exception]) -> Exception:
+    return error(
+        "odeint: expected times t, real numbers on one axis, the first of them that of y0; got "
+        f"{shown(t)}. Use [0.0, 1.0], or torch.linspace(0.0, 1.0, 11)."
+    )
+
+
+def _numbers(t: Sequence[float]) -> tuple[float, ...]:
+    if getattr(t, "ndim", 1) != 1:  # of NumPy
+        raise _no_times(t, ValueError)
+    try:
+        return tuple(map(float, t))
+    except (TypeError, ValueError):
+        raise _no_times(t, TypeError) from None
+
+
 def _number(value: Time, what: str) -> float:
     if not isinstance(value, Tensor):
         return value
@@ -136,7 +149,25 @@ def _midpoint() -> RungeKutta:
     return RungeKutta(Tableau(((0, 0), (half, 0)), (0, 1), (0, half), "explicit midpoint"))
 
 
-_METHODS: dict[str, Integrator] = {
+Name = Literal[
+    "dopri5",
+    "euler",
+    "heun",
+    "implicit_euler",
+    "implicit_midpoint",
+    "improved_euler",
+    "leapfrog",
+    "midpoint",
+    "radau",
+    "rk3",
+    "rk4",
+    "symplectic_euler",
+    "verlet",
+]
+
+Longest = Annotated[float, Within("a positive finite number, in both directions of time", above=0)]
+
+_METHODS: dict[Name, Integrator] = {
     "dopri5": DormandPrince(),
     "euler": Euler(),
     "heun": ImprovedEuler(),
@@ -154,15 +185,9 @@ _METHODS: dict[str, Integrator] = {
 
 
 def as_method(
-    method: object, *, rtol: float | None = None, atol: float | None = None
+    method: Name | Integrator, *, rtol: float | None = None, atol: float | None = None
 ) -> Integrator:
     """Return the integrator that a name stands for, or the integrator that is given."""
-    if not isinstance(method, (Integrator, str)):
-        msg = (
-            f"odeint: expected a method by name or an integrator; got {type(method).__name__}. "
-            "Use 'dopri5' or Kutta4()."
-        )
-        raise TypeError(msg)
     if method == "dopri5":
         usual = DormandPrince()
         relative = usual.rtol if rtol is None else rtol
@@ -173,31 +198,14 @@ def as_method(
             "'dopri5', or DormandPrince(rtol=..., atol=...); a fixed step is set by step_size."
         )
         raise ValueError(msg)
-    if isinstance(method, Integrator):
-        return method
-    if method not in _METHODS:
-        msg = (
-            f"odeint: expected a method among {', '.join(_METHODS)}; got {method!r}. Use one of "
-            "them, or an object of darboux.integrators."
-        )
-        raise ValueError(msg)
-    return _METHODS[method]
+    return method if isinstance(method, Integrator) else _METHODS[method]
 
 
 def check_step_size(step_size: float | None, method: Integrator) -> None:
-    """Refuse a longest step that makes no sense for a method."""
-    if step_size is None:
-        return
-    picks_its_own = isinstance(method, DormandPrince)
-    if picks_its_own:
+    """Refuse a longest step for a method that picks its own."""
+    if step_size is not None and isinstance(method, DormandPrince):
         msg = (
             f"odeint: expected no step_size with {method!r}, which picks its steps; got "
             f"{step_size}. Use rtol and atol, or a method with fixed steps such as 'rk4'."
-        )
-        raise ValueError(msg)
-    if not 0 < step_size < math.inf:
-        msg = (
-            f"odeint: expected a finite step_size > 0, in both directions of time; got "
-            f"{step_size}. Use its absolute value."
         )
         raise ValueError(msg)

@@ -15,6 +15,13 @@ from darboux.integrators._dormand_prince_pair import along
 from darboux.solvers._rows import mixing
 from darboux.solvers._transforms import nesting
 
+_LOOK = 16  # steps between two looks at the values: one each would cost more than the step
+
+
+def _is_seen() -> bool:
+    """Return whether values can be looked at."""
+    return not (torch.compiler.is_compiling() or nesting() > 0)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -38,18 +45,23 @@ class Run:
         # Two-step methods need equal steps: they begin anew where the step changes.
         method, times, state = self.method, self.times, None
         before: StepSize | None = None
-        for k in range(len(times.values) - 1):
+        taken, intervals = 0, len(times.values) - 1
+        for k in range(intervals):
             for t, h in times.steps(k, self.step_size):
                 restart = method.doubled and (before is None or not times.are_equal(h, before))
                 if before is None or restart:
                     state = method.init(self.field, t, h, z)
                 state, before = method.step(self.field, t, h, state), h
                 z = method.value(state)
+                taken += 1
+                if taken % _LOOK == 0 and _is_seen() and not bool(z.isfinite().all()):
+                    yield from [z] * (intervals - k)  # `check_values` says so
+                    return
             yield z
 
     def check_values(self, values: Tensor, *, per_sample: bool) -> None:
         """Refuse values that are not finite, where values can be looked at."""
-        if torch.compiler.is_compiling() or nesting() > 0 or bool(values.isfinite().all()):
+        if not _is_seen() or bool(values.isfinite().all()):
             return
         k, row, *_ = (~values.isfinite()).unsqueeze(-1).nonzero()[0].tolist()
         what = "y0" if k == 0 else f"the solution at t[{k}] = {float(self.times.values[k]):g}"

@@ -95,7 +95,8 @@ class StateForm:
 
     def _packed(self, members: Sequence[Tensor]) -> Tensor:
         if not self.is_flat:
-            return members[0].reshape(self.shapes[0])
+            y, shape = members[0], self.shapes[0]
+            return y if y.shape == shape else y.reshape(shape)
         if self.as_pairs:
             members = [torch.view_as_real(member.resolve_conj()) for member in members]
         count = len(members[0]) if self.per_sample else 1

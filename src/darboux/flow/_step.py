@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.fields import VectorField
 from darboux.fields._field import Prepared
@@ -24,10 +24,12 @@ from darboux.structure import (
     claims_of,
     steps_have,
 )
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 
 
 @final
-class Step(nn.Module):
+class Step(Module):
     """The map z_k -> z_{k+1} of one step, z' = Φ_h(z), and the theorems that apply to it.
 
     Shapes: z is (batch, features, *space), kept.
@@ -107,7 +109,8 @@ def advance(
     return integrator.value(integrator.step(prepared, time, h, state))
 
 
-def field_energy(field: VectorField, time: float, z: Tensor) -> Tensor:
+@checked
+def field_energy(field: VectorField, time: Time, z: Tensor) -> Tensor:
     """Return the energy of a field at (t, z), (batch,).
 
     Raises:
@@ -120,7 +123,7 @@ def field_energy(field: VectorField, time: float, z: Tensor) -> Tensor:
         tensor([0., 0.], grad_fn=<SumBackward1>)
     """
     if lacks(field, "energy"):
-        msg = f"Expected a field with an energy; {type(field).__name__} has none."
+        msg = f"Expected a field with an energy; got {type(field).__name__}, which has none."
         raise TypeError(msg)
     return cast("GradientForm", field).energy(time, z)
 

@@ -11,9 +11,13 @@ from torch import Tensor
 
 from darboux.fields import VectorField
 from darboux.integrators import Integrator
-from darboux.structure._arguments import Count, Positive, Within, checked
+from darboux.structure._arguments import Positive, Within, checked
 
 StepSize = Tensor | float
+
+_MOST = 10**6  # a flow lists its steps
+
+Steps = Annotated[int, Within("an integer from 1 to a million", least=1, most=_MOST)]
 
 
 class StepRule(ABC):
@@ -40,10 +44,11 @@ class UniformSteps(StepRule):
 
     Args:
         horizon: T > 0.
-        count: K >= 1.
+        count: K, 1 to a million.
 
     Raises:
-        ValueError: if T is not a positive number or K < 1.
+        TypeError: if one is of another type.
+        ValueError: if T is not a positive number, or K is not in its range.
 
     Example:
         >>> UniformSteps(horizon=1.0, count=4).horizon
@@ -51,7 +56,7 @@ class UniformSteps(StepRule):
     """
 
     horizon: Positive
-    count: Count
+    count: Steps
 
     def count_for(self, field: VectorField, integrator: Integrator) -> int:
         """Return the number of steps."""
@@ -100,7 +105,7 @@ class ContractiveSteps(StepRule):
     """
 
     fraction: _Fraction = 0.9
-    count: Count | None = None
+    count: Steps | None = None
     max_step: Positive = 100.0
 
     def count_for(self, field: VectorField, integrator: Integrator) -> int | None:
@@ -145,8 +150,19 @@ class CoveringSteps(StepRule):
     limits: ContractiveSteps
 
     def count_for(self, field: VectorField, integrator: Integrator) -> int:
-        """Return the number of steps."""
-        return max(1, math.ceil(self.horizon / as_float(self.limits.size(field, integrator))))
+        """Return the number of steps.
+
+        Raises:
+            ValueError: if a million of them do not cover the horizon.
+        """
+        size = as_float(self.limits.size(field, integrator))
+        if not size * _MOST >= self.horizon:  # 0 and NaN, too
+            msg = (
+                f"CoveringSteps: expected a horizon of at most {_MOST} steps; got {self.horizon:g} "
+                f"and steps of {size:g}. Use a shorter one, or steps that may be longer."
+            )
+            raise ValueError(msg)
+        return max(1, math.ceil(self.horizon / size))
 
     def size(self, field: VectorField, integrator: Integrator) -> float:
         """Return h."""

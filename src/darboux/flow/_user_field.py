@@ -11,6 +11,7 @@ from torch import Tensor
 from darboux.fields import VectorField
 from darboux.flow._state_form import WROTE, StateForm
 from darboux.integrators import Field, Time
+from darboux.structure._arguments import shown, takes
 
 
 def as_field(f: Any, form: StateForm, z: Tensor) -> Field:
@@ -46,7 +47,16 @@ class _UserField:
     def _slope(self, t: Time, z: Tensor) -> Tensor:
         form = self.form
         members = form.unpack(z)
-        slope = self.f(self._time(t), members if form.is_tuple else members[0])
+        try:
+            slope = self.f(self._time(t), members if form.is_tuple else members[0])
+        except TypeError:
+            if takes(self.f, 2):
+                raise
+            msg = (
+                f"odeint: expected f to be a function of (t, y); got {shown(self.f)}. Use "
+                "lambda t, y: f(y) where time does not matter."
+            )
+            raise TypeError(msg) from None
         if form.is_tuple or form.as_pairs:
             return form.pack_slope(slope, members)
         if not isinstance(slope, Tensor) or slope.shape != members[0].shape:

@@ -120,4 +120,4 @@ def _ratio(error: float, size: float) -> float:
 def _signed(rows: Tensor, signs: Tensor) -> Tensor:
     """Return signed sums over blocks, themselves with signs, (batch, blocks)."""
     blocks = rows.reshape(-1, _BLOCK) @ signs[:_BLOCK]
-    return blocks.reshape(len(rows), -1) * signs[_BLOCK - 1 :: _BLOCK]
+    return blocks.reshape(len(rows), rows.shape[1] // _BLOCK) * signs[_BLOCK - 1 :: _BLOCK]

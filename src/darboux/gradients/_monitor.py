@@ -10,6 +10,7 @@ from typing import final
 import torch
 
 from darboux.gradients._fingerprint import Fingerprints
+from darboux.structure._arguments import Positive, checked
 
 
 @final
@@ -98,10 +99,8 @@ class Monitor:
         True
     """
 
-    def __init__(self, accuracy: float | None = None) -> None:
-        if accuracy is not None and not accuracy > 0:
-            msg = f"accuracy: expected a number > 0; got {accuracy}. Use None for the default."
-            raise ValueError(msg)
+    @checked
+    def __init__(self, accuracy: Positive | None = None) -> None:
         self.accuracy = accuracy
         self.prints = Fingerprints()
         self.checkpoints: set[int] = set()

@@ -13,6 +13,7 @@ from darboux.integrators._integrator import Integrator, StepSize, Time
 from darboux.integrators._partitioned_step import partitioned_step
 from darboux.integrators._shear_methods import StormerVerlet
 from darboux.integrators._shears import Shears
+from darboux.structure._arguments import Count, checked
 
 
 @final
@@ -56,9 +57,10 @@ class Composition(Integrator):
     symmetric = True
     invertible = True
 
+    @checked
     def __init__(
         self,
-        order: int,
+        order: Count,
         *,
         base: Integrator | None = None,
         scheme: str | CompositionCoefficients | None = None,
@@ -159,12 +161,11 @@ class Composition(Integrator):
         return self.base, self.coefficients
 
 
-def _checked_base(base: object) -> Integrator:
-    if not isinstance(base, Integrator) or base.doubled:
-        found = "steps pairs of states" if isinstance(base, Integrator) else "is no integrator"
+def _checked_base(base: Integrator) -> Integrator:
+    if base.doubled:
         msg = (
-            f"Composition: expected a one-step method; got {base!r}, which {found}. Use "
-            "StormerVerlet(), Splitting() or ImplicitMidpoint()."
+            f"Composition: expected a one-step method; got {base!r}, which steps pairs of states. "
+            "Use StormerVerlet(), Splitting() or ImplicitMidpoint()."
         )
         raise TypeError(msg)
     if not base.symmetric or base.order != 2:
@@ -177,17 +178,13 @@ def _checked_base(base: object) -> Integrator:
     return base
 
 
-def _coefficients(order: int, scheme: object) -> CompositionCoefficients:
+def _coefficients(
+    order: int, scheme: str | CompositionCoefficients | None
+) -> CompositionCoefficients:
     if scheme is None:
         return named_scheme(order, next(iter(scheme_names(order)), ""))
     if isinstance(scheme, str):
         return named_scheme(order, scheme)
-    if not isinstance(scheme, CompositionCoefficients):
-        msg = (
-            "Composition: expected scheme to be a name or CompositionCoefficients; got "
-            f"{type(scheme).__name__}. Use CompositionCoefficients(weights, name)."
-        )
-        raise TypeError(msg)
     if scheme.order != order:
         msg = (
             f"Composition: expected coefficients of order {order}; got {scheme.name!r} of order "

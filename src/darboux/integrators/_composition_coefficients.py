@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from darboux.integrators._tableau import vanishes
+from darboux.structure._arguments import checked
 
 _HIGHEST = 10  # up to which `order` counts
 
@@ -16,6 +17,7 @@ _Word = tuple[int, ...]
 _Series = dict[_Word, float]
 
 
+@checked
 @dataclass(frozen=True)
 class CompositionCoefficients:
     """The weights of Ψ_h = Φ_{γ_s h} ∘ ... ∘ Φ_{γ_1 h}, Φ symmetric and of order 2.
@@ -43,8 +45,8 @@ class CompositionCoefficients:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(float(x) for x in self.weights))
         found = f"{self.weights} in {self.name!r}"
-        if not self.weights or not all(math.isfinite(x) for x in self.weights):
-            msg = f"Expected finite weights, at least one; got {found}. Correct them."
+        if not self.weights:
+            msg = f"Expected at least one weight; got {found}. Use (1.0,) for Φ itself."
             raise ValueError(msg)
         if self.weights != self.weights[::-1]:
             msg = (

@@ -205,8 +205,9 @@ class Increment:
 
     def _exceeds(self, units: float) -> Tensor:
         eps = torch.finfo(self.missing.dtype).eps
-        large = self.missing.detach().abs() > units * eps * self.scale.detach()
-        return large & (self.size.detach() != 0)
+        # what is no number is not small
+        small = self.missing.detach().abs() <= units * eps * self.scale.detach()
+        return ~small & (self.size.detach() != 0)
 
 
 def along(field: GradientForm, t: Time, z: Tensor, after: Tensor, gradient: Tensor) -> Increment:

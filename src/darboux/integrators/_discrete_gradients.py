@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from darboux.integrators._discrete_gradient import DiscreteGradient, Increment, along
 from darboux.integrators._integrator import GradientForm, Time
+from darboux.structure._arguments import Within, checked
 
 
 @final
@@ -47,6 +48,10 @@ class GonzalezGradient(DiscreteGradient):
         return (along(field, t, z, after, middle),)
 
 
+# NumPy computes the nodes to rounding up to there, and each is one more gradient
+_Nodes = Annotated[int, Within("an integer from 1 to 100", least=1, most=100)]
+
+
 @final
 class MeanValueGradient(DiscreteGradient):
     """The energy-exact method with the mean of the gradient, of order 2, symmetric.
@@ -61,10 +66,11 @@ class MeanValueGradient(DiscreteGradient):
     Source: section 2.2.2; Harten, Lax and van Leer 1983; Quispel and McLaren 2008.
 
     Args:
-        nodes: gradients for each iteration of the solver.
+        nodes: gradients for each iteration of the solver, 1 to 100.
 
     Raises:
-        ValueError: if there is no node.
+        TypeError: if the number is no integer.
+        ValueError: if it is less than 1, or more than 100.
 
     Example:
         >>> import torch, darboux as dx
@@ -79,13 +85,9 @@ class MeanValueGradient(DiscreteGradient):
     equivariant = True
     symmetric = True
 
-    def __init__(self, *, nodes: int = 4) -> None:
+    @checked
+    def __init__(self, *, nodes: _Nodes = 4) -> None:
         super().__init__()
-        if nodes < 1:
-            msg = (
-                f"MeanValueGradient: expected nodes >= 1; got {nodes}. Use 4, or more for stiff H."
-            )
-            raise ValueError(msg)
         self.nodes = nodes
         rule = np.polynomial.legendre.leggauss(nodes)  # on [-1, 1]
         self._rule = tuple((0.5 * float(x) + 0.5, 0.5 * float(w)) for x, w in np.transpose(rule))
@@ -138,6 +140,7 @@ class ItohAbeGradient(DiscreteGradient):
         >>> torch.testing.assert_close(energy(after), energy(z))
     """
 
+    @checked
     def __init__(self, *, symmetrized: bool = False) -> None:
         super().__init__()
         self.symmetrized = symmetrized

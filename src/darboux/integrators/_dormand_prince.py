@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -21,6 +20,7 @@ from darboux.integrators._integrator import (
 )
 from darboux.integrators._step_control import Search, Tolerance
 from darboux.solvers._transforms import hidden, is_differentiated
+from darboux.structure._arguments import Count, NonNegative, checked
 
 _COMPILED = (
     "DormandPrince: expected eager execution; got torch.compile with fullgraph=True, but the "
@@ -30,6 +30,7 @@ _COMPILED = (
 
 
 @final
+@checked
 @dataclass(frozen=True, kw_only=True)
 class DormandPrince(Integrator):
     """The method of order 5 with an embedded one of order 4, which picks its steps.
@@ -74,25 +75,17 @@ class DormandPrince(Integrator):
         tensor([[0.1353]], dtype=torch.float64)
     """
 
-    rtol: float = 1e-6
-    atol: float = 1e-8
-    max_steps: int = 10_000
-    min_step: float = 0.0
+    rtol: NonNegative = 1e-6
+    atol: NonNegative = 1e-8
+    max_steps: Count = 10_000
+    min_step: NonNegative = 0.0
 
     order = 5
     by_sample = True
 
     def __post_init__(self) -> None:
-        for name in ("rtol", "atol", "min_step"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                msg = f"DormandPrince: expected a finite {name} >= 0; got {value}. Use 1e-6."
-                raise ValueError(msg)
         if self.rtol == self.atol == 0:
             msg = "DormandPrince: expected rtol > 0 or atol > 0; got 0 for both. Use rtol=1e-6."
-            raise ValueError(msg)
-        if self.max_steps < 1:
-            msg = f"DormandPrince: expected max_steps >= 1; got {self.max_steps}. Use 10_000."
             raise ValueError(msg)
 
     def step(self, field: Field, t: Time, h: StepSize, state: Tensor) -> Tensor:
@@ -213,6 +206,6 @@ class DormandPrince(Integrator):
                 seen.append(is_differentiated(slope))
             return slope.detach()
 
-        tolerance = Tolerance(self.rtol, self.atol, sizes)
+        tolerance = Tolerance(float(self.rtol), float(self.atol), sizes)
         limits = (self.max_steps, self.min_step, "DormandPrince")
         return Search(plain, as_number(path.t), as_number(path.h), tolerance, *limits)

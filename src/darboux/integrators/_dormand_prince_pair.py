@@ -115,10 +115,10 @@ _ROWS: tuple[_Terms, ...] = tuple(
 
 _NODES = tuple(float(node) for node in DORMAND_PRINCE.c)
 
+# with the weight 0 of the second stage: one that is no number must not get lost
 _ERROR: _Terms = tuple(
     (j, float(fifth - fourth))
     for j, (fifth, fourth) in enumerate(zip(DORMAND_PRINCE.b, DORMAND_PRINCE_4, strict=True))
-    if fifth != fourth
 )
 
 

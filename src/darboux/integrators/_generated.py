@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from typing import Annotated
 
 from darboux.integrators._quadrature import (
     Quadrature,
@@ -17,54 +18,72 @@ from darboux.integrators._quadrature import (
     value,
 )
 from darboux.integrators._tableau import Number, Tableau
+from darboux.structure._arguments import Within, checked
 
 _ZERO = Fraction(0)
 
 _Rows = tuple[tuple[Fraction, ...], ...]
 
+# 20 stages take seconds, and the errors of order 40 are rounding
+Stages = Annotated[int, Within("an integer from 1 to 20", least=1, most=20)]
 
+TwoStages = Annotated[
+    int,
+    Within(
+        "an integer from 2 to 20 (ImplicitEuler() and ImplicitMidpoint() have one stage)",
+        least=2,
+        most=20,
+    ),
+]
+
+
+@checked
 @lru_cache(maxsize=64)
-def gauss_tableau(stages: int) -> Tableau:
+def gauss_tableau(stages: Stages) -> Tableau:
     """Return the _collocation method at the Gauss nodes: order 2s, symplectic, symmetric.
 
     Source: section 2.2; Butcher 1964; Hairer, Lubich and Wanner, II.1.3.
 
     Args:
-        stages: s >= 1.
+        stages: s, 1 to 20.
 
     Raises:
-        ValueError: if s is no positive integer.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 1, or more than 20.
 
     Example:
         >>> gauss_tableau(1).a
         ((Fraction(1, 2),),)
     """
-    rule = gauss_legendre(_checked("Gauss", stages, 1))
+    rule = gauss_legendre(stages)
     return _tableau(f"Gauss({stages})", _collocation(rule.nodes), rule)
 
 
+@checked
 @lru_cache(maxsize=64)
-def radau_iia_tableau(stages: int) -> Tableau:
+def radau_iia_tableau(stages: Stages) -> Tableau:
     """Return the _collocation method at the right Radau nodes: order 2s - 1, stiffly accurate.
 
     Source: section 2.2; Ehle 1969; Hairer and Wanner, Solving ODEs II, IV.5.
 
     Args:
-        stages: s >= 1.
+        stages: s, 1 to 20.
 
     Raises:
-        ValueError: if s is no positive integer.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 1, or more than 20.
 
     Example:
         >>> [str(x) for x in radau_iia_tableau(2).a[0]]
         ['5/12', '-1/12']
     """
-    rule = radau_right(_checked("RadauIIA", stages, 1))
+    rule = radau_right(stages)
     return _tableau(f"Radau IIA({stages})", _collocation(rule.nodes), rule)
 
 
+@checked
 @lru_cache(maxsize=64)
-def radau_ia_tableau(stages: int) -> Tableau:
+def radau_ia_tableau(stages: TwoStages) -> Tableau:
     """Return the method at the left Radau nodes with D(s): order 2s - 1.
 
     D(s) says Σ_i b_i c_i^(k-1) a_ij = b_j (1 - c_j^k)/k for k <= s. If â collocates at the
@@ -73,24 +92,26 @@ def radau_ia_tableau(stages: int) -> Tableau:
     Source: section 2.2; Ehle 1969; Hairer and Wanner, Solving ODEs II, IV.5.
 
     Args:
-        stages: s >= 2; with one stage Σ_j a_1j = 1 would not be c_1 = 0.
+        stages: s, 2 to 20; with one stage Σ_j a_1j = 1 would not be c_1 = 0.
 
     Raises:
-        ValueError: if s is no integer >= 2.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 2, or more than 20.
 
     Example:
         >>> [str(x) for x in radau_ia_tableau(2).a[1]]
         ['1/4', '5/12']
     """
-    rule = radau_left(_checked("RadauIA", stages, 2))
+    rule = radau_left(stages)
     b, other = rule.weights, _collocation(rule.nodes)
     whole = range(stages)
     a = tuple(tuple(b[j] - b[j] * other[j][i] / b[i] for j in whole) for i in whole)
     return _tableau(f"Radau IA({stages})", a, rule)
 
 
+@checked
 @lru_cache(maxsize=64)
-def lobatto_iiic_tableau(stages: int) -> Tableau:
+def lobatto_iiic_tableau(stages: TwoStages) -> Tableau:
     """Return the method at the Lobatto nodes with a_i1 = b_1 and C(s - 1): order 2s - 2.
 
     C(s - 1) says Σ_j a_ij c_j^(k-1) = c_i^k/k for k < s. With ℓ_j the Lagrange polynomials
@@ -100,16 +121,17 @@ def lobatto_iiic_tableau(stages: int) -> Tableau:
     Source: section 2.2; Chipman 1971; Hairer and Wanner, Solving ODEs II, IV.5.
 
     Args:
-        stages: s >= 2.
+        stages: s, 2 to 20.
 
     Raises:
-        ValueError: if s is no integer >= 2.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 2, or more than 20.
 
     Example:
         >>> [str(x) for x in lobatto_iiic_tableau(2).a[0]]
         ['1/2', '-1/2']
     """
-    rule = lobatto(_checked("LobattoIIIC", stages, 2))
+    rule = lobatto(stages)
     first, later = rule.weights[0], rule.nodes[1:]
     basis = [lagrange(later, j) for j in range(stages - 1)]
     a = tuple(
@@ -136,13 +158,3 @@ def _tableau(name: str, a: _Rows, rule: Quadrature) -> Tableau:
     return Tableau(
         tuple(entries(row) for row in a), entries(rule.weights), entries(rule.nodes), name
     )
-
-
-def _checked(name: str, stages: object, least: int) -> int:
-    if not isinstance(stages, int) or isinstance(stages, bool) or stages < least:
-        use = f"{name}(2)"
-        if least == 2 and stages == 1:
-            use += ", or with one stage, use ImplicitEuler() or ImplicitMidpoint()"
-        msg = f"{name}: expected an integer number of stages >= {least}; got {stages!r}. Use {use}."
-        raise ValueError(msg)
-    return stages

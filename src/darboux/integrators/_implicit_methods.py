@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import final
 
 from darboux.integrators._generated import (
+    Stages,
+    TwoStages,
     gauss_tableau,
     lobatto_iiic_tableau,
     radau_ia_tableau,
@@ -13,6 +15,7 @@ from darboux.integrators._generated import (
 )
 from darboux.integrators._implicit_runge_kutta import ImplicitRungeKutta
 from darboux.integrators._tableau import Tableau
+from darboux.structure._arguments import checked
 
 _HALF = Fraction(1, 2)
 
@@ -58,17 +61,19 @@ class Gauss(ImplicitRungeKutta):
     Source: sections 2.2.1 and 2.2.2; Butcher 1964.
 
     Args:
-        stages: s >= 1.
+        stages: s, 1 to 20.
 
     Raises:
-        ValueError: if s is no positive integer.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 1, or more than 20.
 
     Example:
         >>> Gauss(3)
         Gauss(order=6, stages=3)
     """
 
-    def __init__(self, stages: int) -> None:
+    @checked
+    def __init__(self, stages: Stages) -> None:
         super().__init__(gauss_tableau(stages), order=2 * stages)
 
 
@@ -79,17 +84,19 @@ class RadauIA(ImplicitRungeKutta):
     Source: section 2.2.1; Ehle 1969.
 
     Args:
-        stages: s >= 2.
+        stages: s, 2 to 20.
 
     Raises:
-        ValueError: if s is no integer >= 2.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 2, or more than 20.
 
     Example:
         >>> RadauIA(2)
         RadauIA(order=3, stages=2)
     """
 
-    def __init__(self, stages: int) -> None:
+    @checked
+    def __init__(self, stages: TwoStages) -> None:
         super().__init__(radau_ia_tableau(stages), order=2 * stages - 1)
 
 
@@ -100,17 +107,19 @@ class RadauIIA(ImplicitRungeKutta):
     Source: section 2.2.1; Ehle 1969.
 
     Args:
-        stages: s >= 1.
+        stages: s, 1 to 20.
 
     Raises:
-        ValueError: if s is no positive integer.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 1, or more than 20.
 
     Example:
         >>> RadauIIA(3)
         RadauIIA(order=5, stages=3)
     """
 
-    def __init__(self, stages: int) -> None:
+    @checked
+    def __init__(self, stages: Stages) -> None:
         super().__init__(radau_iia_tableau(stages), order=2 * stages - 1)
 
 
@@ -121,15 +130,17 @@ class LobattoIIIC(ImplicitRungeKutta):
     Source: section 2.2.1; Chipman 1971.
 
     Args:
-        stages: s >= 2.
+        stages: s, 2 to 20.
 
     Raises:
-        ValueError: if s is no integer >= 2.
+        TypeError: if s is no integer.
+        ValueError: if it is less than 2, or more than 20.
 
     Example:
         >>> LobattoIIIC(3)
         LobattoIIIC(order=4, stages=3)
     """
 
-    def __init__(self, stages: int) -> None:
+    @checked
+    def __init__(self, stages: TwoStages) -> None:
         super().__init__(lobatto_iiic_tableau(stages), order=2 * stages - 2)

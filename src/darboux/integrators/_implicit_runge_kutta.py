@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -17,10 +17,12 @@ from darboux.integrators._integrator import (
     fitting,
     step_size,
 )
+from darboux.integrators._order_conditions import highest_order
 from darboux.integrators._order_conditions import order as order_of
 from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
 from darboux.integrators._tableau import Tableau, is_symmetric, is_symplectic
 from darboux.solvers import Method, solve
+from darboux.structure._arguments import Count, Within, checked
 
 _CONDITION = 1e8  # of A, above which its inverse is not used
 
@@ -59,7 +61,7 @@ class ImplicitRungeKutta(Integrator):
         max_iter: iterations of each kind in one step.
 
     Raises:
-        ValueError: if the tableau is explicit.
+        ValueError: if the tableau is explicit, or has not the order.
 
     Example:
         >>> import torch
@@ -73,20 +75,27 @@ class ImplicitRungeKutta(Integrator):
     equivariant = True
     by_sample = True
 
+    @checked
     def __init__(
         self,
         tableau: Tableau,
         *,
-        order: int | None = None,
+        order: Count | None = None,
         method: Method = "auto",
-        tol: float | None = None,
-        max_iter: int = 50,
+        tol: Annotated[float, Within("a number in (0, 1)", above=0, below=1)] | None = None,
+        max_iter: Count = 50,
     ) -> None:
         super().__init__()
         if tableau.explicit:
             msg = (
                 f"Expected an implicit tableau; got {tableau.name!r}, whose stages can be computed "
                 "one after the other. Use RungeKutta(tableau)."
+            )
+            raise ValueError(msg)
+        if order is not None and order > highest_order(tableau):
+            msg = (
+                f"Expected an order of at most {highest_order(tableau)}, that of the weights and "
+                f"nodes of {tableau.name!r} as a quadrature rule; got {order}. Leave it out."
             )
             raise ValueError(msg)
         self.tableau = tableau
@@ -234,8 +243,8 @@ def _finite_radius(tableau: Tableau) -> float | None:
 def _outgoing(tableau: Tableau) -> _Rows | None:
     """Return dᵀ = bᵀA⁻¹ as a single row, or None where A is singular, or nearly so."""
     rows = [[float(x) for x in row] for row in tableau.a]
-    a = torch.tensor(rows, dtype=torch.float64)
+    a = torch.tensor(rows, dtype=torch.float64, device="cpu")
     if not torch.linalg.cond(a) < _CONDITION:
         return None
-    b = torch.tensor([float(x) for x in tableau.b], dtype=torch.float64)
+    b = torch.tensor([float(x) for x in tableau.b], dtype=torch.float64, device="cpu")
     return (tuple(torch.linalg.solve(a.T, b).tolist()),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -45,6 +45,12 @@ class Integrator(ABC):
     invertible: bool = False  # `step_back` undoes a step
     by_sample: bool = False  # solves for each sample, or steps it, alone: they must be independent
     tableau: Tableau | None = None  # the coefficients of a Runge-Kutta method
+
+    @classmethod
+    def from_argument(cls, value: object) -> Self:
+        """Say where integrators are."""
+        msg = "Use an object of darboux.integrators, for instance Euler() or Kutta4()."
+        raise TypeError(msg)
 
     @property
     def shears(self) -> Shears | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations_with_replacement
 
 from darboux.integrators._tableau import Number, Tableau, vanishes
+from darboux.structure._arguments import checked
 
 _BY_TREES = 8  # 200 trees; above, the simplifying assumptions decide
 
@@ -15,6 +16,7 @@ _Tree = tuple["_Tree", ...]  # a root, given by the trees that grow on it
 _Weights = dict[_Tree, tuple[Number, ...]]
 
 
+@checked
 def order(tableau: Tableau) -> int:
     """Return the order p of a method: its local error is O(h^(p+1)).
 
@@ -101,9 +103,14 @@ def _density(tree: _Tree) -> int:
     return _size(tree) * math.prod(_density(branch) for branch in tree)
 
 
+def highest_order(tableau: Tableau) -> int:
+    """Return the order of the quadrature rule b, c, which that of the method does not exceed."""
+    return _last(tableau, _quadrature)
+
+
 def _by_assumptions(tableau: Tableau) -> int:
-    p, q, r = (_last(tableau, assumption) for assumption in (_quadrature, _row_sums, _column_sums))
-    return min(p, q + r + 1, 2 * q + 2)
+    q, r = _last(tableau, _row_sums), _last(tableau, _column_sums)
+    return min(highest_order(tableau), q + r + 1, 2 * q + 2)
 
 
 def _last(tableau: Tableau, assumption: Callable[[Tableau, int], bool]) -> int:

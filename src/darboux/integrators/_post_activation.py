@@ -9,6 +9,7 @@ from torch import Tensor
 from darboux.activations import ReLU
 from darboux.integrators._integrator import Field, Integrator, StepSize, Time
 from darboux.integrators._runge_kutta import RungeKutta
+from darboux.structure._arguments import checked
 
 
 @final
@@ -32,6 +33,7 @@ class PostActivation(Integrator):
         tensor([[0., 1.]])
     """
 
+    @checked
     def __init__(self, inner: Integrator) -> None:
         self.inner = inner
         self.activation = ReLU()

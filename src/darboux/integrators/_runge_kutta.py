@@ -16,7 +16,8 @@ from darboux.integrators._integrator import (
 )
 from darboux.integrators._order_conditions import order
 from darboux.integrators._stability import contractivity_radius
-from darboux.integrators._tableau import EPS, Number, Tableau
+from darboux.integrators._tableau import EPS, Number, Tableau, in_float64
+from darboux.structure._arguments import checked
 
 _Terms = tuple[tuple[int, float], ...]
 
@@ -52,6 +53,7 @@ class RungeKutta(Integrator):
     tableau: Tableau
     equivariant = True
 
+    @checked
     def __init__(self, tableau: Tableau) -> None:
         super().__init__()
         if not tableau.explicit:
@@ -66,7 +68,8 @@ class RungeKutta(Integrator):
         positive = min(tableau.b) > 0
         self.radius: float | None = contractivity_radius(tableau) if positive else None
         self._rows = tuple(_terms(row) for row in tableau.a)
-        self._weights = _terms(tableau.b)
+        # weights of 0 stay: a stage that is no number must not get lost
+        self._weights = tuple((j, float(x)) for j, x in enumerate(tableau.b))
         self._nodes = tuple(float(node) for node in tableau.c)
 
     @property
@@ -108,9 +111,9 @@ class RungeKutta(Integrator):
         Returns:
             A float64 tensor, (), differentiable in h and L.
         """
-        size = torch.as_tensor(h, dtype=torch.float64)
+        size = in_float64(h)
         size = torch.where(size < 0, -size, size)  # not abs: its derivative at 0 is 0
-        bound = torch.as_tensor(lipschitz, dtype=torch.float64)
+        bound = in_float64(lipschitz)
         stages: list[Tensor] = []
         for row in self._rows:
             stages.append(bound * (1 + size * _total(stages, row)))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from darboux.integrators._integrator import Integrator, StepSize, Time
 from darboux.integrators._partitioned_step import partitioned_step, require_phase_space
-from darboux.integrators._shears import First, Shears, check_first, symplectic_euler
+from darboux.integrators._shears import First, Shears, symplectic_euler
+from darboux.structure._arguments import checked
 
 
 class ShearMethod(Integrator, ABC):
@@ -81,6 +82,7 @@ _EULER = {
 
 
 @final
+@checked
 @dataclass(frozen=True, kw_only=True)
 class SymplecticEuler(ShearMethod):
     """The symplectic Euler method (22), of order 1: one half of phase space after the other.
@@ -117,9 +119,6 @@ class SymplecticEuler(ShearMethod):
 
     order = 1
 
-    def __post_init__(self) -> None:
-        check_first("SymplecticEuler", self.first)
-
     @property
     def shears(self) -> Shears:
         """The two shears of a step."""
@@ -143,6 +142,7 @@ _VERLET = {
 
 
 @final
+@checked
 @dataclass(frozen=True, kw_only=True)
 class StormerVerlet(ShearMethod):
     """The Störmer-Verlet method: symplectic, symmetric, of order 2.
@@ -185,9 +185,6 @@ class StormerVerlet(ShearMethod):
 
     order = 2
     symmetric = True
-
-    def __post_init__(self) -> None:
-        check_first("StormerVerlet", self.first)
 
     @property
     def shears(self) -> Shears:

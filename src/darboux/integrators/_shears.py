@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from darboux.integrators._tableau import EPS
+from darboux.integrators._tableau import EPS, in_float64
 
 First = Literal["drift", "kick"]
 
@@ -57,9 +57,9 @@ class Shears:
         """Return a Lipschitz constant of one step along a separable field of constant L."""
         # A shear by w h g, g of constant L, has the norm s(|w h| L), s(x) = (x + √(x² + 4))/2:
         # that of [[1, x], [0, 1]].
-        size = torch.as_tensor(h, dtype=torch.float64)
+        size = in_float64(h)
         size = torch.where(size < 0, -size, size)  # not abs: its derivative at 0 is 0
-        reach = size * torch.as_tensor(lipschitz, dtype=torch.float64, device=size.device)
+        reach = size * in_float64(lipschitz)
         factor = torch.ones_like(reach)
         for weight in _reaches(self.separable):
             x = weight * reach
@@ -72,13 +72,6 @@ def symplectic_euler(first: First, *, node: float, weight: float) -> tuple[Shear
     """Return the two shears of a symplectic Euler step."""
     second: First = "drift" if first == "kick" else "kick"
     return Shear(first, node, weight), Shear(second, node, weight)
-
-
-def check_first(method: str, first: object) -> None:
-    """Refuse anything but the two names."""
-    if first not in ("drift", "kick"):
-        msg = f"{method}: expected first to be 'drift' or 'kick'; got {first!r}. Use one of them."
-        raise ValueError(msg)
 
 
 def _merged(

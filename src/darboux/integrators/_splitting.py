@@ -16,6 +16,7 @@ from darboux.integrators._integrator import (
     require,
     step_size,
 )
+from darboux.structure._arguments import checked
 
 _Move = tuple[Part, Time, StepSize]
 
@@ -28,6 +29,7 @@ _INSTEAD = (
 
 
 @final
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Splitting(Integrator):
     """A step along f = f_1 + ... + f_n composed of the flows φ_i of the parts.
@@ -65,7 +67,6 @@ class Splitting(Integrator):
     invertible = True
 
     def __post_init__(self) -> None:
-        _check_flag(self.symmetric)
         object.__setattr__(self, "order", 2 if self.symmetric else 1)
 
     def require(self, field: Any) -> None:
@@ -115,12 +116,3 @@ class Splitting(Integrator):
             yield from ((part, t, half) for part in parts)
             yield parts[last], t + h, half
         yield from ((part, t + h, half) for part in reversed(parts[:last]))
-
-
-def _check_flag(symmetric: object) -> None:
-    if not isinstance(symmetric, bool):
-        msg = (
-            f"Splitting: expected symmetric to be True or False; got {symmetric!r}. Use "
-            "symmetric=False for the composition of Lie and Trotter."
-        )
-        raise TypeError(msg)

@@ -9,6 +9,7 @@ from fractions import Fraction
 import torch
 
 from darboux.integrators._tableau import EPS, Number, Tableau
+from darboux.structure._arguments import checked
 
 _Matrix = Sequence[Sequence[Number]]
 
@@ -47,9 +48,10 @@ def _rounding(matrix: _Matrix) -> float:
 
 def _float64(matrix: _Matrix) -> torch.Tensor:
     rows = [[float(x) for x in row] for row in matrix]
-    return torch.tensor(rows, dtype=torch.float64)
+    return torch.tensor(rows, dtype=torch.float64, device="cpu")
 
 
+@checked
 def is_algebraically_stable(tableau: Tableau) -> bool:
     """Return whether all b_i >= 0 and M = BA + AᵀB - bbᵀ is positive semidefinite.
 
@@ -74,6 +76,7 @@ def is_algebraically_stable(tableau: Tableau) -> bool:
     return _smallest_eigenvalue(matrix) >= -_rounding(matrix)
 
 
+@checked
 def contractivity_radius(tableau: Tableau) -> float:
     """Return r such that the method contracts for all steps 0 <= h <= -2 ν̄ r.
 

@@ -9,12 +9,23 @@ from fractions import Fraction
 from numbers import Rational
 
 import torch
+from torch import Tensor
+
+from darboux.structure._arguments import checked
 
 Number = Fraction | float
 
 EPS = torch.finfo(torch.float64).eps
 
 
+def in_float64(value: float | Tensor) -> Tensor:
+    """Return a number as a float64 tensor on the CPU, or a tensor in float64."""
+    if isinstance(value, Tensor):
+        return value.to(torch.float64)
+    return torch.tensor(value, dtype=torch.float64, device="cpu")
+
+
+@checked
 @dataclass(frozen=True)
 class Tableau:
     """The coefficients of a Runge-Kutta method with s stages.
@@ -49,9 +60,9 @@ class Tableau:
     name: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "a", tuple(_numbers("a", row) for row in self.a))
-        object.__setattr__(self, "b", _numbers("b", self.b))
-        object.__setattr__(self, "c", _numbers("c", self.c))
+        object.__setattr__(self, "a", tuple(_exact(row) for row in self.a))
+        object.__setattr__(self, "b", _exact(self.b))
+        object.__setattr__(self, "c", _exact(self.c))
         self._check_shapes()
         self._check_nodes()
 
@@ -100,22 +111,12 @@ def vanishes(terms: Iterable[Number]) -> bool:
     return abs(math.fsum(numbers)) <= 64 * len(numbers) * EPS * size
 
 
-def _numbers(name: str, values: Iterable[Number]) -> tuple[Number, ...]:
-    return tuple(_number(name, value) for value in values)
+def _exact(values: Iterable[Number]) -> tuple[Number, ...]:
+    """Return the numbers, rational ones as fractions."""
+    return tuple(Fraction(x) if isinstance(x, Rational) else float(x) for x in values)
 
 
-def _number(name: str, value: object) -> Number:
-    if isinstance(value, Rational):
-        return Fraction(value)
-    if not isinstance(value, float):
-        msg = f"Expected numbers in {name}; got {type(value).__name__}. Use Fraction or float."
-        raise TypeError(msg)
-    if not math.isfinite(value):
-        msg = f"Expected finite numbers in {name}; got {value}. Correct the coefficient."
-        raise ValueError(msg)
-    return float(value)
-
-
+@checked
 def is_symmetric(tableau: Tableau) -> bool:
     """Return whether a_{s+1-i, s+1-j} + a_ij = b_j for all i and j, and b_{s+1-j} = b_j.
 
@@ -141,6 +142,7 @@ def is_symmetric(tableau: Tableau) -> bool:
     )
 
 
+@checked
 def is_symplectic(tableau: Tableau) -> bool:
     """Return whether b_i a_ij + b_j a_ji = b_i b_j for all i and j.
 

@@ -13,7 +13,9 @@ from darboux.linear._combined_map import CombinedMap, above_zero, combines, some
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import product_symmetry
+from darboux.solvers._transforms import without_autocast
 from darboux.structure import Equivariant
+from darboux.structure._arguments import checked
 
 
 @final
@@ -43,6 +45,7 @@ class Composed(CombinedMap):
         torch.Size([1, 5])
     """
 
+    @checked
     def __init__(self, *maps: LinearMap) -> None:
         super().__init__()
         some("Composed", maps)
@@ -67,7 +70,7 @@ class Composed(CombinedMap):
     def exact_stencil(self) -> Stencil:
         """Return the kernel of the product in float64: factors are applied one by one."""
         product, *rest = (stencil_of(map) for map in self._parts())
-        with torch.autocast(product.weight.device.type, enabled=False):
+        with without_autocast(product.weight):
             for factor in rest:
                 product = product.after(factor)
         return product

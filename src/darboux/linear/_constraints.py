@@ -7,12 +7,12 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from darboux.linear._sizes import finite
 from darboux.linear._spectral import kernel_bound
 from darboux.structure import Claim, Kind, Lipschitz, Premise
+from darboux.structure._arguments import Positive, checked
+from darboux.structure._module import Module
 
 
 def constrained_claim(module: nn.Module, premises: tuple[Premise, ...]) -> Claim | None:
@@ -33,13 +33,14 @@ def shrunk(weight: Tensor, bound: Tensor, norm: float) -> Tensor:
     spread = math.prod(weight.shape[2:]) * math.sqrt(math.prod(weight.shape[:2]))
     lifted = 0.5 * limits.tiny * limits.eps * spread
     margin = max(0.0, 1 - 4 * limits.eps - lifted / norm)
-    ratio = functional.threshold(norm * margin / bound.clamp(min=norm), torch.finfo(wide).tiny, 0)
-    ratio = torch.where(bound > norm, ratio, 1.0).to(wide)
+    ratio = norm * margin / bound.clamp(min=norm)
+    ratio = torch.where(ratio <= torch.finfo(wide).tiny, 0.0, ratio)  # NaN stays
+    ratio = torch.where(bound <= norm, 1.0, ratio).to(wide)
     return (weight.to(wide) * ratio).to(weight.dtype)
 
 
 @final
-class Nonnegative(nn.Module):
+class Nonnegative(Module):
     """Parametrise a weight by its absolute value, W -> |W|, entry by entry.
 
     Source: section 2.1.1 (Zhang and Schaeffer's case A2 >= 0).
@@ -63,7 +64,7 @@ class Nonnegative(nn.Module):
 
 
 @final
-class Skew(nn.Module):
+class Skew(Module):
     """Parametrise a kernel by its skew part, W -> W - W*.
 
     For a matrix W* is the transpose; for a kernel with an odd number of taps on every
@@ -88,7 +89,8 @@ class Skew(nn.Module):
         Raises:
             ValueError: if W is not square, or has an even number of taps.
         """
-        if weight.shape[0] != weight.shape[1] or any(k % 2 == 0 for k in weight.shape[2:]):
+        square = weight.ndim >= 2 and weight.shape[0] == weight.shape[1]
+        if not square or any(k % 2 == 0 for k in weight.shape[2:]):
             msg = (
                 "Skew: expected a square weight with odd kernels; got shape "
                 f"{tuple(weight.shape)}. Use SkewPart for even kernels."
@@ -105,7 +107,7 @@ class Skew(nn.Module):
 
 
 @final
-class Spectral(nn.Module):
+class Spectral(Module):
     """Parametrise a kernel so that its norm is at most c: W -> W c / max(c, bound(W)).
 
     The bound is rigorous, for matrices and for convolutions on every image size; kernels
@@ -130,11 +132,9 @@ class Spectral(nn.Module):
         True
     """
 
-    def __init__(self, *, norm: float = 1.0) -> None:
+    @checked
+    def __init__(self, *, norm: Positive = 1.0) -> None:
         super().__init__()
-        if not finite("norm", norm) > 0:
-            msg = f"Spectral: expected norm > 0; got {norm}. Use a positive number."
-            raise ValueError(msg)
         self.norm = float(norm)
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from darboux.linear._conv import StencilMap, prepared, prepared_adjoint
 from darboux.linear._sizes import MOST_WEIGHTS, affordable
-from darboux.linear._stencil import Stencil
+from darboux.linear._stencil import Stencil, check_input
 from darboux.structure._arguments import Count, checked
 
 
@@ -55,7 +56,13 @@ class Dense(StencilMap):
 
     def affine(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Return A x + b in one product."""
-        return self.prepare(bias)(x)
+        weight = self.weight
+        check_input(x, weight)
+        shift = bias if bias is None or bias.ndim == 1 else bias.reshape(-1)
+        if shift is None or not torch.compiler.is_compiling():
+            return F.linear(x, weight, shift)
+        y = F.linear(x, weight)
+        return y + shift.to(y.dtype)  # a compiler fuses the sum with what follows it
 
     def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, with W and b looked up once."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, final, get_args
+from typing import Annotated, Literal, final
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._orthogonal import orthonormal_columns
-from darboux.linear._sizes import dimension, positive
+from darboux.linear._sizes import affordable
 from darboux.structure import Claim, Claims, Isometric, Kind, adjoint_of, isometry_of
+from darboux.structure._arguments import Count, Within, checked
 
 Frame = Literal["zeros", "tight"]
+
+_Axes = Annotated[int, Within("0, 1, 2 or 3 spatial axes", least=0, most=3)]
 
 
 @final
@@ -39,8 +42,8 @@ class Lift(LinearMap):
         frame: "zeros" or "tight".
 
     Raises:
-        ValueError: if there are too few features, a size is not positive, or the frame is
-            unknown.
+        ValueError: if there are too few features, a size is out of range, the frame is
+            unknown, or S has more than 2²⁶ entries.
 
     Example:
         >>> import torch
@@ -49,20 +52,19 @@ class Lift(LinearMap):
         (torch.Size([1, 8, 3, 3]), True)
     """
 
+    @checked
     def __init__(
         self,
-        in_channels: int,
-        features: int,
+        in_channels: Count,
+        features: Count,
         *,
-        dim: int,
-        shuffle: int = 1,
+        dim: _Axes,
+        shuffle: Count = 1,
         frame: Frame = "zeros",
     ) -> None:
         super().__init__()
-        self.in_features = positive("in_channels", in_channels)
-        self.out_features = positive("features", features)
-        self.dim = 0 if dim == 0 else dimension(dim)
-        self.shuffle = positive("shuffle", shuffle)
+        self.in_features, self.out_features = in_channels, features
+        self.dim, self.shuffle = dim, shuffle
         if dim == 0 and shuffle > 1:
             msg = f"Lift: expected shuffle=1 where there are no pixels (dim=0); got {shuffle}."
             raise ValueError(msg)
@@ -73,11 +75,9 @@ class Lift(LinearMap):
                 f"{features}. Use more features, or a smaller shuffle."
             )
             raise ValueError(msg)
-        if frame not in get_args(Frame):
-            msg = f"Lift: expected frame 'zeros' or 'tight'; got {frame!r}. Use one of them."
-            raise ValueError(msg)
         self.frame = frame
         if frame == "tight":
+            affordable("Lift", "S", features**2, "Use frame='zeros'.")
             self.weight = nn.Parameter(torch.randn(features, features) / features**0.5)
         else:
             self.unit = nn.Buffer(torch.ones(()), persistent=False)  # dtype and device

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from darboux.linear._spectral import kernel_bound
+from darboux.structure._arguments import Within, checked
+
+Order = Annotated[float, Within("a number from 1 to ∞", least=1, infinite=True)]
+
+_Inner = Annotated[float, Within("a number in (1, ∞)", above=1)]
+
+_Steps = Annotated[int, Within("an integer from 1 to 10000", least=1, most=10_000)]
 
 _MIXTURES = 9  # points of the line between two families of exact norms
 
 
-def mixed_norm_bound(weight: Tensor, p: float, q: float) -> Tensor:
+@checked
+def mixed_norm_bound(weight: Tensor, p: Order, q: Order) -> Tensor:
     """Return a number >= ‖W‖_{p→q} = max ‖W x‖_q/‖x‖_p: float64, (), differentiable.
 
     Three families are known: ‖W‖_{1→q}, the largest q-norm of a column; ‖W‖_{p→∞}, the
@@ -45,7 +54,15 @@ def mixed_norm_bound(weight: Tensor, p: float, q: float) -> Tensor:
         >>> [round(float(mixed_norm_bound(weight, p, p)), 9) for p in (1, 2, torch.inf)]
         [7.0, 5.064495102, 5.0]
     """
-    _check(weight, p, q)
+    _check(weight)
+    if not weight.isfinite().all():
+        msg = "Expected a finite matrix; got NaN or infinity. Look for the step that made them."
+        raise ValueError(msg)
+    return norm_between(weight, p, q)
+
+
+def norm_between(weight: Tensor, p: float, q: float) -> Tensor:
+    """Return the bound, for a matrix and orders that are known to be some."""
     with torch.autocast(weight.device.type, enabled=False):
         wide = weight.double()
         terms = sum(wide.shape) + 64
@@ -53,12 +70,13 @@ def mixed_norm_bound(weight: Tensor, p: float, q: float) -> Tensor:
         return candidates.amin() * (1 + 8 * terms * torch.finfo(wide.dtype).eps)
 
 
+@checked
 def mixed_norm_estimate(
     weight: Tensor,
-    p: Tensor | float,
-    q: Tensor | float,
+    p: Tensor | _Inner,
+    q: Tensor | _Inner,
     *,
-    iterations: int = 50,
+    iterations: _Steps = 50,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Return a number <= ‖W‖_{p→q}, by power iteration: float64, (). An estimate, no bound.
@@ -86,7 +104,10 @@ def mixed_norm_estimate(
         tensor(4., dtype=torch.float64)
     """
     orders = [torch.as_tensor(o, dtype=torch.float64, device=weight.device) for o in (p, q)]
-    _check(weight, *(float(o.detach()) for o in orders), open_ends=True)
+    _check(weight)
+    if not all(o.ndim == 0 and 1 < float(o.detach()) < math.inf for o in orders):
+        msg = f"Expected orders in (1, ∞); got {p} and {q}. Use mixed_norm_bound at the ends."
+        raise ValueError(msg)
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     start = torch.randn(weight.shape[1], generator=generator, dtype=torch.float64)
     with torch.autocast(weight.device.type, enabled=False):
@@ -98,7 +119,8 @@ def mixed_norm_estimate(
         return _norm(wide @ x, orders[1]) / _norm(x, orders[0])
 
 
-def mixed_chain_bound(weights: Sequence[Tensor], orders: Sequence[float]) -> Tensor:
+@checked
+def mixed_chain_bound(weights: Sequence[Tensor], orders: Sequence[Order]) -> Tensor:
     """Return Π ‖W_i‖_{p_{i-1}→p_i} bounded: float64, (), differentiable.
 
     If p_0 = p_n, it is a Lipschitz constant in l_{p_0} of the chain of the maps x -> W_i x + b_i
@@ -201,13 +223,7 @@ def _dual(x: Tensor, order: Tensor) -> Tensor:
     return x.sign() * size ** (order - 1)
 
 
-def _check(weight: Tensor, p: float, q: float, *, open_ends: bool = False) -> None:
+def _check(weight: Tensor) -> None:
     if weight.ndim != 2 or not weight.numel():
         msg = f"Expected a matrix (out, in); got shape {tuple(weight.shape)}. Use a dense map."
-        raise ValueError(msg)
-    if open_ends and not (1 < p < math.inf and 1 < q < math.inf):
-        msg = f"Expected orders in (1, ∞); got {p} and {q}. Use mixed_norm_bound at the ends."
-        raise ValueError(msg)
-    if not (p >= 1 and q >= 1):
-        msg = f"Expected orders 1 <= p, q <= ∞; got {p} and {q}. Use 1, 2 or torch.inf."
         raise ValueError(msg)

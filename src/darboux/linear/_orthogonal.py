@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 
+from darboux.solvers._transforms import without_autocast
 from darboux.structure import Claim, Isometric, Kind, Lipschitz, Premise, adjoint_of, isometry_of
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 
 Retraction = Literal["exp", "cayley"]
 
 
 @final
-class Orthogonal(nn.Module):
+class Orthogonal(Module):
     """Parametrise a matrix by W = B Q(X), Q(X) = exp(X - Xᵀ) or its Cayley transform.
 
     B is a fixed orthogonal matrix, a buffer, chosen when the constraint is registered so
@@ -41,11 +44,9 @@ class Orthogonal(nn.Module):
 
     base: Tensor | None
 
+    @checked
     def __init__(self, map: Retraction = "exp") -> None:
         super().__init__()
-        if map not in get_args(Retraction):
-            msg = f"Orthogonal: expected map 'exp' or 'cayley'; got {map!r}. Use one of them."
-            raise ValueError(msg)
         self.map: Retraction = map
         self.wide = False
         self.columns = 0
@@ -57,6 +58,12 @@ class Orthogonal(nn.Module):
             msg = (
                 "Orthogonal: expected a registered constraint; got a call before any weight. Use "
                 "parametrize.register_parametrization(map, 'weight', Orthogonal())."
+            )
+            raise ValueError(msg)
+        if raw.shape != self.base.shape:
+            msg = (
+                f"Orthogonal: expected X of shape {tuple(self.base.shape)}; got "
+                f"{tuple(raw.shape)}. X is the parameter that register_parametrization made."
             )
             raise ValueError(msg)
         base = self.base.to(raw.dtype)
@@ -102,7 +109,7 @@ def orthonormal_columns(raw: Tensor, columns: int, map: Retraction = "exp") -> T
     """Return the first columns of exp(S) or of (1 - S/2)⁻¹(1 + S/2), S = X - Xᵀ skew."""
     # Both are orthogonal for every X, up to rounding, which grows with S: 1e-1 for n = 128 and
     # entries of 1e4 in float32.
-    with torch.autocast(raw.device.type, enabled=False):
+    with without_autocast(raw):
         skew = raw.double() - raw.double().mT
         if map == "exp":
             return torch.linalg.matrix_exp(skew)[:, :columns].to(raw.dtype)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from darboux.linear._gram import correlations, layered
 from darboux.linear._stencil import Stencil
+from darboux.solvers._transforms import without_autocast
 
 
 def row_bound(stencil: Stencil) -> Tensor:
@@ -23,7 +24,7 @@ def row_bound(stencil: Stencil) -> Tensor:
     # that T⁻¹ stays finite in the dtype of the weight.
     # Araujo, Havens, Delattre, Allauzen and Hu 2023 for the matrix case.
     weight = stencil.weight
-    with torch.autocast(weight.device.type, enabled=False):
+    with without_autocast(weight):
         wide = weight.dtype in (torch.float32, torch.float64)
         kernel = layered(weight if wide else weight.float())
         # Compilers write derivatives themselves, and do not take hand-written ones.

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from darboux.linear._combined_map import CombinedMap, above_zero, combines, same_bound, stencil_of
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._sizes import finite
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import adjoint_symmetry
 from darboux.structure import Equivariant
+from darboux.structure._arguments import checked
 
 
 @final
@@ -37,10 +37,11 @@ class Scaled(CombinedMap):
         tensor([[[ 1., -1.]]])
     """
 
+    @checked
     def __init__(self, map: LinearMap, *, factor: float) -> None:
         super().__init__()
         self.map = map
-        self.factor = finite("factor", factor)
+        self.factor = float(factor)
         self.in_features, self.out_features = map.in_features, map.out_features
         self.dim = map.dim
         self.one_stencil = combines(self)
@@ -100,6 +101,7 @@ class Transposed(CombinedMap):
         torch.Size([2, 3])
     """
 
+    @checked
     def __init__(self, map: LinearMap) -> None:
         super().__init__()
         self.map = map

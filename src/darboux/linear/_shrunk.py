@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 from torch import Tensor
 
 from darboux.linear._constraints import shrunk
 from darboux.linear._conv import StencilMap
-from darboux.linear._linear_map import LinearMap
 from darboux.linear._rows import row_bound
-from darboux.linear._sizes import finite
 from darboux.linear._spectral import kernel_bound
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import adjoint_symmetry, tied
 from darboux.structure import Claim, Claims, Equivariant, Kind, Lipschitz, adjoint_of, norm_at_most
+from darboux.structure._arguments import Positive, checked
 
 NormControl = Literal["rows", "spectral"]
 """How a map is kept below a norm: by its row sums, or by its proved spectral norm."""
@@ -52,20 +51,9 @@ class Shrunk(StencilMap):
         True
     """
 
-    def __init__(self, map: LinearMap, *, norm: float = 1.0, by: NormControl = "rows") -> None:
+    @checked
+    def __init__(self, map: StencilMap, *, norm: Positive = 1.0, by: NormControl = "rows") -> None:
         super().__init__()
-        if not isinstance(map, StencilMap):
-            msg = (
-                f"Shrunk: expected a dense map or a convolution; got {type(map).__name__}. "
-                "Use darboux.linear.Dense or Conv."
-            )
-            raise TypeError(msg)
-        if not finite("norm", norm) > 0:
-            msg = f"Shrunk: expected norm > 0; got {norm}. Use a positive number."
-            raise ValueError(msg)
-        if by not in get_args(NormControl):
-            msg = f"Shrunk: expected by='rows' or 'spectral'; got {by!r}. Use one of them."
-            raise ValueError(msg)
         self.map = map
         self.norm = float(norm)
         self.by: NormControl = by

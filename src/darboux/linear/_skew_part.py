@@ -8,10 +8,10 @@ from torch import Tensor
 
 from darboux.linear._combined_map import CombinedMap, combines, same_bound, stencil_of
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._sizes import finite
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import square_symmetry
 from darboux.structure import Equivariant
+from darboux.structure._arguments import NonNegative, checked
 
 
 @final
@@ -39,16 +39,14 @@ class SkewPart(CombinedMap):
         -2.0
     """
 
-    def __init__(self, map: LinearMap, *, damping: float = 0.0) -> None:
+    @checked
+    def __init__(self, map: LinearMap, *, damping: NonNegative = 0.0) -> None:
         super().__init__()
         if map.in_features != map.out_features:
             msg = (
                 f"SkewPart: expected a square map; got {map.in_features} -> {map.out_features}. "
                 "Use a map with in_features = out_features."
             )
-            raise ValueError(msg)
-        if finite("damping", damping) < 0:
-            msg = f"SkewPart: expected damping >= 0; got {damping}. Use 0 for none."
             raise ValueError(msg)
         self.map = map
         self.damping = float(damping)

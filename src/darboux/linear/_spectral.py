@@ -39,6 +39,10 @@ def kernel_bound(weight: Tensor) -> Tensor:
     # Where that value is double, there is no second derivative: entries come out above 1e200,
     # infinite or NaN. A dense skew-symmetric matrix is always such a case. Above 256 channels
     # (the smaller number counts) there are first derivatives only.
+    if not weight.numel():
+        return torch.zeros((), dtype=torch.float64, device=weight.device)
+    if weight.is_meta:  # nothing is known of it, and whoever asks may want a number
+        return torch.full((), torch.inf, dtype=torch.float64, device="cpu")
     if weight.is_complex():  # a + ib acts on pairs as (a, -b; b, a), with the same norm
         rows = (weight.real, -weight.imag), (weight.imag, weight.real)
         weight = torch.cat([torch.cat(row, dim=1) for row in rows])

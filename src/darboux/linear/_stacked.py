@@ -12,6 +12,7 @@ from darboux.linear._linear_map import LinearMap
 from darboux.linear._stencil import Stencil, stacked
 from darboux.linear._symmetries import stacked_symmetry
 from darboux.structure import Equivariant
+from darboux.structure._arguments import checked
 
 
 @final
@@ -38,6 +39,7 @@ class Stacked(CombinedMap):
         torch.Size([1, 6])
     """
 
+    @checked
     def __init__(self, *maps: LinearMap) -> None:
         super().__init__()
         some("Stacked", maps)

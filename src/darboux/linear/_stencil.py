@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darboux.linear._frequencies import kernel_offsets, lattice, phases
+from darboux.structure._arguments import shown
 
 Padding = Literal["circular", "zeros"]
 
@@ -45,7 +46,15 @@ class Stencil:
     padding_mode: Padding
 
     def __post_init__(self) -> None:
-        if self.padding_mode not in get_args(Padding):
+        # not `checked`, because maps make one in every call
+        given: tuple[object, object] = (self.weight, self.origin)
+        if not (isinstance(given[0], Tensor) and isinstance(given[1], tuple)):
+            msg = (
+                "Stencil: expected a tensor for the weight and a tuple of integers for the origin; "
+                f"got {shown(given[0])} and {shown(given[1])}."
+            )
+            raise TypeError(msg)
+        if not isinstance(self.padding_mode, str) or self.padding_mode not in get_args(Padding):
             msg = (
                 f"Expected padding_mode 'circular' or 'zeros'; got {self.padding_mode!r}. "
                 "Use one of them."

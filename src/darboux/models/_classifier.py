@@ -28,7 +28,7 @@ def staged(
     activation: Build,
 ) -> nn.Sequential:
     """Return lift, chain and head of a classifier whose stages are invertible."""
-    check_depth(name, depth, dim)
+    check_depth(name, depth)
     layers: list[nn.Module] = []
     width = channels
     for stage, count in enumerate(depth):
@@ -56,11 +56,8 @@ def _head(channels: int, classes: int, *, dim: int, activation: Build) -> nn.Seq
     return nn.Sequential(*ready, nn.Flatten(), nn.Linear(channels, classes))
 
 
-def check_depth(name: str, depth: Sequence[int], dim: int) -> None:
-    """Check that there are stages with blocks, in a known number of axes."""
-    if not depth or min(depth) < 1 or dim not in (1, 2, 3):
-        msg = (
-            f"{name}: expected a positive number of blocks for each stage, and dim 1, 2 or 3; got "
-            f"depth={tuple(depth)}, dim={dim!r}."
-        )
+def check_depth(name: str, depth: Sequence[int]) -> None:
+    """Refuse networks without stages."""
+    if not depth:
+        msg = f"{name}: expected a number of blocks for each stage; got depth={tuple(depth)}."
         raise ValueError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
@@ -12,17 +12,19 @@ from darboux.bijections import ActNorm, Chain, LULinear, Permutation
 from darboux.density import NormalizingFlow, StandardNormal
 from darboux.gradients import Memory
 from darboux.models._couplings import Law, coupling_of
-from darboux.models._networks import Build, dense_network
+from darboux.models._networks import Build, Depth, Width, dense_network
+from darboux.structure._arguments import Count, Within, checked
 
 Mixing = Literal["lu", "permutation", "reverse"]
 
 
+@checked
 def coupling_flow(
-    features: int,
+    features: Annotated[int, Within("an integer from 2 to 32768", least=2, most=2**15)],
     *,
-    context: int | None = None,
-    layers: int = 6,
-    hidden: Sequence[int] = (64, 64),
+    context: Count | None = None,
+    layers: Depth = 6,
+    hidden: Sequence[Width] = (64, 64),
     law: Law = "spline",
     mixing: Mixing = "lu",
     normalize: bool = False,
@@ -64,13 +66,6 @@ def coupling_flow(
         >>> flow().log_prob(torch.zeros(3, 2)).shape
         torch.Size([3])
     """
-    if mixing not in get_args(Mixing) or layers < 1:
-        known = ", ".join(repr(one) for one in get_args(Mixing))
-        msg = (
-            f"coupling_flow: expected mixing to be one of {known} and at least one layer; got "
-            f"{mixing!r}, layers={layers}."
-        )
-        raise ValueError(msg)
 
     def network(inputs: int, outputs: int) -> nn.Module:
         return dense_network(inputs, outputs, hidden=hidden, activation=activation)
@@ -81,7 +76,6 @@ def coupling_flow(
         parts.append(_mixing(mixing, features, generator))
         parts.append(
             coupling_of(
-                "coupling_flow",
                 law,
                 features,
                 network,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,23 @@ from darboux.bijections import (
     AffineCoupling,
     Bijection,
     Chain,
+    Coupling,
     SplineCoupling,
 )
 from darboux.density import NormalizingFlow
 from darboux.gradients import Stack
+from darboux.structure._arguments import checked
 
 Law = Literal["spline", "affine", "additive"]
 
+_COUPLINGS: dict[Law, Callable[..., Coupling]] = {
+    "spline": SplineCoupling,
+    "affine": AffineCoupling,
+    "additive": AdditiveCoupling,
+}
+
 
 def coupling_of(
-    name: str,
     law: Law,
     channels: int,
     network: Callable[[int, int], nn.Module],
@@ -33,33 +40,17 @@ def coupling_of(
     **options: Any,
 ) -> Bijection:
     """Return a coupling of halves."""
-    if law not in get_args(Law):
-        known = ", ".join(repr(one) for one in get_args(Law))
-        msg = f"{name}: expected law to be one of {known}; got {law!r}."
-        raise ValueError(msg)
-    if channels < 2:
-        msg = (
-            f"{name}: expected two features at least, one of which moves the other; got "
-            f"{channels}. Use residual_flow for one."
-        )
-        raise ValueError(msg)
     first = channels // 2
     moved, kept = (first, channels - first) if swap else (channels - first, first)
     inputs = kept + (context_features or 0)
-    if law == "additive":
-        return AdditiveCoupling(
-            network(inputs, moved), swap=swap, context_features=context_features, **options
-        )
-    if law == "affine":
-        return AffineCoupling(
-            network(inputs, 2 * moved), swap=swap, context_features=context_features, **options
-        )
-    numbers = 3 * options.get("bins", 8) - 1
-    return SplineCoupling(
+    coupling = _COUPLINGS[law]
+    numbers = coupling(nn.Identity(), **options).law.parameters_per_feature
+    return coupling(
         network(inputs, numbers * moved), swap=swap, context_features=context_features, **options
     )
 
 
+@checked
 @torch.no_grad()
 def initialise(
     model: NormalizingFlow | Bijection, x: Tensor | Stack, context: Tensor | None = None

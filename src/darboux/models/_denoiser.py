@@ -12,17 +12,21 @@ from darboux.fields._gradient import Metric
 from darboux.flow import ContractiveSteps, Flow
 from darboux.integrators import Euler
 from darboux.linear import Conv, Lift
+from darboux.linear._sizes import Taps
+from darboux.models._networks import Depth, Width
+from darboux.structure._arguments import Count, Positive, checked
 
 
+@checked
 def denoiser(
     *,
-    channels: int = 1,
-    features: int = 32,
-    units: int = 48,
-    depth: int = 8,
-    shuffle: int = 2,
-    kernel_size: int = 3,
-    threshold: float = 0.01,
+    channels: Width = 1,
+    features: Width = 32,
+    units: Width = 48,
+    depth: Depth = 8,
+    shuffle: Count = 2,
+    kernel_size: Taps = 3,
+    threshold: Positive = 0.01,
     fraction: float = 0.9,
     metric: Metric = "rows",
 ) -> nn.Module:
@@ -64,14 +68,15 @@ def denoiser(
     return _around(flow, channels=channels, features=features, shuffle=shuffle)
 
 
+@checked
 def unconstrained_denoiser(
     *,
-    channels: int = 1,
-    features: int = 32,
-    units: int = 48,
-    depth: int = 8,
-    shuffle: int = 2,
-    kernel_size: int = 3,
+    channels: Width = 1,
+    features: Width = 32,
+    units: Width = 48,
+    depth: Depth = 8,
+    shuffle: Count = 2,
+    kernel_size: Taps = 3,
 ) -> nn.Module:
     """Return the twin of `denoiser` without its structure, for comparison.
 

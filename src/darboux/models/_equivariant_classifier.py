@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from darboux.activations import ReLU
+from darboux.linear._sizes import Taps
+from darboux.models._networks import Width
+from darboux.structure._arguments import Natural, checked
 from darboux.symmetry._feature import Feature, scalars
 from darboux.symmetry._groups.group import Group
 from darboux.symmetry._layers.equivariant_conv import EquivariantConv
@@ -17,14 +20,15 @@ from darboux.symmetry._nonlinear.pooling import GroupPooling, SpacePooling
 from darboux.symmetry._nonlinear.resample import Downsample
 
 
+@checked
 def equivariant_classifier(
-    channels: int,
-    classes: int,
+    channels: Width,
+    classes: Width,
     *,
     group: Group,
-    widths: Sequence[int] = (4, 8, 8),
-    kernel_size: int = 3,
-    halvings: int = 1,
+    widths: Sequence[Width] = (4, 8, 8),
+    kernel_size: Taps = 3,
+    halvings: Natural = 1,
 ) -> nn.Sequential:
     """Return a classifier whose answer does not change when a finite group turns the image.
 
@@ -58,8 +62,8 @@ def equivariant_classifier(
         >>> x = torch.randn(2, 1, 18, 18)
         >>> torch.testing.assert_close(net(torch.rot90(x, 1, dims=(2, 3))), net(x))
     """
-    if not widths or min(widths) < 1:
-        msg = f"Expected positive widths, one for each stage; got {list(widths)}. Use (4, 8, 8)."
+    if not widths:
+        msg = f"Expected widths, one for each stage; got {list(widths)}. Use (4, 8, 8)."
         raise ValueError(msg)
     features = [scalars(group, channels), *(Feature(group, ["regular"] * m) for m in widths)]
     stages: list[nn.Module] = []
@@ -79,5 +83,5 @@ def _stage(source: Feature, target: Feature, *, kernel_size: int, halved: bool) 
     convolution = EquivariantConv(
         source, target, kernel_size=kernel_size, dim=2, padding_mode="circular"
     )
-    layers = [convolution, FieldNorm(target), Pointwise(target, ReLU())]
+    layers: list[nn.Module] = [convolution, FieldNorm(target), Pointwise(target, ReLU())]
     return [Downsample(source, dim=2, padding_mode="circular"), *layers] if halved else layers

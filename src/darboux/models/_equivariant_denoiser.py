@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from darboux.activations import ReLU
 from darboux.compose import Affine, Residual, Translated
 from darboux.linear import Conv, LinearMap
 from darboux.linear._stencil import Padding
+from darboux.models._networks import Depth, Width
 from darboux.structure import Claim, Claims, Equivariant, Isometric, Kind
+from darboux.structure._arguments import NonNegative, checked
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.cyclic import Cyclic
 from darboux.symmetry._groups.planar import SO2
@@ -35,12 +37,13 @@ _LARGEST = 2  # frequency of a 3×3 kernel
 _BIAS = -0.01
 
 
+@checked
 def ordinary_denoiser(
     *,
-    channels: int = 3,
-    width: int = 128,
-    depth: int = 5,
-    step: float = 1.0,
+    channels: Width = 3,
+    width: Width = 128,
+    depth: Depth = 5,
+    step: NonNegative = 1.0,
     padding_mode: Padding = "circular",
 ) -> nn.Module:
     """Return the ordinary denoiser of Figure 3, a residual network of convolutions.
@@ -72,12 +75,13 @@ def ordinary_denoiser(
     return _residual_network(Affine(lift), maps, projection, ReLU, step)
 
 
+@checked
 def equivariant_denoiser(
     *,
-    channels: int = 3,
-    width: int = 128,
-    depth: int = 5,
-    step: float = 1.0,
+    channels: Width = 3,
+    width: Width = 128,
+    depth: Depth = 5,
+    step: NonNegative = 1.0,
     padding_mode: Padding = "circular",
     fields: Fields = "irreducible",
 ) -> nn.Module:
@@ -127,10 +131,6 @@ def equivariant_denoiser(
 
 def _features(fields: Fields, width: int) -> tuple[Feature, Callable[[], nn.Module]]:
     """Return the type of z, and what makes a nonlinearity for it."""
-    if fields not in _CHANNELS:
-        known = ", ".join(repr(name) for name in get_args(Fields))
-        msg = f"equivariant_denoiser: expected fields to be one of {known}; got {fields!r}."
-        raise ValueError(msg)
     times, rest = divmod(width, _CHANNELS[fields])
     if rest or times < 1:
         msg = (

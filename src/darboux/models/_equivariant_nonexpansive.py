@@ -11,7 +11,10 @@ from darboux.compose import Lifted
 from darboux.fields import GradientField
 from darboux.flow import ContractiveSteps, Flow
 from darboux.integrators import Euler
+from darboux.linear._sizes import Axes, Taps
 from darboux.linear._stencil import Padding
+from darboux.models._networks import Depth, Width
+from darboux.structure._arguments import Positive, checked
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.group import Group
 from darboux.symmetry._layers.equivariant_conv import EquivariantConv
@@ -21,17 +24,18 @@ from darboux.symmetry._representations.representation import Representation
 Fields = Sequence[str | int | Representation]
 
 
+@checked
 def equivariant_nonexpansive_denoiser(
-    channels: int = 1,
+    channels: Width = 1,
     *,
     group: Group,
     fields: Fields = ("regular",) * 4,
     units: Fields = ("regular",) * 8,
-    steps: int = 6,
-    kernel_size: int = 3,
-    dim: int = 2,
+    steps: Depth = 6,
+    kernel_size: Taps = 3,
+    dim: Axes = 2,
     padding_mode: Padding = "zeros",
-    threshold: float = 0.02,
+    threshold: Positive = 0.02,
     fraction: float = 0.9,
 ) -> nn.Module:
     """Return a denoiser that is averaged, hence nonexpansive, and commutes with a group.
@@ -69,9 +73,6 @@ def equivariant_nonexpansive_denoiser(
         ...     net(torch.rot90(x, 1, dims=(2, 3))), torch.rot90(net(x), 1, dims=(2, 3))
         ... )
     """
-    if steps < 1:
-        msg = f"Expected steps >= 1; got {steps}. Use, for instance, 6."
-        raise ValueError(msg)
     feature, hidden = Feature(group, fields), Feature(group, units)
     _refuse_mixing(hidden)
     flows = [

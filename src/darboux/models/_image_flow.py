@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
 from darboux.bijections import ActNorm, Chain, Flatten, LULinear, PixelShuffle, Split
 from darboux.density import LogitTransform, NormalizingFlow, StandardNormal
+from darboux.density._logit import Margin
 from darboux.gradients import Memory
 from darboux.models._couplings import Law, coupling_of
-from darboux.models._networks import Build, convolutional_network
+from darboux.models._networks import Build, Depth, Width, convolutional_network
+from darboux.structure._arguments import Count, Within, checked
 
 
+@checked
 def image_flow(
-    shape: Sequence[int],
+    shape: Sequence[Count],
     *,
-    context: int | None = None,
-    levels: int = 2,
-    steps: int = 4,
-    hidden: int = 64,
+    context: Count | None = None,
+    levels: Annotated[int, Within("an integer from 1 to 30", least=1, most=30)] = 2,
+    steps: Depth = 4,
+    hidden: Width = 64,
     law: Law = "affine",
-    alpha: float | None = 0.05,
+    alpha: Margin | None = 0.05,
     normalize: bool = True,
     activation: Build = nn.ReLU,
     memory: Memory = "autograd",
@@ -65,7 +68,7 @@ def image_flow(
         >>> flow().log_prob(torch.rand(3, 1, 8, 8)).shape
         torch.Size([3])
     """
-    channels, *space = _checked(shape, levels, steps)
+    channels, *space = _sizes(shape, levels)
     dim = len(space)
 
     def network(inputs: int, outputs: int) -> nn.Module:
@@ -80,9 +83,7 @@ def image_flow(
 
     def step(width: int, k: int) -> list[nn.Module]:
         swap = bool(k % 2)
-        coupling = coupling_of(
-            "image_flow", law, width, network, swap=swap, context_features=context, **options
-        )
+        coupling = coupling_of(law, width, network, swap=swap, context_features=context, **options)
         return [*([ActNorm(width)] if normalize else []), LULinear(width), coupling]
 
     layers: list[nn.Module] = [] if alpha is None else [LogitTransform(alpha)]
@@ -102,14 +103,11 @@ def image_flow(
     return NormalizingFlow(chain, StandardNormal(math.prod(shape)), shape=shape)
 
 
-def _checked(shape: Sequence[int], levels: int, steps: int) -> list[int]:
-    _, *space = shape
-    fits = 1 <= len(space) <= 3 and min(levels, steps, *shape) >= 1
-    if not fits or any(n % 2**levels for n in space):
+def _sizes(shape: Sequence[int], levels: int) -> list[int]:
+    if not 2 <= len(shape) <= 4 or any(n % 2**levels for n in shape[1:]):
         msg = (
             f"image_flow: expected shape (channels, *space) with 1 to 3 sizes that 2^levels = "
-            f"{2**levels} divides, and at least one level and step; got {tuple(shape)}, "
-            f"levels={levels}, steps={steps}. Use fewer levels, or pad the images."
+            f"{2**levels} divides; got {tuple(shape)}. Use fewer levels, or pad the images."
         )
         raise ValueError(msg)
     return list(shape)

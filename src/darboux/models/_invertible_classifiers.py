@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import nn
 
-from darboux.activations import Activation, GroupSort
+from darboux.activations import GroupSort
 from darboux.bijections import ActNorm, AdditiveCoupling, ContractiveNetwork, InvertibleResidual
+from darboux.bijections._matrices import Fraction
 from darboux.gradients import Memory
 from darboux.linear import NormControl
+from darboux.linear._sizes import Axes
 from darboux.models._classifier import staged
-from darboux.models._networks import Build, Normalization, convolutional_network, normalizations
+from darboux.models._networks import (
+    Build,
+    Depth,
+    Normalization,
+    Width,
+    convolutional_network,
+    normalizations,
+)
+from darboux.structure._arguments import Count, checked
 
 
+@checked
 def coupling_classifier(
-    in_channels: int,
-    classes: int,
+    in_channels: Width,
+    classes: Width,
     *,
-    channels: int = 16,
-    depth: Sequence[int] = (2, 2, 2),
-    hidden: int = 32,
-    shuffle: int = 2,
-    dim: int = 2,
+    channels: Width = 16,
+    depth: Sequence[Depth] = (2, 2, 2),
+    hidden: Width = 32,
+    shuffle: Count = 2,
+    dim: Axes = 2,
     memory: Memory = "autograd",
     normalization: Normalization | None = "batch",
     activation: Build = nn.ReLU,
@@ -96,18 +107,19 @@ def coupling_classifier(
     )
 
 
+@checked
 def residual_classifier(
-    in_channels: int,
-    classes: int,
+    in_channels: Width,
+    classes: Width,
     *,
-    channels: int = 16,
-    depth: Sequence[int] = (2, 2, 2),
-    hidden: int = 16,
-    constant: float = 0.9,
-    shuffle: int = 2,
-    dim: int = 2,
+    channels: Width = 16,
+    depth: Sequence[Depth] = (2, 2, 2),
+    hidden: Width = 16,
+    constant: Fraction = 0.9,
+    shuffle: Count = 2,
+    dim: Axes = 2,
     memory: Memory = "autograd",
-    activation: Callable[[], Activation] = GroupSort,
+    activation: Build = GroupSort,
     by: NormControl = "rows",
 ) -> nn.Sequential:
     """Return a classifier of blocks x + f(x) with Lip(f) <= c < 1: an i-ResNet.
@@ -147,9 +159,6 @@ def residual_classifier(
         >>> z = net.lift(torch.rand(2, 1, 8, 8))
         >>> torch.testing.assert_close(net.chain.inverse(net.chain(z)), z)
     """
-    if not 0 < constant < 1:
-        msg = f"residual_classifier: expected a constant in (0, 1); got {constant}. Use 0.9."
-        raise ValueError(msg)
 
     def block(width: int, k: int) -> list[nn.Module]:
         del k

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, final, get_args
+from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -20,27 +20,39 @@ from darboux.bijections import (
     Split,
 )
 from darboux.gradients import Memory
-from darboux.models._levels import Level, levels_of
-from darboux.models._networks import CONV, Build, Normalization, convolutional_network
+from darboux.linear._sizes import Axes
+from darboux.models._levels import Level, Parts, levels_of
+from darboux.models._networks import (
+    CONV,
+    Build,
+    Depth,
+    Normalization,
+    Rate,
+    Width,
+    convolutional_network,
+)
 from darboux.models._padding import PadToMultiple, cropped
 from darboux.structure import maps_of
+from darboux.structure._arguments import Positive, checked
+from darboux.structure._module import Module
 
 Resampling = Literal["learned", "haar", "pixel-shuffle"]
 
 
+@checked
 def iunet(
-    in_channels: int,
-    out_channels: int,
+    in_channels: Width,
+    out_channels: Width,
     *,
-    spatial_dims: int = 2,
-    channels: int = 32,
-    depth: Sequence[int] = (2, 2, 2),
-    split: float | Sequence[float] | None = None,
+    spatial_dims: Axes = 2,
+    channels: Width = 32,
+    depth: Sequence[Depth] = (2, 2, 2),
+    split: Parts = None,
     memory: Memory = "constant",
-    accuracy: float | None = None,
+    accuracy: Positive | None = None,
     resampling: Resampling = "learned",
     normalization: Normalization | None = "instance",
-    dropout: float = 0.0,
+    dropout: Rate = 0.0,
     activation: Build = nn.ReLU,
 ) -> InvertibleUNet:
     """Return a U-Net whose whole body is invertible, so that its memory is flat in depth.
@@ -86,10 +98,6 @@ def iunet(
         torch.Size([2, 3, 6, 5, 7])
     """
     levels = levels_of("iunet", channels=channels, depth=depth, split=split, dim=spatial_dims)
-    if resampling not in get_args(Resampling):
-        known = ", ".join(repr(name) for name in get_args(Resampling))
-        msg = f"iunet: expected resampling to be one of {known}; got {resampling!r}."
-        raise ValueError(msg)
 
     def blocks(level: Level) -> list[nn.Module]:
         return _blocks(level, spatial_dims, normalization, dropout, activation)
@@ -163,7 +171,7 @@ def _downsampling(resampling: Resampling, channels: int, dim: int) -> Bijection:
 
 
 @final
-class InvertibleUNet(nn.Module):
+class InvertibleUNet(Module):
     """An invertible chain between a lift to more channels and a head: y = head(chain(lift(x))).
 
     Only the chain is invertible. The lift pads images to a size that can be halved at every
@@ -185,6 +193,7 @@ class InvertibleUNet(nn.Module):
         >>> torch.testing.assert_close(network.chain.inverse(network.chain(z)), z)
     """
 
+    @checked
     def __init__(self, lift: nn.Module, chain: Chain, head: nn.Module) -> None:
         super().__init__()
         self.lift = lift

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Split = float | Sequence[float] | None
+from darboux.bijections._matrices import Fraction
+from darboux.models._classifier import check_depth
+
+Parts = Fraction | Sequence[Fraction] | None
 
 
 @dataclass(frozen=True)
@@ -18,21 +21,16 @@ class Level:
 
 
 def levels_of(
-    name: str, *, channels: int, depth: Sequence[int], split: Split, dim: int
+    name: str, *, channels: int, depth: Sequence[int], split: Parts, dim: int
 ) -> list[Level]:
     """Return the levels, finest first."""
     # A level of c channels keeps a fraction of them as its skip connection; each of the others
     # becomes 2^dim channels of half the resolution.
-    if dim not in (1, 2, 3):
-        msg = f"{name}: expected spatial_dims to be 1, 2 or 3; got {dim!r}."
-        raise ValueError(msg)
-    if not depth or min(depth) < 1:
-        msg = f"{name}: expected depth to be a positive number of blocks per level; got {depth}."
-        raise ValueError(msg)
-    if channels < 2 or channels % 2:
+    check_depth(name, depth)
+    if channels % 2:
         msg = (
             f"{name}: expected an even number of channels, halves for the blocks; got {channels}. "
-            f"Use {max(2, channels + channels % 2)}."
+            f"Use {channels + 1}."
         )
         raise ValueError(msg)
     levels: list[Level] = []
@@ -42,7 +40,7 @@ def levels_of(
     return [*levels, Level(channels, 0, depth[-1])]
 
 
-def _fractions(name: str, split: Split, count: int, dim: int) -> list[float]:
+def _fractions(name: str, split: Parts, count: int, dim: int) -> list[float]:
     if split is None:
         return [{1: 0.5, 2: 0.5, 3: 0.75}[dim]] * count
     fractions = [float(split)] * count if isinstance(split, (int, float)) else list(split)

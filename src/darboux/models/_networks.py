@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 from torch import nn
+
+from darboux.structure._arguments import Within
 
 Build = Callable[[], nn.Module]
 
 Normalization = Literal["instance", "batch"]
+
+# Of layers whose weights grow with the square.
+Width = Annotated[int, Within("an integer from 1 to 32768", least=1, most=2**15)]
+
+Depth = Annotated[int, Within("an integer from 1 to 10000", least=1, most=10_000)]
+
+Rate = Annotated[float, Within("a number of 0 or more, below 1", least=0, below=1)]
 
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -20,10 +29,7 @@ POOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
 MEAN = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 
-_NORM: dict[str, dict[int, Callable[..., nn.Module]]] = {
-    "instance": {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d},
-    "batch": {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d},
-}
+_BATCH_NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 
 def dense_network(
@@ -71,11 +77,10 @@ def normalizations(kind: Normalization | None, channels: int, *, dim: int) -> li
     """Return a list with the normalisation, empty for None."""
     if kind is None:
         return []
-    if kind not in _NORM:
-        known = ", ".join(repr(name) for name in get_args(Normalization))
-        msg = f"Expected normalization to be one of {known} or None; got {kind!r}. Use one of them."
-        raise ValueError(msg)
-    return [_NORM[kind][dim](channels, affine=True)]
+    if kind == "batch":
+        return [_BATCH_NORM[dim](channels)]
+    # groups of one channel: instance normalisation, which takes empty batches here
+    return [nn.GroupNorm(channels, channels)]
 
 
 def _last(layer: nn.Module, *, zero: bool) -> nn.Module:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import final
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from darboux.structure._module import Module
 
 
 @final
-class PadToMultiple(nn.Module):
+class PadToMultiple(Module):
     """Continue images at the far end by their last value, to the next multiple of a number."""
 
     def __init__(

@@ -7,8 +7,10 @@ from typing import final
 
 from torch import Tensor, nn
 
+from darboux.linear._sizes import Axes
 from darboux.models._classifier import check_depth
-from darboux.models._networks import CONV, MEAN, POOL, Build, normalizations
+from darboux.models._networks import CONV, MEAN, POOL, Build, Depth, Width, normalizations
+from darboux.structure._arguments import checked
 
 
 @final
@@ -30,13 +32,14 @@ class _Block(nn.Module):
         return self.activation(x + self.network(x))
 
 
+@checked
 def plain_resnet_classifier(
-    in_channels: int,
-    classes: int,
+    in_channels: Width,
+    classes: Width,
     *,
-    widths: Sequence[int] = (16, 32, 64),
-    depth: Sequence[int] = (2, 2, 2),
-    dim: int = 2,
+    widths: Sequence[Width] = (16, 32, 64),
+    depth: Sequence[Depth] = (2, 2, 2),
+    dim: Axes = 2,
     activation: Build = nn.ReLU,
 ) -> nn.Sequential:
     """Return an ordinary residual network: the twin of the invertible classifiers.
@@ -70,7 +73,7 @@ def plain_resnet_classifier(
         torch.Size([2, 10])
     """
     name = "plain_resnet_classifier"
-    check_depth(name, depth, dim)
+    check_depth(name, depth)
     if len(widths) != len(depth):
         msg = f"{name}: expected a width for each of the {len(depth)} stages; got {widths}."
         raise ValueError(msg)

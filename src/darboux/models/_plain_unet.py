@@ -8,13 +8,25 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.models._levels import Level, levels_of
-from darboux.models._networks import CONV, UP, Build, Normalization, convolutional_network
+from darboux.linear._sizes import Axes
+from darboux.models._levels import Level, Parts, levels_of
+from darboux.models._networks import (
+    CONV,
+    UP,
+    Build,
+    Depth,
+    Normalization,
+    Rate,
+    Width,
+    convolutional_network,
+)
 from darboux.models._padding import PadToMultiple, cropped
+from darboux.structure._arguments import checked
+from darboux.structure._module import Module
 
 
 @final
-class PlainUNet(nn.Module):
+class PlainUNet(Module):
     """A U-Net of residual blocks with ordinary backpropagation. `plain_unet` builds one.
 
     Shapes: x is (batch, in_channels, *space), y is (batch, out_channels, *space).
@@ -30,6 +42,7 @@ class PlainUNet(nn.Module):
         torch.Size([1, 2, 5, 6])
     """
 
+    @checked
     def __init__(self, lift: nn.Module, body: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.lift = lift
@@ -77,16 +90,17 @@ class _Block(nn.Module):
         return x + self.network(x)
 
 
+@checked
 def plain_unet(
-    in_channels: int,
-    out_channels: int,
+    in_channels: Width,
+    out_channels: Width,
     *,
-    spatial_dims: int = 2,
-    channels: int = 32,
-    depth: Sequence[int] = (2, 2, 2),
-    split: float | Sequence[float] | None = None,
+    spatial_dims: Axes = 2,
+    channels: Width = 32,
+    depth: Sequence[Depth] = (2, 2, 2),
+    split: Parts = None,
     normalization: Normalization | None = "instance",
-    dropout: float = 0.0,
+    dropout: Rate = 0.0,
     activation: Build = nn.ReLU,
 ) -> PlainUNet:
     """Return the twin of `iunet` without its structure, for comparison.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import nn
 
-from darboux.activations import Activation, LipSwish
+from darboux.activations import LipSwish
 from darboux.bijections import (
     ActNorm,
     Chain,
@@ -15,20 +15,24 @@ from darboux.bijections import (
     InvertibleResidual,
     LogDetEstimator,
 )
+from darboux.bijections._matrices import Fraction
 from darboux.density import NormalizingFlow, StandardNormal
 from darboux.gradients import Memory
+from darboux.models._networks import Build, Depth, Width
+from darboux.structure._arguments import Count, checked
 
 
+@checked
 def residual_flow(
-    features: int,
+    features: Width,
     *,
-    context: int | None = None,
-    blocks: int = 8,
-    hidden: Sequence[int] = (64, 64),
-    constant: float = 0.9,
+    context: Count | None = None,
+    blocks: Depth = 8,
+    hidden: Sequence[Width] = (64, 64),
+    constant: Fraction = 0.9,
     log_det: LogDetEstimator | Literal["auto"] = "auto",
     normalize: bool = False,
-    activation: Callable[[], Activation] = LipSwish,
+    activation: Build = LipSwish,
     memory: Memory = "autograd",
 ) -> NormalizingFlow:
     """Return a normalising flow of residual blocks x + f(x), Lip(f) <= c < 1, onto a normal law.
@@ -62,12 +66,6 @@ def residual_flow(
         >>> flow().log_prob(torch.zeros(3, 2)).shape
         torch.Size([3])
     """
-    if blocks < 1 or not 0 < constant < 1:
-        msg = (
-            "residual_flow: expected at least one block and a constant in (0, 1); got "
-            f"blocks={blocks}, constant={constant}. Use 0.9."
-        )
-        raise ValueError(msg)
     layers: list[nn.Module] = []
     for _ in range(blocks):
         layers += [ActNorm(features)] if normalize else []

@@ -91,7 +91,7 @@ def _message(progress: Progress, target: Target, method: str) -> str:
 
 def entries(x: Tensor) -> int:
     """Return the number of entries of one sample."""
-    return x[0].numel()
+    return x.shape[1:].numel()
 
 
 def norms(x: Tensor) -> Tensor:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from darboux.structure._arguments import Within, checked
+
 _Batch = TypeVar("_Batch")
 
 
+@checked
 def descend(
     optimizer: torch.optim.Optimizer,
     loss: Callable[[_Batch], Tensor],
     batches: Iterable[_Batch],
     *,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
-    clip: float = math.inf,
+    clip: Annotated[float, Within("a positive number or ∞", above=0, infinite=True)] = math.inf,
     on_step: Callable[[int], None] | None = None,
 ) -> list[float]:
     """Make one update of the optimizer for each batch, and return the loss before each.
@@ -55,7 +58,8 @@ def descend(
         value = loss(batch)
         losses.append(_finite(value.detach(), "loss", step))
         optimizer.zero_grad()
-        value.backward()
+        if value.requires_grad:
+            value.backward()
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             msg = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from darboux.solvers._iterations import anderson, fixed_point
 from darboux.solvers._linearised import Dense, Linearised, MatrixFree
 from darboux.solvers._newton import continuation, newton
 from darboux.solvers._transforms import hidden, is_differentiated, nesting
+from darboux.structure._arguments import Count, Within, checked
 
 Method = Literal["auto", "fixed-point", "anderson", "newton"]
 """How an equation is solved; "auto" picks by what is known of it."""
@@ -31,13 +33,17 @@ _COMPILED = (
 )
 
 
+_Tolerance = Annotated[float, Within("a relative tolerance strictly in (0, 1)", above=0, below=1)]
+
+
+@checked
 def solve(
     g: Map,
     guess: Tensor,
     *,
     method: Method = "auto",
-    tol: float | None = None,
-    max_iter: int = 50,
+    tol: _Tolerance | None = None,
+    max_iter: Count = 50,
     context: str = "solve",
     scale: Tensor | None = None,
 ) -> Tensor:
@@ -73,6 +79,7 @@ def solve(
 
     Raises:
         ConvergenceError: naming the worst sample, its error, and what to try.
+        TypeError: if an argument is of another type.
         ValueError: if an argument makes no sense, or g changes the shape.
         RuntimeError: inside `torch.func.vmap` or a compiled graph.
 
@@ -84,7 +91,7 @@ def solve(
     """
     if torch.compiler.is_compiling():
         raise RuntimeError(_COMPILED)
-    _check(method, tol, max_iter, guess)
+    _check(guess)
     return hidden(_solve)(g, guess, method, (tol, max_iter, context, scale))
 
 
@@ -98,11 +105,11 @@ def _solve(g: Map, guess: Tensor, method: Method, settings: _Settings) -> Tensor
         if start.numel() == 0:
             return image
         target = Target(_tolerance(tol, start), max_iter, context, _floor(start, scale))
-        root = _root(g, start, target, method)
+        root = _root(g, start, image.detach(), target, method)
         return _with_derivatives(g, root, context) if is_differentiated(image) else root
 
 
-def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
+def _root(g: Map, start: Tensor, image: Tensor, target: Target, method: Method) -> Tensor:
     """Return the fixed point, detached: no_grad does not stop forward mode."""
 
     def plain(x: Tensor) -> Tensor:
@@ -117,6 +124,10 @@ def _root(g: Map, start: Tensor, target: Target, method: Method) -> Tensor:
             progress = fixed_point(plain, start, target, rate=rate)
         if method == "fixed-point" or every(progress.solved):
             return progress.check(target, method)
+        # what is not finite at the start is so on any way from there
+        hopeful = progress.solved | image.reshape(len(image), -1).isfinite().all(dim=1)
+        if not every(hopeful):
+            return replace(progress, solved=hopeful).check(target, method)
         # a detached g would hide its derivatives from forward mode
         linearise = partial(_linearised, context=target.context)
         progress = newton(g, progress, target, linearise)
@@ -155,16 +166,7 @@ def _floor(start: Tensor, scale: Tensor | None) -> Tensor:
     return floor if scale is None else torch.maximum(floor, scale.detach().to(floor.dtype))
 
 
-def _check(method: str, tol: float | None, max_iter: int, guess: Tensor) -> None:
-    if method not in get_args(Method):
-        msg = f"solve: expected a method among {', '.join(get_args(Method))}; got {method!r}."
-        raise ValueError(msg)
-    if tol is not None and not 0 < tol < 1:
-        msg = f"solve: expected a relative tolerance in (0, 1), or None; got {tol}."
-        raise ValueError(msg)
-    if max_iter < 1:
-        msg = f"solve: expected max_iter >= 1; got {max_iter}. Use 50."
-        raise ValueError(msg)
+def _check(guess: Tensor) -> None:
     if guess.dim() == 0 or not guess.is_floating_point():
         msg = (
             f"solve: expected a guess of real numbers, (batch, ...); got {guess.dtype} of shape "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darboux.structure._arguments import checked
 from darboux.structure._claim import Structure
-from darboux.structure._metric import Lipschitz
+from darboux.structure._metric import Bound, Lipschitz
 
 
+@checked
 @dataclass(frozen=True)
 class BiLipschitz(Structure):
     """Bi-Lipschitz: μ ‖x - y‖ <= ‖φ(x) - φ(y)‖ <= L ‖x - y‖ for all x, y.
@@ -30,12 +32,12 @@ class BiLipschitz(Structure):
         BiLipschitz(lower=0.25, upper=6.0)
     """
 
-    lower: float
-    upper: float
+    lower: Bound
+    upper: Bound
 
     def __post_init__(self) -> None:
-        if not 0 <= self.lower <= self.upper:
-            msg = f"Expected bounds 0 <= μ <= L; got μ = {self.lower}, L = {self.upper}."
+        if not self.lower <= self.upper:
+            msg = f"Expected bounds μ <= L; got μ = {self.lower}, L = {self.upper}. Exchange them."
             raise ValueError(msg)
 
     @property

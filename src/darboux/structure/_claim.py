@@ -10,6 +10,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Self
 
+from darboux.structure._arguments import checked
 from darboux.structure._premise import Premise
 
 
@@ -75,6 +76,7 @@ _MEANING = {
 }
 
 
+@checked
 @dataclass(frozen=True)
 class Claim:
     """One promise of one module, with its evidence.
@@ -97,6 +99,7 @@ class Claim:
     premises: tuple[Premise, ...] = ()
 
 
+@checked
 @dataclass(frozen=True)
 class Gap:
     """A place where a claim stopped, and why.
@@ -118,6 +121,7 @@ class Gap:
         return Gap(f"{prefix}.{self.path}" if self.path else prefix, self.reason)
 
 
+@checked
 @dataclass(frozen=True)
 class Claims:
     """The claims of one module, and the gaps at which others ended.

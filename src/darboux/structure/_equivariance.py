@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
+from darboux.structure._arguments import Count, checked
 from darboux.structure._claim import Structure
 
 Translations = tuple[int, int]
@@ -29,6 +31,39 @@ class Symmetry(ABC):
     @abstractmethod
     def describe(self) -> str:
         """Return the name of the group, for tables."""
+
+    @classmethod
+    def from_argument(cls, value: object) -> NoReturn:
+        """Refuse what is no group, naming the one that a text means."""
+        msg = f"Write {_GROUPS.get(_plain(value)) or _family(value)}."
+        raise TypeError(msg)
+
+
+_GROUPS = {
+    "so2": "SO2()",
+    "o2": "O2()",
+    "so3": "SO3()",
+    "o3": "O3()",
+    "o": "Octahedral()",
+    "octahedral": "Octahedral()",
+    "i": "Icosahedral()",
+    "icosahedral": "Icosahedral()",
+}
+
+_FAMILIES = {"c": "Cyclic", "z": "Cyclic", "d": "Dihedral", "s": "Permutations"}
+
+
+def _plain(value: object) -> str:
+    """Return a text without brackets: "SO(2)" is "so2"."""
+    return re.sub(r"[\s()_]", "", value).lower() if isinstance(value, str) else ""
+
+
+def _family(value: object) -> str:
+    """Return the call that "C4" or "dihedral 6" stands for, or an example."""
+    found = re.fullmatch(r"([czds])[a-z]*(\d+)", _plain(value))
+    if found is None:
+        return "a group of darboux.symmetry, for instance Cyclic(4)"
+    return f"{_FAMILIES[found[1]]}({found[2]})"
 
 
 class Law(ABC):
@@ -114,6 +149,7 @@ class Law(ABC):
         return hash(self.key())
 
 
+@checked
 @dataclass(frozen=True)
 class Equivariant(Structure):
     """Equivariant: φ(π(g) x) = π'(g) φ(x) for every g of a group.
@@ -142,7 +178,7 @@ class Equivariant(Structure):
     source: Law | None = None
     target: Law | None = None
     grid: bool = field(default=False, kw_only=True)
-    translations: Translations | None = None
+    translations: tuple[Count, Count] | None = None
 
     def describe(self) -> str:
         """Return the promise in a formula."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
+from darboux.structure._arguments import Within, checked
 from darboux.structure._claim import Structure
 
+Bound = Annotated[float, Within("a number of 0 or more, or ∞", least=0, infinite=True)]
 
+
+@checked
 @dataclass(frozen=True)
 class Lipschitz(Structure):
     """Lipschitz in the Euclidean norm: ‖φ(x) - φ(y)‖ <= c ‖x - y‖ for all x, y.
@@ -25,12 +30,7 @@ class Lipschitz(Structure):
         Lipschitz(constant=1.0)
     """
 
-    constant: float
-
-    def __post_init__(self) -> None:
-        if not self.constant >= 0:
-            msg = f"Expected a Lipschitz constant >= 0; got {self.constant}."
-            raise ValueError(msg)
+    constant: Bound
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -47,6 +47,7 @@ class Lipschitz(Structure):
         return isinstance(other, Lipschitz) and self.constant <= other.constant
 
 
+@checked
 @dataclass(frozen=True)
 class Averaged(Structure):
     """α-averaged: φ = (1 - α) id + α N with a nonexpansive N.
@@ -69,12 +70,9 @@ class Averaged(Structure):
         0.6667
     """
 
-    alpha: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.alpha < 1:
-            msg = f"Expected α in [0, 1); got {self.alpha}. α = 1 is only Lipschitz(1.0)."
-            raise ValueError(msg)
+    alpha: Annotated[
+        float, Within("a number in [0, 1) (1 is only Lipschitz(1.0))", least=0, below=1)
+    ]
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -120,6 +118,7 @@ class Isometric(Structure):
         return (Lipschitz(1.0),)
 
 
+@checked
 @dataclass(frozen=True)
 class LinearGrowth(Structure):
     """Growth by a constant: 0 <= φ(z) and ‖φ(z)‖ <= ‖z‖ + c √P for every z >= 0.
@@ -141,12 +140,7 @@ class LinearGrowth(Structure):
         LinearGrowth(increment=1.5)
     """
 
-    increment: float
-
-    def __post_init__(self) -> None:
-        if not self.increment >= 0:
-            msg = f"Expected an increment >= 0; got {self.increment}."
-            raise ValueError(msg)
+    increment: Bound
 
     def describe(self) -> str:
         """Return the promise in a formula."""

@@ -1,34 +1,55 @@
-"""The base of modules that say so when their input is no tensor."""
+"""The base of modules that say so when their input is no tensor of floating-point numbers."""
 
 from __future__ import annotations
 
 from abc import ABC
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from darboux.structure._arguments import shown
 
+_USUAL = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
 
 class Module(nn.Module, ABC):
-    """A module whose call refuses what is no tensor with one sentence."""
+    """A module whose call refuses what is no tensor of real numbers with one sentence."""
 
     tensor_at = 0  # the place of the tensor among the arguments
     stacks = False  # whether a tuple of tensors may stand for one
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what ``forward`` returns."""
-        if len(args) > self.tensor_at and not isinstance(args[self.tensor_at], Tensor):
-            self._refuse(args[self.tensor_at])
-        return nn.Module.__call__(self, *args, **kwargs)
+        place = self.tensor_at
+        if len(args) > place:
+            given = args[place]
+            if type(given) is not Tensor or given.dtype not in _USUAL:
+                self._refuse(given)
+        # what nn.Module does, without a further call: this one counts in every step of a flow
+        if self._compiled_call_impl is not None:
+            return self._compiled_call_impl(*args, **kwargs)
+        return self._call_impl(*args, **kwargs)
 
     def _refuse(self, value: object) -> None:
-        """Raise, unless the value stands for a tensor as tracers' values do."""
-        if hasattr(value, "__torch_function__") or (self.stacks and isinstance(value, tuple)):
+        """Raise the sentence, unless the value is of a rarer kind and fits all the same."""
+        entries = value if self.stacks and isinstance(value, tuple) else (value,)
+        for entry in entries:
+            check_features(type(self).__name__, entry, stacks=self.stacks)
+
+
+def check_features(name: str, x: object, *, stacks: bool = False) -> None:
+    """Refuse what is no tensor of real floating-point numbers, and no tracer's stand-in."""
+    if isinstance(x, Tensor):
+        if x.is_floating_point():
             return
-        tensors = "a tensor or a tuple of tensors" if self.stacks else "a tensor"
-        msg = (
-            f"{type(self).__name__}: expected {tensors}; got {shown(value)}. "
-            "Make one by torch.as_tensor."
+        advice = (
+            "Give real and imaginary parts as channels." if x.is_complex() else "Use x.float()."
         )
-        raise TypeError(msg)
+    else:
+        if hasattr(x, "__torch_function__"):
+            return
+        advice = "Make one by torch.as_tensor."
+    expected = "a tensor or a tuple of tensors" if stacks else "a tensor"
+    msg = f"{name}: expected {expected} of real floating-point numbers; got {shown(x)}. {advice}"
+    raise TypeError(msg)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from darboux.structure._arguments import Within, checked
 from darboux.structure._claim import Structure
 from darboux.structure._equivariance import Law, Symmetry
+from darboux.structure._metric import Bound
+
+Band = Annotated[
+    float, Within("a number above 0, in radians per pixel, or ∞", above=0, infinite=True)
+]
 
 
+@checked
 @dataclass(frozen=True)
 class NearlyEquivariant(Structure):
     """Nearly equivariant: ‖φ(π(g) f) - π'(g) φ(f)‖ <= ε ‖f‖ for every g of a group.
@@ -41,17 +49,9 @@ class NearlyEquivariant(Structure):
     group: Symmetry
     source: Law | None = None
     target: Law | None = None
-    band: float = 1.0
-    error: float = 0.0
-    gain: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.band > 0:
-            msg = f"Expected a band > 0, in radians per pixel; got {self.band}. Use, say, π/2."
-            raise ValueError(msg)
-        if not (self.error >= 0 and self.gain >= 0):
-            msg = f"Expected error >= 0 and gain >= 0; got {self.error} and {self.gain}."
-            raise ValueError(msg)
+    band: Band = 1.0
+    error: Bound = 0.0
+    gain: Bound = 1.0
 
     def describe(self) -> str:
         """Return the promise in a formula."""
@@ -91,6 +91,7 @@ class NearlyEquivariant(Structure):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class NearlyScaleEquivariant(Structure):
     """Nearly scale-equivariant: ‖(φ(D f) - S D φ(f))_k, k >= 1‖ <= ε ‖D f‖.
@@ -120,21 +121,11 @@ class NearlyScaleEquivariant(Structure):
         'nearly scale-equivariant: dilated by 2, 3 scales, error <= 0.1 ‖f‖, frequencies <= 1'
     """
 
-    factor: float
-    scales: int
+    factor: Annotated[float, Within("a number above 1", above=1)]
+    scales: Annotated[int, Within("an integer of 2 or more", least=2, most=2**31 - 1)]
     lifting: bool = field(kw_only=True)
-    band: float
-    error: float
-
-    def __post_init__(self) -> None:
-        if not (self.factor > 1 and self.scales >= 2):
-            msg = (
-                f"Expected a factor > 1 and at least 2 scales; got {self.factor} and {self.scales}."
-            )
-            raise ValueError(msg)
-        if not (self.band > 0 and self.error >= 0):
-            msg = f"Expected band > 0 and error >= 0; got {self.band} and {self.error}."
-            raise ValueError(msg)
+    band: Band
+    error: Bound
 
     def describe(self) -> str:
         """Return the promise in a formula."""

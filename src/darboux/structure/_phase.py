@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from darboux.structure._arguments import Positive, checked
 from darboux.structure._claim import Structure
 
 
@@ -45,6 +46,7 @@ class VolumePreserving(Structure):
         return self
 
 
+@checked
 @dataclass(frozen=True)
 class ConformalSymplectic(Structure):
     """Conformal symplectic: Dφᵀ J Dφ = c J, J the Darboux matrix.
@@ -64,12 +66,7 @@ class ConformalSymplectic(Structure):
         ConformalSymplectic(factor=0.25)
     """
 
-    factor: float
-
-    def __post_init__(self) -> None:
-        if not self.factor > 0:
-            msg = f"Expected a conformal factor > 0; got {self.factor}."
-            raise ValueError(msg)
+    factor: Positive
 
     def describe(self) -> str:
         """Return the promise in a formula."""

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from darboux.structure._arguments import checked
+
 
 @final
+@checked
 @dataclass(frozen=True)
 class Condition:
     """A condition that theorems need: a formula with a place for its subject.
@@ -36,6 +39,7 @@ class Condition:
 
 
 @final
+@checked
 @dataclass(frozen=True, eq=False)
 class Premise:
     """The condition on one module, or one integrator, that a claim rests on.

@@ -31,6 +31,13 @@ from darboux.testing._checks.discrete_gradients import (
     check_discrete_gradient,
     check_energy_drift,
 )
+from darboux.testing._checks.edges import (
+    check_empty_batch,
+    check_export,
+    check_half_precision,
+    check_meta_device,
+    check_nan,
+)
 from darboux.testing._checks.equivariance import check_equivariant
 from darboux.testing._checks.fields import check_constants, check_energy, check_prepare, check_shape
 from darboux.testing._checks.flow import check_descent, check_trajectory
@@ -108,14 +115,17 @@ __all__ = [
     "check_discrete_gradient",
     "check_divergence_free",
     "check_dtypes",
+    "check_empty_batch",
     "check_energy",
     "check_energy_drift",
     "check_equivariant",
     "check_estimate",
+    "check_export",
     "check_functional",
     "check_fused",
     "check_gradient_form",
     "check_gradients",
+    "check_half_precision",
     "check_hamiltonian_order",
     "check_input_untouched",
     "check_interconnection",
@@ -123,6 +133,8 @@ __all__ = [
     "check_lipschitz_factor",
     "check_log_det",
     "check_lower_bound",
+    "check_meta_device",
+    "check_nan",
     "check_norm_bound",
     "check_order",
     "check_part_flows",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Count, NonNegative, Positive, checked
 
-def tolerance(dtype: torch.dtype, size: int, *, c: float = 8.0) -> float:
+
+@checked
+def tolerance(dtype: torch.dtype, size: Count, *, c: Positive = 8.0) -> float:
     """Return c · n · eps, the relative rounding error that a sum of n terms may have.
 
     A sum of n products computed in any order is off by at most n·eps/(1 - n·eps) times
@@ -26,19 +31,17 @@ def tolerance(dtype: torch.dtype, size: int, *, c: float = 8.0) -> float:
         >>> tolerance(torch.float32, 9) < tolerance(torch.float32, 90) < 1e-3
         True
     """
-    if size < 1:
-        msg = f"Expected a size >= 1; got {size}. Give the number of terms of the longest sum."
-        raise ValueError(msg)
     return c * size * torch.finfo(dtype).eps
 
 
+@checked
 def assert_close(
     actual: Tensor,
     expected: Tensor,
     *,
-    size: int | None = None,
-    c: float = 8.0,
-    scale: float | None = None,
+    size: Count | None = None,
+    c: Positive = 8.0,
+    scale: NonNegative | None = None,
     what: str = "values",
 ) -> None:
     """Raise unless max |actual - expected| <= c · n · eps · scale.
@@ -68,7 +71,7 @@ def assert_close(
     terms = size or expected.numel()
     unit = float(_wide(expected).abs().max()) if scale is None else scale
     allowed = max(tolerance(t.dtype, terms, c=c) for t in (actual, expected)) * unit
-    if not error <= allowed:  # NaN is not close
+    if not error <= allowed < math.inf:  # NaN is not close, nor anything to infinity
         msg = f"{what}: differ by {error:.3g}; at most {allowed:.3g} is rounding (n = {terms})."
         raise AssertionError(msg)
 

@@ -14,7 +14,7 @@ Example = Tensor | tuple[object, ...]
 
 def arguments(example: Example) -> tuple[object, ...]:
     """Return the positional arguments of one call."""
-    return example if isinstance(example, tuple) else (example,)
+    return (example,) if isinstance(example, Tensor) else tuple(example)
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], example: Example) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.structure import Averaged, Isometric, Lipschitz
+from darboux.structure._arguments import Count, checked
 from darboux.testing._checks._call import require
 
 _EPS = torch.finfo(torch.float64).eps
@@ -18,7 +19,8 @@ _CELL = 1 / 512  # exact, so that cells have exactly this width
 _GAUSS = ((0.5 - 0.15**0.5, 5 / 18), (0.5, 8 / 18), (0.5 + 0.15**0.5, 5 / 18))
 
 
-def check_slopes(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> None:
+@checked
+def check_slopes(activation: Activation, *, shape: tuple[Count, ...] = _SHAPE) -> None:
     """Assert that no difference quotient leaves the slope range, and that both ends are sharp.
 
     Samples pairs in float64 at scales from 1e-6 to 1e4, close and far apart. The ends
@@ -50,7 +52,8 @@ def check_slopes(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> 
     require(largest >= upper - 1e-3, f"no slope above {largest:.6g}: {upper:g} is not sharp.")
 
 
-def check_antiderivative(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> None:
+@checked
+def check_antiderivative(activation: Activation, *, shape: tuple[Count, ...] = _SHAPE) -> None:
     """Assert γ' = σ, by autograd and by integration; without γ, that it is refused.
 
     Autograd sees each branch of γ; the integral of σ over short cells also sees a jump
@@ -76,7 +79,8 @@ def check_antiderivative(activation: Activation, *, shape: tuple[int, ...] = _SH
     _check_integral(activation, shape)
 
 
-def check_claims(activation: Activation, *, shape: tuple[int, ...] = _SHAPE) -> None:
+@checked
+def check_claims(activation: Activation, *, shape: tuple[Count, ...] = _SHAPE) -> None:
     """Assert that random pairs do not refute what `claims` promises, read as maps of vectors.
 
     Args:

@@ -7,14 +7,16 @@ from torch import Tensor
 
 from darboux.bijections import Bijection
 from darboux.bijections._bijection import pull_back, undo
+from darboux.structure._arguments import Positive, checked
 from darboux.testing._checks._call import probe, require
 from darboux.testing._tolerance import assert_close
 
 _LIMITS = {torch.float64: 1e-10, torch.float32: 2e-4}
 
 
+@checked
 def check_round_trip(
-    bijection: Bijection, x: Tensor, context: Tensor | None = None, *, limit: float | None = None
+    bijection: Bijection, x: Tensor, context: Tensor | None = None, *, limit: Positive | None = None
 ) -> None:
     """Check φ⁻¹(φ(x)) = x and φ(φ⁻¹(x)) = x, and that both log-determinants cancel.
 
@@ -57,6 +59,7 @@ def check_round_trip(
         )
 
 
+@checked
 def check_log_det(bijection: Bijection, x: Tensor, context: Tensor | None = None) -> None:
     """Check the log-determinants against slogdet of the Jacobian by automatic differentiation.
 
@@ -92,6 +95,7 @@ def _slogdet(bijection: Bijection, x: Tensor, context: Tensor | None) -> Tensor:
     return torch.linalg.slogdet(jacobian)[1]
 
 
+@checked
 def check_undo(bijection: Bijection, x: Tensor, context: Tensor | None = None) -> None:
     """Check that `retrace` returns x and pulls back the gradients that backpropagation gives.
 
@@ -131,6 +135,7 @@ def check_undo(bijection: Bijection, x: Tensor, context: Tensor | None = None) -
             )
 
 
+@checked
 def check_tails(bijection: Bijection, x: Tensor, context: Tensor | None = None) -> None:
     """Check that inputs far in the tails, up to 1e4, stay finite and come back.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from darboux.integrators import Integrator, RungeKutta, contractivity_radius
 from darboux.integrators._integrator import Field
+from darboux.structure._arguments import Positive, checked
 from darboux.testing._checks._call import require
 from darboux.testing._checks._random_fields import (
     expanding_field,
@@ -21,8 +22,9 @@ from darboux.testing._checks._random_fields import (
 _STEPS = (1e-2, 1.0, 1e2, 1e4)
 
 
+@checked
 def check_radius(
-    method: RungeKutta, *, radius: float | None = None, generator: torch.Generator | None = None
+    method: RungeKutta, *, radius: Positive | None = None, generator: torch.Generator | None = None
 ) -> None:
     """Assert that no cocoercive field is expanded by a step h = -2 ν̄ r.
 
@@ -53,8 +55,9 @@ def check_radius(
     require(growth <= 1 + 1e-10, f"a linear field makes pairs grow by {growth - 1:.3g}.")
 
 
+@checked
 def check_radius_is_sharp(
-    method: RungeKutta, *, factor: float = 1.05, generator: torch.Generator | None = None
+    method: RungeKutta, *, factor: Positive = 1.05, generator: torch.Generator | None = None
 ) -> None:
     """Assert that slightly beyond its radius some linear field z -> λ_i z at stage i expands.
 
@@ -77,6 +80,7 @@ def check_radius_is_sharp(
     require(growth > 1 + 1e-6, f"no field expands at {factor:g} times the radius of {method}.")
 
 
+@checked
 def check_lipschitz_factor(method: RungeKutta, *, generator: torch.Generator | None = None) -> None:
     """Assert that one step never stretches pairs by more than `lipschitz_factor`.
 
@@ -106,10 +110,11 @@ def check_lipschitz_factor(method: RungeKutta, *, generator: torch.Generator | N
         require(attained, f"f = L z grows by {exact:.6g}; the factor {factor:.6g} is not sharp.")
 
 
+@checked
 def check_contraction_at_any_step(
     method: Integrator,
     *,
-    steps: Sequence[float] = _STEPS,
+    steps: Sequence[Positive] = _STEPS,
     generator: torch.Generator | None = None,
 ) -> None:
     """Assert that no step, however large, brings pairs further apart on stiff fields with ν <= 0.
@@ -139,8 +144,9 @@ def check_contraction_at_any_step(
             require(growth <= 1 + 1e-9, message)
 
 
+@checked
 def largest_linear_growth(
-    method: RungeKutta, radius: float, *, generator: torch.Generator | None = None
+    method: RungeKutta, radius: Positive, *, generator: torch.Generator | None = None
 ) -> float:
     """Return the largest |z'|/|z| of one step on f = λ_i z at stage i, hλ_i in a disk.
 

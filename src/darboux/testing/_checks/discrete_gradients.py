@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darboux.integrators import DiscreteGradient, Kutta4
+from darboux.integrators import DiscreteGradient, Integrator, Kutta4
+from darboux.structure._arguments import Count, Positive, checked
 from darboux.testing._checks._call import probe, require
 from darboux.testing._tolerance import assert_close
 
 
+@checked
 def check_discrete_gradient(method: DiscreteGradient, field: Any, z: Tensor) -> None:
     """Assert ⟨∇̄H(z, z'), z' - z⟩ = H(z') - H(z), and ∇̄H(z, z) = ∇H(z).
 
@@ -57,6 +59,7 @@ def _check_identity(field: Any, z: Tensor, after: Tensor, gradient: Tensor) -> N
     assert_close(along, end - start, size=size, scale=scale, what="⟨∇̄H, z' - z⟩, H(z') - H(z)")
 
 
+@checked
 def check_balance(
     method: DiscreteGradient, field: Any, z: Tensor, *, t: float = 0.3, h: float = 0.2
 ) -> None:
@@ -92,8 +95,9 @@ def check_balance(
     assert_close(end - start, expected, size=4 * z[0].numel(), scale=scale, what="energy balance")
 
 
+@checked
 def check_convergence(
-    method: DiscreteGradient, field: Any, z: Tensor, *, within: float = 0.25
+    method: DiscreteGradient, field: Any, z: Tensor, *, within: Positive = 0.25
 ) -> None:
     """Assert that errors fall like h^p, p the method's `order`, against small Kutta(4) steps.
 
@@ -124,14 +128,15 @@ def check_convergence(
     require(near, f"errors fall like h^{slope:.2f}; the order is {method.order}.")
 
 
+@checked
 def check_energy_drift(
-    method: DiscreteGradient,
+    method: Integrator,
     field: Any,
     z: Tensor,
     *,
-    steps: int = 1000,
+    steps: Count = 1000,
     h: float = 0.1,
-    allowed: float = 1e-11,
+    allowed: Positive = 1e-11,
 ) -> None:
     """Assert that the energy stays within a relative distance of its start in every step.
 

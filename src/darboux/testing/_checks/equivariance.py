@@ -6,14 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from darboux.structure import Equivariant
+from darboux.structure._arguments import Count, checked
 from darboux.symmetry._feature import scalars
 from darboux.testing._checks._call import require
 
 _LIMITS = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 
+@checked
 def check_equivariant(
-    module: nn.Module, x: Tensor, symmetry: Equivariant, *, elements: int = 48
+    module: nn.Module, x: Tensor, symmetry: Equivariant, *, elements: Count = 48
 ) -> None:
     """Assert φ(π(g) x) = π'(g) φ(x) to 1e-12 of the values in float64, 1e-5 in float32.
 

@@ -8,8 +8,10 @@ from torch import Tensor
 from darboux.fields import VectorField
 from darboux.fields._field import Constant
 from darboux.flow import as_float, field_energy
+from darboux.structure._arguments import Count, checked
 
 
+@checked
 def check_shape(field: VectorField, z: Tensor) -> None:
     """Check that f(t, z) has the shape and dtype of z.
 
@@ -33,7 +35,8 @@ def check_shape(field: VectorField, z: Tensor) -> None:
         raise AssertionError(msg)
 
 
-def check_constants(field: VectorField, z: Tensor, *, pairs: int = 200) -> None:
+@checked
+def check_constants(field: VectorField, z: Tensor, *, pairs: Count = 200) -> None:
     """Check L, ν and ν̄ on random pairs at scales from 1e-3 to 1e2 around z.
 
     Args:
@@ -76,11 +79,12 @@ def _check_pair(
 
 def _require(statement: str, left: Tensor, right: Tensor, slack: Tensor) -> None:
     worst = as_float((left - right - slack).max())
-    if worst > 0:
+    if not worst <= 0:  # NaN fails
         msg = f"{statement} fails by {worst:.3e}"
         raise AssertionError(msg)
 
 
+@checked
 def check_energy(field: VectorField, z: Tensor) -> None:
     """Check f(0, z) = -∇energy(0, z) against autograd.
 
@@ -101,6 +105,7 @@ def check_energy(field: VectorField, z: Tensor) -> None:
     torch.testing.assert_close(field(0.0, z), -gradient, rtol=1e-9, atol=1e-9)
 
 
+@checked
 def check_prepare(field: VectorField, z: Tensor) -> None:
     """Check that a prepared field is the field.
 

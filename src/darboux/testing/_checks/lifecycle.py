@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 import torch
 
+from darboux.structure._arguments import checked
 from darboux.testing._checks._call import (
     Build,
     Example,
@@ -16,6 +17,12 @@ from darboux.testing._checks._call import (
     require,
     rounding_size,
     with_features,
+)
+from darboux.testing._checks.edges import (
+    check_empty_batch,
+    check_half_precision,
+    check_meta_device,
+    check_nan,
 )
 from darboux.testing._checks.state import check_deepcopy, check_pickle, check_state_dict
 from darboux.testing._checks.transforms import (
@@ -28,6 +35,7 @@ from darboux.testing._checks.transforms import (
 from darboux.testing._tolerance import assert_close
 
 
+@checked
 def check_gradients(build: Build, example: Example, *, exempt: Collection[str] = ()) -> None:
     """Assert that a finite gradient that is not zero reaches every parameter.
 
@@ -56,6 +64,7 @@ def check_gradients(build: Build, example: Example, *, exempt: Collection[str] =
     require(not lost, f"no gradient reaches {', '.join(lost)}.")
 
 
+@checked
 def check_train_equals_eval(build: Build, example: Example) -> None:
     """Assert that train() and eval() give the same output, bit by bit.
 
@@ -74,6 +83,7 @@ def check_train_equals_eval(build: Build, example: Example) -> None:
     require(torch.equal(train, other), f"{type(module).__name__}: train() and eval() differ.")
 
 
+@checked
 def check_dtypes(build: Build, example: Example) -> None:
     """Assert that the number format follows the input, and float32 agrees with float64.
 
@@ -96,6 +106,7 @@ def check_dtypes(build: Build, example: Example) -> None:
     assert_close(narrow, wide, size=size, what="float32 against float64")
 
 
+@checked
 def check_batch_is_loop(build: Build, example: Example) -> None:
     """Assert that a batch gives what its samples give one by one.
 
@@ -116,6 +127,7 @@ def check_batch_is_loop(build: Build, example: Example) -> None:
     assert_close(loop, module(*arguments(example)), size=size, what="loop against batch")
 
 
+@checked
 def check_input_untouched(build: Build, example: Example) -> None:
     """Assert that a call leaves its input and the global random state as they were.
 
@@ -152,10 +164,15 @@ LIFECYCLE: dict[str, Callable[[Build, Example], None]] = {
     "autocast": check_autocast,
     "functional": check_functional,
     "input_untouched": check_input_untouched,
+    "empty_batch": check_empty_batch,
+    "meta_device": check_meta_device,
+    "half_precision": check_half_precision,
+    "nan": check_nan,
 }
 """The checks of a module's life by name, each called with a factory and an example."""
 
 
+@checked
 def check_lifecycle(build: Build, example: Example, *, skip: Collection[str] = ()) -> None:
     """Run every check of `LIFECYCLE`: gradients, state, number formats, batches, transforms.
 

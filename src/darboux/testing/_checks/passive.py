@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked
 from darboux.testing._checks._call import probe, require
 from darboux.testing._tolerance import assert_close, tolerance
 
 
+@checked
 def check_power(field: Any, z: Tensor, *, t: float = 0.3) -> None:
     """Assert dH/dt = -⟨∇H, R ∇H⟩ + ⟨∇H, supply⟩, and ⟨g, S g⟩ = -⟨g, R g⟩ <= 0 for random g.
 
@@ -52,6 +54,7 @@ def check_power(field: Any, z: Tensor, *, t: float = 0.3) -> None:
         require(lossless, "a field that says it is conservative dissipates energy.")
 
 
+@checked
 def check_interconnection(field: Any, z: Tensor, *, t: float = 0.3) -> None:
     """Assert that each of two interconnected fields gets the output of the other as its input.
 
@@ -84,6 +87,7 @@ def check_interconnection(field: Any, z: Tensor, *, t: float = 0.3) -> None:
     assert_close(field.output(t, z), torch.cat([y1, y2], dim=1), size=size, what="the outputs")
 
 
+@checked
 def check_part_volumes(field: Any, z: Tensor, *, t: float = 0.3, h: float = 0.3) -> None:
     """Assert that the flow of each part is undone by -h, and keeps volume, as their product does.
 
@@ -114,6 +118,7 @@ def check_part_volumes(field: Any, z: Tensor, *, t: float = 0.3, h: float = 0.3)
     check_determinant(composed, z)
 
 
+@checked
 def check_determinant(function: Callable[[Tensor], Tensor], z: Tensor) -> None:
     """Assert |det| = 1 for the autodiff Jacobian of a map, up to rounding.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from darboux.fields import halves, join
+from darboux.structure._arguments import checked
 from darboux.testing._checks._call import probe, require, rounding_size
 from darboux.testing._tolerance import assert_close, tolerance
 
@@ -20,6 +21,7 @@ _STEP = 0.3
 _C = 64.0  # antiderivatives and derivatives take several passes
 
 
+@checked
 def check_canonical(field: Any, x: Tensor) -> None:
     """Check f = J∇energy, with the gradient by automatic differentiation.
 
@@ -42,6 +44,7 @@ def check_canonical(field: Any, x: Tensor) -> None:
         _close(field, x, field(t, x), expected, what=f"f against J∇energy at t = {t:g}")
 
 
+@checked
 def check_separable(field: Any, x: Tensor) -> None:
     """Check f = (drift, kick), that drift does not look at z, nor kick at p.
 
@@ -67,6 +70,7 @@ def check_separable(field: Any, x: Tensor) -> None:
         _close(field, x, field(t, x), join(drift, kick), what="f against (drift, kick)")
 
 
+@checked
 def check_part_flows(field: Any, x: Tensor) -> None:
     """Check that the parts' flows are flows, and that their speeds add up to the field.
 
@@ -99,6 +103,7 @@ def check_part_flows(field: Any, x: Tensor) -> None:
             _close(field, x, further, part.flow(t, 3 * _STEP, x), what=f"{name}: 2h after h")
 
 
+@checked
 def check_divergence_free(field: Any, x: Tensor) -> None:
     """Check that the Jacobian of the field, and of each of its parts, has trace 0.
 
@@ -122,6 +127,7 @@ def check_divergence_free(field: Any, x: Tensor) -> None:
             _check_trace(type(part).__name__, _part_field(part, t), x)
 
 
+@checked
 def check_reversible(field: Any, x: Tensor) -> None:
     """Check f(ρx) = -ρf(x) with the momentum flip ρ(z, p) = (z, -p).
 
@@ -142,6 +148,7 @@ def check_reversible(field: Any, x: Tensor) -> None:
         _close(field, x, field(t, _flip(x)), -_flip(field(t, x)), what="f(ρx) against -ρf(x)")
 
 
+@checked
 def check_time(field: Any, x: Tensor) -> None:
     """Check that t may be a number, a tensor, or one for each sample, and `autonomous`.
 
@@ -168,6 +175,7 @@ def check_time(field: Any, x: Tensor) -> None:
             _close(field, x, function(t, x), function(0.0, x), what=f"t = {t:g} against t = 0")
 
 
+@checked
 def check_gradient_form(field: Any, x: Tensor) -> None:
     """Check f = S∇H + supply, ∇H by automatic differentiation, and the sign of ⟨g, S g⟩.
 

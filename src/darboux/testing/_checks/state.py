@@ -10,9 +10,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from darboux.structure._arguments import checked
 from darboux.testing._checks._call import Build, Example, arguments, require
 
 
+@checked
 def check_state_dict(build: Build, example: Example) -> None:
     """Assert that safetensors and `torch.save` bring back the same output, bit by bit.
 
@@ -39,6 +41,7 @@ def check_state_dict(build: Build, example: Example) -> None:
         require(same, f"{type(module).__name__} saved with {name} and loaded: another output.")
 
 
+@checked
 def check_deepcopy(build: Build, example: Example) -> None:
     """Assert that a deep copy gives the same output and shares no memory.
 
@@ -62,6 +65,7 @@ def check_deepcopy(build: Build, example: Example) -> None:
     require(torch.equal(after, expected), f"editing a copy of {name} changed the original.")
 
 
+@checked
 def check_pickle(build: Build, example: Example) -> None:
     """Assert that the module survives pickling with the same output.
 

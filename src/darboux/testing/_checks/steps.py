@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from darboux.integrators import Integrator, RungeKutta
+from darboux.integrators import Integrator
 from darboux.integrators._integrator import Field, Time
+from darboux.structure._arguments import Count, Positive, checked
 from darboux.testing._checks._call import require
 
 _EPS = torch.finfo(torch.float64).eps
@@ -17,8 +18,9 @@ _EPS = torch.finfo(torch.float64).eps
 _Flow = Callable[[float], Tensor]
 
 
+@checked
 def check_order(
-    method: Integrator, *, tolerance: float = 0.2, counts: Sequence[int] = (16, 24, 36, 54)
+    method: Integrator, *, tolerance: Positive = 0.2, counts: Sequence[Count] = (16, 24, 36, 54)
 ) -> None:
     """Assert that errors fall like h^p, p the method's `order`, on problems with known flows.
 
@@ -43,7 +45,8 @@ def check_order(
         require(near, f"{name}: errors fall like h^{slope:.2f}; the order is {method.order}.")
 
 
-def check_step_sizes(method: RungeKutta) -> None:
+@checked
+def check_step_sizes(method: Integrator) -> None:
     """Assert that number and tensor steps agree, keep the dtype, and that tensors get gradients.
 
     Args:
@@ -71,6 +74,7 @@ def check_step_sizes(method: RungeKutta) -> None:
     require(error <= 1e-8, f"the derivative by h differs from a central difference by {error:.3g}.")
 
 
+@checked
 def check_derivatives_of_step(method: Integrator) -> None:
     """Assert that a step's first derivatives by z, h, t and a parameter are finite differences.
 

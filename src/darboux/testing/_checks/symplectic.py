@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from darboux.integrators import Integrator
+from darboux.structure._arguments import Count, Positive, checked
 from darboux.testing._checks._call import require
 from darboux.testing._checks._phase_problems import (
     PhaseProblem,
@@ -25,6 +26,7 @@ _HORIZON = 2.0
 _COUNTS = {1: (32, 48, 72), 2: (16, 24, 36), 4: (12, 18, 27), 6: (6, 8, 11), 8: (5, 6, 8, 10)}
 
 
+@checked
 def check_symplectic(
     integrator: Integrator, field: Any, x: Tensor, *, t: float = 0.3, h: float = 0.2
 ) -> None:
@@ -58,6 +60,7 @@ def check_symplectic(
         require(error <= allowed, f"DᵀJD - J is {error:.3g}; at most {allowed:.3g} is rounding.")
 
 
+@checked
 def check_volume(
     integrator: Integrator, field: Any, x: Tensor, *, t: float = 0.3, h: float = 0.2
 ) -> None:
@@ -88,8 +91,9 @@ def check_volume(
         require(error <= allowed, f"log|det D| is {error:.3g}; at most {allowed:.3g} is rounding.")
 
 
+@checked
 def check_step_back(
-    integrator: Any, field: Any, x: Tensor, *, t: float = 0.3, h: float = 0.2, steps: int = 3
+    integrator: Any, field: Any, x: Tensor, *, t: float = 0.3, h: float = 0.2, steps: Count = 3
 ) -> None:
     """Assert that `step_back` after `step` returns the state, and the other way round.
 
@@ -137,6 +141,7 @@ def _check_return(
     require(error <= allowed, f"there and back is off by {error:.3g}; at most {allowed:.3g}.")
 
 
+@checked
 def check_symmetric(
     integrator: Integrator, field: Any, x: Tensor, *, t: float = 0.3, h: float = 0.2
 ) -> None:
@@ -167,8 +172,9 @@ def check_symmetric(
     require(error <= allowed, f"steps by h and -h are off by {error:.3g}; at most {allowed:.3g}.")
 
 
+@checked
 def check_hamiltonian_order(
-    integrator: Integrator, *, tolerance: float = 0.2, separable: bool = True
+    integrator: Integrator, *, tolerance: Positive = 0.2, separable: bool = True
 ) -> None:
     """Assert that errors fall like h^p, p the method's `order`, on problems with known solutions.
 

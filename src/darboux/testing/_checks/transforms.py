@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import Positive, checked
 from darboux.testing._checks._call import (
     Build,
     Example,
@@ -22,6 +23,7 @@ from darboux.testing._checks._call import (
 from darboux.testing._tolerance import assert_close, tolerance
 
 
+@checked
 def check_vmap(build: Build, example: Example) -> None:
     """Assert that `torch.func.vmap` over single samples equals the batched call.
 
@@ -45,6 +47,7 @@ def check_vmap(build: Build, example: Example) -> None:
     assert_close(mapped, module(*arguments(example)), size=size, what="vmap against batch")
 
 
+@checked
 def check_derivatives(build: Build, example: Example) -> None:
     """Assert ⟨J u, v⟩ = ⟨u, Jᵀ v⟩ with J u by forward mode and Jᵀ v by reverse mode.
 
@@ -78,6 +81,7 @@ def check_derivatives(build: Build, example: Example) -> None:
     )
 
 
+@checked
 def check_functional(build: Build, example: Example) -> None:
     """Assert that `functional_call` gives the same output, and `torch.func.grad` the gradients.
 
@@ -110,6 +114,7 @@ def check_functional(build: Build, example: Example) -> None:
         assert_close(found[name], expected, size=size, what=f"torch.func.grad of {name}")
 
 
+@checked
 def check_compile(build: Build, example: Example, *, backend: str = "aot_eager") -> None:
     """Assert that `torch.compile(fullgraph=True)` keeps the output and the input's gradient.
 
@@ -133,7 +138,8 @@ def check_compile(build: Build, example: Example, *, backend: str = "aot_eager")
         assert_close(one, other, size=size, what=f"compiled {what} ({backend})")
 
 
-def check_autocast(build: Build, example: Example, *, c: float = 8.0) -> None:
+@checked
+def check_autocast(build: Build, example: Example, *, c: Positive = 8.0) -> None:
     """Assert that autocast to bfloat16 gives finite output within c · n · eps.
 
     The error is measured in the Euclidean norm, relative to the output; n counts the
