@@ -256,7 +256,7 @@ class HalvedLipschitz(Overridden):
         return (lipschitz_field(self),)
 
 
-class StretchedLift(nn.Module):
+class StretchedLift(LinearMap):
     """A lift of norm 1.1 under the name of an isometry."""
 
     def __init__(self, lift: Lift, *, stretch: float = 1.1) -> None:
@@ -273,6 +273,15 @@ class StretchedLift(nn.Module):
 
     def restore(self, y: Tensor, *, size: tuple[int, ...]) -> Tensor:
         return self.stretch * self.lift.restore(y, size=size)
+
+    def norm_bound(self) -> Tensor:
+        return self.lift.norm_bound()
+
+    def row_bound(self) -> Tensor:
+        return self.lift.row_bound()
+
+    def symbol(self, n: int) -> Tensor:
+        return self.lift.symbol(n)
 
     def claims(self) -> Claims:
         premises = (adjoint_of(self), isometry_of(self))

@@ -12,11 +12,11 @@ from tests.certification.small import Returns, net, quick
 @pytest.mark.parametrize(
     ("example", "error", "sentence"),
     [
-        ([[1.0]], TypeError, "expected the example as a torch.Tensor; got list"),
+        ([[1.0]], TypeError, "expected example to be a Tensor; got .*torch.as_tensor"),
         (torch.ones(2, 4, dtype=torch.long), TypeError, "floating example; got torch.int64"),
         (torch.ones(4), ValueError, r"shape \(4,\). Use example\[None\]"),
         (torch.ones(0, 4), ValueError, "at least one sample"),
-        (torch.tensor([[1.0, float("nan"), 0, 0]]), ValueError, "1 of its 4 entries are NaN"),
+        (torch.tensor([[1.0, float("nan"), 0, 0]]), ValueError, "1 of its 4 entries NaN"),
         (torch.full((1, 4), float("inf")), ValueError, "4 of its 4 entries"),
     ],
     ids=["list", "integers", "no batch", "empty", "NaN", "infinite"],
@@ -29,7 +29,7 @@ def test_bad_examples_are_refused(example, error, sentence):
 @pytest.mark.parametrize(
     ("module", "error", "sentence"),
     [
-        (torch.relu, TypeError, r"expected a torch.nn.Module; got builtin"),
+        (torch.relu, TypeError, "expected module to be a Module; got the function relu"),
         (Returns(lambda x: (x, x)), TypeError, "one tensor; got tuple"),
         (Returns(lambda x: x.argmax(1)), TypeError, "floating values; the module returned"),
         (Returns(lambda x: x / 0), ValueError, "returned 4 NaN or infinite entries of 4"),
@@ -60,11 +60,15 @@ class Unheard(Structure):
 @pytest.mark.parametrize(
     ("claims", "error", "sentence"),
     [
-        (Lipschitz(1.0), TypeError, r"list of structures, such as \[Lipschitz\(1.0\)\]"),
+        (
+            Lipschitz(1.0),
+            TypeError,
+            "expected claims to be a sequence .a Structure, .*; got a Lipschitz",
+        ),
         ([], ValueError, "at least one claim"),
-        ([Lipschitz], TypeError, "a structure such as .*; got Lipschitz. Known: Averaged, "),
-        (["nonexpansive"], TypeError, "got 'nonexpansive'. Known: Averaged, "),
-        ([Unheard()], ValueError, "no attack is known for Unheard. Known: .*Lipschitz"),
+        ([Lipschitz], TypeError, "a sequence .a Structure, .*; got "),
+        (["nonexpansive"], TypeError, "a sequence .a Structure, .*; got .'nonexpansive'"),
+        ([Unheard()], ValueError, "got Unheard, for which no attack is known. Known: .*Lipschitz"),
     ],
     ids=["no list", "empty", "class", "word", "unknown"],
 )

@@ -119,7 +119,7 @@ def smooth():
 
 def test_each_attack_is_strong_by_itself(smooth):
     pairs = random_pairs(smooth)
-    ascended, _ = pair_ascent(smooth, pairs.best(4))
+    (ascended,) = pair_ascent(smooth, pairs.best(4))
     jacobians, _ = jacobian_power(smooth, pairs.best(1))
     assert pairs.safe.max() > 0.7 * 3
     assert ascended.safe.max() > 0.95 * 3

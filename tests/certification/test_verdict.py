@@ -92,7 +92,10 @@ def test_a_refuted_row_outweighs_what_is_missing():
 
 
 def test_an_unknown_status_is_no_success(sound):
-    odd = dataclasses.replace(sound.rows[0], status="approved")
+    with pytest.raises(ValueError, match=r"expected status to be 'not refuted' or .*'approved'"):
+        dataclasses.replace(sound.rows[0], status="approved")
+    odd = dataclasses.replace(sound.rows[0])
+    object.__setattr__(odd, "status", "approved")  # as a later version may have it
     assert dataclasses.replace(sound, rows=(odd, *sound.rows[1:])).verdict == "undecided"
 
 
@@ -166,5 +169,5 @@ def test_constants_that_other_structures_imply_are_handed_out():
 
 @pytest.mark.parametrize("structure", [dx.Lipschitz, "nonexpansive", None], ids=str)
 def test_only_structures_can_be_required(sound, structure):
-    with pytest.raises(TypeError, match="a structure such as Lipschitz"):
+    with pytest.raises(TypeError, match="expected structure to be a Structure"):
         sound.require(structure)

@@ -13,6 +13,7 @@ from darboux.certification._inputs import check_structure
 from darboux.certification._page import page
 from darboux.certification._summary import left_open, missing, table, verdict
 from darboux.structure import Claim, Gap, Kind, Lipschitz, Structure, closure
+from darboux.structure._arguments import checked
 
 Verdict = Literal["holds", "refuted", "undecided"]
 
@@ -34,6 +35,7 @@ class NotCertifiedError(ValueError):
 
 
 @final
+@checked
 @dataclass(frozen=True, repr=False)
 class Certificate:
     """The rows of all attacks, the gaps, and where it was made.
@@ -96,6 +98,7 @@ class Certificate:
         constants = [one.constant for one in implied if isinstance(one, Lipschitz)]
         return min(constants, default=None)
 
+    @checked
     def require(self, structure: Structure) -> Claim:
         """Return the claim that shows a structure of the whole map, with its kind and reason.
 

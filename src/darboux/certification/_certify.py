@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import darboux.certification._attacks as _attacks
 import darboux.certification._premises as _premises
 from darboux.certification._certificate import Certificate, evidence
-from darboux.certification._copies import exact_copy, private_copy, quiet, stored_dtype
+from darboux.certification._copies import Watch, exact_copy, private_copy, quiet, stored_dtype
 from darboux.certification._engine import claim_row, premise_row
 from darboux.certification._environment import Environment
 from darboux.certification._finding import Row
@@ -25,16 +25,18 @@ from darboux.certification._inputs import (
     few_samples,
     unsteady,
 )
-from darboux.certification._nodes import Located, Node, all_gaps, grow, locate, record, shield
+from darboux.certification._nodes import Located, Node, all_gaps, grow, locate, shield
 from darboux.certification._target import Effort, Target, windowed
 from darboux.flow import Step
 from darboux.structure import Claim, Claims, Gap, Kind, Structure
+from darboux.structure._arguments import checked
 
 del _attacks, _premises  # imported for what they register
 
 _SEED = 0
 
 
+@checked
 def certify(
     module: nn.Module,
     example: Tensor,
@@ -80,7 +82,7 @@ def certify(
         (False, 'MEASURED')
     """
     example = check_example(example)
-    module = check_module(module)
+    check_module(module)
     wanted = None if claims is None else check_claims(claims)
     tried = Effort.named(effort)
     dice = torch.Generator().manual_seed(_SEED) if generator is None else generator
@@ -102,22 +104,26 @@ class _Session:
     generator: torch.Generator
     stored: torch.dtype
     why_not: str
+    seen: Mapping[int, Tensor]
+    values: tuple[Tensor, Tensor] | None  # of the module and of its exact copy
 
     @classmethod
     def begin(
         cls, module: nn.Module, example: Tensor, effort: Effort, generator: torch.Generator
     ) -> _Session:
-        native = private_copy(module)
-        with torch.no_grad():
-            check_value(native(example.clone()), example)
-        why_not = unsteady(native, example)
-        if not why_not:
-            example = few_samples(native, example)
+        native, watch = private_copy(module), Watch()
+        value, again = watch.run(native, example)
+        check_value(value, example)
+        why_not = unsteady(native, example, value, again)
+        few = example if why_not else few_samples(native, example)
         double = example.dtype != torch.float64 and not why_not
-        exact = exact_copy(native, example) if double else None
-        root = grow("", native, exact or native, example)
-        shield(root)
-        return cls(root, effort, generator, stored_dtype(native, example), why_not)
+        exact = exact_copy(native, few, watch) if double else None
+        root = grow("", native, exact[0] if exact else native, few)
+        shield(root, watch)
+        values = (
+            None if exact is None else (value if few is example else value[: len(few)], exact[1])
+        )
+        return cls(root, effort, generator, stored_dtype(native, few), why_not, watch.seen, values)
 
     def gaps(self) -> tuple[Gap, ...]:
         first = (Gap("", self.why_not),) if self.why_not else ()
@@ -130,24 +136,19 @@ class _Session:
         rows = [row for claim in claims for row in self._whole(claim, doubt)]
         parts = [node for node in self.root.below() if node.claims.claims]
         rows += [self._part(node, claim) for node in parts for claim in node.claims]
-        seen = self._seen()
-        rows += [self._premise(located, seen) for located in locate(self.root)]
+        rows += [self._premise(located) for located in locate(self.root)]
         return tuple(rows)
 
     def _whole(self, claim: Claim, doubt: str) -> list[Row]:
         """Attack a claim about the whole, in float64 and then in the module's own dtype."""
         root = self.root
         rows = [claim_row(claim, self._target(root), path="", level="claim", why_not=self.why_not)]
-        if self._in_both:
+        if self.values:
             row = claim_row(claim, self._own(), path="", level="claim")
             if row.status == "not refuted" and doubt:
                 row = replace(row, status="undecided", note=doubt)
             rows.append(row)
         return rows
-
-    @property
-    def _in_both(self) -> bool:
-        return self.root.exact is not self.root.native and not self.why_not
 
     def _own(self) -> Target:
         """Return the whole in its own dtype."""
@@ -156,7 +157,7 @@ class _Session:
         return replace(own, twin=root.exact)
 
     def _doubt(self) -> str:
-        return disagreement(self._own()) if self._in_both else ""
+        return disagreement(self._own(), *self.values) if self.values else ""
 
     def _part(self, node: Node, claim: Claim) -> Row:
         share = 0.5 / max(1, len(list(self.root.below())))
@@ -165,9 +166,9 @@ class _Session:
             target = windowed(node.exact, target)
         return claim_row(claim, target, path=node.path, level="part", why_not=self.why_not)
 
-    def _premise(self, located: Located, seen: dict[int, Tensor]) -> Row:
+    def _premise(self, located: Located) -> Row:
         count = max(1, self.root.leaves())
-        target = replace(self._target(located.node), share=0.5 / count, depth=1, seen=seen)
+        target = replace(self._target(located.node), share=0.5 / count, depth=1, seen=self.seen)
         return premise_row(located, target, why_not=self.why_not)
 
     def _target(self, node: Node) -> Target:
@@ -179,12 +180,8 @@ class _Session:
             stored=self.stored,
             depth=node.leaves(),
             twin=_twin(node),
+            facts=node.facts,
         )
-
-    def _seen(self) -> dict[int, Tensor]:
-        """Return what all submodules received, in the dtype of the attacks."""
-        root = self.root
-        return record(root.exact, root.exact_inputs[:2])
 
 
 def _twin(node: Node) -> nn.Module | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from darboux.certification._target import Target
 from darboux.solvers._transforms import nesting
+
+_STORAGES = 8  # of each part, among which a buffer that comes again is looked for
 
 
 def private_copy(module: nn.Module) -> nn.Module:
@@ -35,17 +38,17 @@ def private_copy(module: nn.Module) -> nn.Module:
     return clone.requires_grad_(requires_grad=False)
 
 
-def exact_copy(module: nn.Module, inputs: Tensor) -> nn.Module | None:
-    """Return a float64 copy, or None if the module does not compute in float64."""
+def exact_copy(module: nn.Module, inputs: Tensor, watch: Watch) -> tuple[nn.Module, Tensor] | None:
+    """Return a float64 copy and its value, or None if the module does not compute in float64."""
     if inputs.device.type == "mps":  # has no float64
         return None
     clone = private_copy(module).double()
     try:
-        with torch.no_grad():
-            value = clone(inputs.double())
+        value = watch.run(clone, inputs.double())[0]
     except Exception:
         return None
-    return clone if isinstance(value, Tensor) and value.dtype == torch.float64 else None
+    exact = isinstance(value, Tensor) and value.dtype == torch.float64
+    return (clone, value) if exact else None
 
 
 def coarse_copy(field: nn.Module, target: Target) -> nn.Module | None:
@@ -56,7 +59,7 @@ def coarse_copy(field: nn.Module, target: Target) -> nn.Module | None:
 
 def copied(value: Any) -> Any:
     """Return a value with every tensor in it copied."""
-    return tree_map_only(Tensor, Tensor.clone, value)
+    return value.clone() if type(value) is Tensor else tree_map_only(Tensor, Tensor.clone, value)
 
 
 def work_on_copies(module: nn.Module) -> None:
@@ -65,46 +68,55 @@ def work_on_copies(module: nn.Module) -> None:
     module.register_forward_hook(lambda _, arguments, value: copied(value))
 
 
-def careless(module: nn.Module, inputs: Tensor) -> dict[nn.Module, bool]:
-    """Return which parts of a module write into their inputs or return one buffer every time.
+@final
+class Watch:
+    """Tells which parts of modules write into their inputs or return one buffer every time."""
 
-    The keys are all parts that are called when the module runs on the inputs, here twice.
-    """
-    found: dict[nn.Module, bool] = {}
-    given: list[list[tuple[Tensor, int, Tensor]]] = []
-    storages: dict[nn.Module, list[torch.UntypedStorage]] = {}  # kept, or addresses come again
+    def __init__(self) -> None:
+        self.careless: dict[nn.Module, bool] = {}  # of all parts that were called
+        self.seen: dict[int, Tensor] = {}  # what they received last, by id
+        self._given: dict[nn.Module, list[list[tuple[Tensor, int, Tensor]]]] = defaultdict(list)
+        # kept, or addresses come again
+        self._kept: dict[nn.Module, dict[int, torch.UntypedStorage]] = defaultdict(dict)
 
-    def before(part: nn.Module, *arguments: object) -> None:
-        given.append([(t, t._version, t.clone()) for t in _tensors(arguments)])
+    def run(self, module: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values of two calls, and watch the parts that were never watched before."""
+        # The module must be a private copy: hooks are put on it and taken off again.
+        parts = [part for part in module.modules() if part not in self.careless]
+        handles = [part.register_forward_pre_hook(self._before, with_kwargs=True) for part in parts]
+        handles += [part.register_forward_hook(self._after) for part in parts]
+        try:
+            with torch.no_grad():
+                return copied(module(inputs.clone())), copied(module(inputs.clone()))
+        finally:
+            for handle in handles:
+                handle.remove()
 
-    def after(part: nn.Module, arguments: object, value: object) -> None:
+    def _before(self, part: nn.Module, *arguments: Any) -> None:
+        given = [(t, t._version, t.clone()) for t in _tensors(arguments)]
+        self._given[part].append(given)
+        received = [value for value in arguments[0] if isinstance(value, Tensor)]
+        if received:
+            self.seen[id(part)] = received[-1].detach().clone()
+
+    def _after(self, part: nn.Module, arguments: object, value: object) -> None:
         wrote = any(
             tensor._version != version or not torch.equal(tensor, kept)
-            for tensor, version, kept in given.pop()
+            for tensor, version, kept in self._given[part].pop()
         )
-        mine = [tensor.untyped_storage() for tensor in _tensors(value)]
-        known = {storage.data_ptr() for storage in storages.setdefault(part, [])}
-        again = any(storage.data_ptr() in known for storage in mine)
-        storages[part] += mine
-        found[part] = found.get(part, False) or wrote or again
-
-    handles = [
-        part.register_forward_pre_hook(before, with_kwargs=True) for part in module.modules()
-    ]
-    handles += [part.register_forward_hook(after) for part in module.modules()]
-    try:
-        with torch.no_grad():
-            module(inputs.clone())
-            module(inputs.clone())
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+        kept = self._kept[part]
+        mine = {s.data_ptr(): s for s in (t.untyped_storage() for t in _tensors(value))}
+        again = any(address in kept for address in mine)
+        if len(kept) < _STORAGES:
+            kept.update(mine)
+        self.careless[part] = self.careless.get(part, False) or wrote or again
 
 
 def _tensors(value: object) -> list[Tensor]:
     """Return the tensors in a value that have memory of their own; under transforms none has."""
-    leaves = () if nesting() else tree_leaves(value)
+    if nesting():
+        return []
+    leaves = [value] if isinstance(value, Tensor) else tree_leaves(value)
     return [t for t in leaves if isinstance(t, Tensor) and t.layout == torch.strided]
 
 

@@ -12,9 +12,11 @@ from torch import Tensor
 from darboux.certification._copies import copied
 from darboux.certification._target import Target
 from darboux.structure import Condition, Kind, Premise, Structure
+from darboux.structure._arguments import Measured, Natural, checked
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Trial:
     """One attack with its worst sample.
@@ -33,22 +35,23 @@ class Trial:
     """
 
     attack: str
-    samples: int
-    measured: float
-    tolerance: float
+    samples: Natural
+    measured: Measured
+    tolerance: Measured
     evidence: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
-    lost: int = 0
+    lost: Natural = 0
 
     def excess(self, claimed: float) -> float:
         """Return how far the sample lies beyond what is claimed and tolerated."""
-        if self.measured != self.measured:  # NaN: the attack itself broke down
-            return float("inf")
+        if self.measured != self.measured or claimed != claimed:
+            return float("inf")  # NaN: the attack itself broke down, or nothing is within the claim
         if self.tolerance != self.tolerance:
             return -float("inf")
         return self.measured - claimed - self.tolerance
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Finding:
     """All attacks on one promise.
@@ -64,7 +67,7 @@ class Finding:
         True
     """
 
-    claimed: float
+    claimed: Measured
     trials: tuple[Trial, ...]
     note: str = ""
     undecided: str = ""
@@ -109,6 +112,7 @@ Status = Literal["not refuted", "refuted", "undecided", "not attacked"]
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Row:
     """A promise about one place of the network, and what the attacks found.
@@ -144,11 +148,11 @@ class Row:
     structure: Structure | None = None
     kind: Kind | None = None
     reason: str = ""
-    measured: float | None = None
-    claimed: float | None = None
-    tolerance: float | None = None
+    measured: Measured | None = None
+    claimed: Measured | None = None
+    tolerance: Measured | None = None
     tried: str = ""
-    samples: int = 0
+    samples: Natural = 0
     dtype: str = ""
     note: str = ""
     evidence: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
@@ -169,6 +173,7 @@ class Row:
         return self.path or "whole map"
 
 
+@checked
 @singledispatch
 def attack(structure: Structure, target: Target) -> Finding:
     """Try to refute that ``target.module`` has a structure.
@@ -195,6 +200,7 @@ Attack = Callable[[Premise, Target], Finding]
 _ATTACKS: dict[Condition, Attack] = {}
 
 
+@checked
 def attacks(condition: Condition) -> Callable[[Attack], Attack]:
     """Return a decorator that registers how the premises of a condition are attacked.
 
@@ -218,6 +224,7 @@ def attacks(condition: Condition) -> Callable[[Attack], Attack]:
     return register
 
 
+@checked
 def attack_premise(premise: Premise, target: Target) -> Finding:
     """Try to refute a premise by the attack that `attacks` registered for its condition.
 

@@ -84,7 +84,8 @@ class Jacobian:
         size = unit * (1 + norms(point)) / norms(tangents).clamp(min=1e-30)
         step = spread(size, tangents) * tangents
         with torch.no_grad():
-            change = self.call(point + step) - self.call(point - step)
+            ahead, behind = self.call(torch.cat([point + step, point - step])).chunk(2)
+        change = ahead - behind
         return change / (2 * spread(size, change))
 
 
@@ -141,54 +142,50 @@ def largest_singular(
     # Knyazev 2001, Toward the optimal preconditioned eigensolver.
     v = unit(start)
     image = jacobian.push(v)
-    basis, images = [v], [image]
+    span, images = v.flatten(1).unsqueeze(1), image.flatten(1).unsqueeze(1)  # (P, vectors, n)
     best, idle = norms(image), 0
+    rounding = 4 * v[0].numel() ** 0.5 * torch.finfo(v.dtype).eps
     for _ in range(iterations):
-        v, image = basis[0], images[0]
-        gradient = jacobian.pull(image)
-        slope = spread((gradient * v).flatten(1).sum(dim=1), v)
-        residual = unit(gradient - slope * v)
-        span = [v, residual, *basis[1:]]
-        imaged = [image, jacobian.push(residual), *images[1:]]
-        basis, images = _best_in_span(span, imaged)
-        value = norms(images[0])
+        gradient = jacobian.pull(images[:, 0].reshape(image.shape)).flatten(1)
+        v = span[:, 0]
+        slope = (gradient * v).sum(dim=1, keepdim=True)
+        rest = gradient - slope * v
+        if bool((norms(rest) <= rounding * slope[:, 0]).all()):
+            break
+        residual = unit(rest)
+        pushed = jacobian.push(residual.reshape(start.shape)).flatten(1)
+        span, images = _best_in_span(
+            torch.cat([span, residual.unsqueeze(1)], dim=1),
+            torch.cat([images, pushed.unsqueeze(1)], dim=1),
+        )
+        value = norms(images[:, 0])
         idle = idle + 1 if bool((value <= best * (1 + _STALL)).all()) else 0
         best = torch.maximum(best, value)
         if idle >= _PATIENCE:
             break
     # the images were mixed together with their rounding: look at the vector itself
-    return norms(jacobian.push(basis[0])) / norms(basis[0]).clamp(min=1e-30), basis[0]
+    found = span[:, 0].reshape(start.shape)
+    return norms(jacobian.push(found)) / norms(found).clamp(min=1e-30), found
 
 
-def _best_in_span(span: list[Tensor], images: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+def _best_in_span(span: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return [best unit vector, last direction] of a span, and their images (Rayleigh-Ritz)."""
-    gram, energy = _gram(span), _gram(images)
-    weights, vectors = torch.linalg.eigh(gram)
+    weights, vectors = torch.linalg.eigh(_gram(span))
     # A direction of length √w in the span has an image that rounding has changed by ε/√w.
-    noise = (1e3 * torch.finfo(span[0].dtype).eps) ** 2
+    noise = (1e3 * torch.finfo(span.dtype).eps) ** 2
     floor = weights[:, -1:] * max(noise, 16 * torch.finfo(weights.dtype).eps)
     inverse = torch.where(weights > floor, weights.clamp(min=1e-300).rsqrt(), 0.0)
-    whiten = vectors * inverse[:, None, :]
-    _, rotation = torch.linalg.eigh(whiten.mT @ energy @ whiten)
-    mix = (whiten @ rotation[:, :, -1:])[:, :, 0]  # (P, len(span))
-    best, image = _mixed(span, mix), _mixed(images, mix)
-    last, last_image = _mixed(span[1:], mix[:, 1:]), _mixed(images[1:], mix[:, 1:])
-    size = spread(norms(best).clamp(min=1e-30), best)
-    length = norms(last).clamp(min=1e-30)
-    basis = [best / size, last / spread(length, last)]
-    return basis, [
-        image / spread(norms(best).clamp(min=1e-30), image),
-        last_image / spread(length, last_image),
-    ]
+    whiten = vectors * inverse.unsqueeze(1)
+    _, rotation = torch.linalg.eigh(whiten.mT @ _gram(images) @ whiten)
+    best = (whiten @ rotation[:, :, -1:]).mT  # (P, 1, vectors)
+    last = best.clone()
+    last[:, :, 0] = 0.0
+    mix = torch.cat([best, last], dim=1).to(span)
+    basis = mix @ span
+    length = torch.linalg.vector_norm(basis, dim=2, keepdim=True).clamp(min=1e-30)
+    return basis / length, mix @ images / length
 
 
-def _gram(vectors: list[Tensor]) -> Tensor:
-    stacked = torch.stack([v.reshape(v.shape[0], -1).double() for v in vectors], dim=1)
-    return (stacked @ stacked.mT).nan_to_num(0.0, 0.0, 0.0)
-
-
-def _mixed(vectors: list[Tensor], mix: Tensor) -> Tensor:
-    total = torch.zeros_like(vectors[0])
-    for k, vector in enumerate(vectors):
-        total = total + spread(mix[:, k].to(vector.dtype), vector) * vector
-    return total
+def _gram(vectors: Tensor) -> Tensor:
+    wide = vectors.double()
+    return (wide @ wide.mT).nan_to_num(0.0, 0.0, 0.0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.certification._copies import careless, copied, work_on_copies
+from darboux.certification._copies import Watch, copied, work_on_copies
 from darboux.flow import Step
 from darboux.structure import Claims, Gap, Premise, claims_of, maps_of
 
@@ -26,6 +26,7 @@ class Node:
     claims: Claims
     premises: tuple[Premise, ...]
     children: tuple[Node, ...]
+    facts: dict[object, Any] = field(default_factory=dict)
 
     @property
     def exact_inputs(self) -> Tensor:
@@ -69,15 +70,13 @@ def _paired(native: nn.Module, exact: nn.Module) -> list[tuple[str, nn.Module, n
     ]
 
 
-def shield(root: Node) -> None:
+def shield(root: Node, watch: Watch) -> None:
     """Let parts that write into their inputs, or return one buffer every time, work on copies."""
     # After the claims are known: a module with hooks is another one to the rules for them.
-    known: dict[nn.Module, bool] = {}
     for node in (root, *root.below()):
-        for module, inputs in ((node.native, node.inputs), (node.exact, node.exact_inputs)):
-            if module not in known:
-                known = careless(module, inputs) | known
-    for part, writes in known.items():
+        if node.exact not in watch.careless:  # no module that was called when the whole ran
+            watch.run(node.exact, node.exact_inputs)
+    for part, writes in watch.careless.items():
         if writes:
             work_on_copies(part)
 
@@ -160,28 +159,3 @@ def _made_of(module: nn.Module) -> tuple[object, ...]:
         if not name.startswith("_"):
             parts.append(value if isinstance(value, (bool, int, float, str)) else id(value))
     return tuple(parts)
-
-
-def record(module: nn.Module, inputs: Tensor) -> dict[int, Tensor]:
-    """Return what every submodule received, by ``id``, when the module ran on its inputs."""
-    # Of several calls the last is kept. The module must be a private copy: hooks are put
-    # on it and taken off again.
-    seen: dict[int, Tensor] = {}
-
-    def listener(key: int) -> Callable[[nn.Module, tuple[object, ...]], None]:
-        def listen(part: nn.Module, arguments: tuple[object, ...]) -> None:
-            del part
-            tensors = [value for value in arguments if isinstance(value, Tensor)]
-            if tensors:
-                seen[key] = tensors[-1].detach().clone()
-
-        return listen
-
-    handles = [part.register_forward_pre_hook(listener(id(part))) for part in module.modules()]
-    try:
-        with torch.no_grad():
-            module(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return seen

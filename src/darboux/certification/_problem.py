@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, final
+from collections.abc import Callable
+from functools import cached_property
+from typing import final
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from darboux.certification._rounding import UNDECIDED, error_bounds
+from darboux.certification._facts import facts_of, one_by_one
+from darboux.certification._rounding import error_bounds
 from darboux.certification._target import Target
 
 Map = Callable[[Tensor], Tensor]
@@ -44,20 +45,18 @@ class Problem:
         self, call: Map, target: Target, *, twin: Map | None = None, mixes: bool | None = None
     ) -> None:
         self.target = target
-        self.mixes = _mixes(call, target) if mixes is None else mixes
-        self.call: Map = _one_by_one(call) if self.mixes else call
+        facts = facts_of(call, target, mixes=mixes)
+        self.mixes = facts.mixes
+        self.call: Map = one_by_one(call) if self.mixes else call
         self.points = target.inputs[None] if self.mixes else target.inputs
         self.shape = tuple(self.points.shape[1:])
         self.size = max(1, self.points[0].numel())
-        parameters = (*target.module.parameters(), *target.module.buffers())
-        counted, held = _cost(self.call, self.points[:1], known=parameters)
-        self.least = min(_CHEAP, _CALLS // max(1, counted.calls))
-        self.operations = counted.total + _PER_BYTE * held + _PER_ENTRY * self.size
-        self.twin = _one_by_one(twin) if twin is not None and self.mixes else twin
+        self.least = min(_CHEAP, _CALLS // max(1, facts.calls))
+        self.operations = facts.operations + _PER_BYTE * facts.held + _PER_ENTRY * self.size
+        self.twin = one_by_one(twin) if twin is not None and self.mixes else twin
         self.is_coarse = self._is_fine and self.operations > _EXPENSIVE
         self.search: Map = self.twin if self.twin is not None and self.is_coarse else self.call
-        self.chunk = int(min(4096, max(1, _MEMORY // max(held, 1))))
-        self.affine = self._seems_affine()
+        self.chunk = int(min(4096, max(1, _MEMORY // max(facts.held, 1))))
 
     def __call__(self, points: Tensor) -> Tensor:
         """Return the values at points, a few at a time, without derivatives."""
@@ -105,7 +104,8 @@ class Problem:
     def _is_fine(self) -> bool:
         return self.twin is not None and self.target.inputs.dtype == torch.float64
 
-    def _seems_affine(self) -> bool:
+    @cached_property
+    def affine(self) -> bool:
         """Return whether φ(x + y) + φ(0) = φ(x) + φ(y) at several scales."""
         target = self.target
         if target.near or self.afford(target.effort.points, fraction=0.02) <= _AFFINE_POINTS:
@@ -113,7 +113,8 @@ class Problem:
         x, y = (target.randn(2, 4, *self.shape) * target.scale).unbind()
         scales = x.new_tensor([0.01, 0.3, 1.0, 100.0])
         x, y = x * spread(scales, x), y * spread(scales, y)
-        fx, fy, whole, zero = self(x), self(y), self(x + y), self(torch.zeros_like(x[:1]))
+        values = self(torch.cat([x, y, x + y, torch.zeros_like(x[:1])]))
+        fx, fy, whole, zero = values.split([4, 4, 4, 1])
         slack = 8 * target.rounding(self.size) * (norms(fx) + norms(fy) + norms(zero))
         return bool((norms(whole + zero - fx - fy) <= slack).all())
 
@@ -134,6 +135,13 @@ class Problem:
         return "samples of the batch influence one another: the whole batch was one point"
 
 
+def widened(slack: Tensor, error: Tensor, more: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return the slack of each point, with more of it at the points whose errors lie beyond."""
+    # What rounding does is found out at a cost, and changes nothing where the rest is enough.
+    beyond = (error > slack).nonzero().squeeze(1)
+    return slack.index_add(0, beyond, more(beyond)) if len(beyond) else slack
+
+
 def in_other_precision(target: Target, call: Map | None = None) -> Map | None:
     """Return the twin, or a map of it, from points of any dtype to float64 values, or None."""
     if target.twin is None:
@@ -150,112 +158,10 @@ def spread(weights: Tensor, like: Tensor) -> Tensor:
 
 def norms(points: Tensor) -> Tensor:
     """Return the Euclidean norm of each point, (P,)."""
-    return points.reshape(points.shape[0], -1).norm(dim=1)
+    return torch.linalg.vector_norm(points.reshape(len(points), -1), dim=1)
 
 
 def unit(points: Tensor) -> Tensor:
     """Return points of norm 1; zeros stay zeros."""
     tiny = torch.finfo(points.dtype).tiny
     return points / spread(norms(points).clamp(min=tiny), points)
-
-
-def _one_by_one(call: Map) -> Map:
-    return lambda points: torch.stack([call(point) for point in points])
-
-
-def _mixes(call: Map, target: Target) -> bool:
-    """Return whether a sample's value depends on its batch, or has no batch axis."""
-    inputs = target.inputs
-    noise = target.randn(1, *inputs.shape[1:]) * target.scale
-    other = torch.cat([inputs[:1], inputs[:1] + noise if target.near else noise])
-    with torch.no_grad():
-        try:
-            alone, together = call(inputs[:1]), call(other)
-        except Exception:  # for instance batch norm with a single value
-            return True
-    if alone.shape[:1] != (1,) or together.shape[:1] != (2,):
-        return True
-    apart, size = float(norms(together[:1] - alone)), float(norms(together).max())
-    slack = size * target.rounding(inputs[0].numel())
-    if apart <= slack:
-        return False
-    # batches of other sizes may be summed in another order
-    eps, generator = torch.finfo(inputs.dtype).eps, target.generator
-    # one at a time, since copies in one batch may be mixed as well
-    alone_at = inputs[:1].unsqueeze(0)
-    slack += float(error_bounds(_one_by_one(call), alone_at, eps=eps, generator=generator))
-    return apart > slack and slack < UNDECIDED * size
-
-
-def _cost(
-    call: Callable[[Tensor], Tensor], point: Tensor, *, known: Iterable[Tensor]
-) -> tuple[_Operations, int]:
-    """Return (operations, bytes kept for derivatives) of one evaluation."""
-    # Only convolutions and products count as operations; what else a map does shows in the
-    # bytes. Both depend on shapes alone, so the same effort means the same on any machine.
-    # torch.utils.flop_counter breaks down on maps that differentiate on the way.
-    held, addresses = 0, {tensor.data_ptr() for tensor in known}
-
-    def count(tensor: Tensor) -> Tensor:
-        nonlocal held
-        if tensor.data_ptr() not in addresses:
-            held += tensor.numel() * tensor.element_size()
-        return tensor
-
-    start = point.detach().clone().requires_grad_()
-    counter = _Operations()
-    counted = torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor)
-    with torch.enable_grad(), counter, counted:
-        call(start)
-    return counter, held
-
-
-class _Operations(TorchFunctionMode):
-    """Counts calls, and the floating-point operations of convolutions and products."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total, self.calls = 0.0, 0
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        del types
-        value = func(*args, **(kwargs or {}))
-        self.calls += 1
-        rule = _RULES.get(getattr(func, "__name__", ""))
-        tensors = [arg for arg in args if isinstance(arg, Tensor)]
-        if rule is not None and isinstance(value, Tensor) and len(tensors) > 1:
-            self.total += rule(tensors, value)
-        return value
-
-
-def _convolution(tensors: list[Tensor], value: Tensor) -> float:
-    weight = tensors[1]
-    return 2.0 * value.numel() * weight.numel() / max(1, weight.shape[0])
-
-
-def _transposed(tensors: list[Tensor], value: Tensor) -> float:
-    del value
-    weight = tensors[1]
-    return 2.0 * tensors[0].numel() * weight.numel() / max(1, weight.shape[0])
-
-
-def _product(tensors: list[Tensor], value: Tensor) -> float:
-    return 2.0 * value.numel() * tensors[-2 if len(tensors) == 3 else 0].shape[-1]
-
-
-def _linear(tensors: list[Tensor], value: Tensor) -> float:
-    return 2.0 * value.numel() * tensors[1].shape[-1]
-
-
-_RULES: dict[str, Callable[[list[Tensor], Tensor], float]] = {
-    **{f"conv{dim}d": _convolution for dim in (1, 2, 3)},
-    **{f"conv_transpose{dim}d": _transposed for dim in (1, 2, 3)},
-    **dict.fromkeys(("mm", "bmm", "matmul", "__matmul__", "addmm", "baddbmm"), _product),
-    "linear": _linear,
-}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, final
@@ -9,7 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 UNDECIDED = 1e-2  # relative errors beyond which a value says nothing
 
@@ -86,31 +87,36 @@ class _Errors(TorchDispatchMode):
         if self.operations > self.most:
             msg = f"more than {self.most:g} operations"
             raise ArithmeticError(msg)
-        name = func.overloadpacket.__name__
-        if not self.unit or func.is_view or name.rstrip("_") in _EXACT or not _reads(args):
+        if not self.unit:
             return func(*args, **kwargs)
-        if name in _SUMS:
+        kind = _kind(func)
+        if kind == "exact" or not _reads(args):
+            return func(*args, **kwargs)
+        if kind == "sum":
             # the error of a sum of products is relative to the sum of their absolute values
             size = func(*tree_map(_absolute, args), **kwargs)
             return self._with_error(func(*args, **kwargs), size)
-        if torch.Tag.pointwise not in func.tags and not func._schema.is_mutable:
+        if kind == "other":
             args = tree_map(self._with_error, args)
         value = func(*args, **kwargs)
-        if func._schema.is_mutable:
+        if kind == "writes":
             return value.copy_(self._with_error(value)) if _is_real(value) else value
-        return tree_map(self._with_error, value)
+        return self._with_error(value) if _is_real(value) else tree_map(self._with_error, value)
 
     def of(self, size: Tensor) -> Tensor:
         """Return errors up to `unit` times the size of each entry."""
-        device = self.generator.device
-        noise = torch.rand(size.shape, generator=self.generator, device=device)
-        return self.unit * (2 * noise - 1).to(size) * size
+        return self._noise(size) * size
+
+    def _noise(self, like: Tensor) -> Tensor:
+        dtype, device = like.real.dtype if like.is_complex() else like.dtype, self.generator.device
+        noise = torch.empty(like.shape, dtype=dtype, device=device)
+        return noise.uniform_(-self.unit, self.unit, generator=self.generator).to(like)
 
     def _with_error(self, value: Any, size: Tensor | None = None) -> Any:
         if not _is_real(value):
             return value
         # whole numbers are exact: masks, counts, indices
-        moved = value + self.of(value if size is None else size)
+        moved = torch.addcmul(value, self._noise(value), value if size is None else size)
         return moved if value.is_complex() else torch.where(value == value.round(), value, moved)
 
 
@@ -124,7 +130,22 @@ def _absolute(value: Any) -> Any:
 
 def _reads(args: tuple[Any, ...]) -> bool:
     """Return whether an operation reads numbers: constants are as exact as they are."""
-    return any(_is_real(leaf) for leaf in tree_leaves(args))
+    return any(
+        any(map(_is_real, arg)) if isinstance(arg, (list, tuple)) else _is_real(arg) for arg in args
+    )
+
+
+@functools.cache
+def _kind(func: Any) -> str:
+    """Return what errors an operation makes."""
+    name = func.overloadpacket.__name__
+    if func.is_view or name.rstrip("_") in _EXACT:
+        return "exact"
+    if name in _SUMS:
+        return "sum"
+    if func._schema.is_mutable:
+        return "writes"
+    return "pointwise" if torch.Tag.pointwise in func.tags else "other"
 
 
 _SUMS = {

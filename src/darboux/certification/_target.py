@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+
+from darboux.structure._arguments import Count, Positive, checked
 
 _ROUNDINGS = 4.0
 
@@ -18,6 +20,7 @@ _SIDES = {1: (256, 64), 2: (16, 8, 4), 3: (8, 4)}  # of windows of images, by di
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Target:
     """A module with the inputs around which it is attacked.
@@ -36,6 +39,7 @@ class Target:
             it tells what rounding does, and a float32 twin makes long searches short.
         near: whether points stay within a hundredth of the inputs, for modules that refuse others.
         lost: is told how many points about as large as the inputs had values that are not finite.
+        facts: what attacks have found out about the module, for those that come after.
 
     Example:
         >>> generator = torch.Generator().manual_seed(0)
@@ -49,12 +53,13 @@ class Target:
     effort: Effort
     generator: torch.Generator
     stored: torch.dtype = torch.float32
-    depth: int = 1
-    share: float = 1.0
+    depth: Count = 1
+    share: Positive = 1.0
     seen: Mapping[int, Tensor] = field(default_factory=dict)
     twin: nn.Module | None = None
     near: bool = False
     lost: list[int] = field(default_factory=list)
+    facts: dict[object, Any] = field(default_factory=dict)
 
     @property
     def work(self) -> float:
@@ -101,6 +106,7 @@ class Target:
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Effort:
     """The numbers behind "quick", "normal" and "thorough".
@@ -125,15 +131,16 @@ class Effort:
     """
 
     name: str
-    work: float
-    pairs: int
-    starts: int
-    ascent: int
-    points: int
-    iterations: int
-    rounds: int
+    work: Positive
+    pairs: Count
+    starts: Count
+    ascent: Count
+    points: Count
+    iterations: Count
+    rounds: Count
 
     @classmethod
+    @checked
     def named(cls, name: str) -> Effort:
         """Return the effort of that name.
 

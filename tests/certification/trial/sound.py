@@ -60,8 +60,8 @@ class Sound:
 AS_THEY_ARE = ("implicit", "gauss", "gonzalez", "mean-value", "itoh", "radau", "lobatto")
 # what takes more than a second each runs with --slow
 LONG = (*AS_THEY_ARE, "residual_bijections", "O-irreps", "divergence-free", "continuous")
-# pairs of states promise nothing of one, nor does a scale alone; inputs in (0, 1) or on spheres;
-# and what is integrated back comes back up to the error of the integrator, which is refuted
+# pairs of states promise nothing of one, nor does a scale alone, nor what is integrated back up to
+# the error of the integrator; inputs in (0, 1) or on spheres
 LEFT_OUT = (
     *("leapfrog", "scale-pooling", "sphere-activation", "spherical-conv", "logit"),
     *("continuous", "continuous-images"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from darboux.certification._attacks.jacobian_power import along
-from darboux.certification._attacks.pairs import Pairs, pair_ascent, random_pairs
+from darboux.certification._attacks.pairs import Pairs
 from darboux.certification._attacks.sampling import random_points
 from darboux.certification._finding import Trial
 from darboux.certification._jacobian import Jacobian, dense_jacobians, largest_singular
@@ -21,18 +21,17 @@ _ITERATIONS = 40
 _SMALLEST = 1e-6  # of what is claimed: quotients below it are as bad
 
 
-def attack_from_below(problem: Problem, *, claimed: float, stretch: float) -> tuple[Trial, ...]:
+def attack_from_below(
+    problem: Problem, pairs: Pairs, descended: Pairs, *, claimed: float, stretch: float
+) -> tuple[Trial, ...]:
     """Try to bring two points closer together than μ ‖x - y‖; trials are relative to μ.
 
-    A singular value is known up to rounding of the largest one, `stretch`.
+    The pairs are `turned`. A singular value is known up to rounding of the largest, `stretch`.
     """
-    pairs = _turned(random_pairs(problem))
-    descended, falls = pair_ascent(problem, pairs, sign=-1.0)
-    descended = _turned(descended)
-    squeezed = _turned(_squeezed(problem, descended))
+    squeezed = turned(_squeezed(problem, descended))
     found = (
         ("smallest singular values", squeezed, len(squeezed)),
-        ("gradient descent on pairs", descended, falls),
+        ("gradient descent on pairs", descended, len(descended)),
         ("random pairs", pairs, len(pairs)),
     )
     rounding = problem.target.tolerance(problem.size) * stretch
@@ -40,7 +39,7 @@ def attack_from_below(problem: Problem, *, claimed: float, stretch: float) -> tu
     return tuple(_relative(trial, claimed, rounding) for trial in trials)
 
 
-def _turned(pairs: Pairs) -> Pairs:
+def turned(pairs: Pairs) -> Pairs:
     """Return pairs with negative quotients, so that the best ones are the closest together."""
     lost = torch.full_like(pairs.quotient, -torch.inf)
     return replace(pairs, quotient=torch.where(pairs.quotient < 0, lost, -pairs.quotient))

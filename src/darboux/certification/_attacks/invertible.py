@@ -18,7 +18,7 @@ from darboux.certification._finding import (
     method_of,
 )
 from darboux.certification._jacobian import Jacobian, dense_jacobians
-from darboux.certification._problem import Map, Problem, in_other_precision, norms
+from darboux.certification._problem import Map, Problem, in_other_precision, norms, widened
 from darboux.certification._rounding import UNDECIDED
 from darboux.certification._target import Target, windowed
 from darboux.structure import Invertible, LogDeterminant, VolumePreserving, maps_of
@@ -71,12 +71,16 @@ def round_trip(name: str, start: Tensor, there: Problem, back: Problem) -> Trial
     middle = there(start)
     end, size = back(middle), norms(start).clamp(min=torch.finfo(start.dtype).tiny)
     error = norms(end - start) / size
-    slack = torch.full_like(error, there.target.rounding(there.size))
-    beyond = error > slack
-    if bool(beyond.any()):
+
+    def rounding(k: Tensor) -> Tensor:
         # the way back alone counts once more, for iterations that hide what errors do on the way
-        rounding = there.rounding(start[beyond], then=back) + back.rounding(middle[beyond])
-        slack[beyond] += rounding / size[beyond]
+        return (there.rounding(start[k], then=back) + back.rounding(middle[k])) / size[k]
+
+    unit = there.target.rounding(there.size)
+    slack = widened(
+        torch.full_like(error, unit), error, lambda k: unit * norms(middle[k]) / size[k]
+    )
+    slack = widened(slack, error, rounding)
     told = slack <= UNDECIDED
     if not bool(told.any()):
         msg = f"rounding alone may move every point by more than {UNDECIDED:.0%}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from darboux.certification._attacks.from_below import attack_from_below
+from darboux.certification._attacks.from_below import attack_from_below, turned
 from darboux.certification._attacks.jacobian_power import jacobian_power
 from darboux.certification._attacks.pairs import Pairs, measure, pair_ascent, random_pairs
 from darboux.certification._attacks.sampling import sample_points, worst
@@ -29,19 +29,24 @@ def attack_constant(
     call: Map, target: Target, *, claimed: float, twin: Map | None = None
 ) -> Finding:
     """Try to pull two points further apart than a Lipschitz constant allows."""
+    problem = Problem(call, target, twin=twin)
+    pairs = random_pairs(problem)
+    return _attack_from_above(problem, pairs, *pair_ascent(problem, pairs), claimed=claimed)
+
+
+def _attack_from_above(
+    problem: Problem, pairs: Pairs, ascended: Pairs, *, claimed: float
+) -> Finding:
     # Three attacks that share nothing but their base points; each ends in pairs whose
     # difference quotient is computed from values alone.
-    problem = Problem(call, target, twin=twin)
-    relative = target.tolerance(problem.size)
-    pairs = random_pairs(problem)
-    ascended, climbs = pair_ascent(problem, pairs)
+    relative = problem.target.tolerance(problem.size)
     jacobians, bases = jacobian_power(problem, ascended)
     trials = (
         jacobians.trial(
             problem, "Jacobian power iteration", bases, relative=relative, claimed=claimed
         ),
         ascended.trial(
-            problem, "gradient ascent on pairs", climbs, relative=relative, claimed=claimed
+            problem, "gradient ascent on pairs", len(ascended), relative=relative, claimed=claimed
         ),
         pairs.trial(problem, "random pairs", len(pairs), relative=relative, claimed=claimed),
     )
@@ -139,12 +144,16 @@ def _(structure: BiLipschitz, target: Target) -> Finding:
     """Attack L and μ on the map, and 1/μ on its inverse if there is one, relative to the claim."""
     third = replace(target, share=target.share / 3)
     twin = in_other_precision(third)
-    upper = attack_constant(third.module, third, claimed=structure.upper, twin=twin)
+    problem = Problem(third.module, third, twin=twin)
+    pairs = random_pairs(problem)
+    below = [turned(pairs)] if structure.lower > 0 else []
+    ascended, *descended = pair_ascent(problem, pairs, *below)
+    upper = _attack_from_above(problem, pairs, ascended, claimed=structure.upper)
     trials = _relative("φ", upper, structure.upper)
-    if structure.lower > 0:
+    if below:
         seen = max(trial.measured for trial in upper.trials)
-        problem = Problem(third.module, third, twin=twin)
-        trials += attack_from_below(problem, claimed=structure.lower, stretch=seen)
+        found = below[0], turned(descended[0])
+        trials += attack_from_below(problem, *found, claimed=structure.lower, stretch=seen)
         if callable(getattr(target.module, "inverse", None)):
             inverse = method_of(target.module, "inverse(y)")
             lower = attack_constant(inverse, _image(third), claimed=1 / structure.lower)

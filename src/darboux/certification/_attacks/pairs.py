@@ -49,6 +49,11 @@ class Pairs:
             torch.cat([self.rounding, other.rounding]),
         )
 
+    def split(self, counts: list[int]) -> list[Pairs]:
+        """Return the first pairs, the next ones, and so on."""
+        parts = (one.split(counts) for one in (self.x, self.y, self.quotient, self.rounding))
+        return [Pairs(*part) for part in zip(*parts, strict=True)]
+
     def lost(self) -> int:
         """Return how many pairs had values that were not finite."""
         return int((self.quotient < 0).sum())
@@ -107,8 +112,8 @@ def random_pairs(problem: Problem) -> Pairs:
     return measure(problem, x, y)
 
 
-def pair_ascent(problem: Problem, seeds: Pairs, *, sign: float = 1.0) -> tuple[Pairs, int]:
-    """Return pairs after ascent of ±‖φ(x+d) - φ(x)‖² / ‖d‖², and the number of ascents."""
+def pair_ascent(problem: Problem, *seeds: Pairs) -> list[Pairs]:
+    """Return pairs after ascent of ‖φ(x+d) - φ(x)‖² / ‖d‖², of minus that from further seeds."""
     # The distance of a pair stays what it was, so a quotient averages the Jacobian over
     # that distance and sees beyond the kinks at which derivatives stop. The direction
     # of d turns towards the gradient (with a full turn this is power iteration), x moves
@@ -117,15 +122,14 @@ def pair_ascent(problem: Problem, seeds: Pairs, *, sign: float = 1.0) -> tuple[P
     cost = 6.0  # two points, each forward and backward
     count = problem.afford(problem.places(effort.starts), fraction=0.4, calls=cost * 8, least=1)
     steps = problem.afford(effort.ascent, fraction=0.4, calls=cost * count, least=4)
-    chosen = _various(seeds, count)
-    found = [
-        measure(problem, *_climb(problem, x, y - x, steps=steps, sign=sign))
-        for x, y in zip(chosen.x.split(problem.chunk), chosen.y.split(problem.chunk), strict=True)
-    ]
-    pairs = found[0]
-    for more in found[1:]:
-        pairs = pairs.join(more)
-    return pairs, len(pairs)
+    chosen = [_various(some, count) for some in seeds]
+    signs = torch.cat(
+        [torch.full_like(some.quotient, (-1.0) ** k) for k, some in enumerate(chosen)]
+    )
+    x, y = (torch.cat([getattr(some, end) for some in chosen]) for end in "xy")
+    parts = zip(*(one.split(problem.chunk) for one in (x, y - x, signs)), strict=True)
+    ends = zip(*(_climb(problem, *part, steps=steps) for part in parts), strict=True)
+    return measure(problem, *map(torch.cat, ends)).split([len(some) for some in chosen])
 
 
 def _various(seeds: Pairs, count: int) -> Pairs:
@@ -140,39 +144,41 @@ def _various(seeds: Pairs, count: int) -> Pairs:
 
 
 def _climb(
-    problem: Problem, x: Tensor, d: Tensor, *, steps: int, sign: float
+    problem: Problem, x: Tensor, d: Tensor, sign: Tensor, *, steps: int
 ) -> tuple[Tensor, Tensor]:
     if problem.is_coarse:  # closer pairs would drown in float32 rounding
         least = 1e-2 * problem.target.scale * problem.size**0.5
         d = d * spread((least / norms(d)).clamp(min=1.0), d)
-    radius = spread(norms(d), d)
-    value, gx, gd = _slopes(problem, x, d, sign)
+    radius, way = spread(norms(d), d), unit(d)
+    value, gx, gd = _slopes(problem, x, radius * way, sign)
     turn = torch.full_like(value, 8.0)
     move = torch.full_like(value, 0.0 if problem.target.near else 1.0)
     for _ in range(steps):
         # An infinite turn is power iteration; a move of 1 goes as far as the pair is wide.
-        tangent = unit(unit(d) + spread(turn, d) * unit(gd))
+        tangent = unit(way + spread(turn, d) * unit(gd))
         there = x + spread(move, x) * radius * unit(gx)
         new, new_gx, new_gd = _slopes(problem, there, radius * tangent, sign)
         up = new > value
         keep = spread(up, x)
-        x, d = torch.where(keep, there, x), torch.where(keep, radius * tangent, d)
+        x, way = torch.where(keep, there, x), torch.where(keep, tangent, way)
         gx, gd = torch.where(keep, new_gx, gx), torch.where(keep, new_gd, gd)
         value = torch.where(up, new, value)
         turn = torch.where(up, turn * 2, turn / 2).clamp(1e-4, 1e4)
         move = torch.where(up, move * 2, move / 4).clamp(1e-6, 1e3)
-    return x, x + d
+    return x, x + radius * way
 
 
-def _slopes(problem: Problem, x: Tensor, d: Tensor, sign: float) -> tuple[Tensor, Tensor, Tensor]:
+def _slopes(problem: Problem, x: Tensor, d: Tensor, sign: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return ±‖φ(x+d) - φ(x)‖² with its gradients in x and in d."""
-    x, d = x.detach().requires_grad_(), d.detach().requires_grad_()
+    points = torch.cat([x, x + d]).detach().requires_grad_()
     with torch.enable_grad():
-        both = problem.search(torch.cat([x, x + d]))
-        change = both[len(x) :] - both[: len(x)]
-        value = sign * change.reshape(len(x), -1).square().sum(dim=1)
-        if not value.requires_grad:
-            return value.detach(), torch.zeros_like(x), torch.zeros_like(d)
-        gx, gd = torch.autograd.grad(value.sum(), [x, d])
-    value = torch.where(value.isfinite(), value, torch.full_like(value, -torch.inf))
-    return value.detach(), gx.nan_to_num(0.0, 0.0, 0.0), gd.nan_to_num(0.0, 0.0, 0.0)
+        values = problem.search(points)
+    here, there = values.detach().chunk(2)
+    change = there - here
+    value = sign * norms(change).square()
+    if not values.requires_grad:
+        return value, torch.zeros_like(x), torch.zeros_like(d)
+    pull = 2 * spread(sign, change) * change
+    (slope,) = torch.autograd.grad(values, points, torch.cat([-pull, pull]))
+    at_x, at_y = slope.nan_to_num(0.0, 0.0, 0.0).chunk(2)
+    return torch.where(value.isfinite(), value, -torch.inf), at_x + at_y, at_y

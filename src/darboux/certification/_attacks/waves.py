@@ -81,13 +81,13 @@ class Waves:
         self.out = values.shape[1]
         fx, fy, both, same, zero = values.chunk(5)
         size = _SCALES * self.target.rounding(self.problem.size) * float(values.norm(dim=1).max())
-        if float((same - fx).norm(dim=1).max()) > size:
+        if not float((same - fx).norm(dim=1).max()) <= size:
             msg = (
                 f"the value at the centre of a window of {self.space} pixels depends on its "
                 "border; certify with a larger example"
             )
             raise NotAttackedError(msg)
-        if float((both - fx - fy).norm(dim=1).max() + zero.norm()) > size:
+        if not float((both - fx - fy).norm(dim=1).max() + zero.norm()) <= size:
             raise NotAttackedError("the map is not linear, so waves do not pass one by one")
         self._shrink(x[:1], fx[0], size)
 

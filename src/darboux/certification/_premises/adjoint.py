@@ -85,7 +85,7 @@ def _fused_defect(map: Linear, x: Tensor, y: Tensor, target: Target) -> float | 
     with torch.no_grad():
         one = _distance(affine(x, bias), map(x) + shift)
         two = _distance(scaled(y, scale), map.adjoint(y * scale.reshape(-1, *(1,) * map.dim)))
-    return max(one, two)
+    return float(torch.tensor([one, two]).max())  # NaN stays
 
 
 def _distance(a: Tensor, b: Tensor) -> float:

@@ -231,5 +231,5 @@ def _walked(step: nn.Module, target: Target, h: float, limit: float) -> list[Tri
         off = float(norms(step(z) - expected).max())
         size = float((norms(expected) + norms(z)).max())
     slack = target.tolerance(z[0].numel()) * size
-    measured = limit + off if off > slack else min(h, limit)
+    measured = min(h, limit) if off <= slack else limit + off  # NaN stays
     return [Trial("the step that forward takes, in units of h", 1, measured, slack)]

@@ -17,7 +17,7 @@ from darboux.certification._finding import (
     method_of,
 )
 from darboux.certification._premises.fields import in_both_precisions, prepared, some_time
-from darboux.certification._problem import Problem, norms
+from darboux.certification._problem import Problem, norms, widened
 from darboux.certification._target import Target, windowed
 from darboux.integrators import lacks
 from darboux.structure import (
@@ -136,10 +136,10 @@ def _difference(name: str, left: Tensor, right: Tensor, problem: Problem, points
     size = (norms(left) + norms(right)).clamp(min=torch.finfo(points.dtype).tiny)
     # Both are sums over features and kernels, of terms that may cancel.
     rounding = 16 * problem.target.rounding(problem.size)
-    slack = rounding + 2 * problem.rounding(points) / size
     # where both sides nearly vanish they are as exact as the largest values are
-    slack = slack + rounding * size.max() / size
-    return worst(name, norms(left - right) / size, slack, points)
+    slack, error = rounding + rounding * size.max() / size, norms(left - right) / size
+    slack = widened(slack, error, lambda k: 2 * problem.rounding(points[k]) / size[k])
+    return worst(name, error, slack, points)
 
 
 def _energy_gradient(field: nn.Module, time: float, points: Tensor) -> Tensor:
@@ -191,6 +191,6 @@ def _(premise: Premise, target: Target) -> Finding:
     value = problem(points)
     size = (norms(value) + norms(slope)).clamp(min=torch.finfo(points.dtype).tiny)
     # Both are sums over all features and the kernel; antiderivatives may use a series.
-    slack = 16 * target.rounding(problem.size) + problem.rounding(points) / size
-    trial = worst("field against -∇energy", norms(value + slope) / size, slack, points)
-    return Finding(0.0, (trial,))
+    slack, error = torch.full_like(size, 16 * target.rounding(problem.size)), norms(value + slope)
+    slack = widened(slack, error / size, lambda k: problem.rounding(points[k]) / size[k])
+    return Finding(0.0, (worst("field against -∇energy", error / size, slack, points),))

@@ -164,14 +164,12 @@ def _(premise: Premise, target: Target) -> Finding:
 def _(premise: Premise, target: Target) -> Finding:
     """Look for x with L*L x != x or ‖L x‖ != ‖x‖, at even and odd sizes."""
     lift = linear(premise.subject)
-    returns, lengths, samples = 0.0, 0.0, 0
-    slack, evidence = 0.0, {}
-    for x in probes(lift, target, batch=4):
-        back, stretch = _defects(lift, x)
-        if max(back, stretch) >= max(returns, lengths):
-            evidence = {"x": x[0]}
-        returns, lengths = max(returns, back), max(lengths, stretch)
-        slack, samples = max(slack, target.tolerance(x[0].numel())), samples + len(x)
+    inputs = list(probes(lift, target, batch=4))
+    defects = torch.tensor([_defects(lift, x) for x in inputs], dtype=torch.float64)
+    worst = int(defects.amax(dim=1).argmax())  # NaN is the worst
+    returns, lengths = defects.amax(dim=0).tolist()
+    slack = max(target.tolerance(x[0].numel()) for x in inputs)
+    samples, evidence = sum(len(x) for x in inputs), {"x": inputs[worst][0]}
     trials = (
         Trial("L*L x = x", samples, returns, slack, evidence),
         Trial("‖L x‖ = ‖x‖", samples, lengths, slack, evidence),

@@ -19,8 +19,7 @@ def _(premise: Premise, target: Target) -> Finding:
     # are searched at once: pairs at all scales, then again and again around the worst.
     lower, upper = premise.values["lower"], premise.values["upper"]
     call = _by_channel(premise.subject, target)
-    high = _search(call, target, sign=1.0)
-    low = _search(call, target, sign=-1.0)
+    high, low = _search(call, target)
     # Below `lower` counts as far above `upper` as it lies below.
     above = Trial("largest difference quotient", high[1], high[0], high[2], {"pair": high[3]})
     beneath = upper + (lower + low[0])
@@ -62,41 +61,41 @@ def _by_channel(module: nn.Module, target: Target) -> _ByChannel:
     raise NotAttackedError(msg)
 
 
-def _search(call: _ByChannel, target: Target, *, sign: float) -> tuple[float, int, float, Tensor]:
-    """Return (largest sign · quotient, samples, rounding, pair)."""
-    count, channels = max(64, target.effort.pairs), call.channels
-    x = target.randn(count, channels) * target.log_uniform(count, -3.0, 3.0)[:, None]
-    gap = target.randn(count, channels) * target.log_uniform(count, -4.0, 3.0)[:, None]
-    best = _quotients(call, x, gap, sign, target)
-    samples = count
+def _search(call: _ByChannel, target: Target) -> list[tuple[float, int, float, Tensor]]:
+    """Return (largest quotient, samples, rounding, pair) of the quotients and of minus those."""
+    count, shape = max(64, target.effort.pairs), (2, call.channels)  # either sign, every channel
+    x = target.randn(count, *shape) * target.log_uniform(count, -3.0, 3.0)[:, None, None]
+    gap = target.randn(count, *shape) * target.log_uniform(count, -4.0, 3.0)[:, None, None]
+    best = _quotients(call, x, gap, target)
     for _ in range(_ZOOMS):
         k = best[0].argmax(dim=0)
         at, width = (best[j].gather(0, k[None]) for j in (2, 3))
         # Around the worst pair of each channel: nearby points, shorter and longer gaps.
-        spread = target.log_uniform(count, -2.0, 1.0)[:, None]
-        near = at + width.abs() * spread * target.randn(count, channels)
-        gaps = width * target.log_uniform(count, -1.0, 0.3)[:, None]
-        near, gaps = torch.cat([at, near]), torch.cat([width, gaps])
-        best = _quotients(call, near, gaps, sign, target)
-        samples += count
-    top = int(best[0].flatten().argmax())
-    safe, rounding, x, gap = (part.flatten()[top] for part in best)
+        spread = target.log_uniform(count, -2.0, 1.0)[:, None, None]
+        near = at + width.abs() * spread * target.randn(count, *shape)
+        gaps = width * target.log_uniform(count, -1.0, 0.3)[:, None, None]
+        best = _quotients(call, torch.cat([at, near]), torch.cat([width, gaps]), target)
+    return [_top([part[:, k] for part in best], count * (1 + _ZOOMS)) for k in range(2)]
+
+
+def _top(found: list[Tensor], samples: int) -> tuple[float, int, float, Tensor]:
+    top = int(found[0].argmax())
+    safe, rounding, x, gap = (part.flatten()[top] for part in found)
     return float(safe + rounding), samples, float(rounding), torch.stack([x, x + gap])
 
 
 def _quotients(
-    call: _ByChannel, x: Tensor, gap: Tensor, sign: float, target: Target
+    call: _ByChannel, x: Tensor, gap: Tensor, target: Target
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return (sign · quotient - rounding, rounding, x, gap)."""
+    """Return (±quotient - rounding, rounding, x, gap), (pairs, 2 signs, channels) each."""
     y = x + gap
     gap = y - x
-    a, b = call(x), call(y)
+    a, b = call(torch.cat([x, y]).flatten(0, 1)).unflatten(0, (-1, 2)).chunk(2)
     usable = gap != 0
-    width = torch.where(usable, gap, torch.ones_like(gap))
-    quotient = sign * (b - a) / width
+    width = torch.where(usable, gap, 1.0)
+    quotient = x.new_tensor([[1.0], [-1.0]]) * (b - a) / width
     rounding = 4 * target.rounding(1) * (a.abs() + b.abs() + x.abs() + y.abs()) / width.abs()
-    worthless = torch.full_like(quotient, -torch.inf)
-    safe = torch.where(usable & quotient.isfinite(), quotient - rounding, worthless)
+    safe = torch.where(usable & quotient.isfinite(), quotient - rounding, -torch.inf)
     return safe, rounding, x, gap
 
 
