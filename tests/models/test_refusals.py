@@ -52,7 +52,11 @@ MAKERS = [
 
 
 @pytest.mark.parametrize(("name", "args"), MAKERS)
-@pytest.mark.parametrize("wrong", [None, nn.Tanh(), "relu", torch.relu, nn.Linear], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [None, nn.Tanh(), "relu", torch.relu, nn.Linear],
+    ids=["None", "module", "text", "function", "needs arguments"],
+)
 def test_activations_that_no_call_makes(name, args, wrong):
     with pytest.raises(TypeError, match=rf"{name}: expected activation to be a class or function"):
         getattr(models, name)(*args, activation=wrong)
