@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ from darboux.structure import (
     norm_at_most,
 )
 from darboux.structure._module import Module
+
+REMEMBERED = "_remembered_"
+"""What names of attributes begin with that copies and files do without."""
 
 _IMAGE = {0: (), 1: (48,), 2: (14, 15), 3: (7, 8, 8)}  # sizes that norm_estimate looks at
 
@@ -45,6 +48,10 @@ class LinearMap(Module, ABC):
     def from_argument(cls, value: object) -> NoReturn:
         """Refuse what is no linear map, naming the one that does what a layer of torch does."""
         raise TypeError(_instead_of(value))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: all but what is found out again."""
+        return {k: v for k, v in vars(self).items() if not k.startswith(REMEMBERED)}
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from darboux.linear._linear_map import REMEMBERED
 from darboux.linear._rows import row_bound
 from darboux.linear._spectral import norm_bound
 from darboux.linear._stencil import Stencil
@@ -28,7 +29,7 @@ class Remembered(Generic[T]):
 
     def __init__(self, function: Callable[..., T]) -> None:
         self.function: Callable[..., T] = function
-        self.name = f"_kept_{function.__name__}"
+        self.name = f"{REMEMBERED}{function.__name__}"
 
     def __call__(self, map: nn.Module, stencil: Stencil, *scale: Tensor) -> T:
         """Return the value; callers do not write into it."""
