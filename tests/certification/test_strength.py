@@ -14,7 +14,7 @@ from darboux.certification._attacks.jacobian_power import jacobian_power
 from darboux.certification._attacks.pairs import pair_ascent, random_pairs
 from darboux.certification._problem import Problem
 from darboux.certification._target import Effort, Target
-from darboux.structure import Lipschitz
+from darboux.structure import Invertible, Lipschitz
 
 
 def reached(module, example, effort="normal"):
@@ -136,3 +136,15 @@ def test_coarse_search_is_as_strong():
     true = float(torch.linalg.matrix_norm(symbol, 2).max())
     value = reached(module, torch.randn(1, 16, 64, 64), "quick")
     assert 0.95 * true < value < true * (1 + 1e-5)
+
+
+def test_an_affine_map_is_tried_at_all_points_where_its_inverse_is():
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+        def inverse(self, y):
+            return y / 2 + 1e-3 * (y.abs() > 100)
+
+    certificate = certify(Doubled(), torch.randn(3, 5), claims=[Invertible()])
+    assert certificate.verdict == "refuted"

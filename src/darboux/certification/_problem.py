@@ -118,10 +118,13 @@ class Problem:
         slack = 8 * target.rounding(self.size) * (norms(fx) + norms(fy) + norms(zero))
         return bool((norms(whole + zero - fx - fy) <= slack).all())
 
+    def room(self, wanted: int) -> int:
+        """Return how many base points fit into memory."""
+        return min(wanted, _TOGETHER if self.mixes else max(4, _ENTRIES // self.size))
+
     def places(self, wanted: int) -> int:
-        """Return how many different base points are worth trying and fit into memory."""
-        room = _TOGETHER if self.mixes else max(4, _ENTRIES // self.size)
-        return min(wanted, room, _AFFINE_POINTS if self.affine else wanted)
+        """Return how many base points fit, and are worth trying for the map's derivatives."""
+        return min(self.room(wanted), _AFFINE_POINTS if self.affine else wanted)
 
     def afford(self, wanted: int, *, fraction: float, calls: float = 1.0, least: int = 1) -> int:
         """Return how many of `wanted` points a fraction of the work pays for."""

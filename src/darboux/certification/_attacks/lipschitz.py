@@ -102,7 +102,7 @@ def _(structure: Isometric, target: Target) -> Finding:
 
 def _along_deviations(problem: Problem) -> Pairs:
     """Return pairs along the eigenvectors of DᵀD - 1 with the largest modulus."""
-    points = sample_points(problem, cost=3.0 * _ITERATIONS)[: problem.chunk]
+    points = sample_points(problem, cost=3.0 * _ITERATIONS)[: problem.places(problem.chunk)]
     jacobian = Jacobian(problem.call, points)
     v = unit(problem.target.randn(*points.shape))
     for _ in range(_ITERATIONS):

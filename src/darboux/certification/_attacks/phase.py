@@ -32,7 +32,7 @@ def _attack_form(target: Target, *, factor: float) -> Finding:
     # The defect M = DᵀJD - cJ is a matrix that must vanish; ‖Mv‖ for a unit v is the
     # largest |ω(Du, Dv) - c ω(u, v)| over unit u. v starts at random and follows MᵀM.
     problem = Problem(target.module, target)
-    points = sample_points(problem, cost=6.0 * _ITERATIONS)[: problem.chunk]
+    points = sample_points(problem, cost=6.0 * _ITERATIONS)[: problem.places(problem.chunk)]
     axis = 2 if problem.mixes else 1
     halves(points, axis=axis)
     jacobian = Jacobian(problem.call, points)

@@ -11,7 +11,8 @@ from darboux.certification._problem import Problem, norms, spread
 
 def sample_points(problem: Problem, *, cost: float) -> Tensor:
     """Return as many base points as the effort pays for."""
-    wanted = problem.places(max(problem.least, problem.target.effort.points))
+    # all of them, of an affine map too: an inverse, an energy or a number is compared with it
+    wanted = problem.room(max(problem.least, problem.target.effort.points))
     return random_points(problem, problem.afford(wanted, fraction=0.1, calls=cost, least=2))
 
 
