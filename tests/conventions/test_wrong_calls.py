@@ -1,9 +1,11 @@
 """Wrong calls of every public name get a sentence: one argument or input wrong at a time."""
 
 import random
+from types import ModuleType
 
 import pytest
 
+import darboux as dx
 from tests.conventions.wrong_calls import (
     Recorder,
     build_cases,
@@ -14,22 +16,7 @@ from tests.conventions.wrong_calls import (
 )
 
 ROOMS = [
-    "activations",
-    "bijections",
-    "certification",
-    "compose",
-    "density",
-    "deploy",
-    "diagnostics",
-    "fields",
-    "flow",
-    "gradients",
-    "integrators",
-    "linear",
-    "models",
-    "solvers",
-    "structure",
-    "symmetry",
+    name for name in dx.__all__ if name != "testing" and isinstance(getattr(dx, name), ModuleType)
 ]
 
 # What is accepted though the signature alone does not say so, and why: room.Name.parameter.

@@ -73,13 +73,13 @@ class CombinedMap(StencilMap):
     def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, with the stencil made once."""
         if not self.one_stencil:
-            return lambda x: self.affine(x, bias)
+            return LinearMap.prepare(self, bias)
         return prepared(self, self.stencil(), bias)
 
     def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return y -> A* diag(s) y, with the stencil made once."""
         if not self.one_stencil:
-            return self.adjoint if scale is None else lambda y: self.scaled_adjoint(y, scale)
+            return LinearMap.prepare_adjoint(self, scale)
         return prepared_adjoint(self, self.stencil(), scale)
 
     def norm_bound(self) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from darboux.linear import Stencil
+from darboux.linear import LinearMap, Stencil
 from darboux.linear._conv import prepared, prepared_adjoint
 from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
 from darboux.linear._sizes import Axes, Taps
@@ -134,13 +134,13 @@ class EquivariantConv(EquivariantMap):
     def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, with the kernel made once."""
         if self.stride > 1:
-            return lambda x: self.affine(x, bias)
+            return LinearMap.prepare(self, bias)
         return prepared(self, self.whole(), bias)
 
     def prepare_adjoint(self, scale: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return y -> A* diag(s) y, with the kernel made once."""
         if self.stride > 1:
-            return self.adjoint if scale is None else lambda y: self.scaled_adjoint(y, scale)
+            return LinearMap.prepare_adjoint(self, scale)
         return prepared_adjoint(self, self.whole(), scale)
 
     def norm_bound(self) -> Tensor:

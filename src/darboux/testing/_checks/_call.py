@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from darboux.testing._tolerance import tolerance
+
 Build = Callable[[], nn.Module]
 
 Example = Tensor | tuple[object, ...]
@@ -58,3 +60,13 @@ def require(condition: bool, message: str) -> None:  # noqa: FBT001
     """Raise AssertionError with the message unless the condition holds."""
     if not condition:
         raise AssertionError(message)
+
+
+def require_rounded(
+    module: nn.Module, output: Tensor, expected: Tensor, dtype: torch.dtype, *, c: float, what: str
+) -> None:
+    """Raise AssertionError unless an output is the expected one up to a rounding in each layer."""
+    layers = 1 + sum(not list(part.children()) for part in module.modules())
+    allowed = tolerance(dtype, layers, c=c)
+    error = float((output.double() - expected).norm() / expected.norm())
+    require(error <= allowed, f"{what}: relative error {error:.3g}; at most {allowed:.3g}.")

@@ -19,10 +19,11 @@ from darboux.testing._checks._call import (
     features,
     map_tensors,
     require,
+    require_rounded,
     rounding_size,
     with_features,
 )
-from darboux.testing._tolerance import assert_close, tolerance
+from darboux.testing._tolerance import assert_close
 
 _REFUSAL = re.compile(r"expected .*got ", re.DOTALL)  # how modules say what they do not take
 
@@ -109,10 +110,7 @@ def check_half_precision(build: Build, example: Example, *, c: Positive = 8.0) -
     for dtype in (torch.float16, torch.bfloat16):
         module = copy.deepcopy(wide).to(dtype)
         output = module(*map_tensors(partial(_cast, dtype), example)).detach()
-        layers = 1 + sum(not list(part.children()) for part in module.modules())
-        allowed = tolerance(dtype, layers, c=c)
-        error = float((output.double() - expected).norm() / expected.norm())
-        require(error <= allowed, f"{dtype}: relative error {error:.3g}; at most {allowed:.3g}.")
+        require_rounded(module, output, expected, dtype, c=c, what=str(dtype))
 
 
 @checked

@@ -17,10 +17,11 @@ from darboux.testing._checks._call import (
     map_tensors,
     probe,
     require,
+    require_rounded,
     rounding_size,
     with_features,
 )
-from darboux.testing._tolerance import assert_close, tolerance
+from darboux.testing._tolerance import assert_close
 
 
 @checked
@@ -159,12 +160,9 @@ def check_autocast(build: Build, example: Example, *, c: Positive = 8.0) -> None
     module = build()
     expected = module(*arguments(example)).detach().double()
     with torch.autocast(features(example).device.type, dtype=torch.bfloat16):
-        output = module(*arguments(example)).detach().double()
+        output = module(*arguments(example)).detach()
     require(bool(output.isfinite().all()), "autocast to bfloat16: the output is not finite.")
-    layers = 1 + sum(not list(part.children()) for part in module.modules())
-    allowed = tolerance(torch.bfloat16, layers, c=c)
-    error = float((output - expected).norm() / expected.norm())
-    require(error <= allowed, f"autocast: relative error {error:.3g}; at most {allowed:.3g}.")
+    require_rounded(module, output, expected, torch.bfloat16, c=c, what="autocast")
 
 
 def _with_gradient(module: Callable[..., Tensor], example: Example) -> tuple[Tensor, Tensor]:
