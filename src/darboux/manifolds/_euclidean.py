@@ -66,8 +66,7 @@ class Euclidean(HomogeneousSpace):
 
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return u."""
-        del x
-        return u
+        return torch.broadcast_tensors(x, u)[1]
 
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return Σ uᵢ vᵢ."""
@@ -84,8 +83,7 @@ class Euclidean(HomogeneousSpace):
 
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return v."""
-        del x, y
-        return v
+        return torch.broadcast_tensors(x, y, v)[2]
 
     def random_point(
         self,

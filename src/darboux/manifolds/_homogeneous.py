@@ -36,6 +36,14 @@ class HomogeneousSpace(Manifold):
     def generator(self, x: Tensor, v: Tensor) -> Tensor:
         """Return an element ξ of the algebra with ξ·x = v, linear in v."""
 
+    def along(self, x: Tensor, v: Tensor) -> Tensor:
+        """Return exp(ξ)·x with the generator ξ of a tangent vector v at x."""
+        return self.move(self.generator(x, v), x)
+
+    def polish(self, x: Tensor) -> Tensor:
+        """Return the point that x is up to rounding: `nearest`, or what is cheaper."""
+        return self.nearest(x)
+
     def bracket(self, xi: Tensor, eta: Tensor) -> Tensor:
         """Return [ξ, η], the commutator of matrices."""
         return xi @ eta - eta @ xi

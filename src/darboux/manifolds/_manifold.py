@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import torch
 from torch import Generator, Tensor
 
+from darboux.structure import PointSet
 
-class Manifold(ABC):
+
+class Manifold(PointSet):
     """A Riemannian manifold in a vector space of tensors: geometry without parameters.
 
     A point is a tensor (*batch, *shape), a tangent vector at it one of the same shape in the
@@ -19,11 +21,6 @@ class Manifold(ABC):
 
     Source: sections 2.3 and 6.2.1.
     """
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one point."""
 
     @property
     @abstractmethod
@@ -39,14 +36,6 @@ class Manifold(ABC):
     def injectivity(self) -> float:
         """The distance below which `log` undoes `exp` everywhere."""
         return math.inf
-
-    @abstractmethod
-    def defect(self, x: Tensor) -> Tensor:
-        """Return how far tensors are from being points, (*batch), 0 for points; NaN for NaN."""
-
-    @abstractmethod
-    def nearest(self, x: Tensor) -> Tensor:
-        """Return points near tensors of the surrounding space; points stay where they are."""
 
     @abstractmethod
     def project(self, x: Tensor, u: Tensor) -> Tensor:
@@ -87,6 +76,11 @@ class Manifold(ABC):
         """Whether `transport` is parallel along the shortest geodesic, hence an isometry."""
         return True
 
+    @property
+    def geodesic_exp(self) -> bool:
+        """Whether `exp` follows geodesics of the metric; if not, only `log` undoes it."""
+        return True
+
     def norm(self, x: Tensor, v: Tensor) -> Tensor:
         """Return the length of a tangent vector, (*batch), with subgradient 0 at v = 0."""
         return safe_sqrt(self.inner(x, v, v))
@@ -94,6 +88,11 @@ class Manifold(ABC):
     def dist(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the geodesic distance, (*batch)."""
         return self.norm(x, self.log(x, y))
+
+    def dist2(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the squared geodesic distance, (*batch), smooth where x and y meet."""
+        v = self.log(x, y)
+        return self.inner(x, v, v)
 
     def gradient(self, x: Tensor, g: Tensor) -> Tensor:
         """Return the Riemannian gradient of a function whose partial derivatives are g.
@@ -114,27 +113,6 @@ class Manifold(ABC):
         """Return random tangent vectors at points: normal ones, projected."""
         u = torch.empty_like(x).normal_(generator=generator)
         return self.project(x, u)
-
-    def check(self, x: Tensor) -> tuple[bool, str]:
-        """Return whether all tensors are points up to rounding, and if not, by how much.
-
-        Example:
-            >>> import torch, darboux as dx
-            >>> dx.manifolds.Sphere(3).check(torch.tensor([0.0, 0.0, 2.0]))[0]
-            False
-        """
-        size = self.shape
-        if x.ndim < len(size) or x.shape[x.ndim - len(size) :] != size:
-            return False, f"{self}: expected shape (*batch, {size}); got {tuple(x.shape)}"
-        worst = float(self.defect(x).max()) if x.numel() else 0.0
-        limit = self.rounding(x.dtype)
-        if worst <= limit:
-            return True, ""
-        return False, f"{self}: expected points; got a defect of {worst:.3g} above {limit:.1g}"
-
-    def rounding(self, dtype: torch.dtype) -> float:
-        """Return the defect that rounding may leave in a point of a precision."""
-        return 8 * (1 + math.prod(self.shape)) * torch.finfo(dtype).eps
 
 
 def safe_sqrt(square: Tensor) -> Tensor:

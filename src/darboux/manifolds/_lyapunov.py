@@ -1,0 +1,55 @@
+"""The symmetric solution of XZ + ZX = U, with derivatives of any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from darboux.manifolds._symmetric import spectrum
+from darboux.solvers._transforms import hidden, without_autocast
+
+
+def lyapunov(x: Tensor, u: Tensor) -> Tensor:
+    """Return the symmetric Z with XZ + ZX = U for positive definite X, (*batch, n, n)."""
+    return hidden(_solved)(*torch.broadcast_tensors(x, u))
+
+
+def _solved(x: Tensor, u: Tensor) -> Tensor:
+    w, q = spectrum(x)
+    return _Lyapunov.apply(x, u, w.movedim(0, -1), q.movedim((0, 1), (-2, -1)))
+
+
+class _Lyapunov(torch.autograd.Function):
+    """Z(X, U), self-adjoint in U, with dZ = Z(X, dU - dX Z - Z dX)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, u: Tensor, w: Tensor, q: Tensor) -> Tensor:
+        with without_autocast(x):
+            inner = q.mT @ ((u + u.mT) / 2) @ q
+            return q @ (inner / (w[..., None] + w[..., None, :])) @ q.mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
+        ctx.save_for_forward(*inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, k: Tensor) -> tuple[Tensor | None, ...]:
+        x, _, w, q, z = ctx.saved_tensors
+        by_u = _Lyapunov.apply(x, k, w, q)
+        with without_autocast(x):
+            by_x = -(by_u @ z + z @ by_u) if ctx.needs_input_grad[0] else None
+        return by_x, by_u, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, du: Tensor | None, *_: Tensor | None) -> Tensor:
+        x, u, w, q, z = ctx.saved_tensors
+        change = torch.zeros_like(u) if du is None else du
+        if dx is not None:
+            with without_autocast(x):
+                change = change - dx @ z - z @ dx
+        return _Lyapunov.apply(x, change, w, q)

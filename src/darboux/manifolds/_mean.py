@@ -1,0 +1,120 @@
+"""Weighted means of points on a manifold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from darboux.manifolds._manifold import Manifold
+from darboux.solvers import solve
+from darboux.structure._arguments import Count, checked
+
+
+@checked
+def frechet_mean(
+    manifold: Manifold,
+    points: Tensor,
+    weights: Tensor | None = None,
+    *,
+    dim: int = 0,
+    max_iter: Count = 100,
+) -> Tensor:
+    """Return the point m that minimises Σ wᵢ dist(m, xᵢ)², differentiable in points and weights.
+
+    It is where Σ wᵢ log(m, xᵢ) = 0: one step from anywhere where the metric is flat, else by
+    Karcher's iteration from the first point, m <- exp(m, Σ wᵢ log(m, xᵢ)), with Newton's method
+    where that is slow. Derivatives of two orders are those of the implicit function theorem.
+    The mean is unique if the points lie in a ball of less than half the injectivity radius;
+    otherwise this is one of the points where the gradient vanishes.
+
+    Shapes: points are (*batch, *shape) with the axis `dim` of the batch among them, which is
+    averaged over; weights are of the shape (*batch), or (k,) for the k points alone.
+
+    Source: Karcher 1977; Afsari 2011 for uniqueness.
+
+    Args:
+        manifold: where the points lie.
+        points: the points.
+        weights: non-negative weights, equal if None; their sum is made 1.
+        dim: the axis of the batch to average over, from the front or, negative, from its end.
+        max_iter: the number of iterations.
+
+    Raises:
+        ConvergenceError: if the iteration doesn't converge.
+        ValueError: if shapes don't fit, weights are negative, or a point lies in the cut locus of
+            an iterate.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> circle = dx.manifolds.Circle()
+        >>> phases = torch.tensor([3.0, -3.0])  # around the jump at π
+        >>> frechet_mean(circle, phases)
+        tensor(3.1416)
+    """
+    x, w = _arranged(manifold, points, weights, dim)
+    if manifold.flat:
+        return manifold.exp(x[0], _mean_log(manifold, x, w, x[0]))
+    start = _found(manifold, x.detach(), w.detach(), max_iter)
+    size = (-1, math.prod(manifold.shape))
+
+    # In the tangent space at the mean found, where I - g' is regular: whatever is not tangent is
+    # left out, and so are motions that don't move a point.
+    def step(flat: Tensor) -> Tensor:
+        v = manifold.project(start, flat.reshape(start.shape))
+        m = manifold.exp(start, v)
+        return (v + manifold.project(start, _mean_log(manifold, x, w, m))).reshape(flat.shape)
+
+    zero = torch.zeros_like(start).reshape(size)
+    scale = torch.ones(len(zero), dtype=zero.dtype, device=zero.device)
+    v = solve(step, zero, method="newton", max_iter=max_iter, context="frechet_mean", scale=scale)
+    return manifold.exp(start, manifold.project(start, v.reshape(start.shape)))
+
+
+def _found(manifold: Manifold, x: Tensor, w: Tensor, max_iter: int) -> Tensor:
+    """Return the mean as a constant."""
+    batch = x.shape[1 : x.ndim - len(manifold.shape)]
+
+    def step(m: Tensor) -> Tensor:
+        m = m.reshape(*batch, *manifold.shape)
+        moved = manifold.exp(m, _mean_log(manifold, x, w, m))
+        return manifold.nearest(moved).reshape(-1, math.prod(manifold.shape))
+
+    guess = x[0].reshape(-1, math.prod(manifold.shape))
+    with torch.no_grad():
+        eps = torch.finfo(x.dtype).eps
+        m = solve(step, guess, tol=1e3 * eps, max_iter=max_iter, context="frechet_mean")
+    return m.reshape(*batch, *manifold.shape)
+
+
+def _mean_log(manifold: Manifold, x: Tensor, w: Tensor, m: Tensor) -> Tensor:
+    """Return Σ wᵢ log(m, xᵢ)."""
+    return (w * manifold.log(m, x)).sum(0)
+
+
+def _arranged(
+    manifold: Manifold, points: Tensor, weights: Tensor | None, dim: int
+) -> tuple[Tensor, Tensor]:
+    """Return points and normalised weights, with the axis that is averaged over in front."""
+    size = manifold.shape
+    batch = points.shape[: points.ndim - len(size)]
+    if points.shape[len(batch) :] != size or not -len(batch) <= dim < len(batch) or not batch[dim]:
+        msg = (
+            f"frechet_mean: expected points (*batch, {size}) with an axis {dim} of the batch that "
+            f"has an entry; got shape {tuple(points.shape)}."
+        )
+        raise ValueError(msg)
+    dim = dim % len(batch)
+    w = torch.ones(batch[dim], dtype=points.dtype, device=points.device).real
+    w = w if weights is None else weights
+    if w.shape not in (batch, batch[dim : dim + 1]):
+        msg = (
+            f"frechet_mean: expected weights of shape {tuple(batch)} or ({batch[dim]},); got "
+            f"{tuple(w.shape)}."
+        )
+        raise ValueError(msg)
+    w = w.movedim(dim, 0) if w.shape == batch else w.reshape(-1, *[1] * (len(batch) - 1))
+    share = w / w.sum(0)
+    return points.movedim(dim, 0), share.reshape(*share.shape, *[1] * len(size))

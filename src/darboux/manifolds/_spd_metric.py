@@ -1,0 +1,69 @@
+"""What a metric of positive definite matrices computes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from darboux.manifolds._domain import within
+
+
+class SPDMetric(ABC):
+    """The part of the geometry of positive definite matrices that depends on the metric.
+
+    Tangent vectors are symmetric matrices; g of `gradient` is one, too.
+    """
+
+    flat = False
+    parallel = True
+    complete = True  # whether geodesics go on for ever
+
+    @abstractmethod
+    def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def exp(self, x: Tensor, v: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def log(self, x: Tensor, y: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def dist2(self, x: Tensor, y: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def gradient(self, x: Tensor, g: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor: ...
+
+
+def sym(x: Tensor) -> Tensor:
+    """Return the symmetric part."""
+    return (x + x.mT) / 2
+
+
+def trace_product(u: Tensor, v: Tensor) -> Tensor:
+    """Return tr(uᵀ v)."""
+    return (u * v).sum((-2, -1))
+
+
+def factor(x: Tensor) -> Tensor:
+    """Return the lower triangular L with L Lᵀ = x."""
+    lower, info = torch.linalg.cholesky_ex(x)
+    return within(lower, info == 0, lambda: _not_positive(x))
+
+
+def _not_positive(x: Tensor) -> str:
+    least = float(torch.linalg.eigvalsh(sym(x.detach())).min()) if x.isfinite().all() else torch.nan
+    return (
+        f"SPD: expected symmetric positive definite matrices; got an eigenvalue of {least:.3g}. "
+        "Look for what left the cone, or bring it back with SPD(n).nearest(x)."
+    )
+
+
+def whitened(lower: Tensor, v: Tensor) -> Tensor:
+    """Return L⁻¹ v L⁻ᵀ of symmetric v."""
+    half = torch.linalg.solve_triangular(lower, v, upper=False)
+    return sym(torch.linalg.solve_triangular(lower, half.mT, upper=False))

@@ -1,0 +1,101 @@
+"""Named manifolds, the maps that keep their metrics, and points that are hard for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from darboux.manifolds import SPD, Circle, Euclidean, Manifold, Sphere, Torus
+
+METRICS = ("affine", "log-euclidean", "log-cholesky", "bures")
+
+CASES: dict[str, Callable[[], Manifold]] = {
+    "euclidean": lambda: Euclidean(3),
+    "circle": Circle,
+    "torus": lambda: Torus(3),
+    "sphere-2": lambda: Sphere(2),
+    "sphere-3": lambda: Sphere(3),
+    "sphere-10": lambda: Sphere(10),
+    **{
+        f"spd-{metric}-{n}": lambda n=n, metric=metric: SPD(n, metric=metric)
+        for metric in METRICS
+        for n in (1, 2, 3, 4)
+    },
+}
+
+# Manifolds whose exponential is not that of their metric: of these the round trip alone is meant.
+ROUND_TRIP_ONLY: set[str] = set()
+
+
+def rotation(n: int) -> Tensor:
+    """Return an orthogonal matrix."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator))[0]
+
+
+def congruence(a: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return x -> a x aᵀ."""
+    return lambda x: a @ x @ a.mT
+
+
+_float64 = partial(torch.tensor, dtype=torch.float64)
+
+_INVERTIBLE = _float64([[2.0, 1.0, 0.0], [0.0, 1.0, -1.0], [0.5, 0.0, 1.0]])
+
+# Name of a case -> maps that leave its distances as they are.
+ISOMETRIES: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
+    "euclidean": {"rigid motion": lambda x: x @ rotation(3) + 1},
+    "circle": {"turn": lambda x: Circle().nearest(x + 2), "reflection": lambda x: -x},
+    "torus": {"turns": lambda x: Torus(3).nearest(x + torch.tensor([1.0, 2.0, 3.0]))},
+    "sphere-3": {"rotation": lambda x: x @ rotation(3)},
+    "spd-affine-3": {"congruence": congruence(_INVERTIBLE), "inverse": torch.linalg.inv},
+    "spd-log-euclidean-3": {
+        "rotation": congruence(rotation(3)),
+        "scaling": lambda x: 7 * x,
+        "inverse": torch.linalg.inv,
+    },
+    "spd-log-cholesky-3": {"scaling of axes": congruence(torch.diag(_INVERTIBLE.diagonal()))},
+    "spd-bures-3": {"rotation": congruence(rotation(3))},
+}
+
+# Name of a case -> two points with several shortest geodesics between them.
+CUT: dict[str, tuple[Tensor, Tensor]] = {
+    "circle": (_float64(0.0), _float64(math.pi)),
+    "torus": (_float64([0.0, 1.0, 2.0]), _float64([0.0, 1.0, 2.0 - math.pi])),
+    "sphere-2": (_float64([0.6, 0.8]), _float64([-0.6, -0.8])),
+    "sphere-3": (_float64([0.0, 0.6, 0.8]), _float64([0.0, -0.6, -0.8])),
+}
+
+
+def pairs(manifold: Manifold, count: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
+    """Return points x and y, at up to 0.9 of the injectivity radius from each other."""
+    generator = torch.Generator().manual_seed(0)
+    if isinstance(manifold, SPD):
+        return tuple(_spd_points(manifold.n, count, generator).to(dtype) for _ in range(2))
+    x = manifold.random_point(count, dtype=torch.float64, generator=generator)
+    if math.isinf(manifold.injectivity):
+        return x.to(dtype), manifold.random_point(
+            count, dtype=torch.float64, generator=generator
+        ).to(dtype)
+    v = manifold.random_tangent(x, generator=generator)
+    wide = (count, *[1] * len(manifold.shape))
+    share = torch.rand(count, dtype=torch.float64, generator=generator)
+    share[: count // 8] = 1.0  # at the limit
+    length = (0.9 * manifold.injectivity * share / manifold.norm(x, v)).reshape(wide)
+    y = manifold.nearest(manifold.exp(x, length * v))  # short tangent vectors are made long
+    return x.to(dtype), y.to(dtype)
+
+
+def _spd_points(n: int, count: int, generator: torch.Generator) -> Tensor:
+    """Return matrices with condition numbers up to 10⁴, one in four with repeated eigenvalues."""
+    draw = torch.randn(count, n, n, dtype=torch.float64, generator=generator)
+    q = torch.linalg.qr(draw)[0]
+    exponents = 4 * torch.rand(count, n, dtype=torch.float64, generator=generator) - 2
+    exponents[1::8, 1:] = exponents[1::8, :1]
+    exponents[3::8, : n // 2 + 1] = exponents[3::8, :1]
+    x = (q * 10 ** exponents[:, None]) @ q.mT
+    return (x + x.mT) / 2
