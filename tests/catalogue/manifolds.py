@@ -9,7 +9,24 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from darboux.manifolds import SPD, Circle, Euclidean, Manifold, Sphere, Torus
+from darboux.manifolds import (
+    GL,
+    SE,
+    SO,
+    SPD,
+    Affine,
+    Circle,
+    Euclidean,
+    Grassmann,
+    Manifold,
+    Power,
+    Product,
+    Sphere,
+    Stiefel,
+    Symplectic,
+    Torus,
+    U,
+)
 
 METRICS = ("affine", "log-euclidean", "log-cholesky", "bures")
 
@@ -25,10 +42,29 @@ CASES: dict[str, Callable[[], Manifold]] = {
         for metric in METRICS
         for n in (1, 2, 3, 4)
     },
+    **{f"so-{n}": lambda n=n: SO(n) for n in (2, 3, 4)},
+    **{f"u-{n}": lambda n=n: U(n) for n in (1, 3)},
+    **{f"se-{n}": lambda n=n: SE(n) for n in (2, 3, 4)},
+    **{f"gl-{n}": lambda n=n: GL(n) for n in (1, 3)},
+    "affine-2": lambda: Affine(2),
+    **{f"sp-{size}": lambda size=size: Symplectic(size) for size in (2, 4)},
+    **{
+        f"stiefel-{n}-{p}-{metric}": lambda n=n, p=p, metric=metric: Stiefel(n, p, metric=metric)
+        for metric in ("euclidean", "canonical")
+        for n, p in ((3, 1), (5, 2))
+    },
+    "stiefel-complex": lambda: Stiefel(3, 2, field="complex", metric="canonical"),
+    "grassmann-5-2": lambda: Grassmann(5, 2),
+    "grassmann-4-3": lambda: Grassmann(4, 3, retraction="qr"),
+    "product": lambda: Product(Sphere(3), Circle(), SPD(2)),
+    "product-groups": lambda: Product(SO(3), Euclidean(2)),
+    "power": lambda: Power(SPD(2), 2, 3),
+    "power-sphere": lambda: Power(Sphere(3), 4),
+    "grassmann-complex": lambda: Grassmann(4, 2, field="complex", retraction="polar"),
 }
 
 # Manifolds whose exponential is not that of their metric: of these the round trip alone is meant.
-ROUND_TRIP_ONLY: set[str] = set()
+ROUND_TRIP_ONLY = {name for name, case in CASES.items() if not case().geodesic_exp}
 
 
 def rotation(n: int) -> Tensor:
@@ -60,6 +96,30 @@ ISOMETRIES: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
     },
     "spd-log-cholesky-3": {"scaling of axes": congruence(torch.diag(_INVERTIBLE.diagonal()))},
     "spd-bures-3": {"rotation": congruence(rotation(3))},
+    "so-3": {
+        "from the left": lambda x: rotation(3) @ x,
+        "from the right": lambda x: x @ rotation(3),
+        "inverse": lambda x: x.mT,
+    },
+    "so-4": {
+        "from the left": lambda x: rotation(4) @ x,
+        "from the right": lambda x: x @ rotation(4),
+        "inverse": lambda x: x.mT,
+    },
+    "u-3": {"from the left": lambda x: rotation(3).to(x) @ x, "conjugate": lambda x: x.conj()},
+    "gl-3": {"from the left": lambda x: _INVERTIBLE @ x},
+    "stiefel-5-2-euclidean": {
+        "rotation": lambda x: rotation(5) @ x,
+        "of the columns": lambda x: x @ rotation(2),
+    },
+    "stiefel-5-2-canonical": {
+        "rotation": lambda x: rotation(5) @ x,
+        "of the columns": lambda x: x @ rotation(2),
+    },
+    "grassmann-5-2": {
+        "rotation": lambda x: rotation(5) @ x,
+        "another basis": lambda x: x @ rotation(2),
+    },
 }
 
 # Name of a case -> two points with several shortest geodesics between them.
@@ -68,6 +128,17 @@ CUT: dict[str, tuple[Tensor, Tensor]] = {
     "torus": (_float64([0.0, 1.0, 2.0]), _float64([0.0, 1.0, 2.0 - math.pi])),
     "sphere-2": (_float64([0.6, 0.8]), _float64([-0.6, -0.8])),
     "sphere-3": (_float64([0.0, 0.6, 0.8]), _float64([0.0, -0.6, -0.8])),
+    "so-2": (torch.eye(2, dtype=torch.float64), -torch.eye(2, dtype=torch.float64)),
+    "so-3": (torch.eye(3, dtype=torch.float64), torch.diag(_float64([-1.0, -1.0, 1.0]))),
+    "so-4": (torch.eye(4, dtype=torch.float64), torch.diag(_float64([1.0, -1.0, -1.0, 1.0]))),
+    "u-3": (
+        torch.eye(3, dtype=torch.complex128),
+        torch.diag(_float64([1.0, -1.0, 1.0])).to(torch.complex128),
+    ),
+    "grassmann-5-2": (
+        torch.eye(5, dtype=torch.float64)[:, :2],
+        torch.eye(5, dtype=torch.float64)[:, 1:3],
+    ),
 }
 
 
@@ -76,6 +147,8 @@ def pairs(manifold: Manifold, count: int, dtype: torch.dtype = torch.float64) ->
     generator = torch.Generator().manual_seed(0)
     if isinstance(manifold, SPD):
         return tuple(_spd_points(manifold.n, count, generator).to(dtype) for _ in range(2))
+    if isinstance(manifold, Stiefel):
+        count = min(count, 16)  # its logarithm takes milliseconds a point
     x = manifold.random_point(count, dtype=torch.float64, generator=generator)
     if math.isinf(manifold.injectivity):
         return x.to(dtype), manifold.random_point(
@@ -87,6 +160,7 @@ def pairs(manifold: Manifold, count: int, dtype: torch.dtype = torch.float64) ->
     share[: count // 8] = 1.0  # at the limit
     length = (0.9 * manifold.injectivity * share / manifold.norm(x, v)).reshape(wide)
     y = manifold.nearest(manifold.exp(x, length * v))  # short tangent vectors are made long
+    dtype = dtype.to_complex() if x.is_complex() else dtype
     return x.to(dtype), y.to(dtype)
 
 

@@ -25,6 +25,11 @@ OF_POINTS = (check_points, check_projection)
 OF_GEODESICS = (check_geodesic, check_distance, check_transport)
 
 
+def points(few, many):
+    """Return a mark: few points always, many in the slow tests."""
+    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.slow)])
+
+
 def ids(checks):
     return {"argvalues": checks, "ids": [c.__name__.removeprefix("check_") for c in checks]}
 
@@ -36,18 +41,20 @@ def test_points(name, check):
     check(manifold, pairs(manifold, 64)[0])
 
 
+@points(32, 1000)
 @pytest.mark.parametrize("check", **ids((check_exp_and_log, check_retraction)))
 @pytest.mark.parametrize("name", CASES)
-def test_exponentials(name, check):
+def test_exponentials(name, check, count):
     manifold = CASES[name]()
-    check(manifold, *pairs(manifold, 200))
+    check(manifold, *pairs(manifold, count))
 
 
+@points(32, 1000)
 @pytest.mark.parametrize("check", **ids(OF_GEODESICS))
 @pytest.mark.parametrize("name", RIEMANNIAN)
-def test_geodesics(name, check):
+def test_geodesics(name, check, count):
     manifold = CASES[name]()
-    check(manifold, *pairs(manifold, 200))
+    check(manifold, *pairs(manifold, count))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -57,7 +64,13 @@ def test_actions(name):
         check_action(manifold, pairs(manifold, 16)[0])
 
 
-@pytest.mark.parametrize("name", CASES)
+# seconds of iteration: one of them serves for the rest
+SLOW = {"stiefel-5-2-euclidean", "stiefel-5-2-canonical"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CASES]
+)
 def test_batches(name):
     manifold = CASES[name]()
     check_manifold_batches(manifold, *pairs(manifold, 4))
@@ -68,15 +81,19 @@ def test_single_precision(name):
     manifold = CASES[name]()
     x = manifold.random_point(16, dtype=torch.float32)
     y = manifold.exp(x, manifold.random_tangent(x) / 16)
-    assert y.dtype == torch.float32
+    assert y.real.dtype == torch.float32
     check_points(manifold, x)
     check_exp_and_log(manifold, x, y)
 
 
-@pytest.mark.parametrize("name", RIEMANNIAN)
-def test_derivatives_are_finite(name):
+@points(100, 10_000)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in ("so-4", "u-3") else n for n in RIEMANNIAN],
+)
+def test_derivatives_are_finite(name, count):
     manifold = CASES[name]()
-    x, y = pairs(manifold, 10_000)
+    x, y = pairs(manifold, count)
     y = torch.where((torch.arange(len(x)) % 3 == 0).reshape(-1, *[1] * (x.ndim - 1)), x, y)
     check_smooth_distance(manifold, x, y)
 
@@ -86,7 +103,7 @@ def test_derivatives_are_finite(name):
 )
 def test_isometries(name, isometry):
     manifold, move = CASES[name](), ISOMETRIES[name][isometry]
-    x, y = (point.double() for point in pairs(manifold, 64))
+    x, y = pairs(manifold, 64)
     before, after = manifold.dist(x, y), manifold.dist(move(x), move(y))
     torch.testing.assert_close(after, before, rtol=1e-9, atol=1e-9)
 
@@ -95,7 +112,7 @@ def test_isometries(name, isometry):
 def test_cut_locus(name):
     manifold = CASES[name]()
     x, y = (point.requires_grad_() for point in CUT[name])
-    with pytest.raises(ValueError, match=r"expected no (opposite points|angles half)"):
+    with pytest.raises(ValueError, match="expected no "):
         manifold.log(x, y)
     distance = manifold.dist(x, y)
     slopes = torch.autograd.grad(distance + manifold.dist2(x, y), (x, y))

@@ -101,7 +101,7 @@ class Orthogonal(Module):
 
     def claim(self, module: nn.Module, premises: tuple[Premise, ...]) -> Claim:
         """Return that a map with this matrix is isometric, or nonexpansive if it is wide."""
-        reason = f"the weight is B Qᵀ or Q B, B orthonormal, Q orthogonal for every X ({self.map})"
+        reason = f"the weight is B Q or Q B, B orthonormal, Q orthogonal for every X ({self.map})"
         if self.wide:
             return Claim(Lipschitz(1.0), Kind.CONSTRUCTION, reason, premises)
         isometry = (adjoint_of(module), isometry_of(module))

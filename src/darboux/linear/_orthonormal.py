@@ -15,6 +15,7 @@ from torch import Tensor
 from darboux.solvers._transforms import is_mapped, without_autocast
 
 _LEAF = 64  # columns below which LAPACK inverts faster than products of blocks
+_LONG = 2048
 _POLISHED = 1e-4  # the defect below which one step of Newton and Schulz leaves rounding alone
 
 
@@ -39,7 +40,8 @@ def rotated(x: Tensor, b: Tensor, u: Tensor) -> Tensor:
     # exp(W) u = u + U φ(M) J Uᴴu, φ(z) = (e^z - 1)/z, a corner of the exponential of a block
     basis, turned = _reduced(x, b)
     size = basis.shape[-1]
-    above = torch.cat([turned(basis), turned(u)], dim=-1)
+    small, moved = turned(basis), turned(u)
+    above = torch.cat([small.expand(*moved.shape[:-1], size), moved], dim=-1)
     block = torch.cat([above, torch.zeros_like(above[..., : u.shape[-1], :])], dim=-2)
     return u + basis @ torch.linalg.matrix_exp(block)[..., :size, size:]
 
@@ -69,14 +71,17 @@ def polish(q: Tensor) -> Tensor:
     It is meant for q that is orthonormal up to rounding for all parameters: there the exact
     polar factor is q itself, and so are its derivatives of all orders.
     """
-    return q + _correction(q.detach(), gram_defect(q.detach()))
+    return _corrected(q, gram_defect(q.detach()))
 
 
 def gram_defect(q: Tensor) -> Tensor:
-    """Return qᴴq - 1."""
-    gram = q.mH @ q
+    """Return qᴴq - 1, in double precision where many rows would add up rounding."""
+    wide = q
+    if q.shape[-2] > _LONG:
+        wide = q.to(torch.promote_types(q.dtype, torch.float64))
+    gram = wide.mH @ wide
     gram.diagonal(dim1=-2, dim2=-1).sub_(1)
-    return gram
+    return gram.to(q.dtype)
 
 
 def accurate(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
@@ -90,12 +95,12 @@ def accurate(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
             q = function(*(t.float() for t in tensors))
             defect = gram_defect(q.detach())
             if defect.numel() == 0 or float(torch.linalg.matrix_norm(defect).max()) <= _POLISHED:
-                return (q + _correction(q.detach(), defect)).to(dtype)
+                return _corrected(q, defect).to(dtype)
         return function(*(t.double() for t in tensors)).to(dtype)
 
 
-def _correction(q: Tensor, defect: Tensor) -> Tensor:
-    return q @ (defect / -2)
+def _corrected(q: Tensor, defect: Tensor) -> Tensor:
+    return torch.add(q, q.detach() @ defect, alpha=-0.5)
 
 
 def _is_thin(x: Tensor) -> bool:
@@ -110,6 +115,7 @@ def _skew(x: Tensor, b: Tensor) -> Tensor:
 def _reduced(x: Tensor, b: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return U, and the map v -> J Uᴴv."""
     # The result does not depend on s, which balances b against x: it needs no derivative.
+    x, b = torch.broadcast_tensors(x, b)
     size = torch.linalg.matrix_norm(b.detach(), keepdim=True) / max(1, x.shape[-1]) ** 0.5
     size = torch.where(size > 0, size, 1.0)
     basis = torch.cat([b / size, x], dim=-1)

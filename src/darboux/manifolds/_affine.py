@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, final
 
@@ -57,6 +58,11 @@ class AffineMaps(MatrixGroup):
         block, shift = _blocks(a)
         return _matrix(self.linear.project_algebra(block), shift, last=0)
 
+    def project(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return u with its first block tangent at A, and zeros in the last row."""
+        block, shift = _blocks(u)
+        return _matrix(self.linear.project(_blocks(x)[0], block), shift, last=0)
+
     def defect(self, x: Tensor) -> Tensor:
         """Return that of A, and how far the last row is from (0, 1)."""
         last = x[..., -1, :] - self.identity(dtype=x.dtype, device=x.device)[-1]
@@ -72,12 +78,12 @@ class AffineMaps(MatrixGroup):
         a, b = _blocks(x)
         return _matrix(self.linear.polish(a), b, last=1)
 
+    def expm(self, xi: Tensor) -> Tensor:
+        """Return the exponential."""
+        return _scaled(torch.linalg.matrix_exp, xi, last=0)
+
     def _principal(self, x: Tensor) -> Tensor:
-        # It is linear in b: a large one would only cost digits.
-        a, b = _blocks(x)
-        size = torch.linalg.vector_norm(b.detach(), dim=-2, keepdim=True).clamp(min=1)
-        block, shift = _blocks(logm(_matrix(a, b / size, last=1)))
-        return _matrix(block, size * shift, last=0)
+        return _scaled(logm, x, last=1)
 
 
 @final
@@ -164,7 +170,7 @@ class SE(AffineMaps):
     def expm(self, xi: Tensor) -> Tensor:
         """Return the exponential."""
         if self.n != 3:
-            return torch.linalg.matrix_exp(xi)
+            return _scaled(torch.linalg.matrix_exp, xi, last=0)
         turn, shift = _blocks(xi)
         return _matrix(rotation_exp(turn), left_jacobian(turn) @ shift, last=1)
 
@@ -191,3 +197,11 @@ def _matrix(a: Tensor, b: Tensor, *, last: float) -> Tensor:
     below = torch.zeros_like(above[..., : b.shape[-1], :])
     below[..., -1] = last
     return torch.cat([above, below], dim=-2)
+
+
+def _scaled(function: Callable[[Tensor], Tensor], x: Tensor, *, last: float) -> Tensor:
+    """Return exponential or logarithm, both linear in b: a large one would only cost digits."""
+    a, b = _blocks(x)
+    size = torch.linalg.vector_norm(b.detach(), dim=-2, keepdim=True).clamp(min=1)
+    block, shift = _blocks(function(_matrix(a, b / size, last=last)))
+    return _matrix(block, size * shift, last=1 - last)

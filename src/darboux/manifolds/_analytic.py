@@ -11,11 +11,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.structure._arguments import checked
+
 # The spread of arguments, relative to the radius, below which a series is summed, and its terms.
 _SERIES = {torch.float64: (0.1, 14), torch.float32: (0.25, 8)}
 
 
 @final
+@checked
 @dataclass(frozen=True)
 class Analytic:
     """A function f of one variable that symmetric matrices can be put into.
@@ -87,6 +90,7 @@ def _series(f: Analytic, mean: Tensor, offsets: Sequence[Tensor], terms: int) ->
 
 def power(p: float) -> Analytic:
     """Return x -> x^p of positive numbers."""
+    p = float(p)
 
     def taylor(x: Tensor, k: int) -> Tensor:
         return x ** (p - k) * math.prod((p - i) / (i + 1) for i in range(k))

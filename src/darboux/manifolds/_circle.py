@@ -90,7 +90,7 @@ class _Angles(HomogeneousSpace):
     ) -> Tensor:
         """Return uniformly distributed angles."""
         size = (*batch, *self.shape)
-        part = torch.rand(*size, generator=generator, dtype=dtype, device=device)
+        part = torch.rand(size, generator=generator, dtype=dtype, device=device)
         return wrap(2 * math.pi * part)
 
     def move(self, xi: Tensor, x: Tensor) -> Tensor:

@@ -19,9 +19,14 @@ def within(value: Tensor, ok: Tensor, say: Callable[[], str]) -> Tensor:
     Raises:
         ValueError: with the sentence.
     """
-    if torch.compiler.is_compiling() or is_mapped() or value.is_meta:
+    if not seen(value):
         wide = ok.reshape((*ok.shape, *[1] * (value.ndim - ok.ndim)))
         return torch.where(wide, value, torch.nan)
     if bool(ok.all()):
         return value
     raise ValueError(say())
+
+
+def seen(value: Tensor) -> bool:
+    """Return whether what is done can depend on values."""
+    return not (torch.compiler.is_compiling() or is_mapped() or value.is_meta)

@@ -73,6 +73,14 @@ class Euclidean(HomogeneousSpace):
         del x
         return (u * v).sum(-1)
 
+    def coordinates(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+    def from_coordinates(self, c: Tensor) -> Tensor:
+        """Return c."""
+        return c
+
     def exp(self, x: Tensor, v: Tensor) -> Tensor:
         """Return x + v."""
         return x + v

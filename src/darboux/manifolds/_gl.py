@@ -65,8 +65,7 @@ class GL(MatrixGroup):
 
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return u."""
-        del x
-        return u
+        return u.expand(torch.broadcast_shapes(u.shape, x.shape))
 
     def defect(self, x: Tensor) -> Tensor:
         """Return 0 for a positive determinant, 1 for singular matrices, 2 for a negative one."""

@@ -119,8 +119,8 @@ class Grassmann(OrthonormalColumns):
 
     def _orthogonal(self) -> str:
         return (
-            f"{self}: expected subspaces without a right angle between them; got some at the cut "
-            "locus, with more than one shortest geodesic. Go there by a point in between."
+            f"{self}.log: expected no subspaces with a right angle between them; got some, which "
+            "more than one shortest geodesic joins. Go there by a point in between."
         )
 
 

@@ -9,7 +9,7 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.func import jacrev, jvp
+from torch.func import jacrev
 
 from darboux.manifolds._domain import within
 from darboux.solvers._transforms import is_mapped, is_plain
@@ -70,13 +70,13 @@ class LevelSet(PointSet):
             ValueError: if Newton's method finds none.
         """
         points, limit = self.rows(x), self.rounding(x.dtype) / 4
-        unseen = is_mapped() or torch.compiler.is_compiling() or x.is_meta
+        unseen = torch.compiler.is_compiling() or is_mapped() or x.is_meta
         for k in range(_MOST):
             step = self._step(points)
             far = self._far(points, step).detach()
+            points = points - step  # also at points, where this is what has the derivative
             if k == _UNSEEN if unseen else bool((far <= limit).all()):
                 break
-            points = points - step
         points = within(points, far <= limit, lambda: self._lost(far))
         return points.reshape(x.shape)
 
@@ -105,13 +105,24 @@ class LevelSet(PointSet):
 
     def bent(self, points: Tensor, ways: Tensor) -> Tensor:
         """Return D²g[v, v], (points, m)."""
+        still = torch.zeros_like(points[:, :1])
 
-        def slope(x: Tensor) -> Tensor:
-            found: Tensor = jvp(self._flat, (x,), (ways,))[1]
-            return found
+        def along(s: Tensor) -> Tensor:
+            return self._flat(points + s * ways).sum(dim=0)
 
-        second: Tensor = jvp(slope, (points,), (ways,))[1]
-        return second
+        if not is_plain():
+            return jacrev(lambda s: jacrev(along)(s).sum(dim=1))(still)[:, 0, :, 0].mT
+        again = torch.is_grad_enabled()
+        with torch.enable_grad():
+            s = still.requires_grad_()
+            found = []
+            for entry in along(s).unbind():
+                (first,) = torch.autograd.grad(entry, s, create_graph=True)
+                (second,) = torch.autograd.grad(
+                    first.sum(), s, retain_graph=True, create_graph=again, materialize_grads=True
+                )
+                found.append(second.squeeze(1))
+        return torch.stack(found, dim=1)
 
     def linear(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return g, (points, m), and Dg, (points, m, n)."""
@@ -122,8 +133,11 @@ class LevelSet(PointSet):
         with torch.enable_grad():
             x = points if points.requires_grad else points.detach().requires_grad_()
             entries = [entry.sum() for entry in self._flat(x).unbind(dim=1)]
-        keep = {"create_graph": value.requires_grad, "retain_graph": True}
-        rows = [torch.autograd.grad(entry, x, **keep)[0] for entry in entries]
+        again = value.requires_grad
+        rows = [
+            torch.autograd.grad(entry, x, retain_graph=True, create_graph=again)[0]
+            for entry in entries
+        ]
         return value, torch.stack(rows, dim=1)
 
     def _flat(self, points: Tensor) -> Tensor:

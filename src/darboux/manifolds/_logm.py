@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darboux.manifolds._nested import nested
 from darboux.manifolds._orthonormal import polar
-from darboux.solvers._transforms import without_autocast
+from darboux.solvers._transforms import hidden, without_autocast
 
 _NEAR = 0.3  # the norm of A - 1 below which the quadrature is exact to rounding in float64
 _NODES = 8
@@ -28,12 +29,7 @@ def logm(a: Tensor) -> Tensor:
     It is NaN where an eigenvalue is 0 or so near to the negative axis that half of the digits
     would be lost.
     """
-    with without_autocast(a):
-        values = torch.linalg.eigvals(a.detach())
-        away = math.pi - values.angle().abs() > torch.finfo(a.dtype).eps ** 0.25
-        ok = (away & (values != 0)).all(-1)[..., None, None]
-        eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
-        return torch.where(ok, _Log.apply(torch.where(ok, a, eye)), torch.nan)
+    return hidden(_principal)(a)
 
 
 def unitary_logm(a: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,13 +37,34 @@ def unitary_logm(a: Tensor) -> tuple[Tensor, Tensor]:
 
     It isn't where -1 is an eigenvalue, up to rounding; 0 stands there.
     """
+    return hidden(_skew)(a)
+
+
+def _principal(a: Tensor) -> Tensor:
     with without_autocast(a):
+        finite, a = _finite(a)
+        values = torch.linalg.eigvals(a.detach())
+        away = math.pi - values.angle().abs() > torch.finfo(a.dtype).eps ** 0.25
+        ok = finite & (away & (values != 0)).all(-1)[..., None, None]
+        eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
+        return torch.where(ok, _Log.apply(torch.where(ok, a, eye)), torch.nan)
+
+
+def _skew(a: Tensor) -> tuple[Tensor, Tensor]:
+    with without_autocast(a):
+        finite, a = _finite(a)
         eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
         least = torch.linalg.svdvals((a + eye).detach())[..., -1]  # the angle that is left to π
         ok = least > 8 * a.shape[-1] * torch.finfo(a.dtype).eps
         root = polar(torch.where(ok[..., None, None], a, eye) + eye)
         log = _Log.apply(root)
-        return log - log.mH, ok
+        return torch.where(finite, log - log.mH, torch.nan), ok
+
+
+def _finite(a: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which matrices are finite, and 1 in the place of others, which LAPACK refuses."""
+    finite = a.detach().isfinite().all(-1).all(-1)[..., None, None]
+    return finite, torch.where(finite, a, torch.eye(a.shape[-1], dtype=a.dtype, device=a.device))
 
 
 class _Log(torch.autograd.Function):
@@ -69,7 +86,7 @@ class _Log(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, da: Tensor) -> Tensor:
-        return _derivative(ctx.saved_tensors[0], da)
+        return nested(_derivative, ctx.saved_tensors[0], da)
 
     @staticmethod
     def vmap(info: Any, dims: tuple[int], a: Tensor) -> tuple[Tensor, int]:

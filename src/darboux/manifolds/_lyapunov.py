@@ -1,4 +1,4 @@
-"""The symmetric solution of XZ + ZX = U, with derivatives of any order."""
+"""The solution of XZ + ZX = U, with derivatives of any order."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from darboux.manifolds._nested import nested, total
 from darboux.manifolds._symmetric import spectrum
 from darboux.solvers._transforms import hidden, without_autocast
 
 
 def lyapunov(x: Tensor, u: Tensor) -> Tensor:
-    """Return the symmetric Z with XZ + ZX = U for positive definite X, (*batch, n, n)."""
+    """Return Z with XZ + ZX = U for symmetric positive definite X, (*batch, n, n)."""
     return hidden(_solved)(*torch.broadcast_tensors(x, u))
 
 
@@ -29,7 +30,7 @@ class _Lyapunov(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, u: Tensor, w: Tensor, q: Tensor) -> Tensor:
         with without_autocast(x):
-            inner = q.mT @ ((u + u.mT) / 2) @ q
+            inner = q.mT @ u @ q
             return q @ (inner / (w[..., None] + w[..., None, :])) @ q.mT
 
     @staticmethod
@@ -42,14 +43,20 @@ class _Lyapunov(torch.autograd.Function):
         x, _, w, q, z = ctx.saved_tensors
         by_u = _Lyapunov.apply(x, k, w, q)
         with without_autocast(x):
-            by_x = -(by_u @ z + z @ by_u) if ctx.needs_input_grad[0] else None
+            by_x = -by_u @ z.mT - z.mT @ by_u
+            by_x = (by_x + by_x.mT) / 2 if ctx.needs_input_grad[0] else None
         return by_x, by_u, None, None
 
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, du: Tensor | None, *_: Tensor | None) -> Tensor:
-        x, u, w, q, z = ctx.saved_tensors
-        change = torch.zeros_like(u) if du is None else du
-        if dx is not None:
-            with without_autocast(x):
-                change = change - dx @ z - z @ dx
-        return _Lyapunov.apply(x, change, w, q)
+        x, _, w, q, z = ctx.saved_tensors
+        with without_autocast(x):
+            terms = [] if du is None else [du]
+            terms += [] if dx is None else [nested(_moved, dx, z)]
+            return _Lyapunov.apply(x, total(terms), w, q)
+
+
+def _moved(dx: Tensor, z: Tensor) -> Tensor:
+    """Return -(sym(dX) Z + Z sym(dX))."""
+    half = (dx + dx.mT) / 2
+    return -half @ z - z @ half

@@ -118,4 +118,4 @@ class Manifold(PointSet):
 def safe_sqrt(square: Tensor) -> Tensor:
     """Return √max(s, 0), with derivative 0 where s <= 0."""
     positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
+    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0 * square)  # or NaN

@@ -199,7 +199,7 @@ class MatrixGroup(HomogeneousSpace):
 
     def _at_the_cut(self) -> str:
         return (
-            f"{self}: expected points with a unique principal logarithm between them; got some at "
-            "the cut locus, where an eigenvalue of x⁻¹y is negative, or nearly so. Go there in "
-            "two steps, by a point in between."
+            f"{self}.log: expected no points at the cut locus of each other; got some with a "
+            "negative eigenvalue of x⁻¹y, or nearly so, and no unique logarithm. Go there by a "
+            "point in between."
         )

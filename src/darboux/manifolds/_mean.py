@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from darboux.manifolds._domain import seen
 from darboux.manifolds._manifold import Manifold
+from darboux.manifolds._power import Power
 from darboux.solvers import solve
 from darboux.structure._arguments import Count, checked
 
@@ -55,38 +56,55 @@ def frechet_mean(
         tensor(3.1416)
     """
     x, w = _arranged(manifold, points, weights, dim)
+    while isinstance(manifold, Power):  # each value has its own mean
+        manifold = manifold.manifold
     if manifold.flat:
         return manifold.exp(x[0], _mean_log(manifold, x, w, x[0]))
     start = _found(manifold, x.detach(), w.detach(), max_iter)
-    size = (-1, math.prod(manifold.shape))
 
     # In the tangent space at the mean found, where I - g' is regular: whatever is not tangent is
     # left out, and so are motions that don't move a point.
     def step(flat: Tensor) -> Tensor:
-        v = manifold.project(start, flat.reshape(start.shape))
+        v = manifold.project(start, _shaped(flat, start))
         m = manifold.exp(start, v)
-        return (v + manifold.project(start, _mean_log(manifold, x, w, m))).reshape(flat.shape)
+        return _flat(manifold, v + manifold.project(start, _mean_log(manifold, x, w, m)))
 
-    zero = torch.zeros_like(start).reshape(size)
+    zero = _flat(manifold, torch.zeros_like(start))
     scale = torch.ones(len(zero), dtype=zero.dtype, device=zero.device)
-    v = solve(step, zero, method="newton", max_iter=max_iter, context="frechet_mean", scale=scale)
-    return manifold.exp(start, manifold.project(start, v.reshape(start.shape)))
+    v = solve(step, zero, tol=2 * _tolerance(x), context="frechet_mean", scale=scale)
+    return manifold.exp(start, manifold.project(start, _shaped(v, start)))
 
 
 def _found(manifold: Manifold, x: Tensor, w: Tensor, max_iter: int) -> Tensor:
     """Return the mean as a constant."""
-    batch = x.shape[1 : x.ndim - len(manifold.shape)]
 
-    def step(m: Tensor) -> Tensor:
-        m = m.reshape(*batch, *manifold.shape)
+    def step(flat: Tensor) -> Tensor:
+        m = _shaped(flat, x[0])
         moved = manifold.exp(m, _mean_log(manifold, x, w, m))
-        return manifold.nearest(moved).reshape(-1, math.prod(manifold.shape))
+        return _flat(manifold, manifold.nearest(moved))
 
-    guess = x[0].reshape(-1, math.prod(manifold.shape))
+    guess = _flat(manifold, x[0])
     with torch.no_grad():
-        eps = torch.finfo(x.dtype).eps
-        m = solve(step, guess, tol=1e3 * eps, max_iter=max_iter, context="frechet_mean")
-    return m.reshape(*batch, *manifold.shape)
+        m = solve(step, guess, tol=_tolerance(x), max_iter=max_iter, context="frechet_mean")
+    return _shaped(m, x[0])
+
+
+def _flat(manifold: Manifold, x: Tensor) -> Tensor:
+    """Return points as real vectors, (count, size)."""
+    if x.is_complex():
+        return torch.view_as_real(x).reshape(-1, 2 * math.prod(manifold.shape))
+    return x.reshape(-1, math.prod(manifold.shape))
+
+
+def _shaped(flat: Tensor, like: Tensor) -> Tensor:
+    """Return what was made flat."""
+    if like.is_complex():
+        return torch.view_as_complex(flat.reshape(*like.shape, 2))
+    return flat.reshape(like.shape)
+
+
+def _tolerance(x: Tensor) -> float:
+    return 1e3 * torch.finfo(x.dtype).eps
 
 
 def _mean_log(manifold: Manifold, x: Tensor, w: Tensor, m: Tensor) -> Tensor:
@@ -114,6 +132,9 @@ def _arranged(
             f"frechet_mean: expected weights of shape {tuple(batch)} or ({batch[dim]},); got "
             f"{tuple(w.shape)}."
         )
+        raise ValueError(msg)
+    if seen(w) and not bool((w >= 0).all() & (w.sum(dim if w.shape == batch else 0) > 0).all()):
+        msg = "frechet_mean: expected weights of 0 or more, with a positive sum; got others."
         raise ValueError(msg)
     w = w.movedim(dim, 0) if w.shape == batch else w.reshape(-1, *[1] * (len(batch) - 1))
     share = w / w.sum(0)

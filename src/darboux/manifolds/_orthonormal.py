@@ -11,8 +11,8 @@ from darboux.linear._orthonormal import accurate as accurate
 from darboux.linear._orthonormal import factor, rotated, rotated_cayley, rotated_exp
 from darboux.linear._orthonormal import gram_defect as gram_defect
 from darboux.linear._orthonormal import polish as polish
-from darboux.manifolds._domain import within
-from darboux.solvers._transforms import is_mapped, without_autocast
+from darboux.manifolds._domain import seen, within
+from darboux.solvers._transforms import without_autocast
 
 Metric = Literal["euclidean", "canonical"]
 
@@ -56,7 +56,7 @@ def polar(y: Tensor) -> Tensor:
         q = y.float() if y.dtype in (torch.float16, torch.bfloat16) else y
         # A step takes a defect e to 5/16 e³ and rounding.
         enough = torch.finfo(q.dtype).eps ** (1 / 3) / 2
-        unseen = is_mapped() or torch.compiler.is_compiling() or q.is_meta
+        unseen = not seen(q)
         if unseen or not bool((torch.linalg.matrix_norm(gram_defect(q.detach())) < 0.5).all()):
             q = msign(q)
         for _ in range(_UNSEEN if unseen else _MOST):

@@ -78,6 +78,11 @@ class Power(HomogeneousSpace):
         return self.manifold.parallel
 
     @property
+    def geodesic_exp(self) -> bool:
+        """Whether that of M is."""
+        return self.manifold.geodesic_exp
+
+    @property
     def injectivity(self) -> float:
         """That of M."""
         return self.manifold.injectivity

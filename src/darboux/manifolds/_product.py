@@ -83,6 +83,11 @@ class Product(HomogeneousSpace):
         return all(part.parallel for part in self.parts)
 
     @property
+    def geodesic_exp(self) -> bool:
+        """Whether that of all parts is."""
+        return all(part.geodesic_exp for part in self.parts)
+
+    @property
     def injectivity(self) -> float:
         """The smallest of the parts."""
         return min(part.injectivity for part in self.parts)
@@ -207,14 +212,14 @@ def _unpacked(x: Tensor, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...
         msg = f"Product: expected (*batch, {sum(sizes)}); got {tuple(x.shape)}."
         raise ValueError(msg)
     rows = zip(x.split(sizes, -1), shapes, strict=True)
-    return tuple(part.reshape(*x.shape[:-1], *shape) for part, shape in rows)
+    return tuple(part.reshape((*x.shape[:-1], *shape)) for part, shape in rows)
 
 
 def _packed(points: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> Tensor:
     batches = [p.shape[: p.ndim - len(s)] for p, s in zip(points, shapes, strict=True)]
     batch = torch.broadcast_shapes(*batches)
     rows = [
-        p.expand(*batch, *s).reshape(*batch, math.prod(s))
+        p.expand((*batch, *s)).reshape(*batch, math.prod(s))
         for p, s in zip(points, shapes, strict=True)
     ]
     return torch.cat(rows, -1)

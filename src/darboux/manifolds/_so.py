@@ -9,7 +9,7 @@ from typing import Annotated, final
 import torch
 from torch import Generator, Tensor
 
-from darboux.manifolds._domain import within
+from darboux.manifolds._domain import seen, within
 from darboux.manifolds._logm import unitary_logm
 from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._matrix_group import MatrixGroup
@@ -61,9 +61,14 @@ class Isometries(MatrixGroup):
         """Return its square."""
         between = self.inverse(x) @ y
         log, unique = self.any_logm(between)
-        angles = torch.linalg.eigvals(between.detach()).angle()
-        at_the_cut = self.weights(x) * (angles * angles).sum(-1)
-        return torch.where(unique, self._product(log, log), at_the_cut)
+        square = self._product(log, log)
+        if not seen(between) or not bool(unique.all()):
+            finite = _finite(between)[..., None, None]
+            eye = torch.eye(self.side, dtype=x.dtype, device=x.device)
+            angles = torch.linalg.eigvals(torch.where(finite, between.detach(), eye)).angle()
+            at_the_cut = self.weights(x) * (angles * angles).sum(-1)
+            square = torch.where(unique | ~finite[..., 0, 0], square, at_the_cut)
+        return square
 
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return x g (x⁻¹v) g with g² = x⁻¹y: parallel along the geodesic."""
@@ -104,8 +109,8 @@ class SO(Isometries):
         >>> import math, torch, darboux as dx
         >>> rotations = dx.manifolds.SO(3)
         >>> quarter = rotations.expm(rotations.hat(torch.tensor([0.0, 0.0, math.pi / 2])))
-        >>> quarter @ torch.tensor([1.0, 0.0, 0.0])
-        tensor([-4.3711e-08,  1.0000e+00,  0.0000e+00])
+        >>> (quarter @ torch.tensor([1.0, 0.0, 0.0])).round().abs()  # from the x to the y axis
+        tensor([0., 1., 0.])
         >>> float(rotations.dist(torch.eye(3), quarter)) / math.pi
         0.5
     """

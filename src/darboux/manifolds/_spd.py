@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from darboux.manifolds._analytic import Analytic
 from darboux.manifolds._homogeneous import HomogeneousSpace
+from darboux.manifolds._island import island
 from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._matrix_functions import sym_expm, sym_funcm
 from darboux.manifolds._spd_affine import AffineInvariant
@@ -107,6 +108,7 @@ class SPD(HomogeneousSpace):
         """Infinity; 0 for "bures", because singular matrices are at any distance."""
         return math.inf if self._metric.complete else 0.0
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the asymmetry relative to the largest entry; plus 1 or more if not positive."""
         size = x.abs().amax((-2, -1))
@@ -115,6 +117,7 @@ class SPD(HomogeneousSpace):
         skew = (x - x.mT).abs().amax((-2, -1)) / unit
         return skew + torch.where(least > 0, 0 * least, 1 - least / unit)
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the symmetric part with eigenvalues raised to rounding of the largest entry."""
         size = x.detach().abs().amax((-2, -1), keepdim=True)
@@ -125,10 +128,52 @@ class SPD(HomogeneousSpace):
         """Return the symmetric part of u."""
         return torch.broadcast_tensors(x, sym(u))[1]
 
+    @island
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return the inner product of the metric."""
         return self._metric.inner(x, u, v)
 
+    def coordinates(self, x: Tensor) -> Tensor:
+        """Return coordinates (*batch, dim) in which a flat metric is that of R^dim.
+
+        They are the lower triangle of log x, row by row with √2 off the diagonal, or of the
+        Cholesky factor, with the logarithm of its diagonal.
+
+        Raises:
+            TypeError: if the metric isn't flat.
+        """
+        self._require_flat()
+        rows, columns = torch.tril_indices(self.n, self.n)
+        entries = self._metric.chart(x)[..., rows, columns]
+        return self._lengths(rows, columns).to(entries) * entries
+
+    def from_coordinates(self, c: Tensor) -> Tensor:
+        """Return the points with these coordinates.
+
+        Raises:
+            TypeError: if the metric isn't flat.
+        """
+        self._require_flat()
+        rows, columns = torch.tril_indices(self.n, self.n)
+        entries = c / self._lengths(rows, columns).to(c)
+        places = torch.zeros(len(rows), self.n, self.n)
+        places[torch.arange(len(rows)), rows, columns] = 1
+        chart = (entries @ places.to(c).flatten(1)).unflatten(-1, self.shape)
+        return self._metric.unchart(chart)
+
+    def _lengths(self, rows: Tensor, columns: Tensor) -> Tensor:
+        lengths = torch.ones(len(rows), dtype=torch.float64)
+        return lengths.masked_fill_(rows != columns, self._metric.below)
+
+    def _require_flat(self) -> None:
+        if not self.flat:
+            msg = (
+                f"{self}: expected a flat metric, which alone has coordinates of that kind; use "
+                "metric='log-euclidean' or 'log-cholesky'."
+            )
+            raise TypeError(msg)
+
+    @island
     def exp(self, x: Tensor, v: Tensor) -> Tensor:
         """Return the end of the geodesic that leaves x with velocity v.
 
@@ -137,6 +182,7 @@ class SPD(HomogeneousSpace):
         """
         return self._metric.exp(x, v)
 
+    @island
     def log(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the velocity at x of the geodesic to y.
 
@@ -145,23 +191,28 @@ class SPD(HomogeneousSpace):
         """
         return self._metric.log(x, y)
 
+    @island
     def dist(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the geodesic distance."""
         return safe_sqrt(self._metric.dist2(x, y))
 
+    @island
     def dist2(self, x: Tensor, y: Tensor) -> Tensor:
         """Return its square."""
         return self._metric.dist2(x, y)
 
+    @island
     def gradient(self, x: Tensor, g: Tensor) -> Tensor:
         """Return the Riemannian gradient of a function with partial derivatives g."""
         return sym(self._metric.gradient(x, sym(g)))
 
+    @island
     def retract(self, x: Tensor, v: Tensor) -> Tensor:
         """Return x + v + v x⁻¹ v / 2, of second order in the affine-invariant metric."""
         half = torch.linalg.solve_triangular(factor(x), v, upper=False)
         return x + v + half.mT @ half / 2
 
+    @island
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return v brought to y along the geodesic."""
         return self._metric.transport(x, y, v)
@@ -178,16 +229,19 @@ class SPD(HomogeneousSpace):
         entries = torch.randn(*size, generator=generator, dtype=dtype, device=device)
         return sym_expm(entries / math.sqrt(2))
 
+    @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ) x exp(ξ)ᵀ."""
         left = torch.linalg.matrix_exp(xi)
         return sym(left @ x @ left.mT)
 
+    @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return ξ x + x ξᵀ."""
         half = xi @ x
         return half + half.mT
 
+    @island
     def generator(self, x: Tensor, v: Tensor) -> Tensor:
         """Return v x⁻¹ / 2."""
         return torch.linalg.solve(x, v, left=False) / 2

@@ -73,7 +73,7 @@ def _optimal(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 def _potential(x: Tensor, v: Tensor) -> Tensor:
     """Return the symmetric Z with xZ + Zx = v."""
-    return lyapunov(x, v)
+    return lyapunov(x, (v + v.mT) / 2)
 
 
 def _too_far(least: Tensor) -> str:

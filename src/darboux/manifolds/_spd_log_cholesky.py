@@ -20,6 +20,14 @@ class LogCholesky(SPDMetric):
 
     flat = True
 
+    def chart(self, x: Tensor) -> Tensor:
+        """Return L with the logarithm of its diagonal in place of that."""
+        return _chart(factor(x))
+
+    def unchart(self, c: Tensor) -> Tensor:
+        """Return L Lᵀ."""
+        return _matrix(c)
+
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return the inner product of the coordinates."""
         lower = factor(x)

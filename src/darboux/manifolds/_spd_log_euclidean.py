@@ -16,6 +16,15 @@ class LogEuclidean(SPDMetric):
     """The metric that makes the logarithm an isometry: <u, v>_x = tr(Dlog(x)[u] Dlog(x)[v])."""
 
     flat = True
+    below = 2**0.5  # it occurs twice
+
+    def chart(self, x: Tensor) -> Tensor:
+        """Return log x."""
+        return sym_logm(x)
+
+    def unchart(self, c: Tensor) -> Tensor:
+        """Return exp of the symmetric matrix with the lower triangle of c."""
+        return sym_expm(c.tril() + c.tril(-1).mT)
 
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return tr(Dlog(x)[u] Dlog(x)[v])."""

@@ -38,6 +38,16 @@ class SPDMetric(ABC):
     @abstractmethod
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor: ...
 
+    def chart(self, x: Tensor) -> Tensor:
+        """Return matrices whose lower triangles are flat coordinates, if there are any."""
+        raise NotImplementedError
+
+    def unchart(self, c: Tensor) -> Tensor:
+        """Return the points with such lower triangles."""
+        raise NotImplementedError
+
+    below = 1.0  # the length of a change by 1 of an entry of the chart below the diagonal
+
 
 def sym(x: Tensor) -> Tensor:
     """Return the symmetric part."""
@@ -50,8 +60,9 @@ def trace_product(u: Tensor, v: Tensor) -> Tensor:
 
 
 def factor(x: Tensor) -> Tensor:
-    """Return the lower triangular L with L Lᵀ = x."""
-    lower, info = torch.linalg.cholesky_ex(x)
+    """Return the lower triangular L with L Lᵀ = x, of the symmetric part of x."""
+    # torch's derivatives of it forward and backward are adjoint for symmetric directions only
+    lower, info = torch.linalg.cholesky_ex(sym(x))
     return within(lower, info == 0, lambda: _not_positive(x))
 
 

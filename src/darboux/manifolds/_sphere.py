@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from darboux.manifolds._domain import within
 from darboux.manifolds._homogeneous import HomogeneousSpace
+from darboux.manifolds._island import island
 from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._series import angle_over_sine, cos_of_sqrt, sinc_of_sqrt
 from darboux.structure._arguments import Within, checked
@@ -137,10 +138,12 @@ class Sphere(HomogeneousSpace):
         size = (*batch, self.n)
         return self.nearest(torch.randn(*size, generator=generator, dtype=dtype, device=device))
 
+    @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ) x."""
         return (torch.linalg.matrix_exp(xi) @ x[..., None])[..., 0]
 
+    @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return ξ x."""
         return (xi @ x[..., None])[..., 0]

@@ -20,8 +20,8 @@ from darboux.manifolds._orthonormal import (
     stiefel_exp,
     stiefel_project,
 )
-from darboux.manifolds._stiefel_log import missing, nearby_log
-from darboux.solvers import ConvergenceError, solve
+from darboux.manifolds._stiefel_log import nearby_log, solved
+from darboux.solvers import ConvergenceError
 from darboux.structure._arguments import Count, checked
 
 Field = Literal["real", "complex"]
@@ -197,17 +197,11 @@ class Stiefel(OrthonormalColumns):
             ValueError: if the iteration finds none, as for points of two components or far away.
         """
         x, y = torch.broadcast_tensors(x, y)
-        batch, x, y = x.shape[:-2], x.flatten(0, -3), y.flatten(0, -3)
-        if not batch:
-            x, y = x.reshape(1, *self.shape), y.reshape(1, *self.shape)
-
-        def step(w: Tensor) -> Tensor:
-            v = self.project(x, self._tensor(w))
-            return self._numbers(v + missing(x, v, y, self.metric))
-
+        batch = x.shape[:-2]
+        x, y = (z.reshape(math.prod(batch), *self.shape) for z in (x, y))
         try:
             guess = nearby_log(x.detach(), y.detach(), self.metric)
-            v = self._tensor(solve(step, self._numbers(guess), context=f"{self}.log"))
+            v = solved(x, y, self.metric, guess, context=f"{self}.log")
         except ConvergenceError as error:
             raise ValueError(self._far()) from error
         missed = torch.linalg.matrix_norm((self.exp(x, v) - y).detach())
@@ -220,14 +214,8 @@ class Stiefel(OrthonormalColumns):
         del x
         return self.project(y, v)
 
-    def _numbers(self, v: Tensor) -> Tensor:
-        return torch.view_as_real(v.contiguous()) if v.is_complex() else v
-
-    def _tensor(self, w: Tensor) -> Tensor:
-        return torch.view_as_complex(w.contiguous()) if self.field == "complex" else w
-
     def _far(self) -> str:
         return (
-            f"{self}.log: expected points that a geodesic joins; found none, because they are too "
-            "far from each other or in two components. Go there by a point in between."
+            f"{self}.log: expected no points far from each other; found no geodesic between some, "
+            "which are too far, or in two components. Go there by a point in between."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from darboux.manifolds._orthonormal import Metric, stiefel_exp, stiefel_exp_back
 from darboux.solvers import solve
 
 _MOST = 60
-_SMALL = 1e-2
-_STAGE = 0.6  # the length of a stage
+_SMALL = 0.05
+_STAGE = 0.8  # the length of a stage
 
 
 def nearby_log(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
@@ -24,9 +25,19 @@ def nearby_log(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
     return basis @ (inside if metric == "canonical" else _euclidean_log(inside))
 
 
-def missing(x: Tensor, v: Tensor, y: Tensor, metric: Metric) -> Tensor:
-    """Return a tangent vector at x, 0 where exp(x, v) = y, about what v lacks."""
-    return stiefel_project(x, stiefel_exp_back(x, v, y, metric=metric))
+def solved(x: Tensor, y: Tensor, metric: Metric, guess: Tensor, **settings: Any) -> Tensor:
+    """Return v with exp(x, v) = y by Newton's method, with its derivatives."""
+
+    def step(w: Tensor) -> Tensor:
+        v = stiefel_project(x, torch.view_as_complex(w) if x.is_complex() else w)
+        # back at x, what is left of y points to where v lacks something
+        v = v + stiefel_project(x, stiefel_exp_back(x, v, y, metric=metric))
+        return torch.view_as_real(v) if x.is_complex() else v
+
+    start = torch.view_as_real(guess) if x.is_complex() else guess
+    scale = x.new_ones(len(x), dtype=x.real.dtype)  # v may be 0 beside points of norm √p
+    root = solve(step, start, scale=scale, **settings)
+    return torch.view_as_complex(root) if x.is_complex() else root
 
 
 def _canonical_log(inside: Tensor) -> Tensor:
@@ -54,12 +65,8 @@ def _euclidean_log(canonical: Tensor) -> Tensor:
     v = canonical / stages
     for stage in range(1, stages + 1):
         y = stiefel_exp(x, canonical * (stage / stages), metric="canonical")
-
-        def step(w: Tensor, y: Tensor = y) -> Tensor:
-            w = stiefel_project(x, w)
-            return w + missing(x, w, y, "euclidean")
-
-        v = solve(step, v * (stage / max(1, stage - 1)), method="newton", tol=_SMALL)
+        ahead = v * (stage / max(1, stage - 1))
+        v = solved(x, y, "euclidean", ahead, method="newton", tol=_SMALL)
     return v
 
 

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from darboux.manifolds._analytic import Analytic, divided_difference
+from darboux.manifolds._nested import total
 from darboux.manifolds._spectrum3 import spectrum3
 from darboux.solvers._transforms import is_differentiated, without_autocast
 
@@ -117,7 +118,7 @@ class _Derivative(torch.autograd.Function):
             for i, change in enumerate(changes)
             if change is not None
         ]
-        return torch.stack(terms).sum(0) if len(terms) > 1 else terms[0]
+        return total(terms)
 
 
 def _evaluate(f: Analytic, w: Tensor, q: Tensor, *directions: Tensor) -> Tensor:
@@ -200,15 +201,17 @@ def _contracted(weights: Tensor, factors: list[Tensor]) -> Tensor:
     order = len(factors)
     if order == 1:
         return weights * factors[0]
-    total = None
+    halves = torch.zeros_like(factors[0])  # the other orders are the transpose
     for chosen in permutations(range(order)):
-        if chosen[0] > chosen[-1]:
-            continue  # the transpose of another one
-        term = weights
-        for place, index in enumerate(chosen):
-            h = factors[index]
-            shape = [1] * place + list(h.shape[:2]) + [1] * (order - 1 - place)
-            term = term * h.reshape(*shape, *h.shape[2:])
-        term = term.sum(tuple(range(1, order)))
-        total = term if total is None else total + term
-    return total + total.transpose(0, 1)
+        if chosen[0] < chosen[-1]:
+            term = _chained(weights, [factors[i] for i in chosen])
+            halves = halves + term.sum(tuple(range(1, order)))
+    return halves + halves.transpose(0, 1)
+
+
+def _chained(weights: Tensor, factors: Sequence[Tensor]) -> Tensor:
+    """Return weights[i, k, .., j] H₁[i, k] H₂[k, ..] ... [.., j]."""
+    for place, h in enumerate(factors):
+        before, after = [1] * place, [1] * (len(factors) - 1 - place)
+        weights = weights * h.reshape(*before, *h.shape[:2], *after, *h.shape[2:])
+    return weights

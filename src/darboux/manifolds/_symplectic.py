@@ -9,9 +9,9 @@ from typing import Annotated, final
 import torch
 from torch import Tensor
 
-from darboux.manifolds._domain import within
+from darboux.manifolds._domain import seen, within
+from darboux.manifolds._lyapunov import lyapunov
 from darboux.manifolds._matrix_group import MatrixGroup
-from darboux.solvers._transforms import is_mapped
 from darboux.structure._arguments import Within, checked
 
 _MOST = 60
@@ -84,6 +84,11 @@ class Symplectic(MatrixGroup):
         """Return (a + J aᵀ J)/2."""
         return (a - self.inverse(a)) / 2
 
+    def project(self, x: Tensor, u: Tensor) -> Tensor:
+        """Return u - J x Ω, with the skew Ω that makes it tangent."""
+        pull = x.mT @ _turned(u)
+        return u + _turned(x) @ lyapunov(x.mT @ x, pull - pull.mT)
+
     def defect(self, x: Tensor) -> Tensor:
         """Return the norm of xᵀ J x - J, relative to the squared one of x if that exceeds 1."""
         form = x.mT @ _turned(x) - _turned(torch.eye(self.size, dtype=x.dtype, device=x.device))
@@ -97,7 +102,7 @@ class Symplectic(MatrixGroup):
             ValueError: if there is none, as where -x⁻¹J xᵀ J has a negative eigenvalue.
         """
         # Newton's iteration for generalised polar factors: the mean of x and of x⁻¹ˢᵗᵃʳ.
-        unseen = torch.compiler.is_compiling() or is_mapped() or x.is_meta
+        unseen = not seen(x)
         enough = 8 * self.size * torch.finfo(x.dtype).eps
         for _ in range(_UNSEEN if unseen else _MOST):
             following = (x + self.inverse(torch.linalg.inv_ex(x)[0])) / 2

@@ -2,6 +2,8 @@
 
 from darboux.optim._manifold_parameter import ManifoldParameter
 from darboux.optim._riemannian_adam import RiemannianAdam
+from darboux.optim._riemannian_cg import RiemannianCG
+from darboux.optim._riemannian_muon import RiemannianMuon
 from darboux.optim._riemannian_sgd import RiemannianSGD
 
-__all__ = ["ManifoldParameter", "RiemannianAdam", "RiemannianSGD"]
+__all__ = ["ManifoldParameter", "RiemannianAdam", "RiemannianCG", "RiemannianMuon", "RiemannianSGD"]

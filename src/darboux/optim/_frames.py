@@ -7,27 +7,24 @@ from torch import Tensor
 
 from darboux.manifolds._orthonormal import gram_defect
 
-# r of (1 + t)^(-1/2) = 1 + r + O(3e-8) for 0 <= t <= a, as a -> (c1, c2, ...), r = Σ cₖ tᵏ: the
-# polynomials of degree 1, 2, 4 and 6 nearest to it in the maximum norm, which take 0, 1, 2 and 3
-# products of matrices. Tests check that they equioscillate.
+# (1 + t)^(-1/2) = 1 + r + O(4e-8) for |t| <= a, as a -> (c1, c2, ...), r = Σ cₖ tᵏ: polynomials of
+# degree 1, 2, 4 and 6, which take 0, 1, 2 and 3 products of matrices and agree at the zeros of a
+# Chebyshev polynomial, 0 among them.
 SERIES = {
-    4e-4: (-0.4998757737715342,),
-    0.0125: (-0.49997932758073976, 0.36962938113890764),
-    0.15: (
-        *(-0.499993913391929, 0.3745941105120238),
-        *(-0.30398149032335264, 0.20048091344939484),
-    ),
-    0.45: (
-        *(-0.4999963698480779, 0.37483399169879555, -0.30994036874415465),
-        *(0.25479813914775123, -0.17341919012373352, 0.06555800136446732),
+    2.5e-4: (-0.5,),
+    0.007: (-0.5000114847073754, 0.37501004913280267),
+    0.075: (-0.4999975520639643, 0.374997755752803, -0.3142386703519583, 0.2750314550531336),
+    0.19: (
+        *(-0.500001140724283, 0.37500107023658513, -0.3122482193151097),
+        *(0.2732012897773185, -0.25987563671125136, 0.2385134803872804),
     ),
 }
 _TINY, _SMALL, _MIDDLE, _LARGE = SERIES
-_LONGEST = 0.4  # of ‖Y* Y - 1‖₂, by which a step may leave the frames before it is cut short
+_LONGEST = 0.18  # of ‖Y* Y - 1‖₂, by which a step may leave the frames before it is cut short
 
 NOT_FINITE = (
-    "Expected finite gradients; got NaN or ∞, or a momentum of them. No parameter has been changed: "
-    "leave the step out, as torch.amp.GradScaler does, or find the cause by "
+    "Expected finite gradients; got NaN or ∞, or a momentum of them. No parameter has been "
+    "changed: leave the step out, as torch.amp.GradScaler does, or find the cause by "
     "torch.autograd.detect_anomaly()."
 )
 
@@ -46,13 +43,16 @@ def tangent(x: Tensor, u: Tensor, out: Tensor | None = None) -> Tensor:
 def moved(x: Tensor, v: Tensor, h: float) -> Tensor:
     """Return the orthonormal columns nearest to X - h V, for a tangent V of any length.
 
-    As V is tangent, E = Y* Y - 1 = h² V* V >= 0 for Y = X - h V, and the polar factor is
-    Y (1 + E)^(-1/2) = Y + Y r(E), a polynomial in E: the difference rounds better than the
-    product. Where a step is so long that ‖E‖₂ > 0.4 it is cut short, matrix by matrix.
+    As V is tangent, E = Y* Y - 1 = h² V* V for Y = X - h V but for rounding, which long steps
+    magnify to both signs. The polar factor is Y (1 + E)^(-1/2) = Y + Y r(E), r being a polynomial:
+    so it rounds better than as a product. Where a step is so long that ‖E‖₂ > 0.18 it is cut
+    short, matrix by matrix.
 
     Raises:
         FloatingPointError: if V is not finite.
     """
+    if x.numel() == 0:
+        return x.clone()
     y = torch.add(x, v, alpha=-h)
     e = gram_defect(y)
     size = float(_frobenius(e).amax() if e.ndim > 2 else torch.linalg.vector_norm(e))
@@ -105,9 +105,7 @@ def _series(e: Tensor, square: Tensor, size: float) -> Tensor:
         return _plus(low, square, high, 1.0)
     a, b, c, *rest = SERIES[_LARGE]
     cube = square @ e
-    low, high = (
-        (a * e).add_(square, alpha=b).add_(cube, alpha=c) for a, b, c in ((a, b, c), rest)
-    )
+    low, high = ((a * e).add_(square, alpha=b).add_(cube, alpha=c) for a, b, c in ((a, b, c), rest))
     return _plus(low, cube, high, 1.0)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor, nn
 
-from darboux.manifolds import Manifold
+from darboux.manifolds import SPD, Euclidean, Manifold, Sphere, Stiefel
 from darboux.structure._arguments import checked
 
 # In place functions that do not compute a new value from the old one.
@@ -44,9 +44,12 @@ class ManifoldParameter(nn.Parameter):
         >>> dx.optim.RiemannianSGD([w], lr=0.1, maximize=True).step()
         >>> circle.check(w.detach())[0]
         True
-        >>> torch.optim.SGD([w], lr=0.1).step()
-        Traceback (most recent call last):
-        TypeError: Expected Sphere(n=2) to be left by no step; got add_ of torch on one of its ...
+        >>> try:
+        ...     torch.optim.SGD([w], lr=0.1).step()
+        ... except TypeError as error:
+        ...     print(error)
+        Expected Sphere(n=2) not to be left; got add_ of torch on one of its points. Use an
+        optimiser of darboux.optim, or p.copy_(...).
     """
 
     manifold: Manifold
@@ -69,9 +72,10 @@ class ManifoldParameter(nn.Parameter):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        name = getattr(function, "__name__", "")
-        if name.endswith("_") and not name.endswith("__") and name not in _HARMLESS:
-            cls._refuse(name, args)
+        if not torch.compiler.is_compiling():
+            name = getattr(function, "__name__", "")
+            if name.endswith("_") and not name.endswith("__") and name not in _HARMLESS:
+                cls._refuse(name, args)
         with torch._C.DisableTorchFunctionSubclass():
             return function(*args, **(kwargs or {}))
 
@@ -82,7 +86,7 @@ class ManifoldParameter(nn.Parameter):
         for target in targets:
             if isinstance(target, ManifoldParameter):
                 msg = (
-                    f"Expected {target.manifold} to be left by no step; got {name} of torch on "
+                    f"Expected {target.manifold} not to be left; got {name} of torch on "
                     "one of its points. Use an optimiser of darboux.optim, or p.copy_(...)."
                 )
                 raise TypeError(msg)
@@ -96,7 +100,7 @@ class ManifoldParameter(nn.Parameter):
         del protocol
         return _rebuilt, (self.data, self.manifold, self.requires_grad)
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return f"ManifoldParameter on {self.manifold}:\n{self.data!r}"
 
 
@@ -107,10 +111,55 @@ def _rebuilt(data: Tensor, manifold: Manifold, requires_grad: bool) -> ManifoldP
 
 
 def claimed_manifold(parameter: Tensor) -> Manifold | None:
-    """Return the manifold that a parameter names, ours or one of geoopt's by its class name.
+    """Return the manifold that a parameter names: one of ours, or of geoopt's by its class name.
 
     Raises:
         TypeError: if it is none that is known here.
     """
-    manifold = getattr(parameter, "manifold", None)
-    return manifold if isinstance(manifold, Manifold) else None
+    named = getattr(parameter, "manifold", None)
+    if named is None or isinstance(named, Manifold):
+        return named
+    build = _GEOOPT.get(type(named).__name__)
+    if build is None:
+        msg = (
+            f"Expected a parameter's manifold to be one of darboux.manifolds, or of geoopt: "
+            f"{', '.join(_GEOOPT)}; got {type(named).__name__}. Name one in the group: "
+            '{"params": ..., "manifold": ...}.'
+        )
+        raise TypeError(msg)
+    return build(named, parameter.shape)
+
+
+def _spd(named: Any, shape: torch.Size) -> Manifold:
+    metrics: dict[str, Any] = {"AIM": "affine", "LEM": "log-euclidean"}
+    metric = getattr(getattr(named, "default_metric", None), "name", "AIM")
+    if metric not in metrics:
+        msg = (
+            f"Expected the metric of geoopt's SymmetricPositiveDefinite to be AIM or LEM; got "
+            f"{metric}. Name another manifold in the group."
+        )
+        raise TypeError(msg)
+    return SPD(shape[-1], metric=metrics[metric])
+
+
+def _sphere(named: Any, shape: torch.Size) -> Manifold:
+    if getattr(named, "projector", None) is not None:
+        msg = (
+            "Expected geoopt's Sphere without a subspace; got one of a subspace. Use coordinates "
+            "of the subspace, in which it is a Sphere of lower dimension."
+        )
+        raise TypeError(msg)
+    return Sphere(shape[-1])
+
+
+# geoopt's classes say no sizes: they are those of the parameter.
+_GEOOPT: dict[str, Callable[[Any, torch.Size], Manifold]] = {
+    "Euclidean": lambda named, shape: Euclidean(shape[-1] if shape else 1),
+    "Sphere": _sphere,
+    "SphereExact": _sphere,
+    "Stiefel": lambda named, shape: Stiefel(shape[-2], shape[-1], metric="canonical"),
+    "CanonicalStiefel": lambda named, shape: Stiefel(shape[-2], shape[-1], metric="canonical"),
+    "EuclideanStiefel": lambda named, shape: Stiefel(shape[-2], shape[-1]),
+    "EuclideanStiefelExact": lambda named, shape: Stiefel(shape[-2], shape[-1]),
+    "SymmetricPositiveDefinite": _spd,
+}

@@ -9,10 +9,7 @@ from typing import final
 
 from torch import Tensor
 
-from darboux.manifolds import HomogeneousSpace, Manifold
-from darboux.manifolds._grassmann import Grassmann
-from darboux.manifolds._so import SO, U
-from darboux.manifolds._stiefel import Stiefel
+from darboux.manifolds import SO, Grassmann, HomogeneousSpace, Manifold, Stiefel, U
 from darboux.optim import _frames
 
 
@@ -24,6 +21,10 @@ class Motion(ABC):
     """
 
     manifold: Manifold
+
+    def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """Return the inner product of tangent vectors at each point."""
+        return self.manifold.inner(x, u, v)
 
     @abstractmethod
     def gradient(self, x: Tensor, g: Tensor) -> Tensor:
@@ -44,6 +45,34 @@ class Motion(ABC):
     @abstractmethod
     def carried(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return what is kept of a tangent vector v at x after the step to y."""
+
+
+@final
+class Flat(Motion):
+    """Tensors of any shape that lie on no manifold."""
+
+    def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        del x
+        return (u.conj() * v).real
+
+    def gradient(self, x: Tensor, g: Tensor) -> Tensor:
+        del x
+        return g
+
+    def brought(self, x: Tensor, kept: Tensor) -> Tensor:
+        del x
+        return kept
+
+    def accumulated(self, x: Tensor, kept: Tensor, g: Tensor, factor: float) -> Tensor:
+        del x
+        return g.add(kept, alpha=factor)
+
+    def moved(self, x: Tensor, v: Tensor, h: float) -> Tensor:
+        return x.sub(v, alpha=h)
+
+    def carried(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
+        del x, y
+        return v
 
 
 @final

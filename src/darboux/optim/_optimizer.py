@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from darboux.optim._manifold_parameter import claimed_manifold
 from darboux.optim._motions import motion_of
 from darboux.optim._stacks import Stack, kind_of
 from darboux.solvers._transforms import without_autocast
+from darboux.structure._arguments import shown
 
 Group = dict[str, Any]
 Step = tuple[Tensor, dict[str, Tensor]]
@@ -35,13 +37,19 @@ class Grouped(NamedTuple):
 
 
 class ManifoldOptimizer(torch.optim.Optimizer, ABC):
-    """An optimiser whose groups may say on which manifold their parameters lie.
-
-    A subclass steps one stack of points, and all parameters of a group that lie on none.
-    """
+    """An optimiser whose groups may say on which manifold their parameters lie."""
 
     def __init__(self, params: Parameters, defaults: Group) -> None:
-        super().__init__(params, {"manifold": None, **defaults})
+        given: Any = [params] if isinstance(params, Tensor) else list(params)
+        wrong = [p for p in given if not isinstance(p, Tensor | dict | tuple)]
+        if isinstance(params, Tensor) or wrong:
+            msg = (
+                f"{type(self).__name__}: expected params to be parameters in a list, or groups; "
+                f"got {shown((wrong or given)[0])}. Write [w], or "
+                '[{"params": [w], "manifold": manifold}].'
+            )
+            raise TypeError(msg)
+        super().__init__(given, {"manifold": None, **defaults})
         self._begin()
 
     def __setstate__(self, state: Group) -> None:
@@ -71,24 +79,47 @@ class ManifoldOptimizer(torch.optim.Optimizer, ABC):
             raise
 
     def _check(self, group: Group, parameter: Tensor) -> None:
-        manifold = _manifold_of(group, parameter)
+        """Refuse a parameter that is no point of its manifold, or options without a meaning."""
+        manifold = manifold_of(group, parameter)
         if manifold is None:
             return
-        who = type(self).__name__
         if group.get("weight_decay", 0) != 0:
             msg = (
-                f"{who}: expected weight_decay=0 on {manifold}; got {group['weight_decay']}. It "
-                "pulls towards 0, which is no point. Say so in the group: "
-                '{"params": ..., "manifold": ..., "weight_decay": 0}.'
+                f"{type(self).__name__}: expected weight_decay=0 on {manifold}; got "
+                f"{group['weight_decay']}. It pulls towards 0, which is no point. Say so in the "
+                'group: {"params": ..., "manifold": ..., "weight_decay": 0}.'
             )
             raise ValueError(msg)
+        self._check_point(manifold, parameter)
+
+    def _check_point(self, manifold: Manifold, parameter: Tensor) -> None:
         fits, reason = (True, "") if parameter.is_meta else manifold.check(parameter.detach())
         if not fits:
             msg = (
-                f"{who}: {reason}. Bring it there, under torch.no_grad(): "
+                f"{type(self).__name__}: {reason}. Bring it there, under torch.no_grad(): "
                 "p.copy_(manifold.nearest(p)); or transpose it if its rows are meant."
             )
             raise ValueError(msg)
+
+    def _grouping(self, index: int, group: Group, gradients: list[Tensor | None]) -> Grouped:
+        """Return the stacks of a group, those of the last step if they still fit."""
+        parameters, absent = group["params"], [g is None for g in gradients]
+        options = tuple(group[name] for name in _OPTIONS)
+        known = self._grouped.get(index)
+        if (
+            known is None
+            or known.absent != absent
+            or not all(map(is_, known.parameters, parameters))
+            or known.options != options
+            or not all(stack.fits() for stack in known.stacks)
+        ):
+            found = _stacked(group, gradients)
+            known = self._grouped[index] = Grouped([*parameters], absent, options, *found)
+        return known
+
+
+class StackwiseOptimizer(ManifoldOptimizer, ABC):
+    """One that steps stack by stack, and apart from them the parameters that lie on no manifold."""
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Make one step, after a call of the closure if there is one.
@@ -128,22 +159,6 @@ class ManifoldOptimizer(torch.optim.Optimizer, ABC):
     def _step_flat(self, group: Group, parameters: list[Tensor]) -> None:
         """Step parameters that lie on no manifold, by their `grad`."""
 
-    def _grouping(self, index: int, group: Group, gradients: list[Tensor | None]) -> Grouped:
-        """Return the stacks of a group, those of the last step if they still fit."""
-        parameters, absent = group["params"], [g is None for g in gradients]
-        options = tuple(group[name] for name in _OPTIONS)
-        known = self._grouped.get(index)
-        if (
-            known is None
-            or known.absent != absent
-            or not all(map(is_, known.parameters, parameters))
-            or known.options != options
-            or not all(stack.fits() for stack in known.stacks)
-        ):
-            found = _stacked(group, gradients)
-            known = self._grouped[index] = Grouped([*parameters], absent, options, *found)
-        return known
-
 
 def _stacked(group: Group, gradients: list[Tensor | None]) -> tuple[list[Stack], list[Tensor]]:
     """Return stacks of equal points, or each alone unless `foreach`; and what is no point."""
@@ -152,7 +167,7 @@ def _stacked(group: Group, gradients: list[Tensor | None]) -> tuple[list[Stack],
     for i, parameter in enumerate(group["params"]):
         if gradients[i] is None:
             continue
-        manifold = _manifold_of(group, parameter)
+        manifold = manifold_of(group, parameter)
         if manifold is None:
             flat.append(parameter)
         else:
@@ -164,7 +179,7 @@ def _stacked(group: Group, gradients: list[Tensor | None]) -> tuple[list[Stack],
     ], flat
 
 
-def _manifold_of(group: Group, parameter: Tensor) -> Manifold | None:
+def manifold_of(group: Group, parameter: Tensor) -> Manifold | None:
     """Return the manifold that a group or a parameter names, None for a Euclidean space."""
     manifold, claimed = group["manifold"], claimed_manifold(parameter)
     if manifold is not None and not isinstance(manifold, Manifold):
@@ -196,13 +211,17 @@ def _named(optimizer: torch.optim.Optimizer, state: Group) -> Group:
 
 
 def _given(optimizer: torch.optim.Optimizer, state: Group) -> Group:
-    """Put the manifolds of the optimizer in the place of their names.
+    """Put the manifolds of the optimizer in the place of their names, and copy what is kept.
+
+    Otherwise two optimisers would write to the same tensors.
 
     Raises:
         ValueError: if they are others.
     """
     saved = []
-    for i, (old, new) in enumerate(zip(state["param_groups"], optimizer.param_groups, strict=False)):
+    for i, (old, new) in enumerate(
+        zip(state["param_groups"], optimizer.param_groups, strict=False)
+    ):
         here = new["manifold"]
         if old.get("manifold") != _name(here):
             msg = (
@@ -212,7 +231,8 @@ def _given(optimizer: torch.optim.Optimizer, state: Group) -> Group:
             raise ValueError(msg)
         options = {name: value for name, value in new.items() if name != "params"}
         saved.append({**options, **old, "manifold": here})
-    return {**state, "param_groups": saved + state["param_groups"][len(saved) :]}
+    rest = state["param_groups"][len(saved) :]
+    return {"state": deepcopy(state["state"]), "param_groups": saved + rest}
 
 
 def _name(manifold: Manifold | None) -> str | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from darboux.optim._optimizer import Group, ManifoldOptimizer, Parameters, Step
+from darboux.optim._optimizer import Group, Parameters, StackwiseOptimizer, Step
 from darboux.optim._stacks import Stack
 from darboux.structure._arguments import NonNegative, Within, checked
 
@@ -16,7 +16,7 @@ Decay = Annotated[float, Within("a number in [0, 1)", least=0, below=1)]
 
 
 @final
-class RiemannianAdam(ManifoldOptimizer):
+class RiemannianAdam(StackwiseOptimizer):
     """Adam, along a manifold where a group names one.
 
     m_k = β₁ τ(m_{k-1}) + (1 - β₁) g_k and s_k = β₂ s_{k-1} + (1 - β₂)⟨g_k, g_k⟩ with the
@@ -100,12 +100,15 @@ class RiemannianAdam(ManifoldOptimizer):
                 state["step"] = torch.tensor(0.0)
                 state["exp_avg"] = torch.zeros_like(parameter)
                 state["exp_avg_sq"] = torch.zeros_like(parameter)
-        lists = [[s[name] for s in states] for name in ("exp_avg", "exp_avg_sq")]
         names = ("lr", "eps", "weight_decay", "maximize")
         options: dict[str, Any] = {name: group[name] for name in names}
         adam(
-            *(parameters, [p.grad for p in parameters if p.grad is not None]),
-            *(*lists, [], [s["step"] for s in states]),
+            parameters,
+            [p.grad for p in parameters if p.grad is not None],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
             foreach=group["foreach"] or None,
             has_complex=any(p.is_complex() for p in parameters),
             amsgrad=False,

@@ -7,13 +7,13 @@ from typing import Any, final
 from torch import Tensor
 from torch.optim.sgd import sgd
 
-from darboux.optim._optimizer import Group, ManifoldOptimizer, Parameters, Step
+from darboux.optim._optimizer import Group, Parameters, StackwiseOptimizer, Step
 from darboux.optim._stacks import Stack
 from darboux.structure._arguments import NonNegative, checked
 
 
 @final
-class RiemannianSGD(ManifoldOptimizer):
+class RiemannianSGD(StackwiseOptimizer):
     """Gradient descent with momentum, along a manifold where a group names one.
 
     With M a manifold, grad f the Riemannian gradient, R a retraction and τ its transport:
@@ -22,8 +22,8 @@ class RiemannianSGD(ManifoldOptimizer):
 
     On frames (`Stiefel`, `Grassmann`, `SO`, ...) a step is X - h V with the tangent V = m_k,
     followed by its polar factor, a series in E = h² V*V: four products of the size of X, and
-    orthonormal up to rounding whatever the step size, because longer steps than ‖h V‖₂ ≈ 0.45,
-    a turn by about 24 degrees, are cut short there. Transport is projection.
+    orthonormal up to rounding whatever the step size, because longer ones are cut short: at a turn
+    by 24 degrees for few columns, 12 for hundreds. Transport is projection.
 
     Parameters of equal shape, type and manifold are stepped as one stack (`foreach`), in which
     layer they may be.
@@ -61,7 +61,7 @@ class RiemannianSGD(ManifoldOptimizer):
         ...     loss = -(w.T @ torch.diag(torch.arange(1.0, 6.0)) @ w).trace()
         ...     loss.backward()
         ...     sgd.step()
-        >>> round(float(loss), 3)
+        >>> round(loss.item(), 3)
         -9.0
         >>> stiefel.check(w.detach())[0]
         True
