@@ -13,7 +13,15 @@ from darboux.activations import (
     ReLU,
     Tanh,
 )
-from darboux.compose import Affine, Average, Lifted, Residual, Translated
+from darboux.compose import (
+    Affine,
+    Average,
+    FrechetConv,
+    InCoordinates,
+    Lifted,
+    Residual,
+    Translated,
+)
 from darboux.fields import (
     AntisymmetricField,
     CoupledField,
@@ -21,6 +29,7 @@ from darboux.fields import (
     GradientField,
     HamiltonianField,
     LearnedHamiltonianField,
+    PotentialField,
     ResidualField,
     SecondOrderField,
     ShearField,
@@ -40,6 +49,7 @@ from darboux.integrators import (
     Kutta3,
     Kutta4,
     LeapfrogMidpoint,
+    LieEuler,
     LobattoIIIC,
     MeanValueGradient,
     PostActivation,
@@ -57,6 +67,7 @@ from darboux.linear import (
     Lift,
     Shrunk,
 )
+from darboux.manifolds import Euclidean
 from tests.catalogue.fields.passive import CASES as PASSIVE
 from tests.catalogue.fields.phase import CASES as PHASE
 
@@ -201,7 +212,14 @@ BIJECTIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 GEOMETRIC: dict[str, Callable[[], nn.Module]] = {**EXPLICIT, **IMPLICIT, **BIJECTIONS}
-CASES: dict[str, Callable[[], nn.Module]] = {**COMPOSED, **GEOMETRIC}
+ON_MANIFOLDS: dict[str, Callable[[], nn.Module]] = {  # any features are points here
+    "in-coordinates": lambda: InCoordinates(Euclidean(4), COMPOSED["euler-rows"]()),
+    "frechet-conv": lambda: FrechetConv(Euclidean(4), kernel_size=3, dim=1),
+    "lie-euler": lambda: Flow(
+        PotentialField(Euclidean(4), Dense(4, 6), Tanh()), LieEuler(), horizon=0.1, steps=2
+    ),
+}
+CASES: dict[str, Callable[[], nn.Module]] = {**COMPOSED, **GEOMETRIC, **ON_MANIFOLDS}
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "euler-conv-clip": (4, 7, 6),
@@ -210,6 +228,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "verlet-implicit": (2,),
     "mean-value-learned": (2,),
     "gonzalez-interconnection": (8,),
+    "frechet-conv": (5, 4),
 }
 
 

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from darboux.integrators import (
+    AdaptiveRadau,
+    CommutatorFree,
     Composition,
     CompositionCoefficients,
+    CrouchGrossman,
     DiscreteGradient,
     DormandPrince,
     Euler,
@@ -22,20 +25,26 @@ from darboux.integrators import (
     Kutta3,
     Kutta4,
     LeapfrogMidpoint,
+    LieEuler,
     LobattoIIIC,
     MeanValueGradient,
+    MuntheKaas,
     PostActivation,
+    Projected,
     RadauIA,
     RadauIIA,
     Ralston2,
     Ralston3,
+    Rattle,
     ReversibleHeun,
     RungeKutta,
     Splitting,
     StormerVerlet,
     SymplecticEuler,
     Tableau,
+    VariationalRigidBody,
 )
+from darboux.manifolds import Sphere
 
 _HALF = Fraction(1, 2)
 
@@ -179,6 +188,27 @@ ADAPTIVE: dict[str, Callable[[], Integrator]] = {
     "dormand_prince_coarse": lambda: DormandPrince(rtol=1e-2, atol=1e-2),
     "dormand_prince_absolute": lambda: DormandPrince(rtol=0.0, atol=1e-5),
     "dormand_prince_relative": lambda: DormandPrince(rtol=1e-5, atol=0.0),
+    "adaptive_radau": AdaptiveRadau,
+    "adaptive_radau_coarse": lambda: AdaptiveRadau(rtol=1e-3, atol=1e-4),
+}
+
+ON_MANIFOLDS: dict[str, Callable[[], Integrator]] = {
+    "lie_euler": LieEuler,
+    "munthe_kaas1": lambda: MuntheKaas(1),
+    "munthe_kaas2": lambda: MuntheKaas(2),
+    "munthe_kaas3": lambda: MuntheKaas(3),
+    "munthe_kaas4": MuntheKaas,
+    "crouch_grossman2": lambda: CrouchGrossman(2),
+    "crouch_grossman3": CrouchGrossman,
+    "crouch_grossman4": lambda: CrouchGrossman(4),
+    "commutator_free": CommutatorFree,
+    "projected_euler": lambda: Projected(Euler(), Sphere(3)),
+    "projected_kutta4": lambda: Projected(Kutta4(), Sphere(3)),
+}
+
+MECHANICAL: dict[str, Callable[[], Integrator]] = {
+    "rattle": Rattle,
+    "variational_rigid_body": VariationalRigidBody,
 }
 
 CASES: dict[str, Callable[[], Integrator]] = {
@@ -187,4 +217,6 @@ CASES: dict[str, Callable[[], Integrator]] = {
     **SYMPLECTIC,
     **DISCRETE_GRADIENTS,
     **ADAPTIVE,
+    **ON_MANIFOLDS,
+    **MECHANICAL,
 }

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from darboux.manifolds import SPD, LevelSet, Sphere
 from darboux.structure import (
     Averaged,
     BiLipschitz,
@@ -18,9 +19,11 @@ from darboux.structure import (
     Isometric,
     LinearGrowth,
     Lipschitz,
+    LipschitzOn,
     LogDeterminant,
     NearlyEquivariant,
     NearlyScaleEquivariant,
+    OnManifold,
     Reversible,
     Symplectic,
     VolumePreserving,
@@ -115,6 +118,28 @@ def turning(field):
     return Equivariant(Cyclic(4), feature, feature)
 
 
+def on_sphere(x, *, length=1.0):
+    """Return points of the sphere, or of a larger one."""
+    return length * torch.nn.functional.normalize(torch.sin(3 * x) + 0.5, dim=-1)
+
+
+def beyond_the_equator(x):
+    """Return points of the sphere, and of a slightly larger one for some."""
+    return x * (1 + 1e-3 * (x[:, :1] > 0.9))
+
+
+def oval(x):
+    """Return the equation of an ellipsoid in four dimensions."""
+    return (x * x).sum(dim=1, keepdim=True) + (x[:, :1] * x[:, :1]) - 1
+
+
+def squared(x):
+    """Return x², which doubles all distances of positive definite matrices."""
+    return x @ x
+
+
+FLAT, CURVED = SPD(2, metric="log-euclidean"), SPD(2)
+
 HONEST = {
     "lipschitz": (Lipschitz(2.0), Call(lambda x: 2 * torch.sin(x))),
     "averaged": (Averaged(0.25), Call(lambda x: 0.75 * x + 0.25 * torch.sin(x))),
@@ -141,6 +166,10 @@ HONEST = {
         NearlyScaleEquivariant(2.0, 2, lifting=True, band=1.0, error=0.125),
         Call(at_two_scales),
     ),
+    "on the sphere": (OnManifold(Sphere(4)), Call(on_sphere)),
+    "on a level set": (OnManifold(LevelSet(oval, (4,))), Call(lambda x: -x)),
+    "log-euclidean lipschitz": (LipschitzOn(FLAT, 2.0), Call(squared)),
+    "affine-invariant lipschitz": (LipschitzOn(CURVED, 1.0), Call(torch.linalg.inv)),
 }
 
 FALSE = {
@@ -183,9 +212,23 @@ FALSE = {
         NearlyScaleEquivariant(2.0, 2, lifting=True, band=1.0, error=0.12),
         Call(at_two_scales),
     ),
+    "on the sphere": (OnManifold(Sphere(4)), Call(lambda x: on_sphere(x, length=1 + 1e-5))),
+    "on the sphere, somewhere": (OnManifold(Sphere(4)), Call(beyond_the_equator)),
+    "on a level set": (OnManifold(LevelSet(oval, (4,))), Call(lambda x: x.roll(1, 1))),
+    "log-euclidean lipschitz": (LipschitzOn(FLAT, 1.99), Call(squared)),
+    "affine-invariant lipschitz": (LipschitzOn(CURVED, 1.0), Call(squared)),
 }
 
 IMAGES = ("nearly equivariant", "nearly equivariant, gain", "nearly scale-equivariant")
+
+
+def example_of(name):
+    """Return an example for a case: points, where the claim is about points."""
+    structure, _ = {**HONEST, **FALSE}[name]
+    if isinstance(structure, LipschitzOn):
+        return structure.manifold.random_point(3)
+    x = torch.randn(example_shape(name))
+    return structure.manifold.nearest(x) if isinstance(structure, OnManifold) else x
 
 
 def example_shape(name):

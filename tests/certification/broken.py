@@ -100,6 +100,13 @@ class DiagonalRows(Wrapped):
         return self.map.weight.double().square().flatten(1).sum(dim=1)
 
 
+class DiagonalEntries(DiagonalRows):
+    """The same as an entry bound."""
+
+    def entry_bound(self) -> Tensor:
+        return self.row_bound()
+
+
 class HiddenShift(Wrapped):
     """A x + c: affine, and says it is linear."""
 

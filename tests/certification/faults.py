@@ -25,6 +25,7 @@ from darboux.structure import (
     Structure,
     adjoint_of,
     cocoercive_field,
+    entries_at_most,
     gradient_of_energy,
     isometry_of,
     lipschitz_field,
@@ -37,6 +38,7 @@ from darboux.structure import (
 from tests.certification.broken import (
     BadRule,
     Claiming,
+    DiagonalEntries,
     DiagonalRows,
     EagerField,
     ForgetfulFusion,
@@ -112,6 +114,7 @@ def planted(
         lipschitz_field: "<= L ‖Δz‖",
         nonnegative_entries: "entries of",
         norm_at_most: "norm_bound()",
+        entries_at_most: "entry_bound()",
         rows_at_most: "row_bound()",
         slopes_within: "slopes of",
         step_within: "0 <= h",
@@ -197,6 +200,9 @@ FAULTS: dict[str, Callable[[], Fault]] = {
         network(ShortEstimate, metric="norm"), norm_at_most, hides=True
     ),
     "row bound too small": lambda: planted(network(DiagonalRows), rows_at_most),
+    "entry bound too small": lambda: planted(
+        network(DiagonalEntries, metric="entries"), entries_at_most
+    ),
     "activation of slope 1.2": lambda: planted(
         network(activation=SteepReLU), slopes_within, hides=True
     ),

@@ -12,6 +12,7 @@ from darboux.structure import (
     Kind,
     Lipschitz,
     adjoint_of,
+    entries_at_most,
     isometry_of,
     norm_at_most,
     rows_at_most,
@@ -62,6 +63,7 @@ class Relying(nn.Module):
     [
         ("norm_bound", norm_at_most),
         ("row_bound", rows_at_most),
+        ("entry_bound", entries_at_most),
         ("adjoint", adjoint_of),
         ("scaled_adjoint", adjoint_of),
         ("affine", adjoint_of),

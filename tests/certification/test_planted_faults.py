@@ -8,7 +8,7 @@ import torch
 from darboux import structure
 from darboux.certification import certify
 from darboux.structure import Condition, claims_of
-from tests.certification import field_faults, geometric_faults, method_faults
+from tests.certification import field_faults, geometric_faults, manifold_faults, method_faults
 from tests.certification.faults import FAULTS, make
 
 HIDDEN = [name for name in FAULTS if make(name).hides]
@@ -77,7 +77,7 @@ def stated(module, words):
 
 def test_every_premise_has_a_planted_fault():
     faults = [(fault.module, fault.statement) for fault in map(make, FAULTS)]
-    tables = (geometric_faults, field_faults, method_faults)
+    tables = (geometric_faults, field_faults, manifold_faults, method_faults)
     faults += [(build(), words) for table in tables for build, words in table.FAULTS.values()]
     exported = (getattr(structure, name) for name in structure.__all__)
     premises = {thing for thing in exported if isinstance(thing, Condition)}

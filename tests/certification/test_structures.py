@@ -9,7 +9,7 @@ from torch import nn
 from darboux import structure as room
 from darboux.certification import certify
 from darboux.structure import EnergyPreserving, Invertible, Structure, Symplectic, VolumePreserving
-from tests.catalogue.structures import FALSE, HONEST, Call, example_shape
+from tests.catalogue.structures import FALSE, HONEST, Call, example_of
 
 EXPORTED = [getattr(room, name) for name in room.__all__]
 STRUCTURES = {
@@ -27,7 +27,7 @@ def test_every_structure_is_in_the_catalogue(cases):
 
 def attacked(cases, name):
     structure, module = cases[name]
-    example = torch.randn(example_shape(name))
+    example = example_of(name)
     return certify(module, example, claims=[structure], effort="normal")
 
 
@@ -49,7 +49,7 @@ def test_what_is_concluded_about_a_map_twice_is_not_refuted(name):
     structure, module = HONEST[name]
     whole = structure.after(structure)
     if whole is not None:
-        twice, example = nn.Sequential(module, module), torch.randn(example_shape(name))
+        twice, example = nn.Sequential(module, module), example_of(name)
         certificate = certify(twice, example, claims=[whole], effort="quick")
         assert not certificate.rows[0].refuted, str(certificate)
 

@@ -199,11 +199,18 @@ class Ending:
         return torch.full_like(y, torch.nan if late else 1.0)
 
 
-ONE_STEP = {"euler": 1, "midpoint": 2, "rk3": 3, "rk4": 4, "implicit_midpoint": 1, "radau": 3}
+ONE_STEP = {
+    "euler": 1,
+    "midpoint": 2,
+    "rk3": 3,
+    "rk4": 4,
+    "implicit_midpoint": 1,
+    dx.integrators.RadauIIA(3): 3,
+}
 
 
 @pytest.mark.parametrize("outputs", [2, 101])
-@pytest.mark.parametrize("method", ONE_STEP)
+@pytest.mark.parametrize("method", ONE_STEP, ids=str)
 def test_a_field_that_turns_nan_stops_at_once(method, outputs):
     f = Ending()
     with pytest.raises((ValueError, ConvergenceError), match=r"not finite|infinite or nan"):

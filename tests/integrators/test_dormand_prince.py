@@ -13,6 +13,7 @@ from scipy.integrate import solve_ivp
 import darboux as dx
 from darboux.integrators import DORMAND_PRINCE, DormandPrince, StiffnessError, order
 from darboux.integrators._dormand_prince_pair import DENSE, DORMAND_PRINCE_4
+from darboux.integrators._path import Path
 from darboux.integrators._step_control import Search, Tolerance
 from darboux.testing import LIFECYCLE
 from tests.catalogue.integrators import ADAPTIVE as CASES
@@ -128,8 +129,11 @@ def test_a_sample_does_not_notice_its_neighbours():
 
 def test_samples_have_their_own_steps():
     z = torch.tensor([[1.0, 1.0], [1.0, 300.0]], dtype=torch.float64)
-    search = Search(stiff, 0.0, 1.0, Tolerance(1e-4, 1e-4), 1000, 0.0, "test")
+    tolerance = Tolerance(1e-4, 1e-4)
+    tries = DormandPrince().tries(Path(stiff, 0.0, 1.0), tolerance)
+    search = Search(stiff, 0.0, 1.0, tolerance, 1000, 0.0, tries)
     places, _ = search.run(z, stiff(torch.zeros(2, 1).double(), z))
+    places = torch.from_numpy(places)
     counts = (places < 1).sum(dim=1)
     assert counts[1] > 5 * counts[0]
     assert bool((places.diff(dim=1) >= 0).all())

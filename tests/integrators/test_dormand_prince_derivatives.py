@@ -5,6 +5,7 @@ import torch
 
 import darboux as dx
 from darboux.integrators import DORMAND_PRINCE, DormandPrince
+from darboux.integrators._path import Path
 from darboux.integrators._step_control import Search, Tolerance
 from tests.integrators.adaptive_fields import MATRIX, batch, driven, stiff
 
@@ -63,8 +64,10 @@ def test_the_gradient_is_that_of_the_steps_even_if_they_are_coarse():
     x = z.clone().requires_grad_()
     (found,) = torch.autograd.grad(method.step(driven, 0.0, 3.0, x).sum(), x)
     tolerance = Tolerance(0.3, 0.3)
-    search = Search(driven, 0.0, 3.0, tolerance, 100, 0.0, "test")
+    tries = method.tries(Path(driven, 0.0, 3.0), tolerance)
+    search = Search(driven, 0.0, 3.0, tolerance, 100, 0.0, tries)
     places, _ = search.run(z, driven(torch.zeros(1, 1).double(), z))
+    places = torch.from_numpy(places)
     kutta = dx.integrators.RungeKutta(DORMAND_PRINCE)
 
     def on_steps(z):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,7 +39,7 @@ class Counted:
 
 def evaluations(method, g, x):
     counted = Counted(g)
-    target = Target(8 * EPS, 20_000, "test", torch.ones(len(x), dtype=x.dtype))
+    target = Target(8 * EPS, 20_000, "test", np.ones(len(x)))
     keywords = {"rate": math.inf} if method is fixed_point else {}
     progress = method(counted, x, target, **keywords)
     assert bool(progress.solved.all())
@@ -95,7 +96,7 @@ def test_rows_of_a_batch_do_not_influence_each_other(shape):
 
 def test_a_sample_that_is_lost_does_not_spoil_the_others():
     shift = torch.tensor([[1.0], [torch.nan], [2.0]], dtype=torch.float64)
-    target = Target(8 * EPS, 200, "test", torch.ones(3, dtype=torch.float64))
+    target = Target(8 * EPS, 200, "test", np.ones(3))
     progress = anderson(lambda x: x.cos() / 2 + shift, torch.zeros_like(shift), target)
     assert progress.solved.tolist() == [True, False, True]
 

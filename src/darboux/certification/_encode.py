@@ -7,20 +7,22 @@ as a list up to 64 entries, else as base64 of little-endian float64.
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from darboux import manifolds
 from darboux.certification._environment import Environment
 from darboux.certification._finding import Row, attack
-from darboux.structure import Gap, Kind, Structure
+from darboux.structure import Gap, Kind, PointSet, Structure
 
 _SCHEMA = "darboux.certificate"
 
@@ -113,27 +115,54 @@ def _number(value: float | None) -> float | str | None:
     return value if value is None or math.isfinite(value) else str(value)
 
 
-def _structure(structure: Structure) -> dict[str, Any]:
-    values = {
-        name: _number(value) if isinstance(value, (int, float)) else repr(value)
-        for name, value in vars(structure).items()
-    }
-    return {"class": type(structure).__name__, "values": values}
+def _structure(thing: Structure | PointSet) -> dict[str, Any]:
+    names = [field.name for field in fields(thing)] if is_dataclass(thing) else vars(thing)
+    values = {name: _value(getattr(thing, name)) for name in names}
+    return {"class": type(thing).__name__, "values": values}
+
+
+def _value(value: object) -> Any:
+    """Return a number, a manifold or several of them as JSON, the text of anything else."""
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, PointSet):
+        return _structure(value)
+    if isinstance(value, tuple):
+        return [_value(entry) for entry in value]
+    return repr(value)
 
 
 def _read_structure(data: Mapping[str, Any] | None) -> Structure | None:
-    """Return the structure, or None for a class that has no registered attack here."""
-    if data is None:
+    """Return the structure, or None for one that cannot be made again from what was written."""
+    # Such are those whose class has no registered attack here, and those about groups.
+    known = {cls.__name__: cls for cls in attack.registry if issubclass(cls, Structure)}
+    try:
+        return None if data is None else _made(known, data)
+    except LookupError:
         return None
-    for cls in attack.registry:
-        if cls.__name__ == data["class"] and issubclass(cls, Structure):
-            values = {name: _read_number(value) for name, value in data["values"].items()}
-            return cls(**values)
-    return None
 
 
-def _read_number(value: object) -> object:
-    return float(value) if value in ("inf", "-inf", "nan") else value
+def _made(known: Mapping[str, Any], data: Mapping[str, Any]) -> Any:
+    values = {name: _read_value(value) for name, value in data["values"].items()}
+    return known[data["class"]](**values)
+
+
+def _read_value(value: Any) -> object:
+    if isinstance(value, list):
+        return tuple(map(_read_value, value))
+    if isinstance(value, dict):
+        return _made(vars(manifolds), value)
+    return _read_text(value) if isinstance(value, str) else value
+
+
+def _read_text(text: str) -> object:
+    """Return a number that JSON doesn't know, or what stands between quotes."""
+    if text in ("inf", "-inf", "nan"):
+        return float(text)
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        raise LookupError(text) from None
 
 
 def _tensor(value: Tensor) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from darboux.fields._antisymmetric import AntisymmetricField
 from darboux.fields._coupled import CoupledField
 from darboux.fields._divergence_free import DivergenceFreeField, PlanarPart
 from darboux.fields._energy import KineticEnergy, NetworkEnergy, PotentialEnergy, QuadraticEnergy
+from darboux.fields._evolving import EvolvingField
 from darboux.fields._extended_phase_space import ExtendedPhaseSpace
 from darboux.fields._field import VectorField
 from darboux.fields._gradient import GradientField, PreparedGradientField
@@ -18,6 +19,8 @@ from darboux.fields._learned_hamiltonian import (
     LearnedHamiltonianField,
     SeparableHamiltonianField,
 )
+from darboux.fields._mechanical import MechanicalField
+from darboux.fields._on_manifold import GeneratorField, PotentialField, TangentField
 from darboux.fields._phase_space import (
     CanonicalPhaseField,
     DriftPart,
@@ -39,18 +42,22 @@ __all__ = [
     "CoupledField",
     "DivergenceFreeField",
     "DriftPart",
+    "EvolvingField",
     "ExtendedPhaseSpace",
+    "GeneratorField",
     "GradientField",
     "HamiltonianField",
     "Interconnection",
     "KickPart",
     "KineticEnergy",
     "LearnedHamiltonianField",
+    "MechanicalField",
     "NetworkEnergy",
     "PhaseSpaceField",
     "PlanarPart",
     "PortHamiltonianField",
     "PotentialEnergy",
+    "PotentialField",
     "PreparedGradientField",
     "QuadraticEnergy",
     "ResidualField",
@@ -59,6 +66,7 @@ __all__ = [
     "SeparablePhaseField",
     "Shear",
     "ShearField",
+    "TangentField",
     "VectorField",
     "ZhangSchaefferField",
     "halves",

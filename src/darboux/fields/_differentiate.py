@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from darboux.fields._field import Time
-from darboux.solvers._transforms import nesting, refuse_export
+from darboux.solvers._transforms import is_plain, refuse_export
 
 
 def time_of(t: Time, like: Tensor) -> Tensor:
@@ -52,17 +51,7 @@ def slope(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     refuse_export("The slope of an energy")
     if x.shape[0] == 0:  # torch has no second derivatives of a convolution of nothing
         return x + energy(x).reshape(0, *(1,) * (x.ndim - 1))
-    return _by_autograd(energy, x) if _is_plain() else _by_transform(energy, x)
-
-
-def _is_plain() -> bool:
-    """Return whether reverse mode is all that is at work: torch.func costs three times as much."""
-    return not (
-        torch.compiler.is_compiling()
-        or nesting() > 0
-        or forward_ad._current_level >= 0
-        or torch.is_inference_mode_enabled()
-    )
+    return _by_autograd(energy, x) if is_plain() else _by_transform(energy, x)
 
 
 def _by_transform(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Self
 
 from torch import Tensor
 
-from darboux.structure import Equivariant, Kind, Premise
+from darboux.structure import Equivariant, Kind, PointSet, Premise
 from darboux.structure._module import Module
 
 Time = float | Tensor  # a tensor where it depends on a step size that is one
@@ -46,6 +46,7 @@ class VectorField(Module, ABC):
     reversible: bool = False  # f(ρz) = -ρf(z) with the momentum flip ρ(z, p) = (z, -p)
     passive: bool = False  # ⟨g, S g⟩ <= 0 and nothing is supplied: H does not rise
     conservative: bool = False  # S is skew and nothing is supplied: H is kept
+    manifold: PointSet | None = None  # of the points z; f(t, z) are tangent vectors (section 2.3)
     context_features: int | None = None  # of c, where f is called as f(t, z, c)
 
     @classmethod

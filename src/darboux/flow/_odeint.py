@@ -11,7 +11,8 @@ from darboux.flow._odeint_arguments import Longest, Name, Times, as_method, chec
 from darboux.flow._odeint_run import Run
 from darboux.flow._state_form import StateForm
 from darboux.flow._user_field import as_field
-from darboux.integrators import DormandPrince, ImplicitRungeKutta, Integrator, Partitioned
+from darboux.integrators import AdaptiveRadau, ImplicitRungeKutta, Integrator, Partitioned
+from darboux.integrators._adaptive import Adaptive
 from darboux.structure._arguments import NonNegative, checked
 
 
@@ -64,19 +65,22 @@ def odeint(
     refused if it mixes them.
 
     "dopri5" chooses its steps whatever the times are, and interpolates to order 4: f may be asked
-    a step beyond the last time, unless it is not finite there. Methods with fixed steps take one
+    a step beyond the last time, unless it is not finite there. So does "radau", for stiff f, to
+    order 3 and never beyond the last time; a system, or a sample, has at most 512 entries there,
+    and f is differentiated by autograd, or by differences where it leaves torch. Methods with
+    fixed steps take one
     step for each interval, or as many equal ones as `step_size` asks for; they also run inside
     `torch.compile(fullgraph=True)`, where `step_size` and two-step methods want the times as a
     list of numbers, and inside `torch.func.vmap`.
 
     Gradients with respect to y0 and whatever f closes over are those of the numerical solution;
-    so are those by t, but with "dopri5" they are the slopes f(t, y) there.
+    so are those by t, but with "dopri5" and "radau" they are the slopes f(t, y) there.
 
     Shapes: y0 is (...), and the result (len(t), ...). A tuple or list of tensors of any shapes
     gives a tuple of results, f sees and returns tuples, and the error is that of the worst member.
     With ``per_sample=True`` all tensors are (batch, ...). f sees a 0-dimensional time, but one for
-    each sample with ``per_sample=True`` and "dopri5": (batch, 1, ..., 1), or (batch, 1) for
-    tuples. A `VectorField` sees (batch, channels, *space) always, and may see numbers as times;
+    each sample with ``per_sample=True`` and an adaptive method: (batch, 1, ..., 1), or (batch, 1)
+    for tuples. A `VectorField` sees (batch, channels, *space) always, and may see numbers as times;
     methods for phase space want one, or an object with ``drift`` and ``kick``.
 
     Numbers: y0 is real or complex. Times are kept in float64, and f gets them in the real dtype
@@ -92,7 +96,7 @@ def odeint(
         method: an integrator, or one of the names "dopri5", "euler", "heun", "implicit_euler",
             "implicit_midpoint", "improved_euler", "leapfrog" (Störmer-Verlet), "midpoint",
             "radau", "rk3", "rk4", "symplectic_euler", "verlet".
-        rtol: the relative tolerance of "dopri5"; that of `DormandPrince` if None.
+        rtol: the relative tolerance of "dopri5" and "radau"; that of `DormandPrince` if None.
         atol: the absolute one.
         step_size: the longest step of methods with fixed steps.
         per_sample: whether the first axis is that of independent samples.
@@ -102,7 +106,7 @@ def odeint(
             must be apart, or values are not finite.
         TypeError: if y0 is not made of tensors, f returns integers, or complex numbers for a real
             y, or lacks what the method needs.
-        StiffnessError: if the steps of "dopri5" become too short or too many.
+        StiffnessError: if the steps of "dopri5" or "radau" become too short or too many.
 
     Example:
         >>> import torch
@@ -112,8 +116,8 @@ def odeint(
     """
     integrator = as_method(method, rtol=rtol, atol=atol)
     check_step_size(step_size, integrator)
-    real = isinstance(integrator, ImplicitRungeKutta)
-    by_rows = real or isinstance(integrator, DormandPrince)
+    real = isinstance(integrator, (ImplicitRungeKutta, AdaptiveRadau))
+    by_rows = real or isinstance(integrator, Adaptive)
     form = StateForm.of(y0, per_sample=per_sample, by_rows=by_rows, real=real, field=f)
     times, z = Times.of(t), form.pack(y0)
     if not getattr(f, "autonomous", False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from darboux.integrators import (
+    AdaptiveRadau,
     DormandPrince,
     Euler,
     ImplicitEuler,
@@ -21,7 +22,6 @@ from darboux.integrators import (
     Integrator,
     Kutta3,
     Kutta4,
-    RadauIIA,
     RungeKutta,
     StepSize,
     StormerVerlet,
@@ -29,6 +29,7 @@ from darboux.integrators import (
     Tableau,
     Time,
 )
+from darboux.integrators._adaptive import Adaptive
 from darboux.integrators._step_control import RESOLUTION
 from darboux.solvers._transforms import is_differentiated
 from darboux.structure._arguments import Within, shown
@@ -85,8 +86,8 @@ class Times:
         """Refuse steps that t cannot follow in the dtype in which f gets it."""
         if torch.compiler.is_compiling():
             return
-        # DormandPrince looks after its own steps; the way may not be shorter than one of them
-        every = len(self.values) - 1 if isinstance(method, DormandPrince) else 1
+        # adaptive methods look after their steps; the way may not be shorter than one of them
+        every = len(self.values) - 1 if isinstance(method, Adaptive) else 1
         times = [_number(time, "") for time in self.values[:: max(every, 1)]]
         unit = RESOLUTION * torch.finfo(dtype).eps
         for start, end in pairwise(times):
@@ -176,7 +177,7 @@ _METHODS: dict[Name, Integrator] = {
     "improved_euler": ImprovedEuler(),
     "leapfrog": StormerVerlet(),
     "midpoint": _midpoint(),
-    "radau": RadauIIA(3),
+    "radau": AdaptiveRadau(),
     "rk3": Kutta3(),
     "rk4": Kutta4(),
     "symplectic_euler": SymplecticEuler(),
@@ -188,24 +189,27 @@ def as_method(
     method: Name | Integrator, *, rtol: float | None = None, atol: float | None = None
 ) -> Integrator:
     """Return the integrator that a name stands for, or the integrator that is given."""
-    if method == "dopri5":
-        usual = DormandPrince()
-        relative = usual.rtol if rtol is None else rtol
-        return DormandPrince(rtol=relative, atol=usual.atol if atol is None else atol)
-    if rtol is not None or atol is not None:
+    found = method if isinstance(method, Integrator) else _METHODS[method]
+    given = {"rtol": rtol, "atol": atol}
+    given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(method, str) and isinstance(found, (DormandPrince, AdaptiveRadau)):
+        return replace(found, **given)
+    if given:
         msg = (
             f"odeint: expected no rtol or atol with method {method!r}; got {rtol} and {atol}. Use "
-            "'dopri5', or DormandPrince(rtol=..., atol=...); a fixed step is set by step_size."
+            "'dopri5' or 'radau', or DormandPrince(rtol=..., atol=...); a fixed step is set by "
+            "step_size."
         )
         raise ValueError(msg)
-    return method if isinstance(method, Integrator) else _METHODS[method]
+    return found
 
 
 def check_step_size(step_size: float | None, method: Integrator) -> None:
     """Refuse a longest step for a method that picks its own."""
-    if step_size is not None and isinstance(method, DormandPrince):
+    if step_size is not None and isinstance(method, Adaptive):
+        fixed = "RadauIIA(3)" if isinstance(method, AdaptiveRadau) else "'rk4'"
         msg = (
             f"odeint: expected no step_size with {method!r}, which picks its steps; got "
-            f"{step_size}. Use rtol and atol, or a method with fixed steps such as 'rk4'."
+            f"{step_size}. Use rtol and atol, or a method with fixed steps such as {fixed}."
         )
         raise ValueError(msg)

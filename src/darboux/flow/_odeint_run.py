@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from darboux.flow._odeint_arguments import Times
-from darboux.integrators import DiscreteGradient, DormandPrince, Field, Integrator, StepSize
-from darboux.integrators._dormand_prince_pair import along
+from darboux.integrators import DiscreteGradient, Field, Integrator, StepSize
+from darboux.integrators._adaptive import Adaptive
+from darboux.integrators._outputs import along
 from darboux.solvers._rows import mixing
 from darboux.solvers._transforms import nesting
 
@@ -35,7 +36,7 @@ class Run:
     def values(self, z: Tensor, sizes: tuple[int, ...]) -> Tensor:
         """Return the states at all times, of which z is the first, (len, *z.shape)."""
         start, *later = self.times.values
-        if isinstance(self.method, DormandPrince) and later:
+        if isinstance(self.method, Adaptive) and later:
             offsets = [time - start for time in later]
             found = self.method.solution(self.field, start, offsets, z, sizes=sizes)
             return torch.stack([z, *found])
@@ -94,7 +95,7 @@ class Run:
 
     def _slope(self, k: int, z: Tensor) -> Tensor:
         time = self.times.values[k]
-        if isinstance(self.method, DormandPrince):
+        if isinstance(self.method, Adaptive):
             time = along(time + z.new_zeros(len(z), dtype=torch.float64), z)
         return self.field(time, z)
 

@@ -36,19 +36,20 @@ class _UserField:
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return the slope of z."""
-        before = _writes(z) if self.watched else 0
-        slope = self._slope(t, z)
         if not self.watched:
-            return slope
+            return self._slope(t, z)
+        before = _writes(z)
+        slope = self._slope(t, z)
         if _writes(z) != before:
             raise ValueError(WROTE)
         return slope.clone() if _may_be_overwritten(slope) else slope
 
     def _slope(self, t: Time, z: Tensor) -> Tensor:
         form = self.form
-        members = form.unpack(z)
+        members = form.unpack(z) if form.is_flat else (z,)
+        time = self._time(t) if isinstance(t, Tensor) else self._clock(t)
         try:
-            slope = self.f(self._time(t), members if form.is_tuple else members[0])
+            slope = self.f(time, members if form.is_tuple else members[0])
         except TypeError:
             if takes(self.f, 2):
                 raise
@@ -63,10 +64,11 @@ class _UserField:
             raise form.misfit(slope, members)
         return slope.reshape(1, -1) if form.is_flat else slope
 
-    def _time(self, t: Time) -> Tensor:
-        """Return t as a tensor: one for each sample that has a clock, else a 0-dimensional one."""
-        if not isinstance(t, Tensor):
-            return torch.full((), t, dtype=self.dtype, device=self.device)
+    def _clock(self, t: float) -> Tensor:
+        return torch.scalar_tensor(t, dtype=self.dtype, device=self.device)
+
+    def _time(self, t: Tensor) -> Tensor:
+        """Return one time for each sample that has a clock, else a 0-dimensional tensor."""
         time = t.to(dtype=self.dtype, device=self.device)
         return time if self.form.per_sample else time.reshape(())
 

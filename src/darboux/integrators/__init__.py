@@ -5,6 +5,7 @@ A Runge-Kutta method is a `Tableau`; `order`, `contractivity_radius`,
 Integrators hold no mutable state: state in, state out.
 """
 
+from darboux.integrators._adaptive_radau import AdaptiveRadau
 from darboux.integrators._composition import Composition
 from darboux.integrators._composition_coefficients import CompositionCoefficients
 from darboux.integrators._discrete_gradient import DiscreteGradient, Increment
@@ -56,8 +57,17 @@ from darboux.integrators._integrator import (
     lacks,
     require,
 )
+from darboux.integrators._lie_group import (
+    CommutatorFree,
+    CrouchGrossman,
+    LieEuler,
+    MuntheKaas,
+)
 from darboux.integrators._order_conditions import order
 from darboux.integrators._post_activation import PostActivation
+from darboux.integrators._projected import Projected
+from darboux.integrators._rattle import Rattle
+from darboux.integrators._rigid_body import VariationalRigidBody
 from darboux.integrators._runge_kutta import RungeKutta
 from darboux.integrators._shear_methods import ShearMethod, StormerVerlet, SymplecticEuler
 from darboux.integrators._splitting import Splitting
@@ -74,8 +84,11 @@ __all__ = [
     "KUTTA4",
     "RALSTON2",
     "RALSTON3",
+    "AdaptiveRadau",
+    "CommutatorFree",
     "Composition",
     "CompositionCoefficients",
+    "CrouchGrossman",
     "DiscreteGradient",
     "DormandPrince",
     "Euler",
@@ -93,15 +106,19 @@ __all__ = [
     "Kutta3",
     "Kutta4",
     "LeapfrogMidpoint",
+    "LieEuler",
     "LobattoIIIC",
     "MeanValueGradient",
+    "MuntheKaas",
     "Part",
     "Partitioned",
     "PostActivation",
+    "Projected",
     "RadauIA",
     "RadauIIA",
     "Ralston2",
     "Ralston3",
+    "Rattle",
     "ReversibleHeun",
     "RungeKutta",
     "ShearMethod",
@@ -113,6 +130,7 @@ __all__ = [
     "SymplecticEuler",
     "Tableau",
     "Time",
+    "VariationalRigidBody",
     "contractivity_radius",
     "gauss_tableau",
     "is_algebraically_stable",

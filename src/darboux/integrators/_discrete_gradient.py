@@ -19,7 +19,8 @@ from darboux.integrators._integrator import (
     require,
     step_size,
 )
-from darboux.solvers import solve
+from darboux.solvers._convergence import norms
+from darboux.solvers._solve import solved
 
 
 class DiscreteGradient(Integrator, ABC):
@@ -100,30 +101,22 @@ class DiscreteGradient(Integrator, ABC):
         form, h = cast("GradientForm", field), step_size(h, state)
         half = t + 0.5 * h
 
+        guess = _guess(form, t, h, state).detach()
+        known = [self.increments(form, half, state, guess)]  # of the first call, for the guess
+
         def after(end: Tensor) -> Tensor:
-            slope = self.gradient(form, t, h, state, end)
+            parts = known.pop() if known else self.increments(form, half, state, end)
+            slope = _mean([part.discrete_gradient() for part in parts])
             flow = _flow(form, half, state + 0.5 * (end - state), slope)
             return state + h * fitting(flow, state)
 
-        guess = _guess(form, t, h, state)
-        return solve(
+        return solved(
             after,
             guess,
             tol=torch.finfo(guess.dtype).eps,  # what is left of the residual, energy drifts by
             context=repr(self),
-            scale=self._scale(form, half, h, state, guess),
+            scale=_scale(form, half, h, state, known[0]),
         )
-
-    def _scale(self, field: GradientForm, t: Time, h: StepSize, z: Tensor, after: Tensor) -> Tensor:
-        """Return the size of each sample below which z' is rounding: that of z, and of H in it.
-
-        H(z') is known to the rounding of H, so z' to that over ‖∇H‖ only: much less than z
-        itself beside an equilibrium.
-        """
-        with torch.no_grad():
-            noise = _mean([part.noise() for part in self.increments(field, t, z, after)])
-            spread = (h * field.steer(t, z, noise)).detach()
-            return _norm(z.detach()) + _norm(spread)
 
     def __repr__(self) -> str:
         """Return the constructor call."""
@@ -137,16 +130,26 @@ def _guess(field: GradientForm, t: Time, h: StepSize, z: Tensor) -> Tensor:
     return z + h * fitting(_flow(field, half, middle, field.gradient(half, middle)), z)
 
 
+def _scale(
+    field: GradientForm, t: Time, h: StepSize, z: Tensor, parts: Sequence[Increment]
+) -> Tensor:
+    """Return the size of each sample below which z' is rounding: that of z, and of H in it.
+
+    H(z') is known to the rounding of H, so z' to that over ‖∇H‖ only: much less than z
+    itself beside an equilibrium.
+    """
+    with torch.no_grad():
+        noise = _mean([part.noise() for part in parts])
+        spread = (h * field.steer(t, z, noise)).detach()
+        return norms(z.detach()) + norms(spread)
+
+
 def _flow(field: GradientForm, t: Time, z: Tensor, gradient: Tensor) -> Tensor:
     """Return S(t, z) g + supply(t, z)."""
     turned = field.steer(t, z, gradient)
     supply = getattr(field, "supply", None)
     supplied = None if supply is None else supply(t, z)
     return turned if supplied is None else turned + supplied
-
-
-def _norm(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x.flatten(1), dim=1)
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
@@ -204,10 +207,10 @@ class Increment:
         return self.scale.detach() / safe * self.direction.detach().abs()
 
     def _exceeds(self, units: float) -> Tensor:
-        eps = torch.finfo(self.missing.dtype).eps
+        unit = units * torch.finfo(self.missing.dtype).eps
         # what is no number is not small
-        small = self.missing.detach().abs() <= units * eps * self.scale.detach()
-        return ~small & (self.size.detach() != 0)
+        small = self.missing.detach().abs() <= unit * self.scale.detach()
+        return (self.size != 0) & ~small
 
 
 def along(field: GradientForm, t: Time, z: Tensor, after: Tensor, gradient: Tensor) -> Increment:
@@ -218,7 +221,7 @@ def along(field: GradientForm, t: Time, z: Tensor, after: Tensor, gradient: Tens
     missing = end - start - _inner(gradient, delta)
     size = _inner(delta, delta)
     # the last term is what the rounding of z' itself does to H
-    reach = (_inner(gradient, gradient) * _inner(after, after)).detach().sqrt()
+    reach = norms(gradient.detach()) * norms(after.detach())
     scale = start.abs() + end.abs() + reach
     terms = (x.reshape(-1, *(1,) * (z.ndim - 1)) for x in (missing, size, scale))
     missing, size, scale = terms

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
+from darboux.integrators._outputs import Slope, along
 from darboux.integrators._tableau import Tableau
-
-Slope = Callable[[Tensor, Tensor], Tensor]
 
 _Terms = tuple[tuple[int, float], ...]
 
@@ -156,45 +153,13 @@ def plain_step(
     return _combined(z, slopes, _ROWS[-1], size), slopes
 
 
-def _interpolated(z: Tensor, slopes: list[Tensor], h: Tensor, place: Tensor) -> Tensor:
+def interpolated(z: Tensor, slopes: list[Tensor], h: Tensor, place: Tensor) -> Tensor:
     """Return z(t + θh) of a step by h from z, θ and h being those of each sample, (batch,)."""
     dense = torch.tensor(_DENSE, dtype=place.dtype, device=place.device)
     powers = torch.stack([place, place.square(), place.pow(3), place.square().square()])
     for slope, weight in zip(slopes, dense @ powers * h, strict=True):
         z = torch.addcmul(z, slope, along(weight, z))
     return z
-
-
-class Outputs:
-    """States at given places of a walk, fractions of its duration in (0, 1]."""
-
-    def __init__(self, places: Sequence[float]) -> None:
-        super().__init__()
-        self.places = places
-        self.values: list[Tensor | None] = [None] * len(places)
-
-    def found(self) -> list[Tensor]:
-        """Return the states, once the walk is over."""
-        return [value for value in self.values if value is not None]
-
-    def collect(
-        self, z: Tensor, slopes: list[Tensor], h: Tensor, start: Tensor, end: Tensor
-    ) -> None:
-        """Interpolate where the steps from `start` to `end`, (batch,), pass a place."""
-        if not self.places:
-            return
-        first, last = float(start.min()), float(end.max())
-        for k in range(bisect_right(self.places, first), bisect_right(self.places, last)):
-            passed = (start < self.places[k]) & (self.places[k] <= end)
-            part = (self.places[k] - start) / (end - start).where(passed, 1.0)
-            value, before = _interpolated(z, slopes, h, part), self.values[k]
-            rows = passed.reshape(-1, *(1,) * (z.ndim - 1))
-            self.values[k] = value if before is None else torch.where(rows, value, before)
-
-
-def along(values: Tensor, z: Tensor) -> Tensor:
-    """Return values of samples, shaped to broadcast against z, in its dtype, or its real one."""
-    return values.to(z.dtype.to_real()).reshape(-1, *(1,) * (z.ndim - 1))
 
 
 def _combined(z: Tensor, slopes: list[Tensor], row: _Terms, h: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import torch
@@ -21,7 +22,10 @@ from darboux.integrators._order_conditions import highest_order
 from darboux.integrators._order_conditions import order as order_of
 from darboux.integrators._stability import contractivity_radius, is_algebraically_stable
 from darboux.integrators._tableau import Tableau, is_symmetric, is_symplectic
-from darboux.solvers import Method, solve
+from darboux.solvers import Method
+from darboux.solvers._convergence import norms
+from darboux.solvers._solve import solved
+from darboux.solvers._transforms import without_autocast
 from darboux.structure._arguments import Count, Within, checked
 
 _CONDITION = 1e8  # of A, above which its inverse is not used
@@ -139,27 +143,27 @@ class ImplicitRungeKutta(Integrator):
             raise ValueError(msg)
         z = _wide(state)
         times = (t,) if _is_autonomous(field) else tuple(t + node * h for node in self._nodes)
-        equations = _Stages(field, times, step_size(h, z), z, _matrix(self._rows, z))
-        with torch.autocast(z.device.type, enabled=False):
-            increments = solve(
+        equations = StageEquations(field, times, step_size(h, z), z, matrix(self._rows, z))
+        with without_autocast(z):
+            increments = solved(
                 equations.increments,
                 equations.start(),
                 method=self.method,
                 tol=self.tol,
                 max_iter=self.max_iter,
                 context=repr(self),
-                scale=torch.linalg.vector_norm(z.unsqueeze(1).flatten(1), dim=1),
+                scale=norms(z),
             )
             return self._after(equations, increments).to(state.dtype)
 
-    def _after(self, equations: _Stages, increments: Tensor) -> Tensor:
+    def _after(self, equations: StageEquations, increments: Tensor) -> Tensor:
         """Return z' from the increments of the stages."""
-        if self._outgoing is not None:
-            weights = _matrix(self._outgoing, increments)
-            return equations.z + _mixed(weights, increments).squeeze(1)
-        weights = _matrix(self._weights, increments)
-        moved = _mixed(weights, equations.slopes(increments)).squeeze(1)
-        return equations.z + equations.h * moved
+        rows = self._weights if self._outgoing is None else self._outgoing
+        weights = matrix(rows, increments).expand(len(increments), -1, -1)
+        if self._outgoing is None:
+            moved = _mixed(weights, equations.slopes(increments)).squeeze(1)
+            return equations.z + equations.h * moved
+        return equations.z + _mixed(weights, increments).squeeze(1)
 
     def __eq__(self, other: object) -> bool:
         """Return whether the tableaus and the settings of the solver are equal."""
@@ -179,7 +183,7 @@ class ImplicitRungeKutta(Integrator):
 
 
 @dataclass(frozen=True)
-class _Stages:
+class StageEquations:
     """One step's equations Z_i = h Σ_j a_ij f(t + c_j h, z + Z_j) for the increments Z."""
 
     # Increments instead of stages, because what is small beside z would be lost in z + Z.
@@ -193,19 +197,28 @@ class _Stages:
 
     def start(self) -> Tensor:
         """Return Z = 0."""
-        z = self.z.unsqueeze(1)
-        return z.new_zeros((len(z), len(self.rows), *z.shape[2:]))
+        return self.z.new_zeros((len(self.z), len(self.rows), *self.z.shape[1:]))
 
     def increments(self, increments: Tensor) -> Tensor:
         """Return h Σ_j a_ij f(t + c_j h, z + Z_j)."""
-        return _mixed(self.rows, self.slopes(increments)) * self.h
+        return _mixed(self.weights, self.slopes(increments))
+
+    @cached_property
+    def weights(self) -> Tensor:
+        """The h a_ij, (batch, s, s)."""
+        return (self.rows * self.h).to(self.z.dtype).expand(len(self.z), -1, -1)
+
+    @cached_property
+    def before(self) -> Tensor:
+        """The z of all stages, (batch, 1, ...)."""
+        return self.z.unsqueeze(1)
 
     def slopes(self, increments: Tensor) -> Tensor:
         """Return f(t + c_i h, z + Z_i), (batch, s, ...)."""
-        states = self.z.unsqueeze(1) + increments
+        states = self.before + increments
         if len(self.times) == 1:
             slopes = self._slope(self.times[0], states.flatten(0, 1))
-            return slopes.unflatten(0, states.shape[:2])
+            return slopes.reshape(states.shape)
         pairs = zip(self.times, states.unbind(1), strict=True)
         return torch.stack([self._slope(time, state) for time, state in pairs], dim=1)
 
@@ -213,13 +226,17 @@ class _Stages:
         return fitting(self.field(time, z), z)
 
 
-def _matrix(rows: _Rows, like: Tensor) -> Tensor:
+def matrix(rows: _Rows, like: Tensor) -> Tensor:
     return torch.tensor(rows, dtype=like.dtype, device=like.device)
 
 
-def _mixed(rows: Tensor, values: Tensor) -> Tensor:
-    """Return Σ_j a_ij v_j, (batch, rows, ...), of v, (batch, s, ...)."""
-    return torch.tensordot(values, rows.to(values.dtype), dims=([1], [1])).movedim(-1, 1)
+def _mixed(weights: Tensor, values: Tensor) -> Tensor:
+    """Return Σ_j w_ij v_j, (batch, rows, ...), of w, (batch, rows, s), and v, (batch, s, ...)."""
+    if values.ndim == 3:
+        return weights.bmm(values)
+    return weights.bmm(values.reshape(*weights.shape[::2], -1)).reshape(
+        *weights.shape[:2], *values.shape[2:]
+    )
 
 
 def _is_autonomous(field: Any) -> bool:

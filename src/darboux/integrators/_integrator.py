@@ -11,6 +11,7 @@ from torch import Tensor
 
 from darboux.integrators._shears import Shears
 from darboux.integrators._tableau import Tableau
+from darboux.manifolds import Euclidean
 
 StepSize = float | Tensor
 """h: a number, or a 0-dimensional tensor that gradients reach."""
@@ -43,6 +44,7 @@ class Integrator(ABC):
     equivariant: bool = False  # Φ_h commutes with every orthogonal map that the field commutes with
     doubled: bool = False  # a two-step method: the state is a pair (z, auxiliary)
     invertible: bool = False  # `step_back` undoes a step
+    on_manifolds: bool = False  # steps of fields on a manifold stay there
     by_sample: bool = False  # solves for each sample, or steps it, alone: they must be independent
     tableau: Tableau | None = None  # the coefficients of a Runge-Kutta method
 
@@ -63,7 +65,15 @@ class Integrator(ABC):
         Raises:
             TypeError: naming the property, and the methods that do work.
         """
-        del field  # most methods take any field
+        manifold = getattr(field, "manifold", None)  # most methods take any other field
+        if manifold is None or self.on_manifolds or isinstance(manifold, Euclidean):
+            return
+        msg = (
+            f"{self!r}: expected a field on all of space; got {type(field).__name__} on "
+            f"{manifold!r}, which sums of points leave. Use LieEuler(), MuntheKaas(), "
+            f"CrouchGrossman() or CommutatorFree(), or Projected({self!r}, field.manifold)."
+        )
+        raise TypeError(msg)
 
     def init(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Any:
         """Return the state that stands for z at time t."""

@@ -17,7 +17,8 @@ from darboux.integrators._integrator import (
     step_size,
 )
 from darboux.integrators._shears import First, Shears
-from darboux.solvers import solve
+from darboux.solvers._convergence import norms
+from darboux.solvers._solve import solved
 
 _INSTEAD = (
     "Use HamiltonianField, SecondOrderField, LearnedHamiltonianField or CoupledField; or, with "
@@ -77,8 +78,7 @@ def _implicit(
         return shifted(half, slope, h, weight=weight)
 
     # a half may pass through 0, where it is rounding of its size before
-    size = torch.linalg.vector_norm(half.detach().flatten(1), dim=1)
-    end = solve(moved, moved(half), context=repr(method), scale=size)
+    end = solved(moved, moved(half), context=repr(method), scale=norms(half.detach()))
     return (end, p) if moves == "drift" else (z, end)
 
 

@@ -142,11 +142,15 @@ def _terms(row: tuple[Number, ...]) -> _Terms:
 
 def _combine(z: Tensor, slopes: list[Tensor], row: _Terms, h: StepSize) -> Tensor:
     """Return z + h Σ_j a_j k_j, one fused operation per term."""
-    for j, coefficient in row:
-        if isinstance(h, Tensor):
+    if isinstance(h, Tensor):
+        for j, coefficient in row:
             z = torch.addcmul(z, slopes[j], h, value=coefficient)
-        else:
+    elif torch.compiler.is_compiling():
+        for j, coefficient in row:
             z = add_scaled(z, slopes[j], coefficient * h)
+    else:
+        for j, coefficient in row:
+            z = torch.add(z, slopes[j], alpha=coefficient * h)
     return z
 
 

@@ -1,20 +1,18 @@
-"""The search for the steps of each sample: error norms, PI control, and the walk itself."""
+"""The search for the steps of each sample: error norms, and the walk itself."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from darboux.integrators._dormand_prince_pair import Outputs, Slope, along, embedded_step
-
-_ORDER = 5
-
-_SAFETY = 0.9
-
-_SHRINK, _GROW = 0.2, 10.0  # of one step to the next
+from darboux.integrators._outputs import Outputs, Slope, along
+from darboux.solvers._convergence import Mask, Numbers, choose, like, numbers
 
 _FIRST = 1e-6  # the first step where nothing moves
 
@@ -24,12 +22,7 @@ _LEAST = 16 * torch.finfo(torch.float64).eps  # of the duration
 
 RESOLUTION = 2.0  # units of rounding of t that a step must have, for f to tell times apart
 
-_STIFF = (
-    "Use RadauIIA(3), LobattoIIIC(3) or ImplicitEuler() with fixed steps if the field is stiff "
-    "there, or a larger tolerance if it is not smooth."
-)
-
-_VMAP = (
+VMAP = (
     "{method}: expected a batch on the first axis; got tensors of torch.func.vmap, under which "
     "steps cannot depend on errors. Put the samples on the first axis: each has its own steps."
 )
@@ -47,21 +40,78 @@ class Tolerance:
     atol: float
     sizes: tuple[int, ...] = ()  # entries of the members of a state, of which the worst counts
 
-    def norm(self, error: Tensor, z: Tensor, after: Tensor) -> Tensor:
-        """Return the root mean square of error/(atol + rtol max(|z|, |z'|)), (batch,), float64.
+    def norm(self, error: Tensor, z: Tensor, after: Tensor) -> Numbers:
+        """Return the root mean square of error/(atol + rtol max(|z|, |z'|)) of each sample.
 
         It is infinite, too, where an error is no number.
         """
-        wide = torch.promote_types(z.dtype, torch.float32)
-        # relative to less than the rounding of the dtype nothing can be accurate
-        rtol = max(self.rtol, 4 * torch.finfo(z.dtype).eps)
-        scale = self.atol + rtol * torch.maximum(z.abs(), after.abs()).to(wide.to_real())
-        ratio = error.to(wide) / scale
-        ratio = (ratio.abs() if ratio.is_complex() else ratio).reshape(len(z), -1).square()
+        return self.size(error / torch.maximum(self.scale(z), self.scale(after)))
+
+    def size(self, ratio: Tensor) -> Numbers:
+        """Return the root mean square of the entries of each sample, or of its worst member."""
+        found: Numbers = np.sqrt(numbers(self._mean_square(ratio)))
+        found[np.isnan(found)] = np.inf
+        return found
+
+    def scale(self, z: Tensor) -> Tensor:
+        """Return atol + rtol |z|, at least in float32."""
+        size = z.abs()
+        if size.dtype.itemsize < 4:
+            size = size.float()
+        return size.mul(self.relative(z.dtype)).add(self.atol)
+
+    def relative(self, dtype: torch.dtype) -> float:
+        """Return rtol: relative to less than the rounding of a dtype nothing can be accurate."""
+        return max(self.rtol, 4 * torch.finfo(dtype).eps)
+
+    def _mean_square(self, ratio: Tensor) -> Tensor:
+        squares = (ratio.abs() if ratio.is_complex() else ratio).square().reshape(len(ratio), -1)
         if len(self.sizes) < 2:
-            return ratio.mean(dim=1).sqrt().double().nan_to_num(torch.inf, torch.inf)
-        members = [part.mean(dim=1) for part in ratio.split(self.sizes, dim=1)]
-        return torch.stack(members).amax(dim=0).sqrt().double().nan_to_num(torch.inf, torch.inf)
+            return squares.mean(dim=1)
+        parts = squares.unflatten(1, (-1, sum(self.sizes))).split(self.sizes, dim=2)
+        return torch.stack([part.mean(dim=(1, 2)) for part in parts]).amax(dim=0)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Where each sample stands."""
+
+    z: Tensor
+    slope: Tensor
+    place: Numbers
+    size: Numbers
+    bounded: Mask  # no try leads beyond the end, because one of them was not finite
+    tried: Numbers  # the error of the last try
+    kept: Any = None  # what a method remembers
+
+
+@dataclass(frozen=True)
+class Try:
+    """One step by h from z, and what a method makes of it."""
+
+    after: Tensor
+    slope: Tensor  # of the result, where it is accepted
+    error: Numbers  # accepted up to 1, and infinite where f was not finite
+    factor: Numbers  # of the next step over this one
+    between: Callable[[Tensor], Tensor]  # the state at a fraction of the step, (batch,)
+    kept: Any = None
+
+
+class Tries(ABC):
+    """How a method tries a step, each sample with its own h."""
+
+    method: str
+    order: int  # the error of one step falls like its size to this power
+    hint: str  # what to do where steps get nowhere
+    beyond = False  # whether steps may lead beyond the last time
+
+    def begin(self, z: Tensor) -> Any:
+        """Return what the method remembers before its first try."""
+        del z
+
+    @abstractmethod
+    def attempt(self, field: Slope, t: Tensor, h: Tensor, at: Walk) -> Try:
+        """Try a step of each sample, by h = 0 of those that are at the end."""
 
 
 @dataclass(frozen=True)
@@ -74,68 +124,67 @@ class Search:
     tolerance: Tolerance
     max_steps: int
     min_step: float
-    method: str
+    tries: Tries
 
-    def run(self, z: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, z: Tensor, slope: Tensor) -> tuple[Numbers, Tensor]:
         """Return the accepted steps and z(t + duration)."""
         # The steps are given by their ends as fractions of the duration, (batch, 1 + steps),
-        # float64, from 0 to 1; samples that are there earlier rest at 1.
+        # from 0 to 1; samples that are there earlier rest at 1.
         places, at = self._walked(z, slope, Outputs(()), ends=True)
         return places, at.z
 
-    def sample(self, z: Tensor, slope: Tensor, outputs: Outputs) -> Tensor:
+    def sample(self, z: Tensor, slope: Tensor, outputs: Outputs) -> Numbers:
         """Return the accepted steps, of which the last ones may lead beyond the duration."""
-        return self._walked(z, slope, outputs, ends=False)[0]
+        return self._walked(z, slope, outputs, ends=not self.tries.beyond)[0]
 
     def _walked(
         self, z: Tensor, slope: Tensor, outputs: Outputs, *, ends: bool
-    ) -> tuple[Tensor, _Walk]:
+    ) -> tuple[Numbers, Walk]:
         at = self._start(z, slope, ends=ends)
         places = [at.place]
         for _ in range(self.max_steps):
             self._check_size(at)
             at = self._advance(at, outputs)
             places.append(at.place)
-            if look(at.place.min, self.method) >= 1:
+            if at.place.min() >= 1:
                 break
         else:
             raise StiffnessError(self._too_many(at))
-        return _aligned(torch.stack(places, dim=1)), at
+        return _aligned(np.stack(places, axis=1)), at
 
-    def _start(self, z: Tensor, slope: Tensor, *, ends: bool) -> _Walk:
+    def _start(self, z: Tensor, slope: Tensor, *, ends: bool) -> Walk:
         times = z.new_full((len(z),), self.time, dtype=torch.float64)
-        size = self._first_step(times, z, slope)
-        zero = torch.zeros_like(size)
-        bounded = torch.full_like(size, ends, dtype=torch.bool)
-        return _Walk(z, slope, zero, size / abs(self.duration), bounded, zero)
+        size = numbers(self._first_step(times, z, slope)) / abs(self.duration)
+        zero, bounded = np.zeros_like(size), np.full(len(z), ends)
+        return Walk(z, slope, zero, size, bounded, zero, self.tries.begin(z))
 
-    def _advance(self, at: _Walk, outputs: Outputs) -> _Walk:
+    def _advance(self, at: Walk, outputs: Outputs) -> Walk:
         """Return where the samples stand after one try."""
         left = 1 - at.place
         active, ends = left > 0, at.bounded & (_LAST * at.size >= left)
-        size = torch.where(ends, left, at.size).where(active, 0.0)
-        h, times = size * self.duration, self.time + at.place * self.duration
-        step = embedded_step(self.field, times, h, at.z, at.slope)
-        error = self.tolerance.norm(step.error, at.z, step.after)
-        accepted = (error <= 1) & active
-        place = torch.where(ends, 1.0, at.place + size).where(accepted, at.place)
-        outputs.collect(at.z, step.slopes, h, at.place, place)
-        rows = accepted.reshape(-1, *(1,) * (at.z.ndim - 1))
-        return _Walk(
-            torch.where(rows, step.after, at.z),
-            torch.where(rows, step.slopes[-1], at.slope),
+        size = np.where(active, np.where(ends, left, at.size), 0.0)
+        h = like(size * self.duration, at.z)
+        times = like(self.time + at.place * self.duration, at.z)
+        step = self.tries.attempt(self.field, times, h, at)
+        accepted = (step.error <= 1) & active
+        place = np.where(accepted, np.where(ends, 1.0, at.place + size), at.place)
+        outputs.collect(step.between, at.place, place, at.z.device)
+        return Walk(
+            choose(accepted, step.after, at.z),
+            choose(accepted, step.slope, at.slope),
             place,
-            torch.where(active, size * _next_factor(error), at.size),
-            at.bounded | (error == torch.inf),
-            error,
+            np.where(active, size * step.factor, at.size),
+            at.bounded | (step.error == np.inf),
+            step.error,
+            step.kept,
         )
 
-    def _check_size(self, at: _Walk) -> None:
+    def _check_size(self, at: Walk) -> None:
         end = self.time + self.duration
         most = self._least(max(abs(self.time), abs(end)), at.z)
-        if look(at.size.min, self.method) * abs(self.duration) >= most:
+        if at.size.min() * abs(self.duration) >= most:
             return  # the rest takes longer
-        sizes = torch.where(at.place < 1, at.size, torch.inf)
+        sizes = np.where(at.place < 1, at.size, np.inf)
         for k, (place, size) in enumerate(zip(at.place.tolist(), sizes.tolist(), strict=True)):
             size *= abs(self.duration)
             least = self._least(abs(self.time + place * self.duration), at.z)
@@ -150,74 +199,48 @@ class Search:
 
     def _first_step(self, t: Tensor, z: Tensor, slope: Tensor) -> Tensor:
         """Return the length of the first step of each sample, (batch,), float64, > 0."""
+
         # It makes one explicit Euler step h_0 = 0.01 ‖z‖/‖f‖ to see the second derivative, and
-        # asks that h⁵ max(‖f‖, ‖f'‖) = 0.01, in the norm of the tolerance.
+        # asks that h^order max(‖f‖, ‖f'‖) = 0.01, in the norm of the tolerance.
         # Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
-        norm, longest = self.tolerance.norm, abs(self.duration)
-        shortest = self._least(abs(self.time), z)
-        size, speed = norm(z, z, z), norm(slope, z, z)
+        def norm(slope: Tensor) -> Tensor:
+            return like(self.tolerance.norm(slope, z, z), t)
+
+        longest, shortest = abs(self.duration), self._least(abs(self.time), z)
+        size, speed = norm(z), norm(slope)
         small = (size < 1e-5) | (speed < 1e-5)
         trial = torch.where(small, _FIRST, 0.01 * size / speed)
         trial = trial.clamp(min=shortest).clamp(max=longest)
         h = trial * (1 if self.duration > 0 else -1)
         moved = self.field(along(t + h, z), z + along(h, z) * slope)
-        change = norm(moved - slope, z, z) / trial
+        change = norm(moved - slope) / trial
         fastest = torch.maximum(speed, change)
         flat = torch.clamp(1e-3 * trial, min=_FIRST)
-        second = torch.where(fastest <= 1e-15, flat, (0.01 / fastest).pow(1 / _ORDER))
+        second = torch.where(fastest <= 1e-15, flat, (0.01 / fastest).pow(1 / self.tries.order))
         # a field that is not finite there gives 0: begin far below, and let the control find out
         second = torch.where(second > 0, second, 1e-3 * trial)
         first = torch.minimum(100 * trial, second)
         return first.clamp(min=shortest).clamp(max=longest)
 
-    def _too_many(self, at: _Walk) -> str:
+    def _too_many(self, at: Walk) -> str:
         worst = int(at.place.argmin())
         size = float(at.size[worst]) * abs(self.duration)
         found = f"got more, the last one of {size:.3g},"
         return self._message(at, worst, f"at most {self.max_steps} steps (max_steps)", found)
 
-    def _message(self, at: _Walk, worst: int, expected: str, found: str) -> str:
+    def _message(self, at: Walk, worst: int, expected: str, found: str) -> str:
         time = self.time + float(at.place[worst]) * self.duration
-        lost = bool(at.tried[worst] == torch.inf)
+        lost = bool(at.tried[worst] == np.inf)
         return (
-            f"{self.method}: expected {expected}; {found} at t = {time:.6g} in sample {worst} of "
-            f"{len(at.place)}{', where f is not finite' if lost else ''}. {_STIFF}"
+            f"{self.tries.method}: expected {expected}; {found} at t = {time:.6g} in sample "
+            f"{worst} of {len(at.place)}{', where f is not finite' if lost else ''}. "
+            f"{self.tries.hint}"
         )
 
 
-@dataclass(frozen=True)
-class _Walk:
-    """Where each sample stands."""
-
-    z: Tensor
-    slope: Tensor
-    place: Tensor
-    size: Tensor
-    bounded: Tensor  # no try leads beyond the end, because one of them was not finite
-    tried: Tensor  # the error of the last try
-
-
-def _next_factor(error: Tensor) -> Tensor:
-    """Return the next step over the present one, (batch,)."""
-    # 0.9 e^(-1/5) within [0.2, 10], and at least 1 after an error below 1.
-    # Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, II.4.
-    factor = _SAFETY * error.pow(-1 / _ORDER)
-    return torch.maximum(factor.clamp(_SHRINK, _GROW), (error < 1).to(factor.dtype))
-
-
-def look(number: Callable[[], Tensor], method: str) -> float:
-    """Return the value of a number."""
-    try:
-        return float(number())
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        raise RuntimeError(_VMAP.format(method=method)) from error
-
-
-def _aligned(places: Tensor) -> Tensor:
+def _aligned(places: Numbers) -> Numbers:
     """Return the places without repetitions of rejected tries, filled up with the last."""
-    moved = torch.diff(places, dim=1, prepend=places[:, :1]) > 0
-    index = moved.cumsum(dim=1)
-    shape = (len(places), int(index.max()) + 1)
-    return places[:, -1:].expand(shape).scatter(1, index, places)
+    index = (np.diff(places, axis=1, prepend=places[:, :1]) > 0).cumsum(axis=1)
+    aligned = np.repeat(places[:, -1:], index.max() + 1, axis=1)
+    np.put_along_axis(aligned, index, places, axis=1)
+    return aligned

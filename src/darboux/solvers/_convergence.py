@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Numbers = NDArray[np.float64]
+"""Numbers of samples, (batch,): NumPy takes a fraction of torch's time for so few."""
+
+Mask = NDArray[np.bool_]
 
 Map = Callable[[Tensor], Tensor]
 
@@ -35,19 +43,25 @@ class Target:
     tol: float
     max_iter: int
     context: str
-    floor: Tensor
+    floor: Numbers
 
-    def size(self, x: Tensor) -> Tensor:
-        """Return the size of each sample, (batch,)."""
-        return torch.maximum(norms(x), self.floor)
+    def measured(self, step: Tensor, x: Tensor) -> tuple[Numbers, Numbers]:
+        """Return the norm of a step of each sample, and the size of x."""
+        step_norm, norm = numbers(torch.stack([norms(step), norms(x)]))
+        return step_norm, np.maximum(norm, self.floor)
 
-    def reached(self, error: Tensor, size: Tensor) -> Tensor:
-        """Return which errors are within the tolerance, (batch,)."""
-        return (error <= self.tol * size) & error.isfinite()
+    def reached(self, error: Numbers, size: Numbers) -> Mask:
+        """Return which errors are within the tolerance."""
+        found: Mask = (error <= self.tol * size) & np.isfinite(error)
+        return found
 
-    def rounding(self, x: Tensor, size: Tensor, gain: Tensor | float) -> Tensor:
-        """Return the errors that rounding alone can make, (batch,), with gain = ‖g'‖."""
-        return _ROUNDING * entries(x) * torch.finfo(x.dtype).eps * (1 + gain) * size
+    def rounding(self, x: Tensor, size: Numbers, gain: Numbers | float) -> Numbers:
+        """Return the errors that rounding alone can make, with gain = ‖g'‖."""
+        return self.unit(x) * (1 + gain) * size
+
+    def unit(self, x: Tensor) -> float:
+        """Return c n eps."""
+        return _ROUNDING * entries(x) * torch.finfo(x.dtype).eps
 
 
 @dataclass(frozen=True)
@@ -55,28 +69,29 @@ class Progress:
     """Where an iteration stands."""
 
     x: Tensor
-    solved: Tensor
-    error: Tensor
-    size: Tensor
+    solved: Mask
+    error: Numbers
+    size: Numbers
     iterations: int
 
     def check(self, target: Target, method: str) -> Tensor:
         """Return x if all samples have converged."""
-        if every(self.solved):
+        if self.solved.all():
             return self.x
         raise ConvergenceError(_message(self, target, method))
 
 
-def beginning(x: Tensor, solved: Tensor) -> Progress:
+def beginning(x: Tensor, solved: Mask) -> Progress:
     """Return where an iteration stands before its first step."""
-    unknown = torch.full_like(norms(x), torch.inf)
+    unknown = np.full(len(x), np.inf)
     return Progress(x, solved, unknown, unknown, 0)
 
 
 def _message(progress: Progress, target: Target, method: str) -> str:
-    relative = progress.error / progress.size
-    lost = torch.where(relative.isfinite(), relative, torch.inf)
-    worst = int(torch.where(progress.solved, -torch.ones_like(lost), lost).argmax())
+    with np.errstate(invalid="ignore"):
+        relative = progress.error / progress.size
+    lost = np.where(np.isfinite(relative), relative, np.inf)
+    worst = int(np.where(progress.solved, -1.0, lost).argmax())
     count = int((~progress.solved).sum())
     found = float(relative[worst])
     other = "method='newton', " if method in ("fixed-point", "anderson") else ""
@@ -96,19 +111,34 @@ def entries(x: Tensor) -> int:
 
 def norms(x: Tensor) -> Tensor:
     """Return the Euclidean norm of each sample, (batch,)."""
-    return torch.linalg.vector_norm(x.reshape(len(x), -1), dim=1)
+    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.ndim))) if x.ndim > 1 else x.abs()
 
 
-def choose(mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return x where the mask of samples is set, y elsewhere."""
-    return torch.where(mask.reshape(-1, *(1,) * (x.ndim - 1)), x, y)
-
-
-def every(mask: Tensor) -> bool:
-    """Return whether all samples are set."""
+def numbers(values: Tensor, refusal: str = _VMAP) -> NDArray[Any]:
+    """Return values as an array; refuse those of `torch.func.vmap`."""
+    values = values.detach()
+    values = values if values.dtype == torch.bool else values.double()
     try:
-        return bool(mask.all())
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        raise RuntimeError(_VMAP) from error
+        return values.cpu().numpy()
+    except RuntimeError:  # a tensor of `torch.func`, which has no memory, but may have values
+        try:
+            found = [value.item() for value in values.flatten()]
+        except RuntimeError as error:
+            if "vmap" not in str(error):
+                raise
+            raise RuntimeError(refusal) from error
+        return np.array(found).reshape(values.shape)
+
+
+def like(values: NDArray[Any], x: Tensor) -> Tensor:
+    """Return an array as a tensor on the device of x."""
+    return torch.from_numpy(values).to(x.device)
+
+
+def choose(mask: Mask, x: Tensor, y: Tensor) -> Tensor:
+    """Return x for the samples of the mask, y elsewhere."""
+    if mask.all():
+        return x
+    if not mask.any():
+        return y
+    return torch.where(like(mask, x).reshape(-1, *(1,) * (x.ndim - 1)), x, y)

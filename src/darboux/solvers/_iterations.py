@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from darboux.solvers._convergence import Map, Progress, Target, choose, every, norms
+from darboux.solvers._convergence import Map, Mask, Numbers, Progress, Target, choose, numbers
 
 _RIDGE = 1e-13  # of the trace: keeps the small least-squares problems regular
 
@@ -19,26 +20,35 @@ _PLAIN = 5  # iterations before the first accelerated one: what contracts fast n
 _PATIENCE = 64  # the longest pause after rejected steps, in iterations
 
 
-def fixed_point(g: Map, x: Tensor, target: Target, *, rate: float) -> Progress:
+@np.errstate(all="ignore")  # what is not finite is lost, and said so
+def fixed_point(
+    g: Map, x: Tensor, target: Target, *, rate: float, image: Tensor | None = None
+) -> Progress:
     """Iterate x <- g(x) until each sample has converged or contracts too slowly."""
     # The residual ‖g(x) - x‖ falls by the contraction rate ρ in each iteration, and the error
     # of g(x) is at most ρ/(1 - ρ) times as large. A sample that is given up keeps the iterate
     # with the smallest residual.
-    best, active = x, torch.ones(len(x), dtype=torch.bool, device=x.device)
+    best, active = x, np.ones(len(x), dtype=bool)
     solved = ~active
-    error = size = norms(x).new_full((len(x),), torch.inf)
-    iterations = 0
-    while iterations < target.max_iter and not every(~active):
+    error = size = np.full(len(x), np.inf)
+    iterations, together = 0, True
+    limit, pace = max(target.unit(x), target.tol), min(rate, _DECREASE)
+    while iterations < target.max_iter and active.any():
         iterations += 1
-        y = g(x)
-        found, now = norms(y - x), target.size(x)
-        near = (found <= target.rounding(x, now, 0.0)) & found.isfinite()
+        y = g(x) if image is None else image
+        image = None
+        found, now = target.measured(y - x, x)
+        # all that follows is for samples that end, or converge slowly
+        if together and ((found > limit * now) & (found <= pace * error)).all():
+            best, x, error, size = x, y, found, now
+            continue
+        near = (found <= target.rounding(x, now, 0.0)) & np.isfinite(found)
         fresh = active & (target.reached(found, now) | (near & (found >= error)))
-        going = active & ~fresh & found.isfinite() & (near | (found <= rate * error))
+        going = active & ~fresh & np.isfinite(found) & (near | (found <= rate * error))
         best = choose(fresh, y, choose(active & (found < error), x, best))
         # a sample at rest is not touched again: its neighbours do not change it
-        error, size = torch.where(active, found, error), torch.where(active, now, size)
-        solved, active = solved | fresh, going
+        error, size = np.where(active, found, error), np.where(active, now, size)
+        solved, active, together = solved | fresh, going, bool(going.all())
         x = choose(active, y, best)
     return Progress(best, solved, error, size, iterations)
 
@@ -54,7 +64,7 @@ class _Memory:
         pairs = ((self.residuals, residual), (self.images, image))
         return _Memory(*(torch.cat([old[:, 1:], new[:, None]], dim=1) for old, new in pairs))
 
-    def cleared(self, mask: Tensor) -> _Memory:
+    def cleared(self, mask: Mask) -> _Memory:
         pair = (self.residuals, self.images)
         return _Memory(*(choose(mask, torch.zeros_like(x), x) for x in pair))
 
@@ -77,13 +87,16 @@ class _State:
 
     x: Tensor
     plain: Tensor
-    error: Tensor
-    trial: Tensor  # which iterates are accelerated ones
-    pause: Tensor  # iterations without acceleration that are left
-    penalty: Tensor  # the pause after the next rejection
+    error: Numbers
+    trial: Mask  # which iterates are accelerated ones
+    pause: Numbers  # iterations without acceleration that are left
+    penalty: Numbers  # the pause after the next rejection
 
 
-def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
+@np.errstate(all="ignore")
+def anderson(
+    g: Map, x: Tensor, target: Target, *, depth: int = 5, image: Tensor | None = None
+) -> Progress:
     """Iterate x <- y - ΔY γ, y = g(x), with the combination that makes the residual smallest."""
     # ΔY and ΔR are the last differences of g(x) and of the residuals r = g(x) - x, and γ minimises
     # ‖r - ΔR γ‖. An accelerated iterate whose residual is not smaller than that of the iterate
@@ -91,28 +104,28 @@ def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
     # pauses the acceleration, twice as long each time. So what contracts converges.
     # Anderson 1965; Walker and Ni 2011, Anderson acceleration for fixed-point iterations.
     batch = len(x)
-    unknown = norms(x).new_full((batch,), torch.inf)
-    active = torch.ones(batch, dtype=torch.bool, device=x.device)
+    unknown, active = np.full(batch, np.inf), np.ones(batch, dtype=bool)
     solved, best, size, least = ~active, x, unknown, unknown
-    count = torch.zeros(batch, dtype=torch.int64, device=x.device)
+    count = np.zeros(batch)
     state = _State(x, x, unknown, solved, count, count + 2)
     empty = x.new_zeros(batch, depth, x[:1].numel())
     memory = _Memory(empty, empty)
     past: list[tuple[Tensor, Tensor]] = []  # residuals and images since the memory was extended
     iterations = 0
-    while iterations < target.max_iter and not every(~active):
+    while iterations < target.max_iter and active.any():
         iterations += 1
-        y = g(state.x)
+        y = g(state.x) if image is None else image
+        image = None
         residual = y - state.x
-        found, now = norms(residual), target.size(state.x)
-        near = (found <= target.rounding(state.x, now, 0.0)) & found.isfinite()
+        found, now = target.measured(residual, state.x)
+        near = (found <= target.rounding(state.x, now, 0.0)) & np.isfinite(found)
         fresh = active & (target.reached(found, now) | (near & (found >= least)))
         rejected = state.trial & ~fresh & ~(found <= _DECREASE * state.error)
         best = choose(fresh, y, choose(active & (found < least), state.x, best))
-        least = torch.where(active & (found < least), found, least)
-        size = torch.where(active, now, size)
+        least = np.where(active & (found < least), found, least)
+        size = np.where(active, now, size)
         solved = solved | fresh
-        active = active & ~fresh & (found.isfinite() | rejected)
+        active = active & ~fresh & (np.isfinite(found) | rejected)
         past.append((residual.reshape(batch, -1), y.reshape(batch, -1)))
         if iterations <= _PLAIN:
             state = replace(state, x=y, plain=y, error=found)
@@ -129,17 +142,17 @@ def anderson(g: Map, x: Tensor, target: Target, *, depth: int = 5) -> Progress:
 
 
 def _advance(
-    state: _State, memory: _Memory, here: tuple[Tensor, Tensor, Tensor], rejected: Tensor
+    state: _State, memory: _Memory, here: tuple[Tensor, Tensor, Numbers], rejected: Mask
 ) -> tuple[_Memory, _State]:
     """Return the next iterates: accelerated ones, or g(x) where that was rejected or pauses."""
     y, residual, found = here
     flat_r, flat_y = residual.reshape(len(y), -1), y.reshape(len(y), -1)
-    pause = torch.where(rejected, state.penalty, (state.pause - 1).clamp(min=0))
-    penalty = torch.where(rejected, (2 * state.penalty).clamp(max=_PATIENCE), state.penalty)
+    pause = np.where(rejected, state.penalty, np.maximum(state.pause - 1, 0))
+    penalty = np.where(rejected, np.minimum(2 * state.penalty, _PATIENCE), state.penalty)
     quicker = memory.next(flat_r, flat_y).reshape(y.shape)
-    usable = ~rejected & (pause == 0) & quicker.reshape(len(y), -1).isfinite().all(dim=1)
+    usable = ~rejected & (pause == 0) & numbers(quicker.reshape(len(y), -1).isfinite().all(dim=1))
     x = choose(usable, quicker, choose(rejected, state.plain, y))
     # the plain iterate of a rejected one is that of its predecessor
     kept = choose(rejected, state.plain, y)
-    error = torch.where(rejected, state.error, found)
+    error = np.where(rejected, state.error, found)
     return memory, _State(x, kept, error, usable, pause, penalty)

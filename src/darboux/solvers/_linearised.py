@@ -9,9 +9,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from darboux.solvers._convergence import ConvergenceError, Map, entries, norms
+from darboux.solvers._convergence import ConvergenceError, Map, Numbers, entries, norms, numbers
 from darboux.solvers._gmres import gmres
-from darboux.solvers._transforms import is_mapped, pullback
+from darboux.solvers._transforms import is_mapped, pullback, pullbacks
 
 _AT_ONCE = 2**23  # numbers in the rows of a matrix that are computed together
 
@@ -23,15 +23,15 @@ _ROUNDING = 8.0
 class Linearised(ABC):
     """The inverse M = (I - g'(x))⁻¹ with x, and everything else that g knows, held fixed."""
 
-    gain: Tensor | float  # ‖g'(x)‖ of each sample, or what is known of it
+    gain: Numbers | float  # ‖g'(x)‖ of each sample, or what is known of it
 
     @abstractmethod
     def correction(self, r: Tensor) -> Tensor:
         """Return M r up to what one iteration of Newton's method needs; no derivatives."""
 
     @abstractmethod
-    def level(self, r: Tensor) -> Tensor:
-        """Return how large the residuals r count when steps are damped, (batch,)."""
+    def level(self, r: Tensor) -> Numbers:
+        """Return how large the residuals r count when steps are damped."""
 
     @abstractmethod
     def moved(self, r: Tensor) -> Tensor:
@@ -42,12 +42,12 @@ class Linearised(ABC):
 class Dense(Linearised):
     """I - g'(x) as one matrix per sample, factorised: n derivatives for n unknowns."""
 
-    def __init__(self, g: Map, x: Tensor) -> None:
+    def __init__(self, g: Map, x: Tensor, *, alone: bool = False) -> None:
         super().__init__()
-        slope = _jacobian(g, x)
+        slope = jacobian(g, x, alone=alone)
         if slope.dtype not in (torch.float32, torch.float64):
             slope = slope.float()  # there is no elimination in half precision
-        self.gain: Tensor | float = torch.linalg.matrix_norm(slope).to(x.dtype)
+        self.gain: Numbers | float = numbers(torch.linalg.matrix_norm(slope))
         identity = torch.eye(slope.shape[1], dtype=slope.dtype, device=slope.device)
         self._factors, self._pivots, _ = torch.linalg.lu_factor_ex(identity - slope)
 
@@ -55,9 +55,9 @@ class Dense(Linearised):
         """Return M r."""
         return self.solve(r.detach())
 
-    def level(self, r: Tensor) -> Tensor:
+    def level(self, r: Tensor) -> Numbers:
         """Return ‖M r‖: unlike ‖r‖ it does not change with the scales of g."""
-        return norms(self.correction(r))
+        return numbers(norms(self.correction(r)))
 
     def moved(self, r: Tensor) -> Tensor:
         """Return 0 with the derivatives of M r."""
@@ -70,19 +70,15 @@ class Dense(Linearised):
         return solution.to(r.dtype).reshape(r.shape)
 
 
-def _jacobian(g: Map, x: Tensor) -> Tensor:
-    """Return g'(x) of each sample, (batch, n, n), detached."""
+def jacobian(g: Map, x: Tensor, *, alone: bool) -> Tensor:
+    """Return g'(x) of each sample, (batch, n, n), detached; `alone` as for `pullbacks`."""
     # Samples do not see each other, so one direction serves all of them at once. Reverse mode:
     # g is evaluated once, and the call may stand inside forward mode, which does not nest.
     n = entries(x)
     basis = torch.eye(n, dtype=x.dtype, device=x.device).reshape(n, 1, *x.shape[1:])
-    pull = pullback(g, x)
-
-    def row(direction: Tensor) -> Tensor:
-        return pull(direction.expand_as(x))
-
-    chunk = max(1, min(n, _AT_ONCE // x.numel()))
-    rows: Tensor = torch.func.vmap(row, chunk_size=chunk)(basis)
+    rows = pullbacks(g, x, alone=alone)(
+        basis.expand(n, *x.shape), max(1, min(n, _AT_ONCE // x.numel()))
+    )
     return rows.detach().reshape(n, len(x), n).transpose(0, 1)
 
 
@@ -96,18 +92,18 @@ class MatrixFree(Linearised):
         self.x = x
         self.context = context
         self.is_transposed = transposed
-        self.gain: Tensor | float = 0.0
+        self.gain: Numbers | float = 0.0
         self._slope = self._products()
 
     def correction(self, r: Tensor) -> Tensor:
         """Return M r to a relative residual of 1e-4, or as far as the Krylov spaces lead."""
         solution = gmres(self._product, self._columns(r.detach()), tol=_NEWTON)
-        self.gain = solution.gain.to(r.dtype)
+        self.gain = numbers(solution.gain)
         return self._like(solution.x, r)
 
-    def level(self, r: Tensor) -> Tensor:
+    def level(self, r: Tensor) -> Numbers:
         """Return ‖r‖: another equation for each trial would cost more than it saves."""
-        return norms(r)
+        return numbers(norms(r))
 
     def moved(self, r: Tensor) -> Tensor:
         """Return 0 with the derivatives of M r."""

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from darboux.solvers._convergence import Map, Target, beginning, entries, every, norms
+from darboux.solvers._convergence import Map, Numbers, Target, beginning, entries, norms, numbers
 from darboux.solvers._iterations import anderson, fixed_point
 from darboux.solvers._linearised import Dense, Linearised, MatrixFree
-from darboux.solvers._newton import continuation, newton
-from darboux.solvers._transforms import hidden, is_differentiated, nesting
-from darboux.structure._arguments import Count, Within, checked
+from darboux.solvers._newton import Linearise, continuation, newton
+from darboux.solvers._transforms import hidden, is_differentiated, nesting, without_autocast
+from darboux.structure._arguments import Count, Natural, Within, checked
 
 Method = Literal["auto", "fixed-point", "anderson", "newton"]
 """How an equation is solved; "auto" picks by what is known of it."""
-
-_Settings = tuple[float | None, int, str, Tensor | None]
 
 _DENSE = 256  # unknowns of a sample, up to which its matrix is factorised
 
@@ -46,12 +45,13 @@ def solve(
     max_iter: Count = 50,
     context: str = "solve",
     scale: Tensor | None = None,
+    dense: Natural = _DENSE,
 ) -> Tensor:
     """Return x with x = g(x), differentiable in everything that g closes over.
 
     "fixed-point" iterates x <- g(x), and "anderson" accelerates that, which pays where g
     contracts slowly; "newton" takes damped Newton steps, with the Jacobian of
-    each sample up to 256 unknowns and GMRES beyond, and where they lead nowhere follows the
+    each sample up to `dense` unknowns and GMRES beyond, and where they lead nowhere follows the
     solution of x = x_0 + λ (g(x) - x_0) from the guess x_0; "auto" iterates as long as that
     contracts well, and goes on with Newton's method for the samples that converge slowly.
 
@@ -76,6 +76,7 @@ def solve(
         context: the name of the caller, for messages.
         scale: a size of each sample, (batch,), below which differences are rounding, where x
             is small beside what g computes with.
+        dense: up to how many unknowns the Jacobian of a sample is one matrix.
 
     Raises:
         ConvergenceError: naming the worst sample, its error, and what to try.
@@ -89,27 +90,53 @@ def solve(
         >>> x, torch.autograd.grad(x.sum(), c)[0]  # √c and its slope 1/(2√c)
         (tensor([[1.4142]], grad_fn=<AddBackward0>), tensor(0.3536))
     """
+    return solved(
+        g,
+        guess,
+        method=method,
+        tol=tol,
+        max_iter=max_iter,
+        context=context,
+        scale=scale,
+        dense=dense,
+    )
+
+
+def solved(g: Map, guess: Tensor, **settings: Any) -> Tensor:
+    """Return what `solve` does, of arguments that are known to be sound: once in each step."""
     if torch.compiler.is_compiling():
         raise RuntimeError(_COMPILED)
     _check(guess)
-    return hidden(_solve)(g, guess, method, (tol, max_iter, context, scale))
+    return hidden(_solved)(g, guess, **settings)
 
 
-def _solve(g: Map, guess: Tensor, method: Method, settings: _Settings) -> Tensor:
-    """Return the solution."""
-    tol, max_iter, context, scale = settings
-    with torch.autocast(guess.device.type, enabled=False):
+def _solved(
+    g: Map,
+    guess: Tensor,
+    *,
+    method: Method = "auto",
+    tol: float | None = None,
+    max_iter: int = 50,
+    context: str = "solve",
+    scale: Tensor | None = None,
+    dense: int = _DENSE,
+) -> Tensor:
+    with without_autocast(guess):
         start = guess.detach()
         image = g(start)  # with its graph, which shows whether there is anything to differentiate
         _check_image(image, start)
         if start.numel() == 0:
             return image
         target = Target(_tolerance(tol, start), max_iter, context, _floor(start, scale))
-        root = _root(g, start, image.detach(), target, method)
-        return _with_derivatives(g, root, context) if is_differentiated(image) else root
+        seen = is_differentiated(image)
+        linearise = partial(_linearised, context=context, dense=dense, alone=not seen)
+        root = _root(g, start, image.detach(), target, method, linearise)
+        return _with_derivatives(g, root, linearise) if seen else root
 
 
-def _root(g: Map, start: Tensor, image: Tensor, target: Target, method: Method) -> Tensor:
+def _root(
+    g: Map, start: Tensor, image: Tensor, target: Target, method: Method, linearise: Linearise
+) -> Tensor:
     """Return the fixed point, detached: no_grad does not stop forward mode."""
 
     def plain(x: Tensor) -> Tensor:
@@ -117,30 +144,29 @@ def _root(g: Map, start: Tensor, image: Tensor, target: Target, method: Method) 
 
     with torch.no_grad():
         if method == "anderson":
-            return anderson(plain, start, target).check(target, method)
-        progress = beginning(start, torch.zeros(len(start), dtype=torch.bool, device=start.device))
+            return anderson(plain, start, target, image=image).check(target, method)
+        progress = beginning(start, np.zeros(len(start), dtype=bool))
         if method != "newton":
-            rate = _RATE if method == "auto" else torch.inf
-            progress = fixed_point(plain, start, target, rate=rate)
-        if method == "fixed-point" or every(progress.solved):
+            rate = _RATE if method == "auto" else np.inf
+            progress = fixed_point(plain, start, target, rate=rate, image=image)
+        if method == "fixed-point" or progress.solved.all():
             return progress.check(target, method)
         # what is not finite at the start is so on any way from there
-        hopeful = progress.solved | image.reshape(len(image), -1).isfinite().all(dim=1)
-        if not every(hopeful):
+        hopeful = progress.solved | numbers(image.reshape(len(image), -1).isfinite().all(dim=1))
+        if not hopeful.all():
             return replace(progress, solved=hopeful).check(target, method)
         # a detached g would hide its derivatives from forward mode
-        linearise = partial(_linearised, context=target.context)
         progress = newton(g, progress, target, linearise)
-        if not every(progress.solved):
+        if not progress.solved.all():
             progress = continuation(g, start, progress, target, linearise)
         return progress.check(target, "newton")
 
 
-def _linearised(g: Map, x: Tensor, *, context: str) -> Linearised:
-    return Dense(g, x) if entries(x) <= _DENSE else MatrixFree(g, x, context=context)
+def _linearised(g: Map, x: Tensor, *, context: str, dense: int, alone: bool) -> Linearised:
+    return Dense(g, x, alone=alone) if entries(x) <= dense else MatrixFree(g, x, context=context)
 
 
-def _with_derivatives(g: Map, root: Tensor, context: str) -> Tensor:
+def _with_derivatives(g: Map, root: Tensor, linearise: Linearise) -> Tensor:
     """Return the root x* with the derivatives of x(θ), the solution of x = g(x, θ)."""
     # Let M = (I - g'(x*))⁻¹ be fixed and Φ(x) = x + M (g(x) - x). Then Φ(x(θ)) = x(θ), and
     # Φ' = I - M (I - g'(x)) vanishes at x*, so it is O(dθ) where x - x* is. Hence
@@ -150,7 +176,7 @@ def _with_derivatives(g: Map, root: Tensor, context: str) -> Tensor:
     with torch.no_grad():
         # An outer forward mode applies the rule of an autograd.Function where the inner level
         # does not exist, although g may know tensors of it: only a matrix serves there.
-        equation = Dense(g, root) if nesting() > 1 else _linearised(g, root, context=context)
+        equation = Dense(g, root) if nesting() > 1 else linearise(g, root)
     x = root
     for _ in range(2):
         x = x + equation.moved(g(x) - x)
@@ -161,9 +187,9 @@ def _tolerance(tol: float | None, x: Tensor) -> float:
     return _TOLERANCE * torch.finfo(x.dtype).eps if tol is None else tol
 
 
-def _floor(start: Tensor, scale: Tensor | None) -> Tensor:
-    floor = norms(start).clamp(min=torch.finfo(start.dtype).tiny)
-    return floor if scale is None else torch.maximum(floor, scale.detach().to(floor.dtype))
+def _floor(start: Tensor, scale: Tensor | None) -> Numbers:
+    floor = np.maximum(numbers(norms(start)), torch.finfo(start.dtype).tiny)
+    return floor if scale is None else np.maximum(floor, numbers(scale))
 
 
 def _check(guess: Tensor) -> None:

@@ -37,9 +37,21 @@ def is_differentiated(x: object) -> bool:
     )
 
 
+def is_plain() -> bool:
+    """Return whether reverse mode is all that is at work: torch.func costs three times as much."""
+    return not (
+        torch.compiler.is_compiling()
+        or nesting() > 0
+        or forward_ad._current_level >= 0
+        or torch.is_inference_mode_enabled()
+    )
+
+
 def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     """Return a context that leaves the dtype of x alone; the meta device has no autocast."""
-    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
+    if x.is_meta or not torch.is_autocast_enabled(x.device.type):
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def refuse_export(who: str) -> None:
@@ -81,17 +93,45 @@ def pullback(g: Callable[[Tensor], Tensor], x: Tensor) -> Pull:
     return lambda v: pull(v)[0]
 
 
-def _by_autograd(g: Callable[[Tensor], Tensor], x: Tensor) -> Pull:
+def pullbacks(
+    g: Callable[[Tensor], Tensor], x: Tensor, *, alone: bool
+) -> Callable[[Tensor, int], Tensor]:
+    """Return (v, chunk) -> the g'(x)ᵀ v_i of many v_i, so many at a time.
+
+    `alone` says that g knows nothing that has been differentiated: plain autograd, which takes
+    half the time, would go through the history of that each time.
+    """
+    if not alone or nesting() > 0:
+        pull = pullback(g, x)
+
+        def mapped(v: Tensor, chunk: int) -> Tensor:
+            found: Tensor = torch.func.vmap(pull, chunk_size=chunk)(v)
+            return found
+
+        return mapped
+    plain = _by_autograd(g, x, again=False)
+    return lambda v, chunk: torch.cat([plain(part) for part in v.split(chunk)])
+
+
+def _by_autograd(g: Callable[[Tensor], Tensor], x: Tensor, *, again: bool = True) -> Pull:
+    """Return v -> g'(x)ᵀ v, for many v where there is one more axis; `again`: differentiable."""
     with torch.enable_grad(), _unhooked():
         start = x.detach().requires_grad_()
         image = g(start)
 
     def pull(v: Tensor) -> Tensor:
         if not image.requires_grad:
-            return torch.zeros_like(x)
+            return torch.zeros_like(v)
         with torch.enable_grad(), _unhooked():
             (slope,) = torch.autograd.grad(
-                image, start, v, create_graph=True, allow_unused=True, materialize_grads=True
+                image,
+                start,
+                v,
+                retain_graph=True,
+                create_graph=again,
+                allow_unused=True,
+                materialize_grads=True,
+                is_grads_batched=v.ndim > x.ndim,
             )
         return slope
 

@@ -15,6 +15,7 @@ from darboux.structure._energy import Dissipative, EnergyPreserving
 from darboux.structure._equivariance import Equivariant, Law, Symmetry
 from darboux.structure._metric import Averaged, Isometric, LinearGrowth, Lipschitz
 from darboux.structure._near_equivariance import NearlyEquivariant, NearlyScaleEquivariant
+from darboux.structure._on_manifold import LipschitzOn, OnManifold, PointSet
 from darboux.structure._phase import (
     ConformalSymplectic,
     Invertible,
@@ -33,11 +34,13 @@ from darboux.structure._premise import (
     cocoercive_field,
     contractive_steps,
     divergence_free_parts,
+    entries_at_most,
     equivariant_field,
     equivariant_steps,
     gradient_of_energy,
     growth_field,
     independent_samples,
+    isometric_chart,
     isometry_of,
     lipschitz_field,
     nonnegative_entries,
@@ -47,6 +50,7 @@ from darboux.structure._premise import (
     partitioned_field,
     parts_have,
     passive_form,
+    points_kept,
     reversible_field,
     rows_at_most,
     separable_field,
@@ -54,6 +58,7 @@ from darboux.structure._premise import (
     step_within,
     steps_have,
     stretch_of_steps,
+    tangent_field,
 )
 from darboux.structure._registry import claims_of, maps_of
 
@@ -76,9 +81,12 @@ __all__ = [
     "Law",
     "LinearGrowth",
     "Lipschitz",
+    "LipschitzOn",
     "LogDeterminant",
     "NearlyEquivariant",
     "NearlyScaleEquivariant",
+    "OnManifold",
+    "PointSet",
     "Premise",
     "Reversible",
     "Structure",
@@ -98,11 +106,13 @@ __all__ = [
     "contractive_steps",
     "divergence_free_parts",
     "endomorphism",
+    "entries_at_most",
     "equivariant_field",
     "equivariant_steps",
     "gradient_of_energy",
     "growth_field",
     "independent_samples",
+    "isometric_chart",
     "isometry_of",
     "lipschitz_field",
     "maps_of",
@@ -114,6 +124,7 @@ __all__ = [
     "partitioned_field",
     "parts_have",
     "passive_form",
+    "points_kept",
     "residual",
     "reversible_field",
     "rows_at_most",
@@ -122,4 +133,5 @@ __all__ = [
     "step_within",
     "steps_have",
     "stretch_of_steps",
+    "tangent_field",
 ]

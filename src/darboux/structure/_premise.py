@@ -84,6 +84,9 @@ norm_at_most = Condition("‖A‖₂ <= norm_bound() of {subject}")
 rows_at_most = Condition("AA* <= diag(row_bound()) of {subject}")
 """A A* <= diag(T) with T the row bound that a linear map reports."""
 
+entries_at_most = Condition("AA* <= diag(entry_bound()) of {subject}")
+"""A A* <= diag(T) with T the entry bound that a linear map reports."""
+
 isometry_of = Condition("L*L = id for {subject}")
 """The adjoint of a lift is its left inverse: L*L = id."""
 
@@ -154,6 +157,15 @@ contractive_steps = Condition("steps of {subject} contract all fields with ν <=
 
 stretch_of_steps = Condition("steps of {subject} are Lipschitz with lipschitz_factor(h, L)")
 """Steps of an integrator, and back where it can be undone, stretch by its ``lipschitz_factor``."""
+
+tangent_field = Condition("values of {subject} are tangent to {manifold}")
+"""f(t, x) is a tangent vector at every point x of a `manifold`, ξ(t, x)·x where it has a ξ."""
+
+points_kept = Condition("steps of {subject} make points of {manifold} of its points")
+"""Steps of an integrator along fields on a `manifold` stay there."""
+
+isometric_chart = Condition("d(x, y) = |c(x) - c(y)|, c the coordinates of {manifold}")
+"""Coordinates of a `manifold` are those of a flat space, and points come back from them."""
 
 as_frozen = Condition("{subject} is what freeze() made")
 """A frozen module is the one for which claims were computed; `change` says where it is not."""

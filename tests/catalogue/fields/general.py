@@ -44,6 +44,10 @@ CASES: dict[str, Callable[[], VectorField]] = {
         Conv(1, 2, kernel_size=3, dim=3), Softplus()
     ),
     "gradient-rows-stacked": _stacked,
+    "gradient-entries-dense": lambda: GradientField(Dense(4, 6), Tanh(), metric="entries"),
+    "gradient-entries-conv2d-clip": lambda: GradientField(
+        Conv(2, 5, kernel_size=3, dim=2), Clip(5, dim=2, threshold=0.3), metric="entries"
+    ),
     "gradient-norm-dense-sigmoid": lambda: GradientField(Dense(4, 6), Sigmoid(), metric="norm"),
     "gradient-norm-conv1d-leaky": lambda: GradientField(
         Conv(2, 4, kernel_size=5, dim=1), LeakyReLU(slope=0.2), metric="norm"

@@ -43,6 +43,7 @@ class Sound:
     scale: float = 1.0  # of all parameters
     claims: tuple[Structure, ...] | None = None
     reach: float = 1.0  # of the input
+    points: Callable[[], torch.Tensor] | None = None  # inputs, where not any will do
 
     def module(self) -> nn.Module:
         module = self.build().eval()
@@ -52,6 +53,8 @@ class Sound:
         return module
 
     def example(self, module: nn.Module) -> torch.Tensor:
+        if self.points is not None:
+            return self.points()
         shape = self.shape(module) if callable(self.shape) else self.shape
         return self.reach * torch.randn(shape)
 
@@ -108,7 +111,11 @@ def asked() -> Iterator[tuple[str, Sound]]:
     for name, (structure, module) in structures.HONEST.items():
         yield (
             f"asked {name}",
-            Sound(lambda m=module: m, structures.example_shape(name), claims=(structure,)),
+            Sound(
+                lambda m=module: m,
+                claims=(structure,),
+                points=lambda name=name: structures.example_of(name),
+            ),
         )
 
 

@@ -7,6 +7,7 @@ from darboux.certification._attacks import (
     lipschitz,
     nearly_equivariant,
     nearly_scale_equivariant,
+    on_manifold,
     phase,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "lipschitz",
     "nearly_equivariant",
     "nearly_scale_equivariant",
+    "on_manifold",
     "phase",
 ]

@@ -5,10 +5,21 @@ from darboux.certification._premises import (
     fields,
     forms,
     linear_maps,
+    manifolds,
     methods,
     parts,
     slopes,
     steps,
 )
 
-__all__ = ["adjoint", "fields", "forms", "linear_maps", "methods", "parts", "slopes", "steps"]
+__all__ = [
+    "adjoint",
+    "fields",
+    "forms",
+    "linear_maps",
+    "manifolds",
+    "methods",
+    "parts",
+    "slopes",
+    "steps",
+]

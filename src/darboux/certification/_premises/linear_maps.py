@@ -12,7 +12,14 @@ from darboux.certification._finding import Finding, NotAttackedError, Trial, att
 from darboux.certification._jacobian import Jacobian, largest_singular
 from darboux.certification._problem import norms
 from darboux.certification._target import Target
-from darboux.structure import Premise, isometry_of, nonnegative_entries, norm_at_most, rows_at_most
+from darboux.structure import (
+    Premise,
+    entries_at_most,
+    isometry_of,
+    nonnegative_entries,
+    norm_at_most,
+    rows_at_most,
+)
 
 _SIZES = (8, 7, 5, 12)  # even, odd, hardly larger than a kernel, larger
 
@@ -37,6 +44,9 @@ class Linear(Protocol):
 
     def row_bound(self) -> Tensor:
         """Return T with A A* <= diag(T)."""
+
+    def entry_bound(self) -> Tensor:
+        """Return another such T."""
 
 
 def linear(subject: object) -> Linear:
@@ -139,9 +149,19 @@ def _size(space: tuple[int, ...]) -> str:
 def _(premise: Premise, target: Target) -> Finding:
     """Power iteration on T^{-1/2} A: its norm squared is the largest eigenvalue of T⁻¹AA*."""
     map = linear(premise.subject)
-    rows = map.row_bound().detach()
+    return _diagonal(map, map.row_bound().detach(), target)
+
+
+@attacks(entries_at_most)
+def _(premise: Premise, target: Target) -> Finding:
+    """The same with the entry bound."""
+    map = linear(premise.subject)
+    return _diagonal(map, map.entry_bound().detach(), target)
+
+
+def _diagonal(map: Linear, rows: Tensor, target: Target) -> Finding:
     if not bool((rows > 0).all()):
-        smallest = {"row_bound": rows}
+        smallest = {"rows": rows}
         return Finding(0.0, (Trial("sign of the row bound", 1, -float(rows.min()), 0.0, smallest),))
     weights = rows.rsqrt().to(target.inputs)
 

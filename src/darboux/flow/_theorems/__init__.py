@@ -16,6 +16,7 @@ from darboux.flow._theorems.geometry import (
     symplecticity,
     volume,
 )
+from darboux.flow._theorems.manifolds import on_manifold
 from darboux.integrators import PostActivation
 from darboux.structure import (
     Claim,
@@ -45,6 +46,7 @@ def _(step: Step) -> Claims:
         *inverse(step),
         *reversibility(step),
         *equivariance(step),
+        *on_manifold(step),
     )
     return Claims(_conditional(step, found), known.gaps)
 

@@ -16,7 +16,8 @@ _LIMITS = {torch.float64: 1e-9, torch.float32: 1e-3}
 def along(path: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Return value and derivative at t = 0."""
     t = torch.zeros((), dtype=real(x), device=x.device)
-    return torch.func.jvp(path, (t,), (torch.ones_like(t),))
+    value, slope = torch.func.jvp(path, (t,), (torch.ones_like(t),))[:2]
+    return value, slope
 
 
 def tangent(manifold: Manifold, x: Tensor, seed: int) -> Tensor:

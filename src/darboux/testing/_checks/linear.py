@@ -91,7 +91,7 @@ def check_norm_bound(linear: LinearMap, size: Sequence[Count] = ()) -> None:
 
 @checked
 def check_row_bound(linear: LinearMap, size: Sequence[Count] = ()) -> None:
-    """Check that diag(T) - A A* is positive semidefinite, T = row_bound() > 0.
+    """Check that diag(T) - A A* is positive semidefinite, T = row_bound() or entry_bound(), T > 0.
 
     Args:
         linear: the map, best in float64.
@@ -105,15 +105,15 @@ def check_row_bound(linear: LinearMap, size: Sequence[Count] = ()) -> None:
         >>> check_row_bound(dx.linear.Dense(3, 5).double())
     """
     matrix = explicit_matrix(linear, size).double()
-    rows = linear.row_bound().detach()
-    if rows.shape != (linear.out_features,) or not bool((rows > 0).all()):
-        msg = f"expected {linear.out_features} positive numbers; got {rows.tolist()}"
-        raise AssertionError(msg)
-    full = torch.diag(rows.repeat_interleave(len(matrix) // len(rows)))
-    least = float(torch.linalg.eigvalsh(full - matrix @ matrix.T)[0])
-    if not least >= -tolerance(matrix.dtype, len(matrix)) * float(rows.max()):
-        msg = f"diag(T) - AA* has the eigenvalue {least:.3g}, T = {rows.tolist()}"
-        raise AssertionError(msg)
+    for rows in (linear.row_bound().detach(), linear.entry_bound().detach()):
+        if rows.shape != (linear.out_features,) or not bool((rows > 0).all()):
+            msg = f"expected {linear.out_features} positive numbers; got {rows.tolist()}"
+            raise AssertionError(msg)
+        full = torch.diag(rows.repeat_interleave(len(matrix) // len(rows)))
+        least = float(torch.linalg.eigvalsh(full - matrix @ matrix.T)[0])
+        if not least >= -tolerance(matrix.dtype, len(matrix)) * float(rows.max()):
+            msg = f"diag(T) - AA* has the eigenvalue {least:.3g}, T = {rows.tolist()}"
+            raise AssertionError(msg)
 
 
 @checked

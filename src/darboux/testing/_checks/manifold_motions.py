@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import Tensor
 
 from darboux.manifolds import HomogeneousSpace, Manifold
@@ -28,10 +31,9 @@ def check_retraction(manifold: Manifold, x: Tensor, y: Tensor) -> None:
         >>> check_retraction(sphere, sphere.random_point(8), sphere.random_point(8))
     """
     v = unit(manifold, x, manifold.log(x, y)) / 4
-    for name in ("retract", "exp"):
-        step = getattr(manifold, name)
+    for name, step in (("retract", manifold.retract), ("exp", manifold.exp)):
         require(manifold.check(step(x, v))[0], f"{name}: {manifold.check(step(x, v))[1]}")
-        start, speed = along(lambda t, step=step: step(x, t * v), x)
+        start, speed = along(partial(_stepped, step, x, v), x)
         require_equal(start, x, f"{name}(x, 0) against x")
         require_equal(speed, v, f"the velocity of {name}(x, t v) against v")
 
@@ -60,7 +62,7 @@ def check_action(manifold: HomogeneousSpace, x: Tensor) -> None:
     z = x.roll(1, 0)
     eta = manifold.generator(z, unit(manifold, z, tangent(manifold, z, 2)) / 4)
     for one in (xi, eta):
-        start, speed = along(lambda t, one=one: manifold.move(t * one, x), x)
+        start, speed = along(partial(_moved, manifold, one, x), x)
         require_equal(start, x, "move(0, x) against x")
         require_equal(speed, manifold.infinitesimal(one, x), "the velocity of move(t ξ, x)")
         moved = manifold.move(one, x)
@@ -68,6 +70,14 @@ def check_action(manifold: HomogeneousSpace, x: Tensor) -> None:
         require_equal(manifold.move(one, moved), manifold.move(2 * one, x), "move twice")
         require_equal(manifold.move(-one, moved), x, "move there and back")
     require_equal(*_brackets(manifold, xi, eta, x), "infinitesimal([ξ, η], x)", x.abs().max())
+
+
+def _stepped(step: Callable[[Tensor, Tensor], Tensor], x: Tensor, v: Tensor, t: Tensor) -> Tensor:
+    return step(x, t * v)
+
+
+def _moved(manifold: HomogeneousSpace, xi: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    return manifold.move(t * xi, x)
 
 
 def _brackets(

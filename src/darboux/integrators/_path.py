@@ -1,16 +1,17 @@
-"""The way along the steps of Dormand and Prince that a search has found, with its derivatives."""
+"""A field along the way that an adaptive method takes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from darboux.integrators._dormand_prince_pair import Outputs, along, plain_step
+from darboux.integrators._dormand_prince_pair import plain_step
 from darboux.integrators._integrator import Field, StepSize, Time, fitting
-from darboux.integrators._step_control import look
+from darboux.integrators._outputs import along
+from darboux.integrators._step_control import VMAP
+from darboux.solvers._convergence import numbers
 
 
 @dataclass(frozen=True)
@@ -25,27 +26,15 @@ class Path:
         """Return f(t, z), in the dtype of z."""
         return fitting(self.field(t, z), z)
 
-    def first(self, z: Tensor) -> Tensor:
+    def first(self, z: Tensor, method: str) -> Tensor:
         """Return f(t, z) where the path begins."""
         slope = self.slope(along(self.clock(_zeros(z)), z), z)
-        _check_finite(slope, self.t)
+        _check_finite(slope, self.t, method)
         return slope
 
     def clock(self, places: Tensor) -> Tensor:
         """Return t + place h for each sample, in float64."""
         return self.t + places * self.h
-
-    def taken(self, places: Tensor, z: Tensor, first: Tensor, outputs: Outputs) -> Tensor:
-        """Return the result of given steps, with its derivatives, and those of the outputs."""
-        last = places.shape[1] - 2
-        for k, (start, end) in enumerate(pairwise(places.unbind(1))):
-            h = (end - start) * self.h
-            after, slopes = plain_step(self.slope, self.clock(start), h, z, first)
-            if k < last or outputs.places:
-                slopes.append(self.slope(along(self.clock(end), z), after))
-            outputs.collect(z, slopes, h, start, end)
-            z, first = after, slopes[-1]
-        return z
 
     def shifted(self, offset: float, h: StepSize, z: Tensor) -> Tensor:
         """Return z at t + offset after a step of size 0, which has the derivatives of a step."""
@@ -62,13 +51,13 @@ def as_number(value: float | Tensor) -> float:
     return float(value.detach()) if isinstance(value, Tensor) else float(value)
 
 
-def _check_finite(slope: Tensor, t: Time) -> None:
+def _check_finite(slope: Tensor, t: Time, method: str) -> None:
     if slope.numel() == 0:
         return
     lost = ~slope.detach().reshape(len(slope), -1).isfinite().all(dim=1)
-    if look(lost.any, "DormandPrince"):
+    if numbers(lost, VMAP.format(method=method)).any():
         msg = (
-            f"DormandPrince: expected finite f(t, z); got infinite or nan slopes at t = "
+            f"{method}: expected finite f(t, z); got infinite or nan slopes at t = "
             f"{as_number(t):.6g} in sample {int(lost.to(torch.int8).argmax())} of {len(lost)}. "
             "Correct the state or the field."
         )

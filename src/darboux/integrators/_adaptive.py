@@ -1,0 +1,176 @@
+"""Methods that pick their steps: the way through a search for them, and its derivatives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darboux.integrators._integrator import Field, Integrator, StepSize, Time, step_size
+from darboux.integrators._outputs import Outputs
+from darboux.integrators._path import Path, as_number
+from darboux.integrators._step_control import Search, Tolerance, Tries
+from darboux.solvers._convergence import Numbers
+from darboux.solvers._transforms import hidden, is_differentiated
+
+
+class Adaptive(Integrator, ABC):
+    """A method whose `step` takes as many smaller steps as its tolerances ask for.
+
+    The first axis of z is that of independent samples, and each has its own steps.
+    """
+
+    rtol: float
+    atol: float
+    max_steps: int
+    min_step: float
+
+    by_sample = True
+
+    def __post_init__(self) -> None:
+        if self.rtol == self.atol == 0:
+            name = type(self).__name__
+            msg = f"{name}: expected rtol > 0 or atol > 0; got 0 for both. Use rtol=1e-6."
+            raise ValueError(msg)
+
+    @abstractmethod
+    def tries(self, path: Path, tolerance: Tolerance) -> Tries:
+        """Return how steps along a path are tried."""
+
+    @abstractmethod
+    def taken(
+        self, path: Path, places: Numbers, z: Tensor, first: Tensor, outputs: Outputs
+    ) -> Tensor:
+        """Return the result of given steps, with its derivatives, and those of the outputs."""
+
+    def step(self, field: Field, t: Time, h: StepSize, state: Tensor) -> Tensor:
+        """Return z(t + h) from z(t).
+
+        Args:
+            field: (t, z) -> f(t, z), of the shape of z; t is (batch, 1, ..., 1).
+            t: the time, a number or a 0-dimensional tensor.
+            h: how far to go, a number or a 0-dimensional tensor, of either sign.
+            state: z, (batch, ...).
+
+        Raises:
+            StiffnessError: if steps become too short or too many, naming the sample.
+            ValueError: if h is a tensor with axes, or f(t, z) has another shape than z or is
+                not finite.
+            RuntimeError: inside `torch.func.vmap` or a compiled graph.
+        """
+        self._check(state)
+        step_size(h, state)  # refuses one with axes
+        with torch.autocast(state.device.type, enabled=False):
+            # one graph break instead of many graphs that depend on values
+            return hidden(self._integrated)(field, t, h, state)
+
+    def solution(
+        self,
+        field: Field,
+        t: Time,
+        offsets: Sequence[StepSize],
+        z: Tensor,
+        *,
+        sizes: tuple[int, ...] = (),
+    ) -> list[Tensor]:
+        """Return z(t + s) for all s of `offsets`, by one sequence of steps.
+
+        They do not end at the times t + s: states there are interpolated.
+
+        Args:
+            field: as for `step`.
+            t: the time of z.
+            offsets: numbers or 0-dimensional tensors that never fall, or never rise, from 0 on.
+            z: the state, (batch, ...).
+            sizes: the entries of the members that z, (batch, entries), is made of: errors are
+                those of the worst member.
+
+        Raises:
+            StiffnessError, ValueError, RuntimeError: as for `step`.
+        """
+        self._check(z)
+        with torch.autocast(z.device.type, enabled=False):
+            return hidden(self._sampled)(field, t, offsets, z, sizes)
+
+    def _check(self, z: Tensor) -> None:
+        name = type(self).__name__
+        if torch.compiler.is_compiling():
+            msg = (
+                f"{name}: expected eager execution; got torch.compile with fullgraph=True, but "
+                "the number of steps depends on the values. Use fullgraph=False, or an explicit "
+                "method with fixed steps, for instance Kutta4()."
+            )
+            raise RuntimeError(msg)
+        if z.ndim == 0:
+            msg = f"{name}: expected z of shape (batch, ...); got a number. Use z.reshape(1)."
+            raise ValueError(msg)
+
+    def _integrated(self, field: Field, t: Time, h: StepSize, z: Tensor) -> Tensor:
+        path = Path(field, t, h)
+        first = path.first(z, type(self).__name__)
+        if z.numel() == 0:
+            return z + step_size(h, z) * first
+        seen = [is_differentiated(x) for x in (first, z, t, h)]
+        if as_number(h) == 0:
+            places, after = np.tile([0.0, 1.0], (len(z), 1)), z.detach()
+        else:
+            search = self._search(path, seen, ())
+            with torch.no_grad():
+                places, after = search.run(z.detach(), first.detach())
+        return self.taken(path, places, z, first, Outputs(())) if any(seen) else after
+
+    def _sampled(
+        self,
+        field: Field,
+        t: Time,
+        offsets: Sequence[StepSize],
+        z: Tensor,
+        sizes: tuple[int, ...],
+    ) -> list[Tensor]:
+        numbers = [as_number(offset) for offset in offsets]
+        path = Path(field, t, numbers[-1])
+        still = len(numbers) if z.numel() == 0 else numbers.count(0.0)
+        places = [number / numbers[-1] for number in numbers[still:]]
+        values = [z] * still + self._passed(path, z, places, sizes)
+        return [
+            path.shifted(number, offset - number, value) if is_differentiated(offset) else value
+            for offset, number, value in zip(offsets, numbers, values, strict=True)
+        ]
+
+    def _passed(
+        self, path: Path, z: Tensor, places: list[float], sizes: tuple[int, ...]
+    ) -> list[Tensor]:
+        """Return the states at some places, fractions of the path."""
+        first = path.first(z, type(self).__name__)
+        if not places:
+            return []
+        seen, outputs = [is_differentiated(x) for x in (first, z, path.t)], Outputs(places)
+        search = self._search(path, seen, sizes)
+        with torch.no_grad():
+            taken = search.sample(z.detach(), first.detach(), outputs)
+        if any(seen):
+            outputs = Outputs(places)
+            self.taken(path, taken, z, first, outputs)
+        return outputs.found()
+
+    def _search(self, path: Path, seen: list[bool], sizes: tuple[int, ...]) -> Search:
+        """Return the search for the steps, without derivatives, of forward mode too.
+
+        Every slope on the way tells in `seen` whether a derivative may be asked for: parameters
+        may enter a field late.
+        """
+        grad = torch.is_grad_enabled()
+
+        def plain(t: Tensor, z: Tensor) -> Tensor:
+            with torch.set_grad_enabled(grad):
+                slope = path.slope(t, z)
+                seen.append(is_differentiated(slope))
+            return slope.detach() if seen[-1] else slope
+
+        tolerance = Tolerance(float(self.rtol), float(self.atol), sizes)
+        tries = self.tries(path, tolerance)
+        span = (as_number(path.t), as_number(path.h))
+        return Search(plain, *span, tolerance, self.max_steps, self.min_step, tries)

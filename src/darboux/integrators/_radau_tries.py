@@ -1,0 +1,290 @@
+"""How Radau IIA tries a step: Jacobians and inverses are kept as long as they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darboux.integrators._outputs import Slope, along
+from darboux.integrators._path import Path
+from darboux.integrators._radau_stages import Inverses, Stages, ahead, between, correction
+from darboux.integrators._step_control import Tolerance, Tries, Try, Walk
+from darboux.solvers._convergence import Mask, Numbers, choose, like, numbers
+from darboux.solvers._linearised import jacobian
+
+_ENTRIES = 512  # of a sample, whose matrices are dense
+
+_ITERATIONS = 6
+
+_SAFETY = 0.9
+
+_SHRINK, _GROW = 0.2, 10.0  # of one step to the next
+
+_WORTH = 1.2  # a growth below it is not worth new inverses
+
+_LEAST, _MOST = 1e-10, 1e10  # of errors over the tolerance
+
+_SLOW = 1e-3  # rate of convergence beyond which a Jacobian is computed anew
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is known of each sample from the tries before."""
+
+    stages: Stages
+    slopes: Tensor  # f' there or at an earlier z, (batch, n, n)
+    inverses: Inverses
+    means: Tensor  # mean slopes of the last accepted step, (batch, 3n)
+    current: Mask  # whether f' is that at z
+    wanted: Mask  # whether it is to be
+    size: Numbers  # h of the inverses, 0 where there are none
+    length: Numbers  # h of the last accepted step, 0 where there was none
+    error: Numbers
+    rejected: Mask  # whether the last try was
+
+
+class _Solved(NamedTuple):
+    """Where Newton's iteration stands."""
+
+    increments: Tensor
+    means: Tensor
+    found: Mask
+    rate: Numbers
+    iterations: Numbers
+    lost: Mask  # f was not finite
+
+
+@final
+class RadauTries(Tries):
+    """Steps of order 5 with an error of order 3."""
+
+    # Simplified Newton iterations, and predictive control of the step.
+    # Hairer and Wanner, Solving Ordinary Differential Equations II, IV.8.
+
+    method = "AdaptiveRadau"
+    order = 4
+    hint = (
+        "Use a larger tolerance, or float64; f must be smooth where it is stiff, and is best "
+        "differentiable by autograd."
+    )
+
+    def __init__(self, path: Path, tolerance: Tolerance) -> None:
+        super().__init__()
+        self.path = path
+        self.tolerance = tolerance
+
+    def begin(self, z: Tensor) -> _Kept:
+        """Return that nothing is known.
+
+        Raises:
+            ValueError: if z has complex entries, or too many for a matrix.
+        """
+        _check(z)
+        batch, n = len(z), z[0].numel()
+        wide = z.new_zeros(batch, n, dtype=torch.promote_types(z.dtype, torch.float32))
+        stages, slopes = Stages.like(wide), wide.new_zeros(batch, n, n)
+        none = np.zeros(batch)
+        never = none > 0
+        inverses = stages.inverses(slopes, wide.new_zeros(batch, 1, 1))
+        nothing = wide.new_zeros(batch, 3 * n)
+        return _Kept(stages, slopes, inverses, nothing, never, ~never, none, none, none, never)
+
+    def attempt(self, field: Slope, t: Tensor, h: Tensor, at: Walk) -> Try:
+        """Return one step."""
+        steps = numbers(h)
+        kept = self._linearised(at, t, h, steps)
+        with np.errstate(all="ignore"):
+            solved = self._solved(field, t, h, at, kept, steps)
+        end = solved.increments.narrow(1, 2 * kept.slopes.shape[1], kept.slopes.shape[1])
+        end = flat(at.z) + end
+        error = self._error(field, t, h, at, kept, solved, end)
+        accepted = (steps != 0) & (error <= 1)
+        slow = (solved.iterations > 2) & (solved.rate > _SLOW)
+        factor = _factor(steps, error, solved, slow, kept)
+        after = end.to(at.z.dtype).reshape(at.z.shape)
+        slope = field(along(t + h, at.z), after) if accepted.any() else at.slope
+        return Try(
+            after,
+            slope,
+            error,
+            factor,
+            partial(states_between, at.z, solved.increments),
+            replace(
+                kept,
+                means=choose(accepted, solved.means, kept.means),
+                current=kept.current & ~accepted,
+                wanted=np.where(accepted, slow, ~solved.found & ~kept.current),
+                length=np.where(accepted, steps, kept.length),
+                error=np.where(accepted, error, kept.error),
+                rejected=(steps != 0) & ~accepted,
+            ),
+        )
+
+    def _linearised(self, at: Walk, t: Tensor, h: Tensor, steps: Numbers) -> _Kept:
+        """Return what is kept, with the slopes and inverses that this try needs."""
+        kept: _Kept = at.kept
+        fresh = kept.wanted & (steps != 0)
+        if fresh.any():
+            slopes = self._jacobian(along(t, at.z), at.z).to(kept.slopes.dtype)
+            kept = replace(
+                kept,
+                slopes=choose(fresh, slopes, kept.slopes),
+                current=kept.current | fresh,
+                wanted=kept.wanted & ~fresh,
+            )
+        needed = (steps != 0) & (fresh | (steps != kept.size))
+        if not needed.any():
+            return kept
+        size = h.to(kept.slopes.dtype).reshape(-1, 1, 1)
+        if needed.all():
+            inverses = kept.stages.inverses(kept.slopes, size)
+        else:
+            rows = like(np.flatnonzero(needed), h)
+            some = kept.stages.inverses(kept.slopes[rows], size[rows])
+            inverses = kept.inverses.replaced(rows, some)
+        return replace(kept, inverses=inverses, size=np.where(needed, steps, kept.size))
+
+    def _jacobian(self, time: Tensor, z: Tensor) -> Tensor:
+        """Return f' by autograd, or by differences where f leaves torch or writes its results."""
+
+        def slope(z: Tensor) -> Tensor:
+            return self.path.slope(time, z)
+
+        try:
+            found = jacobian(slope, z, alone=False)
+        except RuntimeError:  # what is wrong with f itself is raised again
+            return self._differences(slope, z)
+        return found if bool(found.any()) else self._differences(slope, z)
+
+    def _differences(self, slope: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+        unit, rows = torch.finfo(z.dtype).eps ** 0.5, flat(z)
+        least = max(self.tolerance.atol, torch.finfo(z.dtype).tiny / unit)
+        moved = rows + unit * rows.abs().clamp(min=least)
+        before, columns = slope(z).clone(), []
+        for j in range(rows.shape[1]):
+            there = rows.clone()
+            there[:, j] = moved[:, j]
+            change = flat(slope(there.reshape(z.shape)) - before).detach()
+            columns.append(change / (moved - rows)[:, j : j + 1])
+        return torch.stack(columns, dim=2)
+
+    def _solved(
+        self, field: Slope, t: Tensor, h: Tensor, at: Walk, kept: _Kept, steps: Numbers
+    ) -> _Solved:
+        """Return the increments of the stages, and for which samples they are found."""
+        # An iteration ends where the rate at which corrections fall promises that what is left
+        # is small beside the tolerance, and where it promises that this does not come in time.
+        z, times = at.z, self._times(t, h, at.z, kept.stages)
+        wide, limit = flat(z).to(kept.slopes.dtype), self._limit(kept.slopes)
+        size, start = h.to(wide.dtype).unsqueeze(1), torch.cat([wide] * 3, dim=1)
+        scale = self.tolerance.scale(start) / size
+        means, running = self._guess(kept, steps), steps != 0
+        found, iterations = ~running, np.zeros_like(steps)
+        rate = before = iterations
+        for k in range(1, _ITERATIONS + 1):
+            states = torch.addcmul(start, means, size).to(z.dtype).chunk(3, dim=1)
+            pairs = zip(times, states, strict=True)
+            slopes = [flat(field(time, state.reshape(z.shape))) for time, state in pairs]
+            move = correction(kept.inverses, means, slopes)
+            left = self.tolerance.size(move / scale)
+            running = running & (left < np.inf)
+            close = left == 0
+            if k > 1:
+                rate = np.where(running, left / before, rate)
+                rest = rate / (1 - rate) * left
+                close |= rest < limit
+                running = running & (rate < 1) & (rate ** (_ITERATIONS - k) * rest <= rate * limit)
+            means = choose(running, means + move, means)
+            iterations, before = iterations + running, left
+            found, running = found | (running & close), running & ~close
+            if not running.any():
+                break
+        return _Solved(size * means, means, found, rate, iterations, before == np.inf)
+
+    def _times(self, t: Tensor, h: Tensor, z: Tensor, stages: Stages) -> tuple[Tensor, ...]:
+        """Return the times of the stages, each shaped to broadcast against z."""
+        times = (t + stages.nodes * h).to(z.dtype)
+        return times.reshape(3, -1, *(1,) * (z.ndim - 1)).unbind()
+
+    def _guess(self, kept: _Kept, steps: Numbers) -> Tensor:
+        """Return the mean slopes along the polynomial of the step before, 0 at first."""
+        if not kept.length.any():
+            return kept.means
+        before = kept.length != 0
+        return ahead(kept.means, steps / np.where(before, kept.length, 1.0))
+
+    def _limit(self, z: Tensor) -> float:
+        """Return how small beside the tolerance what is left of the iteration must be."""
+        rtol = self.tolerance.relative(z.dtype)
+        return max(10 * torch.finfo(z.dtype).eps / rtol, min(0.03, rtol**0.5))
+
+    def _error(
+        self,
+        field: Slope,
+        t: Tensor,
+        h: Tensor,
+        at: Walk,
+        kept: _Kept,
+        solved: _Solved,
+        end: Tensor,
+    ) -> Numbers:
+        """Return the error over the tolerance, more than 1 where there is no solution."""
+        z, size = flat(at.z), h.to(end.dtype).unsqueeze(1)
+        rough = size * kept.stages.error(kept.inverses, solved.means, flat(at.slope))
+        error = self.tolerance.norm(rough, z, end)
+        # f' may be large where the error is not: it is filtered once more
+        doubtful = solved.found & (error > 1) & (kept.rejected | (kept.length == 0))
+        if doubtful.any():
+            moved = (z + rough).to(at.z.dtype).reshape(at.z.shape)
+            slope = flat(field(along(t, at.z), moved))
+            finer = size * kept.stages.error(kept.inverses, solved.means, slope)
+            error = np.where(doubtful, self.tolerance.norm(finer, z, end), error)
+        failed = np.where(solved.lost, np.inf, error.clip(2.0, _MOST))
+        return np.where(solved.found, error, failed)
+
+
+def _check(z: Tensor) -> None:
+    if z.is_complex():
+        msg = (
+            f"AdaptiveRadau: expected real numbers; got {z.dtype}. Use torch.view_as_real, or "
+            "odeint, which does that."
+        )
+        raise ValueError(msg)
+    entries = z[0].numel()
+    if entries > _ENTRIES:
+        msg = (
+            f"AdaptiveRadau: expected at most {_ENTRIES} entries in a sample, whose Jacobian is "
+            f"one matrix; got {entries}. Use RadauIIA(3) or ImplicitEuler() with fixed steps, "
+            "which need no matrix, or per_sample=True in odeint where rows are independent."
+        )
+        raise ValueError(msg)
+
+
+def _factor(steps: Numbers, error: Numbers, solved: _Solved, slow: Mask, kept: _Kept) -> Numbers:
+    """Return the next step over this one."""
+    safety = _SAFETY * (2 * _ITERATIONS + 1) / (2 * _ITERATIONS + solved.iterations)
+    size, before = error.clip(_LEAST, None), kept.length != 0
+    grown = np.divide(steps, kept.length, out=np.ones_like(steps), where=before)
+    trend = np.where(before, np.abs(grown) * (kept.error / size) ** 0.25, 1.0)
+    factor = (safety * trend.clip(None, 1.0) * size**-0.25).clip(_SHRINK, _GROW)
+    # the same step keeps its inverses
+    factor = np.where((error <= 1) & ~slow & (factor < _WORTH), 1.0, factor)
+    # with slopes of an earlier z it is tried again with those of this one
+    again = np.where(kept.current | solved.lost, 0.5, 1.0)
+    return np.where(solved.found, factor, again)
+
+
+def states_between(z: Tensor, increments: Tensor, place: Tensor) -> Tensor:
+    """Return the states at a fraction of the step."""
+    return (flat(z) + between(increments, place)).to(z.dtype).reshape(z.shape)
+
+
+def flat(z: Tensor) -> Tensor:
+    """Return z as (batch, n)."""
+    return z.reshape(len(z), -1)
