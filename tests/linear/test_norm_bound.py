@@ -17,7 +17,7 @@ from darboux.linear import (
     Stacked,
     Transposed,
 )
-from darboux.linear._frequencies import samples_for
+from darboux.linear._frequencies import samples_for, slack
 from darboux.linear._gram import GramSamples
 from darboux.linear._spectral import kernel_bound
 from darboux.testing import explicit_matrix
@@ -231,10 +231,58 @@ def test_gradient_is_homogeneous(shape):
 def test_the_guess_survives_samples_where_the_symbol_vanishes():
     stencil = FiniteDifference(3, dim=2).stencil()  # constants are in its kernel
     gram = GramSamples(stencil.weight.double().transpose(0, 1), samples_for((2, 2)))
-    top = prove._ranked(gram)[:1]
-    exact = torch.linalg.eigvalsh(torch.cat(list(gram.blocks(gram.all()))))[:, -1]
+    matrices = gram.at(gram.all())
+    top = prove._best(matrices)
+    exact = torch.linalg.eigvalsh(matrices)[:, -1]
     assert float(exact[0]) < 1e-12
     assert float(exact[top]) == pytest.approx(float(exact.max()), rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [2, 16, 64, 150])
+@pytest.mark.parametrize("spectrum", ["spread", "flat", "one-large"])
+@pytest.mark.parametrize("factored", [False, True])
+def test_single_precision_proves_no_more_than_is_true(size, spectrum, factored):
+    kernel = _with_spectrum(size, spectrum)
+    gram = GramSamples(kernel, samples_for((3, 3)))
+    if factored:
+        gram.factored, gram._taps_first = True, kernel.permute(2, 3, 0, 1).contiguous()
+    part = gram.all()[:2]
+    exact = torch.linalg.eigvalsh(gram.at(part))[:, -1]
+    single = gram.at(part, torch.float32)
+    share = prove._single_rounding(gram)
+    for sample, value in enumerate(exact.tolist()):
+        # The least β² that single precision takes for one above G, by bisection.
+        low, high = 0.5 * value, 2 * value
+        for _ in range(50):
+            middle = (low + high) / 2
+            fails = bool(prove._indefinite(single[sample, None], middle))
+            low, high = (middle, high) if fails else (low, middle)
+        assert high >= value * (1 - share)
+        assert high <= value * (1 + share)
+
+
+def _with_spectrum(size, spectrum):
+    """Return a kernel (size, size, 3, 3) with one tap, or nine, of given singular values."""
+    kernel = torch.randn(size, size, 3, 3, dtype=torch.float64)
+    if spectrum == "spread":
+        return kernel
+    values = torch.ones(size, dtype=torch.float64)
+    if spectrum == "one-large":
+        values[1:] = 1e-3
+    left, right = (torch.linalg.qr(kernel[..., 0, k])[0] for k in (0, 1))
+    return 1e-9 * kernel + (left * values @ right)[..., None, None] * (
+        torch.arange(9) == 4
+    ).reshape(3, 3)
+
+
+def test_rounding_in_single_precision_costs_nothing():
+    # All samples have one eigenvalue, up to 1e-6: what single precision cannot tell apart
+    # double precision decides, and the bound stays within its margin.
+    for kernel in (_with_spectrum(40, "flat"), _with_spectrum(200, "one-large")):
+        matrix = kernel[..., 1, 1]
+        true = float(torch.linalg.svdvals(matrix)[0])
+        supremum = float(kernel_bound(kernel)) / slack((3, 3), samples_for((3, 3)))
+        assert true * (1 - 1e-6) <= supremum <= true * (1 + 6e-5)
 
 
 def test_equal_kernels_have_equal_bounds():

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from darboux.linear import Conv, Dense, Stencil
-from darboux.linear._gram import autocorrelation, half_offsets
-from darboux.linear._rows import row_bound
+from darboux.linear._gram import correlations, half_offsets, layered
+from darboux.linear._rows import entry_bound, row_bound
 from darboux.testing import check_row_bound, explicit_matrix
 
+BOUNDS = [row_bound, entry_bound]
 SHAPES = [(4, 3), (3, 2, 4), (2, 3, 3, 2), (3, 2, 2, 3), (2, 2, 3, 2, 1), (2, 1, 2, 2, 3)]
 
 
@@ -31,12 +32,12 @@ def _slow_products(weight):
 @pytest.mark.parametrize("shape", SHAPES[1:], ids=str)
 def test_autocorrelation_against_loops(shape):
     weight = torch.randn(shape, dtype=torch.float64)
-    products, share = autocorrelation(weight)
+    kernel = layered(weight)
+    products = torch.cat(correlations(kernel, kernel))
     expected = _slow_products(weight)
     offsets = half_offsets(shape[2:]).tolist()
     for place, delta in enumerate(offsets):
-        torch.testing.assert_close(products[:, :, place], expected[tuple(delta)])
-        assert share[place] == (0.5 if delta[0] == 0 else 1.0)
+        torch.testing.assert_close(products[place], expected[tuple(delta)])
     seen = {tuple(d) for d in offsets} | {tuple(-x for x in d) for d in offsets}
     assert seen == set(expected)
 
@@ -52,18 +53,45 @@ def test_is_the_absolute_row_sum(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_gradient_against_finite_differences(shape):
+def test_entry_bound_is_the_row_sum_of_absolute_values(shape):
+    weight = torch.randn(shape, dtype=torch.float64)
+    sizes = weight.abs().reshape(*shape[:2], -1).sum(2)
+    expected = (sizes @ sizes.T).sum(1)
+    found = entry_bound(_stencil(weight))
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
+    assert bool((found >= row_bound(_stencil(weight)) * (1 - 1e-12)).all())
+    # of non-negative entries nothing is lost
+    positive = _stencil(weight.abs())
+    torch.testing.assert_close(entry_bound(positive), row_bound(positive), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradient_against_finite_differences(shape, bound):
     weight = torch.randn(shape, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda w: row_bound(_stencil(w)), (weight,))
+    assert torch.autograd.gradcheck(lambda w: bound(_stencil(w)), (weight,))
+    assert torch.autograd.gradgradcheck(lambda w: bound(_stencil(w)), (weight,))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+def test_entry_bound_in_single_precision_is_above_the_exact_one(dtype):
+    for shape in [(300, 200), (1, 5000), (5000, 1), (8, 8, 7, 7)]:
+        weight = torch.randn(shape).to(dtype)
+        exact = entry_bound(_stencil(weight.double()))
+        found = entry_bound(_stencil(weight))
+        assert found.dtype == torch.float64
+        assert bool((found >= exact * (1 - 1e-10)).all())
+        torch.testing.assert_close(found, exact, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["row_bound", "entry_bound"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("padding", ["circular", "zeros"])
-def test_zero_rows_keep_the_inverse_and_its_gradient_finite(dtype, padding):
+def test_zero_rows_keep_the_inverse_and_its_gradient_finite(dtype, padding, method):
     conv = Conv(2, 3, kernel_size=3, dim=1, padding_mode=padding).to(dtype)
     with torch.no_grad():
         conv.weight[1:] = 0
-    rows = conv.row_bound()
+    rows = getattr(conv, method)()
     assert bool((rows > 0).all())
     y = torch.randn(1, 3, 5).to(dtype)
     image = conv.scaled_adjoint(y, 1 / rows)

@@ -29,7 +29,7 @@ MAPS = {
     ),
     "stacked": lambda: Stacked(Dense(3, 2), Dense(3, 3)),
 }
-BOUNDS = ["norm_bound", "row_bound", "lower_bound"]
+BOUNDS = ["norm_bound", "row_bound", "entry_bound", "lower_bound"]
 
 
 class Number(nn.Module):
@@ -62,14 +62,14 @@ def _gradients(module):
     return dict(zip(parameters, found, strict=True))
 
 
-@pytest.mark.parametrize("name", BOUNDS[:2])
+@pytest.mark.parametrize("name", BOUNDS[:3])
 def test_grad(linear, name):
     module = Number(linear, name)
     fixed, function = _functional(module)
     torch.testing.assert_close(torch.func.grad(function)(fixed), _gradients(module))
 
 
-@pytest.mark.parametrize("name", BOUNDS[:2])
+@pytest.mark.parametrize("name", BOUNDS[:3])
 def test_forward_mode(linear, name):
     module = Number(linear, name)
     fixed, function = _functional(module)
@@ -82,7 +82,7 @@ def test_forward_mode(linear, name):
         torch.testing.assert_close(forward_ad.unpack_dual(function(dual)).tangent, expected)
 
 
-@pytest.mark.parametrize("name", BOUNDS[:2])
+@pytest.mark.parametrize("name", BOUNDS[:3])
 def test_vmap(linear, name):
     fixed, function = _functional(Number(linear, name))
     scales = torch.tensor([0.5, 1.0, 3.0], dtype=torch.float64)

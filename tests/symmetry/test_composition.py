@@ -33,6 +33,9 @@ def symmetry_of(module):
 FIELDS = {
     "gradient": lambda: dx.fields.GradientField(conv(), ReLU()),
     "gradient-norm-metric": lambda: dx.fields.GradientField(conv(), Tanh(), metric="norm"),
+    "gradient-entries-metric": lambda: dx.fields.GradientField(
+        conv(MIXED, MIXED), NormActivation(MIXED), metric="entries"
+    ),
     "gradient-clip": lambda: dx.fields.GradientField(conv(), Clip()),
     "gradient-norm-activation": lambda: dx.fields.GradientField(
         conv(MIXED, MIXED), NormActivation(MIXED)

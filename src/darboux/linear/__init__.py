@@ -7,7 +7,7 @@ stacks and circular products are stencils again; where they are not, norms combi
 
 from darboux.linear._combined_map import CombinedMap
 from darboux.linear._composed import Composed
-from darboux.linear._constraints import Nonnegative, Skew, Spectral
+from darboux.linear._constraints import LowRank, Nonnegative, Skew, Spectral
 from darboux.linear._conv import Conv, FiniteDifference, StencilMap
 from darboux.linear._dense import Dense
 from darboux.linear._lift import Lift
@@ -28,6 +28,7 @@ __all__ = [
     "FiniteDifference",
     "Lift",
     "LinearMap",
+    "LowRank",
     "Nonnegative",
     "NormControl",
     "Orthogonal",

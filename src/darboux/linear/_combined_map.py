@@ -10,7 +10,12 @@ from torch import Tensor
 
 from darboux.linear._conv import StencilMap, prepared, prepared_adjoint
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
+from darboux.linear._remembered import (
+    adjoint_of_scaled,
+    kept_entry_bound,
+    kept_norm_bound,
+    kept_row_bound,
+)
 from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Stencil
 
@@ -93,6 +98,12 @@ class CombinedMap(StencilMap):
         if not self.one_stencil:
             return self.tie(self.rows_of_parts())
         return self.tie(kept_row_bound(self, self.exact_stencil()).clone())
+
+    def entry_bound(self) -> Tensor:
+        """Return T, (out_features,), float64, with A A* <= diag(T): of |A| for one stencil."""
+        if not self.one_stencil:
+            return self.row_bound()
+        return self.tie(kept_entry_bound(self, self.exact_stencil()).clone())
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, (). Zero for separate parts."""

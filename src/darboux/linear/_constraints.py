@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from darboux.linear._spectral import kernel_bound
 from darboux.structure import Claim, Kind, Lipschitz, Premise
-from darboux.structure._arguments import Positive, checked
+from darboux.structure._arguments import Count, Positive, checked
 from darboux.structure._module import Module
 
 
@@ -154,3 +154,58 @@ class Spectral(Module):
     def extra_repr(self) -> str:
         """Return the norm."""
         return f"norm={self.norm:g}"
+
+
+@final
+class LowRank(Module):
+    """Parametrise a matrix by a product of two thin ones, W = L R, of rank r at most.
+
+    Shapes: W is (out, in), L is (out, r), R is (r, in); both are parameters.
+
+    Source: section 6.2.1.
+
+    Args:
+        rank: r >= 1, at most the smaller side of the weight.
+
+    Raises:
+        TypeError: if the rank is no integer.
+        ValueError: if it isn't positive or too large, or the weight is no matrix.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> from torch.nn.utils import parametrize
+        >>> dense = dx.linear.Dense(6, 5)
+        >>> _ = parametrize.register_parametrization(dense, "weight", LowRank(2))
+        >>> int(torch.linalg.matrix_rank(dense.weight))
+        2
+    """
+
+    @checked
+    def __init__(self, rank: Count) -> None:
+        super().__init__()
+        self.rank = rank
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return L R."""
+        return left @ right
+
+    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return balanced L and R whose product is the nearest matrix of rank r.
+
+        Raises:
+            ValueError: if the weight is no matrix, or smaller than the rank.
+        """
+        if weight.ndim != 2 or min(weight.shape) < self.rank:
+            msg = (
+                f"LowRank: expected a matrix with both sides of {self.rank} or more; got shape "
+                f"{tuple(weight.shape)}."
+            )
+            raise ValueError(msg)
+        left, values, right = torch.linalg.svd(weight.detach().double(), full_matrices=False)
+        roots = values[: self.rank].sqrt()
+        pair = left[:, : self.rank] * roots, roots[:, None] * right[: self.rank]
+        return pair[0].to(weight.dtype), pair[1].to(weight.dtype)
+
+    def extra_repr(self) -> str:
+        """Return the rank."""
+        return f"rank={self.rank}"

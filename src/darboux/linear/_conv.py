@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from darboux.linear._linear_map import LinearMap
-from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
+from darboux.linear._remembered import (
+    adjoint_of_scaled,
+    kept_entry_bound,
+    kept_norm_bound,
+    kept_row_bound,
+)
 from darboux.linear._sizes import MOST_WEIGHTS, Axes, Taps, affordable, kernel_sizes
 from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Padding, Stencil, check_input
@@ -58,6 +63,10 @@ class StencilMap(LinearMap):
     def row_bound(self) -> Tensor:
         """Return T, (out_features,), float64, with A A* <= diag(T), differentiable."""
         return self.tie(kept_row_bound(self, self.stencil()).clone())
+
+    def entry_bound(self) -> Tensor:
+        """Return T = |A| |A|ᵀ 1, (out_features,), float64, with A A* <= diag(T)."""
+        return self.tie(kept_entry_bound(self, self.stencil()).clone())
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x: float64, ()."""

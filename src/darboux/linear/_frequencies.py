@@ -15,15 +15,16 @@ _SAMPLES_PER_DEGREE = {1: 11, 2: 15, 3: 18}
 def lattice(sizes: Sequence[int]) -> Tensor:
     """Return all points of Π {0, ..., n_a - 1}: int64, (points, axes)."""
     if not sizes:
-        return torch.zeros(1, 0, dtype=torch.int64)
-    return torch.cartesian_prod(*(torch.arange(n) for n in sizes)).reshape(-1, len(sizes))
+        return torch.zeros(1, 0, dtype=torch.int64, device="cpu")
+    places = [torch.arange(n, device="cpu") for n in sizes]
+    return torch.cartesian_prod(*places).reshape(-1, len(sizes))
 
 
 def half_lattice(sizes: Sequence[int]) -> Tensor:
     """Return one point of every pair {m, -m mod n}: real kernels have A(-ξ) = conj A(ξ)."""
-    points, n = lattice(sizes), torch.tensor(list(sizes), dtype=torch.int64)
+    points, n = lattice(sizes), torch.tensor(list(sizes), dtype=torch.int64, device="cpu")
     strides = [math.prod(sizes[a + 1 :]) for a in range(len(sizes))]
-    weights = torch.tensor(strides, dtype=torch.int64)
+    weights = torch.tensor(strides, dtype=torch.int64, device="cpu")
     rank, mirrored = points @ weights, ((-points) % n) @ weights
     return points[rank <= mirrored]
 
@@ -38,7 +39,7 @@ def phases(points: Tensor, offsets: Tensor, sizes: Sequence[int]) -> tuple[Tenso
     # The product m·δ is reduced modulo the period as an integer, so every entry is
     # rounded once, whatever the size of the kernel.
     period = math.lcm(*sizes)
-    steps = torch.tensor([period // n for n in sizes], dtype=torch.int64)
+    steps = torch.tensor([period // n for n in sizes], dtype=torch.int64, device="cpu")
     turns = (points * steps) @ offsets.T % period
     angle = turns.double() * (2 * math.pi / period)
     return angle.cos(), angle.sin()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import final
 
 import torch
 from torch import Tensor
 
-from darboux.linear._frequencies import half_lattice, kernel_offsets, phases
+from darboux.linear._frequencies import half_lattice, kernel_offsets, lattice, phases
 
-# Complex entries per block. Blocks stay in the cache; those in double precision are smaller,
-# for a factorisation copies them, and fresh pages cost more than the overhead of a block.
-_BLOCKS = {torch.float32: 2**17, torch.float64: 2**15}
+# Columns of the matrices made at a time: they stay in the cache, and fresh pages cost more than
+# the overhead of a part.
+_COLUMNS = {torch.float32: 2**11, torch.float64: 2**10}
 
 _TABLE = 2**17  # entries of a table of cosines that is kept: 1 MB
 
@@ -22,43 +23,66 @@ _TABLE = 2**17  # entries of a table of cosines that is kept: 1 MB
 class GramSamples:
     """G(ξ) = Σ_δ R(δ) e^{iξ·δ} with the autocorrelation R of a kernel, ξ = 2π m/n."""
 
-    # Samples are counted along `half_lattice(samples)`. Matrices are made when asked for,
-    # block by block: all of them would fill gigabytes for large kernels in three dimensions.
+    # Samples are counted along the points m, `half_lattice(samples)` if none are given. Matrices
+    # are made when asked for, part by part: all of them would fill gigabytes for large kernels in
+    # three dimensions. Where there are fewer samples than R takes products, G is A(ξ) A(ξ)*.
 
-    def __init__(self, kernel: Tensor, samples: Sequence[int]) -> None:
+    def __init__(
+        self, kernel: Tensor, samples: Sequence[int], points: Tensor | None = None
+    ) -> None:
         self.kernel, self.samples = kernel, tuple(samples)
-        self.size, self.taps = kernel.shape[0], tuple(kernel.shape[2:])
-        self._points = half_lattice(self.samples)
-        products, share = autocorrelation(kernel)
-        products = (products * share).permute(2, 0, 1)
-        self._even = (products + products.mT).flatten(1)
-        self._odd = (products - products.mT).flatten(1)
+        self.size, self.inner, *self.taps = kernel.shape
+        self._points, self._table = _whole(tuple(self.taps), self.samples)
+        if points is not None:
+            self._points, self._table = points, None
+        self._spaces: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
+        self.factored = 8 * len(self) < math.prod(self.taps) ** 2
+        if self.factored:
+            self._taps_first = kernel.permute(*range(2, kernel.ndim), 0, 1).contiguous()
+        else:
+            kernel = layered(kernel)
+            products = torch.cat(correlations(kernel, kernel))
+            self._even = (products + products.mT).flatten(1)
+            self._odd = (products - products.mT).flatten(1)
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self._points)
 
-    def blocks(self, index: Tensor, dtype: torch.dtype = torch.float64) -> Iterator[Tensor]:
-        """Yield G at some samples, in blocks of bounded memory."""
-        even, odd = self._even.to(dtype), self._odd.to(dtype)
-        for part in index.split(max(1, _BLOCKS[dtype] // self.size**2)):
-            cosine, sine = self._phases(part, dtype)
-            shape = (len(part), self.size, self.size)
-            real = (cosine @ even).reshape(shape)
-            yield real if len(even) == 1 else torch.complex(real, (sine @ odd).reshape(shape))
+    def parts(self, index: Tensor, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+        """Return an index in parts of bounded memory."""
+        count = math.ceil(len(index) * self.size / _COLUMNS[dtype])
+        if self.factored and count:  # neighbours share sums
+            return list(index.tensor_split(math.ceil(count / 4)))
+        return [index[k::count] for k in range(count)]  # each is spread over the whole
+
+    def at(self, index: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Return G at some samples: (samples, out, out), until the next call.
+
+        Sums over taps are in double precision.
+        """
+        if self.factored:
+            symbol = _sums(self._taps_first, self._points[index], self.samples)
+            symbol = symbol.to(dtype.to_complex())
+            # Not .mH: lazy conjugation is silently dropped where a compiled graph calls this.
+            return symbol @ torch.conj_physical(symbol).mT
+        cosine, sine = self._phases(index)
+        if len(self._even) == 1:
+            return (cosine @ self._even).to(dtype).reshape(-1, self.size, self.size)
+        sums, gram = self._space(len(index), dtype)
+        entries = torch.view_as_real(gram).flatten(1, 2)
+        entries[..., 0] = torch.mm(cosine, self._even, out=sums)
+        entries[..., 1] = torch.mm(sine, self._odd, out=sums)
+        return gram
 
     def all(self) -> Tensor:
         """Return the index of all samples."""
-        return torch.arange(len(self))
-
-    def trace(self) -> float:
-        """Return the mean of trace G over all frequencies, ‖W‖²."""
-        return float(self.kernel.square().sum())
+        return torch.arange(len(self), device="cpu")
 
     def rounding_size(self) -> float:
         """Return m (Σ_t ‖W(t)‖_F)², m the number of terms in sums: it bounds m ‖A(ξ)‖_F²."""
-        taps = self.kernel.reshape(*self.kernel.shape[:2], -1)
-        terms = taps.shape[1] * taps.shape[2] + len(self._even)
+        taps = self.kernel.flatten(2) if self.taps else self.kernel[..., None]
+        terms = self.inner * taps.shape[2] + math.prod(2 * k - 1 for k in self.taps)
         return float(taps.square().sum(dim=(0, 1)).sqrt().sum()) ** 2 * terms
 
     def waves(self, sample: int) -> tuple[Tensor, Tensor]:
@@ -67,43 +91,72 @@ class GramSamples:
         cosine, sine = phases(point, kernel_offsets(self.taps), self.samples)
         return cosine[0].to(self.kernel.device), sine[0].to(self.kernel.device)
 
-    def _phases(self, part: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return cosines and sines at some samples and all offsets."""
-        if len(self) * len(self._even) <= _TABLE:
-            cosine, sine = (table[part] for table in _tables(self.taps, self.samples, dtype))
+    def _space(self, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return memory for sums and matrices: fresh pages cost more than what fills them."""
+        if dtype not in self._spaces or len(self._spaces[dtype][0]) < count:
+            sums = self._even.new_empty(count, self.size**2)
+            shape = (count, self.size, self.size)
+            self._spaces[dtype] = (sums, self._even.new_empty(shape, dtype=dtype.to_complex()))
+        sums, matrices = self._spaces[dtype]
+        return sums[:count], matrices[:count]
+
+    def _phases(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines at some samples and half of the offsets, c times each."""
+        if self._table is None:
+            found = _half_phases(self._points[index], self.taps, self.samples)
         else:
-            points = self._points[part]
-            cosine, sine = phases(points, half_offsets(self.taps), self.samples)
-        return cosine.to(self._even.device, dtype), sine.to(self._even.device, dtype)
+            found = (self._table[0][index], self._table[1][index])
+        return found[0].to(self.kernel.device), found[1].to(self.kernel.device)
+
+
+def _sums(terms: Tensor, points: Tensor, samples: Sequence[int]) -> Tensor:
+    """Return Σ_t C(t) e^{iξ·t} at different points in order: (points, rows, columns)."""
+    # Axis after axis: neighbours with the same first coordinate share the sums over that axis.
+    heads, counts = points[:, 0].unique_consecutive(return_counts=True)
+    cosine, sine = phases(heads[:, None], lattice([len(terms)]), samples[:1])
+    cosine, sine = cosine.to(terms.device), sine.to(terms.device)
+    flat = terms.reshape(len(terms), -1)
+    if terms.is_complex():
+        sums = torch.complex(cosine, sine) @ flat
+    else:
+        sums = torch.complex(cosine @ flat, sine @ flat)
+    sums = sums.reshape(-1, *terms.shape[1:])
+    if len(samples) == 1:
+        return sums
+    rests = zip(sums, points[:, 1:].split(counts.tolist()), strict=True)
+    return torch.cat([_sums(part, rest, samples[1:]) for part, rest in rests])
 
 
 @lru_cache(maxsize=32)
-def _tables(
-    taps: tuple[int, ...], samples: tuple[int, ...], dtype: torch.dtype
+def _whole(
+    taps: tuple[int, ...], samples: tuple[int, ...]
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """Return half of all frequencies, and the phases there unless they are many, on the CPU."""
+    points = half_lattice(samples)
+    few = len(points) * len(half_offsets(taps)) <= _TABLE
+    return points, _half_phases(points, taps, samples) if few else None
+
+
+def _half_phases(
+    points: Tensor, taps: Sequence[int], samples: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines at all samples and offsets, on the CPU."""
-    cosine, sine = phases(half_lattice(samples), half_offsets(taps), samples)
-    return cosine.to(dtype), sine.to(dtype)
-
-
-def autocorrelation(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return R(δ) = Σ_t W(t+δ) W(t)ᵀ for half of all δ, and the weight c of each."""
+    """Return c cos ξ·δ and c sin ξ·δ for half of all offsets δ: (points, offsets)."""
     # R(-δ) = R(δ)ᵀ, so offsets with δ₁ >= 0 are enough: sums over all δ are sums of
     # c (R + Rᵀ) terms, with c = 1 for δ₁ > 0 and c = ½ for δ₁ = 0, where both signs occur.
-    kernel = layered(weight)
-    products = correlations(kernel, kernel)
-    count = len(products[0])
-    share = weight.new_full((len(products) * count,), 1.0)
-    share = torch.cat([share[:count] * 0.5, share[count:]])
-    return torch.cat(products).permute(1, 2, 0), share
+    offsets = half_offsets(taps)
+    share = 1 - 0.5 * (offsets[:, :1] == 0).all(1).double()
+    cosine, sine = phases(points, offsets, samples)
+    return cosine * share, sine * share
 
 
-def half_offsets(kernel_size: tuple[int, ...]) -> Tensor:
-    """Return the offsets δ of `autocorrelation`: int64, (offsets, axes)."""
+def half_offsets(kernel_size: Sequence[int]) -> Tensor:
+    """Return the offsets δ of all `correlations` of a kernel: int64, (offsets, axes)."""
     if not kernel_size:
-        return torch.zeros(1, 0, dtype=torch.int64)
-    ranges = [torch.arange(kernel_size[0]), *(torch.arange(1 - k, k) for k in kernel_size[1:])]
-    return torch.cartesian_prod(*ranges).reshape(-1, len(kernel_size))
+        return torch.zeros(1, 0, dtype=torch.int64, device="cpu")
+    first, *rest = kernel_size
+    ranges = [(0, first), *((1 - k, k) for k in rest)]
+    places = [torch.arange(*each, device="cpu") for each in ranges]
+    return torch.cartesian_prod(*places).reshape(-1, len(kernel_size))
 
 
 def layered(weight: Tensor) -> Tensor:

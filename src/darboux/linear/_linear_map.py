@@ -72,6 +72,14 @@ class LinearMap(Module, ABC):
         No iteration and no state; entries are positive.
         """
 
+    def entry_bound(self) -> Tensor:
+        """Return another T with A A* <= diag(T), coarser and cheaper where that is known.
+
+        For maps with a kernel it is |A| |A|ᵀ 1, with the absolute values of all entries; its
+        cost is proportional to the number of weights. Others return `row_bound`.
+        """
+        return self.row_bound()
+
     @abstractmethod
     def symbol(self, n: int) -> Tensor:
         """Return A on the n^dim frequency grid: complex128, (n^dim, out, in).

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -11,13 +13,11 @@ _EPS = torch.finfo(torch.float64).eps
 
 _EXACT = 256  # up to this size a few exact eigenvalues are affordable
 
-_MARGIN = 1e-4  # of β², above an eigenvalue
+_MARGINS = (5e-5, 1e-4)  # of β², above an eigenvalue: at first, and where that is too little
 
-_LADDER = (2e-3, 5e-3)  # of β², above a Ritz value
+_WIDE = (2e-3, 5e-3)  # above a Ritz value
 
 _STEPS = 5  # power steps that rank the samples
-
-_CANDIDATES = 2  # samples whose eigenvalues are computed before the proof
 
 _KRYLOV = 24
 
@@ -29,44 +29,80 @@ def simple_enough(size: int) -> bool:
 
 def largest(samples: GramSamples) -> tuple[float, int, Tensor, Tensor]:
     """Return β² >= λ_max(G(ξ)) at every sample, the top sample, and eigenpairs there."""
-    # 1. A few block power steps in single precision rank the samples.
-    # 2. Exact eigenvalues (Ritz values, for large matrices) at the best few give β².
-    # 3. A float64 Cholesky factorisation of β² - G(ξ) proves β² at each sample.
-    # 4. Samples where it fails get exact eigenvalues, and β² rises to the largest: those
+    # 1. Part by part, Cholesky factorisations of β² - G(ξ) in single precision prove the β²
+    #    known so far. Where they fail a few power steps look for the top, and an eigenvalue (a
+    #    Ritz value, for large matrices) there raises β².
+    # 2. What rounding leaves open, factorisations in double precision decide.
+    # 3. Samples where those fail get exact eigenvalues, and β² rises to the largest: those
     #    that passed with a smaller β² pass all the more, so one round is enough.
     # The eigenpairs are all of them in ascending order, but the last one only for large
     # matrices.
-    exact, failed = simple_enough(samples.size), samples.all()
+    exact = simple_enough(samples.size)
     if exact and len(samples) == 1:
-        values, vectors = torch.linalg.eigh(next(samples.blocks(failed))[0])
+        values, vectors = torch.linalg.eigh(samples.at(samples.all())[0])
         value = float(values[-1])
         return value + _rounding(samples, value), 0, values, vectors
-    top, value = _top(samples, _ranked(samples)[:_CANDIDATES], exact=exact)
-    bound = value
-    for margin in (_MARGIN,) if exact else _LADDER:
-        bound = value * (1 + margin)
+    first, last = _MARGINS if exact else _WIDE
+    value, top, failed = _screened(samples, 1 + first, exact=exact)
+    bound, pairs = value * (1 + first), None
+    if exact:
+        pairs = torch.linalg.eigh(_at(samples, top))
+        value, failed = float(pairs[0][-1]), failed[failed != top]
+    if exact or len(failed):
+        bound = max(bound, value * (1 + last))
         failed = _unproven(samples, failed, bound)
-    if len(failed):
-        other, highest = _top(samples, failed, exact=True)
-        top = other if highest > value else top
-        bound = max(bound, highest * (1 + _MARGIN))
-    return bound + _rounding(samples, bound), top, *_eigenpairs(samples, top, bound)
+    for part in samples.parts(failed):
+        highest = torch.linalg.eigvalsh(samples.at(part))[:, -1]
+        if float(highest.max()) > value:
+            value, top, pairs = float(highest.max()), int(part[int(highest.argmax())]), None
+            bound = max(bound, value * (1 + _MARGINS[-1]))
+    if pairs is None:
+        pairs = _eigenpairs(samples, top, bound)
+    return bound + _rounding(samples, bound), top, *pairs
 
 
-def _ranked(samples: GramSamples) -> Tensor:
-    """Return the samples in the order of rough estimates of λ_max, largest first."""
-    scale = 1 / samples.trace()  # keeps powers of G in the range of single precision
-    start = _start(samples.size, 4, samples.kernel).float() * scale
-    found = []
-    for gram in samples.blocks(samples.all(), torch.float32):
-        before = start.to(gram.dtype).expand(len(gram), -1, -1)
+def _at(samples: GramSamples, sample: int) -> Tensor:
+    """Return G at one sample."""
+    return samples.at(torch.tensor([sample], device="cpu"))[0]
+
+
+def _screened(samples: GramSamples, factor: float, *, exact: bool) -> tuple[float, int, Tensor]:
+    """Return an eigenvalue λ, its sample, and the samples where factor · λ is not proved yet."""
+    # Elsewhere than on a CPU single precision may mean something coarser.
+    single = exact and samples.kernel.device.type == "cpu"
+    dtype = torch.float32 if single else torch.float64
+    share = _single_rounding(samples) if single else 0.0
+    value, top, left = 0.0, 0, []
+    for index in samples.parts(samples.all(), dtype):
+        gram = samples.at(index, dtype)
+        while True:
+            failed = _indefinite(gram, value * factor * (1 - share))
+            if not failed.any():
+                break
+            if not failed.all():
+                index, gram = index[failed], gram[failed]
+            best = _best(gram)
+            found = (torch.linalg.eigvalsh if exact else _ritz_values)(gram[best])[-1]
+            if float(found) <= value * factor:
+                left.append(index)
+                break
+            value, top = float(found), int(index[best])
+    return value, top, torch.cat(left) if left else samples.all()[:0]
+
+
+def _best(gram: Tensor) -> int:
+    """Return where λ_max is largest, by rough estimates."""
+    if len(gram) == 1:
+        return 0
+    # Divided by the largest trace, powers of G stay in the range of single precision.
+    scale = 1 / float(gram.diagonal(dim1=-2, dim2=-1).real.sum(-1).amax().clamp(min=1e-30))
+    before = (_start(gram.shape[-1], 4, gram) * scale).expand(len(gram), -1, -1)
+    x = gram @ before
+    for _ in range(_STEPS - 1):
+        before = x * scale
         x = gram @ before
-        for _ in range(_STEPS - 1):
-            before = x * scale
-            x = gram @ before
-        growth = _squares(x) / _squares(before).clamp(min=1e-37)  # G may vanish at a sample
-        found.append(growth.amax(dim=-1))
-    return torch.cat(found).argsort(descending=True).cpu()
+    growth = _squares(x) / _squares(before).clamp(min=1e-37)  # G may vanish at a sample
+    return int(growth.amax(dim=-1).argmax())
 
 
 def _squares(x: Tensor) -> Tensor:
@@ -77,16 +113,13 @@ def _squares(x: Tensor) -> Tensor:
 
 def _start(n: int, columns: int, like: Tensor) -> Tensor:
     """Return a fixed block of random vectors: equal kernels get equal bounds."""
-    generator = torch.Generator().manual_seed(0)
-    block = torch.randn(n, columns, generator=generator, dtype=torch.float64)
-    return block.to(dtype=like.dtype, device=like.device)
+    return _normal(n, columns).to(dtype=like.dtype, device=like.device)
 
 
-def _top(samples: GramSamples, index: Tensor, *, exact: bool) -> tuple[int, float]:
-    """Return the sample with the largest eigenvalue among some, and that value."""
-    value = torch.linalg.eigvalsh if exact else _ritz_values
-    found = torch.cat([value(gram)[..., -1] for gram in samples.blocks(index)])
-    return int(index[int(found.argmax())]), float(found.max())
+@lru_cache(maxsize=32)
+def _normal(n: int, columns: int) -> Tensor:
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    return torch.randn(n, columns, generator=generator, dtype=torch.float64, device="cpu")
 
 
 def _ritz_values(gram: Tensor) -> Tensor:
@@ -109,27 +142,30 @@ def _adjoint(basis: Tensor) -> Tensor:
 
 def _unproven(samples: GramSamples, index: Tensor, bound: float) -> Tensor:
     """Return the samples where β² - G has no Cholesky factor."""
-    status = []
-    for gram in samples.blocks(index):
-        # The transpose is as positive, and lies in memory the way LAPACK reads it.
-        status.append(torch.linalg.cholesky_ex(_shifted(gram, bound).mT).info)
-    return index[torch.cat(status).cpu() != 0] if status else index
+    parts = [part[_indefinite(samples.at(part), bound)] for part in samples.parts(index)]
+    return torch.cat(parts) if parts else index
 
 
-def _shifted(gram: Tensor, bound: float) -> Tensor:
-    """Return β² - G, in the memory of G."""
-    gram.neg_().diagonal(dim1=-2, dim2=-1).add_(bound)
-    return gram
+def _indefinite(gram: Tensor, bound: float) -> Tensor:
+    """Return where β² - G has no Cholesky factor, (samples,), on the CPU."""
+    if bound <= 0:
+        return torch.ones(len(gram), dtype=torch.bool)
+    shifted = gram.neg()
+    shifted.diagonal(dim1=-2, dim2=-1).add_(bound)
+    # The transpose is as positive, and lies in memory the way LAPACK reads it; zeros are written
+    # below its diagonal faster than above.
+    return torch.linalg.cholesky_ex(shifted.mT, upper=True).info.cpu() != 0
 
 
 def _eigenpairs(samples: GramSamples, sample: int, bound: float) -> tuple[Tensor, Tensor]:
     """Return eigenvalues and eigenvectors at one sample, for large matrices of the top."""
-    gram = next(samples.blocks(samples.all()[sample, None]))[0]
+    gram = _at(samples, sample)
     if simple_enough(samples.size):
         values, vectors = torch.linalg.eigh(gram)
         return values, vectors
     # β² is so close to the top eigenvalue that inverse iteration needs a few steps only.
-    factor = torch.linalg.cholesky(_shifted(gram, bound))
+    gram.neg_().diagonal().add_(bound)
+    factor = torch.linalg.cholesky(gram)
     u = _start(samples.size, 1, factor)
     for _ in range(12):
         u = torch.cholesky_solve(u, factor)
@@ -143,3 +179,17 @@ def _rounding(samples: GramSamples, bound: float) -> float:
     # a stable eigenvalue routine) that succeeds is exact for a matrix within c n ε times
     # its trace, and the trace of β² - G is at most n β². 8 allows for complex arithmetic.
     return 8 * _EPS * (samples.rounding_size() + (samples.size + 1) ** 2 * bound)
+
+
+def _single_rounding(samples: GramSamples) -> float:
+    """Return the share of β² that rounding may hide in single precision."""
+    # With unit u = ε/2 the complex inner products of step k of a factorisation err by
+    # 2√2 (k + 4) u times the norms of their factors, at most β² together. In the Frobenius norm
+    # that is below 1.2 (n + 4)² u β². G itself is rounded by u ‖G‖_F <= u √n λ_max(G), and its
+    # diagonal and β² once more. See Higham 2002, theorem 10.3. Products A A* err by
+    # (2√2 (m + 2) + 2) u ‖A‖_F² in addition, where ‖A‖_F² <= n λ_max(G).
+    size = samples.size
+    terms = (size + 9) ** 2
+    if samples.factored:
+        terms += 2 * (samples.inner + 4) * size
+    return terms * torch.finfo(torch.float32).eps

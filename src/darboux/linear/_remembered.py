@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from darboux.linear._linear_map import REMEMBERED
-from darboux.linear._rows import row_bound
+from darboux.linear._linear_map import REMEMBERED, LinearMap
+from darboux.linear._rows import entry_bound, row_bound
 from darboux.linear._spectral import norm_bound
 from darboux.linear._stencil import Stencil
 from darboux.solvers._transforms import is_differentiated
@@ -20,7 +20,7 @@ T = TypeVar("T", Tensor, Stencil)
 
 @final
 class Remembered(Generic[T]):
-    """A function of a stencil (and a scale of its rows) that keeps its last value for a map.
+    """A function of a map's stencil (and a scale of its rows) that keeps its last value.
 
     Only where nothing can ask for a derivative. What was given last is kept as a copy and
     compared entry by entry, so that no way of writing into a weight is missed: neither versions
@@ -31,16 +31,16 @@ class Remembered(Generic[T]):
         self.function: Callable[..., T] = function
         self.name = f"{REMEMBERED}{function.__name__}"
 
-    def __call__(self, map: nn.Module, stencil: Stencil, *scale: Tensor) -> T:
+    def __call__(self, map: LinearMap, stencil: Stencil, *scale: Tensor) -> T:
         """Return the value; callers do not write into it."""
         given = (stencil.weight, *scale)
         if not all(_is_constant(tensor) for tensor in given):
-            return self.function(stencil, *scale)
+            return self.function(map, stencil, *scale)
         place = (stencil.origin, stencil.padding_mode, torch.is_inference_mode_enabled())
         kept = map.__dict__.get(self.name)
         if kept is not None and kept[0] == place and _same(kept[1], given):
             return kept[2]
-        value = self.function(stencil, *scale)
+        value = self.function(map, stencil, *scale)
         # One assignment, so that another thread sees all of it or nothing.
         map.__dict__[self.name] = (place, tuple(t.detach().clone() for t in given), value)
         return value
@@ -72,12 +72,28 @@ def _equal(a: Tensor, b: Tensor) -> bool:
     return torch.equal(a, b)
 
 
-kept_norm_bound = Remembered(norm_bound)
-
-kept_row_bound = Remembered(row_bound)
+@Remembered
+def kept_norm_bound(map: LinearMap, stencil: Stencil) -> Tensor:
+    """Return a number >= ‖A‖₂: float64, ()."""
+    return norm_bound(stencil, map.equivariant())
 
 
 @Remembered
-def adjoint_of_scaled(stencil: Stencil, scale: Tensor) -> Stencil:
+def kept_row_bound(map: LinearMap, stencil: Stencil) -> Tensor:
+    """Return T with A A* <= diag(T)."""
+    del map
+    return row_bound(stencil)
+
+
+@Remembered
+def kept_entry_bound(map: LinearMap, stencil: Stencil) -> Tensor:
+    """Return |A| |A|ᵀ 1."""
+    del map
+    return entry_bound(stencil)
+
+
+@Remembered
+def adjoint_of_scaled(map: LinearMap, stencil: Stencil, scale: Tensor) -> Stencil:
     """Return A* diag(s)."""
+    del map
     return stencil.scaled_rows(scale).adjoint()

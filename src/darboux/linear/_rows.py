@@ -1,7 +1,8 @@
-"""The row bound: a diagonal above A A*, without any iteration."""
+"""Diagonals above A A*, without any iteration: row sums of A A*, and of |A| |A|ᵀ."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,23 @@ def row_bound(stencil: Stencil) -> Tensor:
         compiling = torch.compiler.is_compiling()
         sums = _sums(kernel)[0] if compiling else _RowSums.apply(kernel)[0]
     return sums * (1 + _rounding(stencil)) + _floor(weight.dtype)
+
+
+def entry_bound(stencil: Stencil) -> Tensor:
+    """Return T = |A| |A|ᵀ 1, |A| with the absolute values of all entries: A A* <= diag(T)."""
+    # The entries of |A| |A|ᵀ are at least those of A A* in absolute value, so T is at least the
+    # bound above, in a time proportional to the number of weights. Sums of positive numbers err
+    # relatively, so single precision is enough: by γ_m for the m terms that follow one another.
+    weight = stencil.weight
+    with without_autocast(weight):
+        wide = weight.dtype in (torch.float32, torch.float64)
+        sizes = (weight if wide else weight.float()).abs()
+        outer, inner, *kernel = weight.shape
+        if kernel:
+            sizes = sizes.flatten(2).sum(2)
+        rows = (sizes * sizes.sum(0)).sum(1).double()
+    terms = outer + inner + 2 * math.prod(kernel) + 4
+    return rows * (1 + terms * torch.finfo(sizes.dtype).eps) + _floor(weight.dtype)
 
 
 def row_bounds(stencils: Sequence[Stencil]) -> Tensor:

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from darboux.linear._frequencies import samples_for, slack
 from darboux.linear._gram import GramSamples
+from darboux.linear._orbits import grid_moves, representatives
 from darboux.linear._prove import largest, simple_enough
 from darboux.linear._stencil import Stencil
+from darboux.structure import Equivariant
 
 _REFUSAL = (
     "Expected first derivatives of norm_bound() for a map with more than 256 channels; got a "
@@ -22,13 +24,13 @@ _REFUSAL = (
 _POINTS = {1: 128, 2: 32, 3: 12}  # samples per axis for the smallest one
 
 
-def norm_bound(stencil: Stencil) -> Tensor:
+def norm_bound(stencil: Stencil, symmetry: Equivariant | None = None) -> Tensor:
     """Return a number >= ‖A‖₂ on every image size, circular or zero-padded: float64, ()."""
     # Where the taps sit does not matter; see `kernel_bound`.
-    return kernel_bound(stencil.weight)
+    return kernel_bound(stencil.weight, symmetry)
 
 
-def kernel_bound(weight: Tensor) -> Tensor:
+def kernel_bound(weight: Tensor, symmetry: Equivariant | None = None) -> Tensor:
     """Return a number >= the norm of a convolution with this kernel: float64, ()."""
     # The supremum over all frequencies of the symbol's largest singular value is at most
     # its maximum over N > 2d samples per axis times Π 1/cos(πd/N), d = (k-1)/2; N is chosen
@@ -45,11 +47,14 @@ def kernel_bound(weight: Tensor) -> Tensor:
         return torch.full((), torch.inf, dtype=torch.float64, device="cpu")
     if weight.is_complex():  # a + ib acts on pairs as (a, -b; b, a), with the same norm
         rows = (weight.real, -weight.imag), (weight.imag, weight.real)
-        weight = torch.cat([torch.cat(row, dim=1) for row in rows])
+        weight, symmetry = torch.cat([torch.cat(row, dim=1) for row in rows]), None
     with torch.autocast(weight.device.type, enabled=False):
         # detach, not no_grad: forward-mode derivatives would pass through the latter.
+        # A compiler would follow the look at the group; without it there are more samples.
+        known = symmetry is not None and not torch.compiler.is_compiling()
+        moves = grid_moves(symmetry, weight.ndim - 2) if known else []
         bound, waves, u, resolvent = _norm_bound(
-            weight.detach(), list(samples_for(weight.shape[2:]))
+            weight.detach(), list(samples_for(weight.shape[2:])), moves
         )
         kernel = (weight if _wide(weight) else weight.transpose(0, 1)).double()
         square = _eigenvalue(kernel, waves.detach(), u.detach(), resolvent.detach())
@@ -112,9 +117,9 @@ def _eigenvalue(kernel: Tensor, waves: Tensor, u: Tensor, resolvent: Tensor) -> 
 @torch.library.custom_op(
     "darboux::norm_bound",
     mutates_args=(),
-    schema="(Tensor weight, int[] samples) -> (Tensor, Tensor, Tensor, Tensor)",
+    schema="(Tensor weight, int[] samples, Tensor[] moves) -> (Tensor, Tensor, Tensor, Tensor)",
 )
-def _norm_bound(weight: Tensor, samples: list[int]) -> tuple[Tensor, ...]:
+def _norm_bound(weight: Tensor, samples: list[int], moves: list[Tensor]) -> tuple[Tensor, ...]:
     """Return the bound, and what `_eigenvalue` needs, for one kernel (out, in, *kernel)."""
     with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
         kernel = weight.double()
@@ -125,10 +130,12 @@ def _norm_bound(weight: Tensor, samples: list[int]) -> tuple[Tensor, ...]:
         if scale == 0:
             return tuple(kernel.new_zeros(shape) for shape in _shapes(weight))
         scale = max(scale, 1e-300)
-        kernel = kernel if _wide(kernel) else kernel.transpose(0, 1)
-        gram = GramSamples(kernel / scale, samples)
+        kernel = kernel / scale
+        points, error = representatives(kernel, samples, moves)
+        gram = GramSamples(kernel if _wide(kernel) else kernel.transpose(0, 1), samples, points)
         square, top, values, vectors = largest(gram)
-        bound = square**0.5 * slack(gram.taps, samples) * (1 + 8 * torch.finfo(torch.float64).eps)
+        bound = square**0.5 + error
+        bound *= slack(gram.taps, samples) * (1 + 8 * torch.finfo(torch.float64).eps)
         cosine, sine = gram.waves(top)
         if len(cosine) == 1:
             waves, basis = cosine[:, None], vectors
@@ -166,18 +173,22 @@ def _shapes(weight: Tensor) -> tuple[tuple[int, ...], ...]:
 
 
 @_norm_bound.register_fake
-def _(weight: Tensor, samples: list[int]) -> tuple[Tensor, ...]:
-    del samples
+def _(weight: Tensor, samples: list[int], moves: list[Tensor]) -> tuple[Tensor, ...]:
+    del samples, moves
     return tuple(weight.new_empty(shape, dtype=torch.float64) for shape in _shapes(weight))
 
 
 @_norm_bound.register_vmap
 def _(
-    info: object, in_dims: tuple[int | None, ...], weight: Tensor, samples: list[int]
+    info: object,
+    in_dims: tuple[int | None, ...],
+    weight: Tensor,
+    samples: list[int],
+    moves: list[Tensor],
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     del info
     kernels = weight.movedim(in_dims[0] or 0, 0).unbind(0)
-    found = zip(*(_norm_bound(kernel, samples) for kernel in kernels), strict=True)
+    found = zip(*(_norm_bound(kernel, samples, moves) for kernel in kernels), strict=True)
     return tuple(torch.stack(parts) for parts in found), (0, 0, 0, 0)
 
 

@@ -49,7 +49,8 @@ def denoiser(
         kernel_size: the width of the filters.
         threshold: the initial thresholds of the clips, in units of the image.
         fraction: of the largest contractive step.
-        metric: "rows" (a row-sum metric, cheap) or "norm" (equation (16) as printed).
+        metric: "rows" (a row-sum metric, cheap), "entries" (a cheaper and coarser one) or "norm"
+            (equation (16) as printed).
 
     Example:
         >>> import torch

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from darboux.data._patches import check_sigma
+from darboux.fields._gradient import Metric
 from darboux.training._files import read_json, write_json
 
 _LOSSES = ("mse", "l1", "charbonnier")
@@ -43,7 +44,7 @@ class DenoiseConfig:
         kernel_size: side of the convolution kernels.
         threshold: initial thresholds of the clips, for pixels in [0, 1].
         fraction: step length as a share of the longest contractive one, in (0, 1].
-        metric: "rows" or "norm", how the steps are bounded.
+        metric: "rows", "entries" or "norm", how the steps are bounded.
 
     Raises:
         ValueError: if a value is impossible; the message names it.
@@ -92,8 +93,9 @@ class DenoiseConfig:
             raise ValueError(f"Expected 0 <= warmup < 1; got {self.warmup:g}.")
         if self.loss not in _LOSSES:
             raise ValueError(f"Expected loss to be one of {', '.join(_LOSSES)}; got {self.loss!r}.")
-        if self.metric not in ("rows", "norm"):
-            raise ValueError(f"Expected metric 'rows' or 'norm'; got {self.metric!r}.")
+        if self.metric not in get_args(Metric):
+            names = ", ".join(get_args(Metric))
+            raise ValueError(f"Expected metric to be one of {names}; got {self.metric!r}.")
         if self.channels not in (1, 3):
             raise ValueError(f"Expected 1 or 3 channels (grey, colour); got {self.channels}.")
         if not 0 <= self.seed < 2**31:  # beyond, two seeds draw the same patches

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from darboux.data import Patches, image_folder, noisy, photographs
+from darboux.fields._gradient import Metric
 from darboux.models import denoiser, unconstrained_denoiser
 from darboux.training._config import DenoiseConfig
 
@@ -90,7 +92,7 @@ def _model(config: DenoiseConfig) -> nn.Module:
         kernel_size=config.kernel_size,
         threshold=config.threshold,
         fraction=config.fraction,
-        metric="rows" if config.metric == "rows" else "norm",
+        metric=cast("Metric", config.metric),
     )
 
 

@@ -11,7 +11,12 @@ from torch import Tensor
 
 from darboux.linear import LinearMap, Stencil
 from darboux.linear._conv import prepared, prepared_adjoint
-from darboux.linear._remembered import adjoint_of_scaled, kept_norm_bound, kept_row_bound
+from darboux.linear._remembered import (
+    adjoint_of_scaled,
+    kept_entry_bound,
+    kept_norm_bound,
+    kept_row_bound,
+)
 from darboux.linear._sizes import Axes, Taps
 from darboux.linear._spectral import smallest_bound
 from darboux.linear._stencil import Padding, check_input
@@ -153,6 +158,10 @@ class EquivariantConv(EquivariantMap):
     def row_bound(self) -> Tensor:
         """Return T, equal on the channels of a field, with A A* <= diag(T)."""
         return self.tie(kept_row_bound(self, self.whole()).clone())
+
+    def entry_bound(self) -> Tensor:
+        """Return T = |A| |A|ᵀ 1, equal on the channels of a field, with A A* <= diag(T)."""
+        return self.tie(kept_entry_bound(self, self.whole()).clone())
 
     def lower_bound(self) -> Tensor:
         """Return μ >= 0 with ‖A x‖ >= μ ‖x‖ for all x; 0 where pixels are dropped."""
