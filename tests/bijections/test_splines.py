@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from darboux.bijections import SplineCoupling
-from darboux.bijections._rational_quadratic import Bins, evaluate
+from darboux.bijections._rational_quadratic import Bins, evaluate, evaluate_fused
 from darboux.bijections._spline_coupling import SplineLaw
 
 LAWS = {
@@ -218,3 +218,29 @@ def test_transforms(transform):
 def test_wrong_options(options, error, words):
     with pytest.raises(error, match=f"SplineCoupling: expected {words}"):
         SplineCoupling(nn.Identity(), **options)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_what_compilers_fuse_is_the_same(law, inverse):
+    x, raw = example(law)
+    values = evaluate_fused(law.bins, x, law.bins.rows(raw), inverse=inverse)
+    others = plain(law, x, raw, inverse=inverse)
+    weights = [torch.randn_like(x) for _ in values]
+    found = torch.autograd.grad(values, (x, raw), weights)
+    expected = torch.autograd.grad(others, (x, raw), weights)
+    for one, other in zip((*values, *found), (*others, *expected), strict=True):
+        torch.testing.assert_close(
+            one, other, rtol=1e-8, atol=1e-9 * float(other.detach().abs().max())
+        )
+
+
+def test_transforms_within_a_compiler():
+    torch.compiler.reset()
+    layer, x = SplineCoupling(nn.Linear(2, 10), bins=2), torch.randn(3, 4)
+
+    def slopes(x):
+        return torch.func.grad(lambda v: layer.forward_and_log_det(v)[1].sum())(x)
+
+    compiled = torch.compile(slopes, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), slopes(x))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple, final
 
 import torch
@@ -11,6 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from darboux.solvers._transforms import nesting
+
+
+class Place(NamedTuple):
+    """The bin of each entry: its size, where it starts, and the slopes at its ends."""
+
+    width: Tensor
+    height: Tensor
+    left: Tensor
+    bottom: Tensor
+    first: Tensor
+    last: Tensor
 
 
 class Piece(NamedTuple):
@@ -24,6 +37,10 @@ class Piece(NamedTuple):
     size: Tensor
     start: Tensor
     slopes: Tensor
+
+    def place(self) -> Place:
+        """Return the bin of each entry."""
+        return Place(*self.size.unbind(0), *self.start.unbind(0), *self.slopes.unbind(0))
 
 
 @final
@@ -74,8 +91,27 @@ class Bins:
         knots = torch.cat((number - 1, number)).clamp(0, last - 1)
         inner = torch.stack((steps[0], 1 - steps[-1]))  # the slopes at both tails are 1
         slopes = rows[2 * self.count :].gather(0, knots) * inner
-        slopes = F.softplus(slopes + self.offset) + self.min_slope
-        return Piece(sizes, steps, number, size, start, slopes)
+        return Piece(sizes, steps, number, size, start, self._slopes(slopes))
+
+    def select(self, u: Tensor, rows: Tensor, *, axis: int) -> Place:
+        """Return the bin of each entry, found by elementwise operations, which compilers fuse."""
+        raw = rows.unbind(0)
+        widths = _shares(raw[: self.count], self.min_width)
+        heights = _shares(raw[self.count : 2 * self.count], self.min_height)
+        zero = torch.zeros_like(raw[0])
+        slopes = (zero, *raw[2 * self.count :], zero)
+        left, bottom = widths[0], heights[0]
+        place = Place(left, bottom, zero, zero, *slopes[:2])
+        for k in range(1, self.count):
+            after = (left, bottom)[axis].detach() <= u.detach()
+            following = Place(widths[k], heights[k], left, bottom, *slopes[k : k + 2])
+            pairs = zip(following, place, strict=True)
+            place = Place(*(torch.where(after, new, old) for new, old in pairs))
+            left, bottom = left + widths[k], bottom + heights[k]
+        return Place(*place[:4], self._slopes(place.first), self._slopes(place.last))
+
+    def _slopes(self, raw: Tensor) -> Tensor:
+        return F.softplus(raw + self.offset) + self.min_slope
 
     @property
     def offset(self) -> float:
@@ -98,6 +134,14 @@ class Bins:
         # without a graph, no copy is needed
         shares = powers * scale if torch.is_grad_enabled() else powers.mul_(scale)
         return shares.add_(self.min_width)
+
+
+def _shares(raw: Sequence[Tensor], least: float) -> list[Tensor]:
+    """Return the sizes of all bins along one axis, one by one."""
+    top = reduce(torch.maximum, raw).detach()
+    powers = [(r - top).exp() for r in raw]
+    scale = (1 - len(raw) * least) / reduce(torch.add, powers)
+    return [power * scale + least for power in powers]
 
 
 def _steps(sizes: Tensor, u: Tensor) -> Tensor:
@@ -124,28 +168,44 @@ class Evaluated(NamedTuple):
 
 def evaluate(bins: Bins, x: Tensor, rows: Tensor, *, inverse: bool) -> Evaluated:
     """Return the spline, or its inverse; the identity outside of [-tail, tail]."""
-    # In a bin of width w, height h and slopes d₀, d₁, with δ = h/w and q = θ(1 - θ),
-    #     v - v₀ = h (δ θ² + d₀ q) / (δ + (d₀ + d₁ - 2δ) q).
+    near, inside, u = _clamped(bins, x)
+    piece = bins.locate(u, rows, axis=int(inverse))
+    moved, log_slope, theta = _follow(u, piece.place(), inverse=inverse)
+    value = x + inside * ((2 * bins.tail) * (moved - 0.5) - near)
+    return Evaluated(value, log_slope * inside, inside, theta, piece)
+
+
+def evaluate_fused(bins: Bins, x: Tensor, rows: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
+    """Return value and log-slope of `evaluate`, by what a compiler makes one kernel of."""
+    near, inside, u = _clamped(bins, x)
+    moved, log_slope, _ = _follow(u, bins.select(u, rows, axis=int(inverse)), inverse=inverse)
+    return x + inside * ((2 * bins.tail) * (moved - 0.5) - near), log_slope * inside
+
+
+def _clamped(bins: Bins, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x in [-tail, tail], where it was there, and the same in [0, 1]."""
     # Entries outside are moved to the border before, so that nothing overflows, also in
     # derivatives.
-    # Durkan et al. 2019, neural spline flows; Gregory and Delbourgo 1982.
     near = x.clamp(-bins.tail, bins.tail)
-    inside = (near == x).to(x.dtype)
-    u = near * (0.5 / bins.tail) + 0.5
-    piece = bins.locate(u, rows, axis=int(inverse))
-    width, height = piece.size.unbind(0)
-    ratio, slopes = height / width, piece.slopes
+    return near, (near == x).to(x.dtype), near * (0.5 / bins.tail) + 0.5
+
+
+def _follow(u: Tensor, place: Place, *, inverse: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the spline at u, the logarithm of its slope, and θ."""
+    # In a bin of width w, height h and slopes d₀, d₁, with δ = h/w and q = θ(1 - θ),
+    #     v - v₀ = h (δ θ² + d₀ q) / (δ + (d₀ + d₁ - 2δ) q).
+    # Durkan et al. 2019, neural spline flows; Gregory and Delbourgo 1982.
+    ratio, ends = place.height / place.width, (place.first, place.last)
     if inverse:
-        theta = _solve((u - piece.start[1]) / height, ratio, slopes)
-        moved = piece.start[0] + width * theta
+        theta = _solve((u - place.bottom) / place.height, ratio, *ends)
+        moved = place.left + place.width * theta
     else:
-        theta = (u - piece.start[0]) / width
-    shape = Shape(theta, ratio, slopes)
+        theta = (u - place.left) / place.width
+    shape = Shape(theta, ratio, *ends)
     if not inverse:
-        moved = piece.start[1] + height * shape.rise
-    log_slope = (shape.above * (ratio / shape.below).square()).log() * inside
-    value = x + inside * ((2 * bins.tail) * (moved - 0.5) - near)
-    return Evaluated(value, -log_slope if inverse else log_slope, inside, theta, piece)
+        moved = place.bottom + place.height * shape.rise
+    log_slope = (shape.above * (ratio / shape.below).square()).log()
+    return moved, -log_slope if inverse else log_slope, theta
 
 
 class Shape:
@@ -153,8 +213,7 @@ class Shape:
 
     # R = A/D is the share of the height that is reached at θ, S = δ² B/D² the slope.
 
-    def __init__(self, theta: Tensor, ratio: Tensor, slopes: Tensor) -> None:
-        d0, d1 = slopes.unbind(0)
+    def __init__(self, theta: Tensor, ratio: Tensor, d0: Tensor, d1: Tensor) -> None:
         rest = 1 - theta
         self.mixed = theta * rest  # q
         self.square, self.rest_square = theta.square(), rest.square()
@@ -166,9 +225,8 @@ class Shape:
         )
 
 
-def _solve(rise: Tensor, ratio: Tensor, slopes: Tensor) -> Tensor:
+def _solve(rise: Tensor, ratio: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
     """Return θ with A(θ) = R D(θ), the root of a quadratic without cancellation."""
-    d0, d1 = slopes.unbind(0)
     bend = (d0 + d1 - 2 * ratio) * rise
     linear = d0 - bend
     quadratic = ratio - linear

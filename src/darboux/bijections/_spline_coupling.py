@@ -8,19 +8,22 @@ from typing import Annotated, final
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.utils.checkpoint import checkpoint
 
 from darboux.bijections._bijection import bijective
 from darboux.bijections._coupling import Coupling
 from darboux.bijections._coupling_law import CouplingLaw, LawPull
 from darboux.bijections._matrices import Fraction
 from darboux.bijections._partition import Halves, Partition
-from darboux.bijections._rational_quadratic import Bins, evaluate
+from darboux.bijections._rational_quadratic import Bins, evaluate, evaluate_fused
 from darboux.bijections._spline_function import SplineFunction, SplineGradients
 from darboux.solvers._transforms import nesting
 from darboux.structure import Claims
 from darboux.structure._arguments import Count, Positive, Within, checked
 
 _HALVES = Halves()
+
+UNROLLED = 16  # bins, beyond which one kernel for all of them takes too long to compile
 
 _GAP = (
     "no global bi-Lipschitz bounds: the spline of the moved part varies with the kept part, at a "
@@ -139,8 +142,25 @@ class SplineLaw(CouplingLaw):
     def _evaluate(self, x: Tensor, raw: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
         if _by_hand(x, raw):
             return SplineFunction.apply(x, raw, self.bins, inverse)
+        if _in_kernels() and self.bins.count <= UNROLLED:
+            return self._fused(x, raw, inverse=inverse)
         found = evaluate(self.bins, x, self.bins.rows(raw), inverse=inverse)
         return found.value, found.log_slope
+
+    def _fused(self, x: Tensor, raw: Tensor, *, inverse: bool) -> tuple[Tensor, Tensor]:
+        """Return the same as elementwise operations of the channels of `raw`."""
+
+        def run(x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+            rows = raw.unflatten(1, (self.bins.parameters, -1)).movedim(1, 0)
+            return evaluate_fused(self.bins, x, rows, inverse=inverse)
+
+        if not torch.is_grad_enabled() or _is_transformed():
+            return run(x, raw)
+        # the backward pass evaluates again: loading dozens of small tensors takes longer
+        found: tuple[Tensor, Tensor] = checkpoint(
+            run, x, raw, use_reentrant=False, preserve_rng_state=False
+        )
+        return found
 
 
 def _by_hand(*tensors: Tensor) -> bool:
@@ -150,3 +170,15 @@ def _by_hand(*tensors: Tensor) -> bool:
     if not any(tensor.requires_grad for tensor in tensors):
         return False
     return all(forward_ad.unpack_dual(tensor).tangent is None for tensor in tensors)
+
+
+def _in_kernels() -> bool:
+    """Return whether a compiler makes kernels of what follows; exported graphs stay short."""
+    exporting = getattr(torch.compiler, "is_exporting", bool)  # torch 2.6 cannot tell
+    return torch.compiler.is_dynamo_compiling() and not exporting()
+
+
+def _is_transformed() -> bool:
+    """Return whether a compiler traces a transform of `torch.func`, which refuses checkpoints."""
+    level = torch._C._functorch.peek_interpreter_stack()
+    return isinstance(level, torch._C._functorch.CInterpreter)

@@ -98,7 +98,7 @@ class SplineGradients:
         self.bins, self.at = bins, at
         self.width, self.height = at.piece.size.unbind(0)
         self.ratio = self.height / self.width
-        self.shape = Shape(at.theta, self.ratio, at.piece.slopes)
+        self.shape = Shape(at.theta, self.ratio, *at.piece.slopes.unbind(0))
         self.inverse_below = self.shape.below.reciprocal()
         self.inverse_above = self.shape.above.reciprocal()
         self.rise_by_theta = (self.ratio * self.shape.above) * self.inverse_below.square()

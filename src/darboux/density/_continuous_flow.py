@@ -20,7 +20,8 @@ from darboux.density._field_checks import (
     shape_of,
 )
 from darboux.density._transported import DiscretisationError, Grid, Transported
-from darboux.integrators import DormandPrince, ImplicitRungeKutta, Integrator, Kutta4
+from darboux.integrators import ImplicitRungeKutta, Integrator, Kutta4
+from darboux.integrators._adaptive import Adaptive
 from darboux.structure import Claim, Claims, Gap, Invertible, Kind
 from darboux.structure._arguments import Count, Positive, checked
 
@@ -72,8 +73,8 @@ class ContinuousFlow(Bijection):
             if it has ``context_features``; `TimeConditionedField` makes one of a network.
         shape: the shape of one x, or the number of its features.
         integrator: a method that steps any field; `Kutta4` if None.
-        steps: how many steps of equal size; if None 8, or 1 for `DormandPrince`, which takes as
-            many as it needs in each.
+        steps: how many steps of equal size; if None 8, or 1 for `DormandPrince` and
+            `AdaptiveRadau`, which take as many as they need in each.
         horizon: T.
         trace: "exact", "hutchinson", or "auto" for what suits the size of a sample.
 
@@ -157,7 +158,7 @@ class ContinuousFlow(Bijection):
     def discretisation_error(self, x: Tensor, context: Tensor | None = None) -> DiscretisationError:
         """Return how much twice as many steps change φ(x) and its log-determinant.
 
-        `DormandPrince` gets tolerances 100 times as tight instead. An estimated trace has the
+        Adaptive methods get tolerances 100 times as tight instead. An estimated trace has the
         same probe in both.
         """
         with torch.no_grad():
@@ -213,7 +214,7 @@ class ContinuousFlow(Bijection):
             given = context.to(start.dtype) if context is not None and same else context
             slope = Augmented(prepared(self.field, given), self.shape, extras, probe)
             end = grid.run(slope, slope.pack(start), back=back)
-            if extras > 0 or isinstance(self.integrator, (DormandPrince, ImplicitRungeKutta)):
+            if extras > 0 or isinstance(self.integrator, (Adaptive, ImplicitRungeKutta)):
                 some = None if given is None else given[:_PROBED]
                 check_rows(prepared(self.field, some), start[:_PROBED])
             return slope.unpack(end)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from darboux.integrators import DormandPrince, Field, Integrator, PostActivation, Time
+from darboux.integrators import Field, Integrator, PostActivation, Time
+from darboux.integrators._adaptive import Adaptive
 from darboux.solvers._rows import mixing
 from darboux.structure._module import check_features
 
@@ -69,7 +70,7 @@ def check_integrator(integrator: Integrator) -> Integrator:
 def check_steps(steps: int | None, integrator: Integrator) -> int:
     """Return the number of steps."""
     if steps is None:
-        return 1 if isinstance(integrator, DormandPrince) else 8
+        return 1 if isinstance(integrator, Adaptive) else 8
     return steps
 
 
