@@ -35,12 +35,15 @@ def _run(name: str, out: Path, **options: Any) -> Result:
 
 
 _SUMMARIES = {
+    "activity-recognition": "curves of rotations from a watch, compared whatever their speed",
     "approximate-equivariance": "equivariance error off the grid: bound and measurement",
     "deep-hamiltonian": "a Hamiltonian network of 1000 layers: no gradient vanishes",
+    "diffusion-tensors": "diffusion tensors of a brain, denoised on their manifold and off it",
     "digits-density": "a normalising flow of handwritten digits, in bits per dimension",
     "energy": "energy of the pendulum over long times, method by method",
     "equivariant-denoiser": "ordinary and equivariant denoisers on turned rectangles (Figure 3)",
     "half-moons": "three normalising flows of the two half-moons beside the exact density",
+    "interferogram": "phases of radar interferometry, denoised on the circle and off it",
     "invertible-classifiers": "invertible classifiers beside a plain ResNet of the same size",
     "rotated-images": (
         "rotated digits and photographs: ordinary, augmented and equivariant networks"
@@ -49,7 +52,10 @@ _SUMMARIES = {
     "stability": "phase portraits of stable and unstable layers, method by method",
     "volume-segmentation": "an invertible 3-D U-Net where a plain one runs out of memory",
 }
-_DATA = {"invertible-classifiers": "a folder with the four IDX files of Fashion-MNIST"}
+_DATA = {
+    "activity-recognition": "a folder with BasicMotions_TRAIN.ts and BasicMotions_TEST.ts",
+    "invertible-classifiers": "a folder with the four IDX files of Fashion-MNIST",
+}
 EXPERIMENTS = {
     name: Experiment(partial(_run, name), summary, _DATA.get(name, ""))
     for name, summary in _SUMMARIES.items()
