@@ -109,7 +109,7 @@ class RiemannianAdam(StackwiseOptimizer):
             [state["exp_avg_sq"] for state in states],
             [],
             [state["step"] for state in states],
-            foreach=group["foreach"] or None,
+            foreach=group["foreach"],
             has_complex=any(p.is_complex() for p in parameters),
             amsgrad=False,
             beta1=group["betas"][0],

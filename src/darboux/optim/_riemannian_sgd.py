@@ -109,7 +109,7 @@ class RiemannianSGD(StackwiseOptimizer):
         sgd(
             *(parameters, gradients, buffers),
             has_sparse_grad=any(g.is_sparse for g in gradients),
-            foreach=group["foreach"] or None,
+            foreach=group["foreach"],
             dampening=0.0,
             **options,
         )
