@@ -33,10 +33,10 @@ TABLEAUS = {
 }
 
 
-def darboux_flow(method: str, width: int) -> dx.Flow:
+def darboux_flow(method: str, width: int, steps: int = STEPS) -> dx.Flow:
     """Our flow."""
     field = dx.fields.ResidualField(dx.linear.Dense(width, width), dx.activations.Tanh())
-    return dx.Flow(field, dx.integrators.RungeKutta(TABLEAUS[method]), steps=STEPS)
+    return dx.Flow(field, dx.integrators.RungeKutta(TABLEAUS[method]), steps=steps)
 
 
 class Residual(nn.Module):
@@ -70,7 +70,7 @@ def diffrax_step(method: str, flow: dx.Flow, x: Tensor, adjoint: object) -> Call
     """Return one jitted evaluation of loss and gradients by diffrax."""
     field = flow.fields[0]
     arrays = [jnp.asarray(p.detach().numpy()) for p in (field.map.weight, field.bias)]
-    start = jnp.asarray(x.numpy())
+    start, steps = jnp.asarray(x.numpy()), len(flow.steps())
     term = diffrax.ODETerm(lambda t, z, args: jnp.tanh(z @ args[0].T + args[1]))
 
     def loss(parameters):
@@ -79,11 +79,11 @@ def diffrax_step(method: str, flow: dx.Flow, x: Tensor, adjoint: object) -> Call
             _solver(method),
             0.0,
             1.0,
-            1 / STEPS,
+            1 / steps,
             start,
             parameters,
             stepsize_controller=diffrax.ConstantStepSize(),
-            max_steps=STEPS,
+            max_steps=steps,
             adjoint=adjoint,
         )
         return jnp.mean(solution.ys**2)

@@ -1,15 +1,18 @@
-"""The same spline coupling flow in Darboux, nflows and normflows, with the same parameters."""
+"""The same spline coupling flow in Darboux, nflows, normflows and zuko."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
+import zuko
 from nflows.transforms import PiecewiseRationalQuadraticCouplingTransform
 from normflows.flows.neural_spline.coupling import PiecewiseRationalQuadraticCoupling
 from torch import Tensor, nn
 
 from darboux.bijections import SplineCoupling
+from darboux.bijections._rational_quadratic import Bins
 
 BINS, TAIL, SLOPE = 8, 3.0, 1e-3
 
@@ -45,6 +48,20 @@ def peer_flow(flow: nn.ModuleList, library: str) -> nn.ModuleList:
     return nn.ModuleList(_peer_layer(layer, library) for layer in flow)
 
 
+def constant(flow: nn.ModuleList) -> nn.ModuleList:
+    """The flow with splines that do not depend on the input, but differ from entry to entry."""
+    with torch.no_grad():
+        for layer in flow:
+            layer.network[-1].weight.zero_()
+            layer.network[-1].bias.normal_(std=0.5)
+    return flow
+
+
+def zuko_flow(flow: nn.ModuleList) -> nn.ModuleList:
+    """The layers of zuko: other raw parameters, but the same splines where they are constant."""
+    return nn.ModuleList(_ZukoLayer(layer) for layer in flow)
+
+
 def log_prob(flow: nn.ModuleList, x: Tensor, *, ours: bool) -> Tensor:
     """Log-density of x under a normal law of the flow's values."""
     total = torch.zeros(len(x))
@@ -61,6 +78,41 @@ def sample(flow: nn.ModuleList, x: Tensor) -> Tensor:
             x = layer.inverse(x)
             x = x[0] if isinstance(x, tuple) else x
     return x
+
+
+class _ZukoLayer(nn.Module):
+    """A coupling of zuko that is called as those of the other peers are."""
+
+    def __init__(self, layer: SplineCoupling) -> None:
+        super().__init__()
+        last = layer.network[-1]
+        half = last.out_features // (3 * BINS - 1)
+        self.coupling = zuko.flows.coupling.GeneralCouplingTransform(
+            2 * half,
+            mask=(torch.arange(2 * half) < half) != layer.swap,
+            univariate=partial(zuko.transforms.MonotonicRQSTransform, bound=TAIL, slope=SLOPE),
+            shapes=[(BINS,), (BINS,), (BINS - 1,)],
+            hidden_features=(last.in_features, last.in_features),
+        )
+        state = _reordered(layer.network.state_dict(), half)
+        state["4.bias"] = _for_zuko(state["4.bias"].view(half, -1), layer.law.bins).flatten()
+        self.coupling.hyper.load_state_dict(state)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.coupling().call_and_ladj(x)
+
+
+def _for_zuko(raw: Tensor, bins: Bins) -> Tensor:
+    """Return the raw parameters with which zuko, which bounds them smoothly, has our splines."""
+    *sizes, slopes = raw.split((BINS, BINS, BINS - 1), 1)
+    most = -math.log(SLOPE)
+    found = []
+    for size, least in zip(sizes, bins.smallest(), strict=True):
+        powers = (least + (1 - BINS * least) * size.softmax(1)).log()
+        powers = powers - powers.mean(1, keepdim=True)
+        found.append(powers / (1 - powers.abs() * (2 / most)))
+    powers = (nn.functional.softplus(slopes) + SLOPE).log()
+    return torch.cat((*found, powers / (1 - powers.abs() / most)), 1)
 
 
 class _WithContext(nn.Module):

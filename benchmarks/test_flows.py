@@ -70,6 +70,28 @@ def test_flow_against_peers(benchmark, goals, method, width):
     goals(*((f"{n}, {method}, width {width}", ratios[n], *limits[n]) for n in limits))
 
 
+@pytest.mark.parametrize(
+    ("method", "width", "steps", "batch", "goal"),
+    [("euler", 2, 20, 500, 1.0), ("rk4", 2, 20, 500, 1.0), ("euler", 64, 50, 1000, 0.9)],
+)
+def test_narrow_and_deep_flows(benchmark, goals, method, width, steps, batch, goal):
+    x, flow = torch.randn(batch, width), darboux_flow(method, width, steps)
+    compiled = torch.compile(flow, fullgraph=True, options=OPTIONS)
+    functions = {
+        "eager": lambda: training_step(flow, x),
+        "compiled": lambda: training_step(compiled, x),
+        "diffrax": diffrax_step(method, flow, x, diffrax.RecursiveCheckpointAdjoint()),
+        "diffrax direct": diffrax_step(method, flow, x, diffrax.DirectAdjoint()),
+    }
+    agree(functions)
+    times = medians({name: repeated(f) for name, f in functions.items()}, rounds=ROUNDS)
+    benchmark.extra_info.update({name: time / REPEATS for name, time in times.items()})
+    benchmark.pedantic(functions["compiled"], rounds=5)
+    ours = min(times["eager"], times["compiled"])
+    ratio = ours / min(times["diffrax"], times["diffrax direct"])
+    goals((f"flow / diffrax, {method}, width {width}, {steps} steps", ratio, "<=", goal))
+
+
 def repeated(step):
     """Return a function that takes the step several times."""
 

@@ -14,11 +14,13 @@ from couplings import Memcnn, chain, dense, networks, step
 from interleaved import medians
 from torch import nn
 
+import darboux as dx
 from darboux.gradients import DriftWarning
 
 pytest.importorskip("memcnn")
 
 GROWTH, SLOWER, FASTER = 1.05, 1.45, 1.25
+UNET = 1.45  # constant memory in 3-D over a plain U-Net of as many parameters
 ROUNDS, LAYERS = 15, 16
 SIZES = {"32 channels, 96 x 96": (32, 32, 4, 96), "64 channels, 64 x 64": (64, 32, 4, 64)}
 HERE = Path(__file__).parent
@@ -59,6 +61,23 @@ def agree(steps, parts):
         expected = found if expected is None else expected
         error = float((found - expected).norm() / expected.norm())
         assert error <= 1e-5, f"{name}: gradients differ by {error:.2g}"
+
+
+@pytest.mark.parametrize(("channels", "side"), [(16, 32), (32, 24)])
+def test_volumes(benchmark, goals, channels, side):
+    torch.manual_seed(0)
+    build = {"spatial_dims": 3, "channels": channels}
+    iunet = dx.models.iunet(1, 2, depth=(2, 2, 2), memory="constant", **build)
+    plain = dx.models.plain_unet(1, 2, depth=(1, 1, 1), **build)
+    x = torch.randn(2, 1, *(side,) * 3)
+    steps = {n: step(m, nn.Identity(), x) for n, m in {"iunet": iunet, "plain": plain}.items()}
+    for _ in range(8):
+        steps["iunet"]()  # the calibrations at 1, 2, 4, 8 passes
+    times = medians(steps, rounds=ROUNDS)
+    benchmark.extra_info.update(times)
+    benchmark.pedantic(steps["iunet"], rounds=1)
+    ratio = times["iunet"] / times["plain"]
+    goals((f"3-D iUNet / plain U-Net, {channels} channels, {side}³", ratio, "<=", UNET))
 
 
 def peak(mode, depth):

@@ -51,7 +51,7 @@ def warped(x: Tensor, y: Tensor) -> Tensor:
         tensor(0.)
     """
     cost = (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
-    total = torch.full((*cost.shape[:-2], cost.shape[-2] + 1, cost.shape[-1] + 1), torch.inf)
+    total = cost.new_full((*cost.shape[:-2], cost.shape[-2] + 1, cost.shape[-1] + 1), torch.inf)
     total[..., 0, 0] = 0
     rows, columns = cost.shape[-2:]
     for k in range(rows + columns - 1):  # along the antidiagonals i + j = k

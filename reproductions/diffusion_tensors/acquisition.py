@@ -48,7 +48,7 @@ def fitted(scan: Scan) -> Tensor:
     """Return the weighted least-squares tensors, (*batch, X, Y, Z, 3, 3): symmetric, any sign.
 
     log S = log S₀ - b gᵀ D g is fitted twice: plainly, and with the squares of the signals that
-    this first fit predicts as weights.
+    this first fit predicts as weights. Signals of 0 are raised to the least positive one.
 
     Source: Salvador et al. 2005.
     """

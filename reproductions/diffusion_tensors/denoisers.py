@@ -74,10 +74,12 @@ class OfSignals(Denoiser):
 
     def tensors(self, scan: Scan) -> Tensor:
         """Return the fit of the denoised signals."""
-        unit = _unit(scan)
-        found = [self.network(_three(scan.signals / unit, k)) for k in range(len(scan.directions))]
-        unweighted = torch.stack([each[:, 1] for each in found]).mean(0)
-        signals = torch.stack([unweighted, *(each[:, 0] for each in found)], dim=-1)
+        count, signals = len(scan.directions), scan.signals / _unit(scan)
+        images = torch.stack([_three(signals, k) for k in range(count)])
+        weighted, unweighted, _ = self.network(images.flatten(0, 1)).unbind(1)
+        shape = images.shape[:2]
+        first = unweighted.unflatten(0, shape).mean(0, keepdim=True)
+        signals = torch.cat([first, weighted.unflatten(0, shape)]).movedim(0, -1)
         return fitted(scan._replace(signals=signals))
 
 

@@ -57,7 +57,8 @@ def _draw_ellipsoids(axes: Axes, tensors: Tensor, size: float) -> None:
             linewidths=0.3,
         )
     )
-    axes.scatter(*places[bad].T.numpy(), marker="x", s=22, color="#1b1f24", linewidths=1.0)
+    x, y = places[bad].T.numpy()
+    axes.scatter(x, y, marker="x", s=22, color="#1b1f24", linewidths=1.0)
     axes.set_xlim(-0.7, tensors.shape[0] - 0.3)
     axes.set_ylim(-0.7, tensors.shape[1] - 0.3)
     axes.set_aspect("equal")

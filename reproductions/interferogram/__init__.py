@@ -167,7 +167,7 @@ def _shown(
     networks: Mapping[str, torch.nn.Module], mean: Callable[[Tensor], Tensor], scene: Phases
 ) -> dict[str, Tensor]:
     """Return parts of images of phases, (height, width)."""
-    methods = {MEAN: mean, **networks}
+    methods: dict[str, Callable[[Tensor], Tensor]] = {MEAN: mean, **networks}
     part = Phases(*(image[:, :_SIDE, :_SIDE] for image in scene))
     found = {name: method(part.noisy) for name, method in methods.items()}
     return {n: p[0] for n, p in {"true": part.clean, "noisy": part.noisy, **found}.items()}

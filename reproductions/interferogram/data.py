@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from matplotlib.cbook import get_sample_data
 from torch import Generator, Tensor
@@ -25,7 +26,7 @@ class Phases(NamedTuple):
 
 def elevation_phases() -> Tensor:
     """Return the phases of the elevation model that comes with matplotlib, (1, 344, 403)."""
-    with get_sample_data("jacksboro_fault_dem.npz") as file:
+    with np.load(str(get_sample_data("jacksboro_fault_dem.npz", asfileobj=False))) as file:
         metres = torch.from_numpy(file["elevation"].astype("float32"))
     return wrapped(2 * math.pi / AMBIGUITY * metres)[None]
 

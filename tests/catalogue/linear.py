@@ -17,6 +17,7 @@ from darboux.linear import (
     LinearMap,
     Nonnegative,
     Orthogonal,
+    OrthogonalKernel,
     Scaled,
     Shrunk,
     Skew,
@@ -73,6 +74,18 @@ _CASES: dict[str, Build] = {
         lambda: Conv(2, 2, kernel_size=3, dim=1), lambda: Spectral(norm=0.7)
     ),
     "conv1d-skew": lambda: _constrained(lambda: Conv(2, 2, kernel_size=3, dim=1), Skew),
+    "conv1d-orthogonal-groups": lambda: _constrained(
+        lambda: Conv(4, 6, kernel_size=2, dim=1), lambda: OrthogonalKernel(groups=2)
+    ),
+    "conv2d-orthogonal-zeros": lambda: _constrained(
+        lambda: Conv(3, 3, kernel_size=3, dim=2, padding_mode="zeros"), OrthogonalKernel
+    ),
+    "conv2d-orthogonal-wide": lambda: _constrained(
+        lambda: Conv(3, 2, kernel_size=(3, 1), dim=2), OrthogonalKernel
+    ),
+    "conv3d-orthogonal": lambda: _constrained(
+        lambda: Conv(2, 3, kernel_size=2, dim=3), OrthogonalKernel
+    ),
     "conv2d-circular": lambda: Conv(2, 3, kernel_size=3, dim=2),
     "conv2d-zeros": lambda: Conv(2, 3, kernel_size=3, dim=2, padding_mode="zeros"),
     "conv2d-even": lambda: Conv(2, 2, kernel_size=2, dim=2),

@@ -16,6 +16,7 @@ from tests.conventions.test_source import is_abstract
 CATALOGUES = {
     "activations": ("activations", "Activation"),
     "linear": ("linear", "LinearMap"),
+    "manifolds": ("manifolds", "Manifold"),
     "symmetry": ("symmetry", None),
     "fields": ("fields", "VectorField"),
     "integrators": ("integrators", "Integrator"),

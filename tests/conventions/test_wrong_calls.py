@@ -27,6 +27,8 @@ SENSIBLE = {
     "deploy.FrozenShears.h": "any finite number",
     "deploy.scaled_rows.scale": "any finite number",
     "linear.Scaled.factor": "any finite number",
+    "manifolds.frechet_mean.dim": "an axis from the end",
+    "manifolds.sym_powm.p": "any finite number",
     "density.bits_per_dimension.nll": "any number, also infinite",
     "structure.Premise.subject": "anything that meets a condition",
     "diagnostics.modified_hamiltonian.h": "any number or array, of steps and times",

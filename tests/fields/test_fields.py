@@ -84,7 +84,7 @@ def test_gradient_field_refuses_group_sort():
 
 
 def test_gradient_field_refuses_an_unknown_metric():
-    with pytest.raises(ValueError, match="expected metric to be 'rows' or 'norm'; got 'euclid'"):
+    with pytest.raises(ValueError, match="'rows' or 'entries' or 'norm'; got 'euclid'"):
         dx.fields.GradientField(dx.linear.Dense(4, 6), dx.activations.ReLU(), metric="euclid")
 
 

@@ -81,6 +81,11 @@ ARGUMENTS_REFUSED = {
     ),
     "bad_rtol": ({"rtol": -1.0}, ValueError, "rtol to be a finite number of 0 or more.*; got -1"),
     "step_of_dopri5": ({"step_size": 0.1}, ValueError, r"no step_size with DormandPrince"),
+    "step_of_radau": (
+        {"method": "radau", "step_size": 0.1},
+        ValueError,
+        r"no step_size with AdaptiveRadau.*fixed steps such as RadauIIA\(3\)",
+    ),
     "no_step": (
         {"method": "rk4", "step_size": 0.0},
         ValueError,

@@ -217,3 +217,30 @@ def test_fields_of_the_package_see_samples_and_channels(method):
     torch.testing.assert_close(found, torch.stack(samples, dim=1), rtol=1e-6, atol=1e-7)
     apart = odeint(field, y0, [0.0, 0.1, 0.2], method=method, per_sample=True)
     torch.testing.assert_close(apart, found, rtol=1e-6, atol=1e-7)
+
+
+def test_stiff_systems_and_samples_by_radau():
+    """Robertson's reactions: one system, and samples of several rates."""
+
+    def reactions(t, y, speed=1.0):
+        a, b, c = y.unbind(-1)
+        slow, fast = -0.04 * a + 1e4 * b * c, 3e7 * b * b
+        return speed * torch.stack([slow, -slow - fast, fast], dim=-1)
+
+    y0, times = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64), [0.0, 0.4, 40.0]
+    found = odeint(reactions, y0, times, method="radau", rtol=1e-7, atol=1e-11)
+    # the problem ROBER of Hairer and Wanner's test set
+    expected = torch.tensor([0.7158270688, 9.185534765e-06, 0.2841637457], dtype=torch.float64)
+    torch.testing.assert_close(found[2], expected, rtol=1e-5, atol=0)
+    speeds = torch.tensor([[1.0], [10.0], [0.1]], dtype=torch.float64)
+    samples = odeint(
+        lambda t, y: reactions(t, y, speeds),
+        y0.expand(3, 3),
+        [0.0, 4.0],
+        method="radau",
+        rtol=1e-7,
+        atol=1e-11,
+        per_sample=True,
+    )
+    torch.testing.assert_close(samples[1, 1], found[2], rtol=1e-5, atol=0)
+    torch.testing.assert_close(samples[1, 2], found[1], rtol=1e-5, atol=1e-8)

@@ -158,3 +158,23 @@ def test_what_is_kept_is_not_part_of_the_state():
             in_place(other)
             assert not torch.equal(bounds(other)[0], expected[0])
             assert torch.equal(bounds(map)[0], expected[0])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("sizes", [(3, 4), (4, 3)])
+def test_shrunk_maps_keep_their_rows(monkeypatch, sizes, change):
+    calls = []
+
+    def counted(map, stencil):
+        calls.append(map)
+        return kept(map, stencil)
+
+    kept = _remembered.kept_row_bound.function
+    monkeypatch.setattr(_remembered.kept_row_bound, "function", counted)
+    shrunk = dx.linear.Shrunk(dx.linear.Dense(*sizes), norm=0.1)
+    x = torch.ones(2, sizes[0])
+    with torch.no_grad():
+        shrunk(x), shrunk.prepare(None)(x)
+        assert len(calls) == 1
+        change(shrunk.map)
+        assert torch.equal(shrunk(x), copy.deepcopy(shrunk)(x))

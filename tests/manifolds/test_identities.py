@@ -25,6 +25,14 @@ OF_POINTS = (check_points, check_projection)
 OF_GEODESICS = (check_geodesic, check_distance, check_transport)
 
 
+def spared(names, slow):
+    """Return the names, some of them marked as slow: others serve for them otherwise."""
+    return [pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in names]
+
+
+ITERATED = {"stiefel-5-2-canonical", "stiefel-complex"}
+
+
 def points(few, many):
     """Return a mark: few points always, many in the slow tests."""
     return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.slow)])
@@ -51,7 +59,7 @@ def test_exponentials(name, check, count):
 
 @points(32, 1000)
 @pytest.mark.parametrize("check", **ids(OF_GEODESICS))
-@pytest.mark.parametrize("name", RIEMANNIAN)
+@pytest.mark.parametrize("name", spared(RIEMANNIAN, ITERATED))
 def test_geodesics(name, check, count):
     manifold = CASES[name]()
     check(manifold, *pairs(manifold, count))
@@ -64,13 +72,7 @@ def test_actions(name):
         check_action(manifold, pairs(manifold, 16)[0])
 
 
-# seconds of iteration: one of them serves for the rest
-SLOW = {"stiefel-5-2-euclidean", "stiefel-5-2-canonical"}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CASES]
-)
+@pytest.mark.parametrize("name", spared(CASES, {*ITERATED, "stiefel-5-2-euclidean"}))
 def test_batches(name):
     manifold = CASES[name]()
     check_manifold_batches(manifold, *pairs(manifold, 4))
@@ -87,10 +89,7 @@ def test_single_precision(name):
 
 
 @points(100, 10_000)
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in ("so-4", "u-3") else n for n in RIEMANNIAN],
-)
+@pytest.mark.parametrize("name", spared(RIEMANNIAN, {*ITERATED, "so-4", "u-3"}))
 def test_derivatives_are_finite(name, count):
     manifold = CASES[name]()
     x, y = pairs(manifold, count)

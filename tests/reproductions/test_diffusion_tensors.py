@@ -216,5 +216,6 @@ def test_the_scan_of_dipy_and_its_fit():
     vectors = torch.cat([torch.zeros(1, 3), scan.directions]).numpy()
     model = TensorModel(gradient_table(values, bvecs=vectors), fit_method="WLS")
     theirs = 1000 * torch.from_numpy(model.fit(scan.signals.numpy()).quadratic_form)
-    inside = case_of(scan).inside
+    # signals of 0 are raised to the least positive one here, to 10⁻⁴ there
+    inside = case_of(scan).inside & (scan.signals > 0).all(-1)
     torch.testing.assert_close(fitted(scan)[inside].double(), theirs[inside], rtol=0, atol=1e-4)

@@ -94,6 +94,16 @@ def test_rows_of_a_batch_do_not_influence_each_other(shape):
         torch.testing.assert_close(whole[k : k + 1], alone, rtol=1e-13, atol=1e-13)
 
 
+def test_what_contracts_fast_costs_what_plain_iteration_costs():
+    g, shift = contraction("saturated", 8, 1e-3)
+    counts = []
+    for method in ("anderson", "fixed-point"):
+        counted = Counted(g)
+        solve(counted, shift, method=method)
+        counts.append(counted.calls)
+    assert counts[0] == counts[1]
+
+
 def test_a_sample_that_is_lost_does_not_spoil_the_others():
     shift = torch.tensor([[1.0], [torch.nan], [2.0]], dtype=torch.float64)
     target = Target(8 * EPS, 200, "test", np.ones(3))

@@ -36,7 +36,7 @@ def test_settings_of_version_0_1_are_read(tmp_path):
         ({"twin_lr": -1.0}, "twin_lr > 0; got -1"),
         ({"warmup": 1.0}, "warmup < 1; got 1"),
         ({"loss": "l3"}, "one of mse, l1, charbonnier; got 'l3'"),
-        ({"metric": "columns"}, "'rows' or 'norm'; got 'columns'"),
+        ({"metric": "columns"}, "one of rows, entries, norm; got 'columns'"),
         ({"channels": 2}, "1 or 3 channels .*; got 2"),
     ],
     ids=lambda value: str(value)[:20],

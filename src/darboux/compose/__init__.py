@@ -2,10 +2,12 @@
 
 `torch.nn.Sequential` composes; here are the rest: `Affine` (a linear map with the bias that it
 allows), `Lifted` (between a lift and its adjoint), `Residual` (sum with the identity), `Average`
-(convex combination) and `Translated` (another origin).
+(convex combination), `Translated` (another origin), and on manifolds `InCoordinates` (a network in
+flat coordinates) and `FrechetConv` (weighted means of neighbours).
 """
 
+from darboux.compose._in_coordinates import FrechetConv, InCoordinates
 from darboux.compose._lifted import Lifted
 from darboux.compose._sums import Affine, Average, Residual, Translated
 
-__all__ = ["Affine", "Average", "Lifted", "Residual", "Translated"]
+__all__ = ["Affine", "Average", "FrechetConv", "InCoordinates", "Lifted", "Residual", "Translated"]

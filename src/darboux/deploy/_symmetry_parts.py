@@ -42,10 +42,19 @@ class FrozenNormActivation(nn.Module):
 
 
 def _shortened(part: Tensor, bias: Tensor) -> Tensor:
+    # The sum over a short axis takes several passes over memory; adding up slices takes one.
     dtype = working(part.dtype)
-    square = part.to(dtype).square().sum(2, keepdim=True).clamp(min=torch.finfo(dtype).tiny)
-    bias = bias.to(dtype).reshape(-1, *(1,) * (part.ndim - 2))
-    return part * (1 + bias * square.rsqrt()).clamp(min=0).to(part.dtype)
+    bias = bias.to(dtype).reshape(-1, *(1,) * (part.ndim - 3))
+    if part.shape[2] == 1:
+        limit = bias.to(part.dtype).unsqueeze(1)
+        return part - part.clamp(limit, -limit)
+    first, *others = (x.to(dtype) for x in part.unbind(2))
+    square = first.square()
+    for x in others:
+        square = square.addcmul_(x, x)
+    inverse = square.clamp_(min=torch.finfo(dtype).tiny).rsqrt()
+    scale = torch.addcmul(torch.ones_like(bias), inverse, bias).relu()
+    return part * scale.unsqueeze(2).to(part.dtype)
 
 
 @final

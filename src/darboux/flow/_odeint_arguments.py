@@ -190,11 +190,10 @@ def as_method(
 ) -> Integrator:
     """Return the integrator that a name stands for, or the integrator that is given."""
     found = method if isinstance(method, Integrator) else _METHODS[method]
-    given = {"rtol": rtol, "atol": atol}
-    given = {name: value for name, value in given.items() if value is not None}
     if isinstance(method, str) and isinstance(found, (DormandPrince, AdaptiveRadau)):
-        return replace(found, **given)
-    if given:
+        relative = found.rtol if rtol is None else rtol
+        return replace(found, rtol=relative, atol=found.atol if atol is None else atol)
+    if rtol is not None or atol is not None:
         msg = (
             f"odeint: expected no rtol or atol with method {method!r}; got {rtol} and {atol}. Use "
             "'dopri5' or 'radau', or DormandPrince(rtol=..., atol=...); a fixed step is set by "

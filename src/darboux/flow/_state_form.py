@@ -78,7 +78,7 @@ class StateForm:
             return (z,)
         lead = z.shape[:-2]
         if len(self.shapes) == 1 and not self.as_pairs:
-            return (z.reshape((*lead, *self.shapes[0])),)
+            return (z.reshape(lead + self.shapes[0]),)
         parts = z.split([self._entries(shape) for shape in self.shapes], dim=-1)
         if self.as_pairs:
             couples = (part.unflatten(-1, (-1, 2)).contiguous() for part in parts)

@@ -70,7 +70,7 @@ class _UserField:
     def _time(self, t: Tensor) -> Tensor:
         """Return one time for each sample that has a clock, else a 0-dimensional tensor."""
         time = t.to(dtype=self.dtype, device=self.device)
-        return time if self.form.per_sample else time.reshape(())
+        return time if self.form.per_sample or time.ndim == 0 else time.reshape(())
 
 
 def _writes(x: Tensor) -> int:

@@ -30,6 +30,7 @@ from darboux.integrators._explicit_methods import (
     Ralston2,
     Ralston3,
 )
+from darboux.integrators._exponentials import CommutatorFree, CrouchGrossman
 from darboux.integrators._generated import (
     gauss_tableau,
     lobatto_iiic_tableau,
@@ -57,12 +58,7 @@ from darboux.integrators._integrator import (
     lacks,
     require,
 )
-from darboux.integrators._lie_group import (
-    CommutatorFree,
-    CrouchGrossman,
-    LieEuler,
-    MuntheKaas,
-)
+from darboux.integrators._lie_group import LieEuler, MuntheKaas
 from darboux.integrators._order_conditions import order
 from darboux.integrators._post_activation import PostActivation
 from darboux.integrators._projected import Projected

@@ -14,7 +14,7 @@ from darboux.integrators._outputs import Outputs
 from darboux.integrators._path import Path, as_number
 from darboux.integrators._step_control import Search, Tolerance, Tries
 from darboux.solvers._convergence import Numbers
-from darboux.solvers._transforms import hidden, is_differentiated
+from darboux.solvers._transforms import hidden, is_differentiated, is_dual, nesting
 
 
 class Adaptive(Integrator, ABC):
@@ -162,12 +162,16 @@ class Adaptive(Integrator, ABC):
         Every slope on the way tells in `seen` whether a derivative may be asked for: parameters
         may enter a field late.
         """
-        grad = torch.is_grad_enabled()
+        grad, watched = torch.is_grad_enabled(), nesting() > 0
 
         def plain(t: Tensor, z: Tensor) -> Tensor:
-            with torch.set_grad_enabled(grad):
-                slope = path.slope(t, z)
-                seen.append(is_differentiated(slope))
+            if not grad:
+                slope, found = path.slope(t, z), watched
+            else:
+                with torch.enable_grad():
+                    slope = path.slope(t, z)
+                    found = watched or slope.requires_grad
+            seen.append(found or is_dual(slope))
             return slope.detach() if seen[-1] else slope
 
         tolerance = Tolerance(float(self.rtol), float(self.atol), sizes)

@@ -14,8 +14,9 @@ from darboux.integrators._adaptive import Adaptive
 from darboux.integrators._implicit_runge_kutta import StageEquations, matrix
 from darboux.integrators._outputs import Outputs, along
 from darboux.integrators._path import Path
+from darboux.integrators._radau_newton import flat
 from darboux.integrators._radau_stages import COEFFICIENTS, NODES, ahead
-from darboux.integrators._radau_tries import RadauTries, flat, states_between
+from darboux.integrators._radau_tries import RadauTries, states_between
 from darboux.integrators._step_control import Tolerance, Tries
 from darboux.solvers._convergence import Numbers, like, norms
 from darboux.solvers._solve import solved
@@ -94,7 +95,7 @@ class AdaptiveRadau(Adaptive):
         for k, (start, end) in enumerate(pairwise(places.T)):
             begin, h = like(start, z), like(end - start, z) * path.h
             times = tuple(along(path.clock(begin) + node * h, z) for node in NODES)
-            equations = StageEquations(path.slope, times, along(h, rows.expand(1, 3, 3)), z, rows)
+            equations = StageEquations(path.field, times, along(h, rows.expand(1, 3, 3)), z, rows)
             increments = solved(
                 equations.increments,
                 guess,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 import torch
@@ -13,14 +13,13 @@ from torch import Tensor
 
 from darboux.integrators._outputs import Slope, along
 from darboux.integrators._path import Path
-from darboux.integrators._radau_stages import Inverses, Stages, ahead, between, correction
+from darboux.integrators._radau_newton import ITERATIONS, Newton, Solved, flat, shaped
+from darboux.integrators._radau_stages import Inverses, Stages, ahead, between
 from darboux.integrators._step_control import Tolerance, Tries, Try, Walk
 from darboux.solvers._convergence import Mask, Numbers, choose, like, numbers
 from darboux.solvers._linearised import jacobian
 
 _ENTRIES = 512  # of a sample, whose matrices are dense
-
-_ITERATIONS = 6
 
 _SAFETY = 0.9
 
@@ -41,23 +40,13 @@ class _Kept:
     slopes: Tensor  # f' there or at an earlier z, (batch, n, n)
     inverses: Inverses
     means: Tensor  # mean slopes of the last accepted step, (batch, 3n)
+    alone: bool  # whether autograd may differentiate f, as for `pullbacks`
     current: Mask  # whether f' is that at z
     wanted: Mask  # whether it is to be
     size: Numbers  # h of the inverses, 0 where there are none
     length: Numbers  # h of the last accepted step, 0 where there was none
     error: Numbers
     rejected: Mask  # whether the last try was
-
-
-class _Solved(NamedTuple):
-    """Where Newton's iteration stands."""
-
-    increments: Tensor
-    means: Tensor
-    found: Mask
-    rate: Numbers
-    iterations: Numbers
-    lost: Mask  # f was not finite
 
 
 @final
@@ -93,21 +82,34 @@ class RadauTries(Tries):
         never = none > 0
         inverses = stages.inverses(slopes, wide.new_zeros(batch, 1, 1))
         nothing = wide.new_zeros(batch, 3 * n)
-        return _Kept(stages, slopes, inverses, nothing, never, ~never, none, none, none, never)
+        return _Kept(
+            stages,
+            slopes,
+            inverses,
+            nothing,
+            alone=False,
+            current=never,
+            wanted=~never,
+            size=none,
+            length=none,
+            error=none,
+            rejected=never,
+        )
 
     def attempt(self, field: Slope, t: Tensor, h: Tensor, at: Walk) -> Try:
         """Return one step."""
         steps = numbers(h)
         kept = self._linearised(at, t, h, steps)
         with np.errstate(all="ignore"):
-            solved = self._solved(field, t, h, at, kept, steps)
+            newton = Newton(self.tolerance, kept.stages, kept.inverses)
+            solved = newton.solved(field, (t, h), at.z, self._guess(kept, steps), steps != 0)
         end = solved.increments.narrow(1, 2 * kept.slopes.shape[1], kept.slopes.shape[1])
         end = flat(at.z) + end
         error = self._error(field, t, h, at, kept, solved, end)
         accepted = (steps != 0) & (error <= 1)
         slow = (solved.iterations > 2) & (solved.rate > _SLOW)
         factor = _factor(steps, error, solved, slow, kept)
-        after = end.to(at.z.dtype).reshape(at.z.shape)
+        after = shaped(end.to(at.z.dtype), at.z)
         slope = field(along(t + h, at.z), after) if accepted.any() else at.slope
         return Try(
             after,
@@ -131,10 +133,11 @@ class RadauTries(Tries):
         kept: _Kept = at.kept
         fresh = kept.wanted & (steps != 0)
         if fresh.any():
-            slopes = self._jacobian(along(t, at.z), at.z).to(kept.slopes.dtype)
+            slopes, alone = self._jacobian(along(t, at.z), at.z, alone=kept.alone)
             kept = replace(
                 kept,
-                slopes=choose(fresh, slopes, kept.slopes),
+                slopes=choose(fresh, slopes.to(kept.slopes.dtype), kept.slopes),
+                alone=alone,
                 current=kept.current | fresh,
                 wanted=kept.wanted & ~fresh,
             )
@@ -150,17 +153,20 @@ class RadauTries(Tries):
             inverses = kept.inverses.replaced(rows, some)
         return replace(kept, inverses=inverses, size=np.where(needed, steps, kept.size))
 
-    def _jacobian(self, time: Tensor, z: Tensor) -> Tensor:
+    def _jacobian(self, time: Tensor, z: Tensor, *, alone: bool) -> tuple[Tensor, bool]:
         """Return f' by autograd, or by differences where f leaves torch or writes its results."""
 
         def slope(z: Tensor) -> Tensor:
             return self.path.slope(time, z)
 
         try:
-            found = jacobian(slope, z, alone=False)
+            found = jacobian(slope, z, alone=alone)
         except RuntimeError:  # what is wrong with f itself is raised again
-            return self._differences(slope, z)
-        return found if bool(found.any()) else self._differences(slope, z)
+            return self._differences(slope, z), False
+        if not bool(found.any()):
+            return self._differences(slope, z), False
+        # `torch.func` has seen that f writes nowhere: plain autograd would keep what it writes
+        return found, True
 
     def _differences(self, slope: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
         unit, rows = torch.finfo(z.dtype).eps ** 0.5, flat(z)
@@ -174,55 +180,12 @@ class RadauTries(Tries):
             columns.append(change / (moved - rows)[:, j : j + 1])
         return torch.stack(columns, dim=2)
 
-    def _solved(
-        self, field: Slope, t: Tensor, h: Tensor, at: Walk, kept: _Kept, steps: Numbers
-    ) -> _Solved:
-        """Return the increments of the stages, and for which samples they are found."""
-        # An iteration ends where the rate at which corrections fall promises that what is left
-        # is small beside the tolerance, and where it promises that this does not come in time.
-        z, times = at.z, self._times(t, h, at.z, kept.stages)
-        wide, limit = flat(z).to(kept.slopes.dtype), self._limit(kept.slopes)
-        size, start = h.to(wide.dtype).unsqueeze(1), torch.cat([wide] * 3, dim=1)
-        scale = self.tolerance.scale(start) / size
-        means, running = self._guess(kept, steps), steps != 0
-        found, iterations = ~running, np.zeros_like(steps)
-        rate = before = iterations
-        for k in range(1, _ITERATIONS + 1):
-            states = torch.addcmul(start, means, size).to(z.dtype).chunk(3, dim=1)
-            pairs = zip(times, states, strict=True)
-            slopes = [flat(field(time, state.reshape(z.shape))) for time, state in pairs]
-            move = correction(kept.inverses, means, slopes)
-            left = self.tolerance.size(move / scale)
-            running = running & (left < np.inf)
-            close = left == 0
-            if k > 1:
-                rate = np.where(running, left / before, rate)
-                rest = rate / (1 - rate) * left
-                close |= rest < limit
-                running = running & (rate < 1) & (rate ** (_ITERATIONS - k) * rest <= rate * limit)
-            means = choose(running, means + move, means)
-            iterations, before = iterations + running, left
-            found, running = found | (running & close), running & ~close
-            if not running.any():
-                break
-        return _Solved(size * means, means, found, rate, iterations, before == np.inf)
-
-    def _times(self, t: Tensor, h: Tensor, z: Tensor, stages: Stages) -> tuple[Tensor, ...]:
-        """Return the times of the stages, each shaped to broadcast against z."""
-        times = (t + stages.nodes * h).to(z.dtype)
-        return times.reshape(3, -1, *(1,) * (z.ndim - 1)).unbind()
-
     def _guess(self, kept: _Kept, steps: Numbers) -> Tensor:
         """Return the mean slopes along the polynomial of the step before, 0 at first."""
         if not kept.length.any():
             return kept.means
         before = kept.length != 0
         return ahead(kept.means, steps / np.where(before, kept.length, 1.0))
-
-    def _limit(self, z: Tensor) -> float:
-        """Return how small beside the tolerance what is left of the iteration must be."""
-        rtol = self.tolerance.relative(z.dtype)
-        return max(10 * torch.finfo(z.dtype).eps / rtol, min(0.03, rtol**0.5))
 
     def _error(
         self,
@@ -231,7 +194,7 @@ class RadauTries(Tries):
         h: Tensor,
         at: Walk,
         kept: _Kept,
-        solved: _Solved,
+        solved: Solved,
         end: Tensor,
     ) -> Numbers:
         """Return the error over the tolerance, more than 1 where there is no solution."""
@@ -241,7 +204,7 @@ class RadauTries(Tries):
         # f' may be large where the error is not: it is filtered once more
         doubtful = solved.found & (error > 1) & (kept.rejected | (kept.length == 0))
         if doubtful.any():
-            moved = (z + rough).to(at.z.dtype).reshape(at.z.shape)
+            moved = shaped((z + rough).to(at.z.dtype), at.z)
             slope = flat(field(along(t, at.z), moved))
             finer = size * kept.stages.error(kept.inverses, solved.means, slope)
             error = np.where(doubtful, self.tolerance.norm(finer, z, end), error)
@@ -266,9 +229,9 @@ def _check(z: Tensor) -> None:
         raise ValueError(msg)
 
 
-def _factor(steps: Numbers, error: Numbers, solved: _Solved, slow: Mask, kept: _Kept) -> Numbers:
+def _factor(steps: Numbers, error: Numbers, solved: Solved, slow: Mask, kept: _Kept) -> Numbers:
     """Return the next step over this one."""
-    safety = _SAFETY * (2 * _ITERATIONS + 1) / (2 * _ITERATIONS + solved.iterations)
+    safety = _SAFETY * (2 * ITERATIONS + 1) / (2 * ITERATIONS + solved.iterations)
     size, before = error.clip(_LEAST, None), kept.length != 0
     grown = np.divide(steps, kept.length, out=np.ones_like(steps), where=before)
     trend = np.where(before, np.abs(grown) * (kept.error / size) ** 0.25, 1.0)
@@ -282,9 +245,4 @@ def _factor(steps: Numbers, error: Numbers, solved: _Solved, slow: Mask, kept: _
 
 def states_between(z: Tensor, increments: Tensor, place: Tensor) -> Tensor:
     """Return the states at a fraction of the step."""
-    return (flat(z) + between(increments, place)).to(z.dtype).reshape(z.shape)
-
-
-def flat(z: Tensor) -> Tensor:
-    """Return z as (batch, n)."""
-    return z.reshape(len(z), -1)
+    return shaped((flat(z) + between(increments, place)).to(z.dtype), z)

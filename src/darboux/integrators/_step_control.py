@@ -65,7 +65,8 @@ class Tolerance:
         return max(self.rtol, 4 * torch.finfo(dtype).eps)
 
     def _mean_square(self, ratio: Tensor) -> Tensor:
-        squares = (ratio.abs() if ratio.is_complex() else ratio).square().reshape(len(ratio), -1)
+        squares = (ratio.abs() if ratio.is_complex() else ratio).square()
+        squares = squares if squares.ndim == 2 else squares.reshape(squares.shape[0], -1)
         if len(self.sizes) < 2:
             return squares.mean(dim=1)
         parts = squares.unflatten(1, (-1, sum(self.sizes))).split(self.sizes, dim=2)

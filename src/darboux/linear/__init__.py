@@ -14,6 +14,7 @@ from darboux.linear._lift import Lift
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._mixed_norms import mixed_chain_bound, mixed_norm_bound, mixed_norm_estimate
 from darboux.linear._orthogonal import Orthogonal
+from darboux.linear._orthogonal_kernel import OrthogonalKernel
 from darboux.linear._scaled import Scaled, Transposed
 from darboux.linear._shrunk import NormControl, Shrunk
 from darboux.linear._skew_part import SkewPart
@@ -32,6 +33,7 @@ __all__ = [
     "Nonnegative",
     "NormControl",
     "Orthogonal",
+    "OrthogonalKernel",
     "Scaled",
     "Shrunk",
     "Skew",

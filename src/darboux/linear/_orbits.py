@@ -34,19 +34,17 @@ def grid_moves(symmetry: Equivariant, dim: int) -> list[Tensor]:
     source, target = symmetry.source, symmetry.target
     if source is None or target is None or not dim:
         return []
-    probe = torch.zeros(dim, source.channels, *(3,) * dim, dtype=torch.float64, device="cpu")
-    found: dict[Move, Any] = {}
-    for g in source.elements(probe, grid=True, count=_MOST, seed=0):
-        move = _move(source, g, probe)
-        if move not in _closure(tuple(found), dim):
-            found[move] = g
-    if not found:
-        return []
-    moves = torch.tensor(list(found), device="cpu")
-    return [
-        moves,
-        *(torch.stack([_matrix(law, g) for g in found.values()]) for law in (target, source)),
-    ]
+    with torch.device("cpu"):  # whatever the default is at the first call
+        probe = torch.zeros(dim, source.channels, *(3,) * dim, dtype=torch.float64)
+        found: dict[Move, Any] = {}
+        for g in source.elements(probe, grid=True, count=_MOST, seed=0):
+            move = _move(source, g, probe)
+            if move not in _closure(tuple(found), dim):
+                found[move] = g
+        if not found:
+            return []
+        pairs = [torch.stack([_matrix(law, g) for g in found.values()]) for law in (target, source)]
+        return [torch.tensor(list(found)), *pairs]
 
 
 def representatives(
@@ -117,7 +115,7 @@ def _move(law: Law, g: Any, probe: Tensor) -> Move:
 
 def _matrix(law: Law, g: Any) -> Tensor:
     """Return ρ(g)."""
-    return law.act(g, torch.eye(law.channels, dtype=torch.float64, device="cpu")).T
+    return law.act(g, torch.eye(law.channels, dtype=torch.float64)).T
 
 
 def _moved(kernel: Tensor, move: Sequence[Sequence[int]]) -> Tensor:

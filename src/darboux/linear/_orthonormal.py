@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from darboux.solvers._nested import nested, solved
 from darboux.solvers._transforms import is_mapped, without_autocast
 
 _LEAF = 64  # columns below which LAPACK inverts faster than products of blocks
@@ -52,7 +53,7 @@ def rotated_cayley(x: Tensor, b: Tensor) -> Tensor:
     if _is_thin(x):
         basis, turned = _reduced(x, b)
         eye = torch.eye(2 * columns, dtype=x.dtype, device=x.device)
-        return 2 * basis @ torch.linalg.solve(eye - turned(basis) / 2, eye[:, columns:]) - x
+        return 2 * basis @ solved(eye - turned(basis) / 2, eye[:, columns:]) - x
     return cayley_times(_skew(x, b), x)
 
 
@@ -60,7 +61,7 @@ def cayley_times(skew: Tensor, x: Tensor) -> Tensor:
     """Return (1 - S/2)⁻¹(1 + S/2) x for skew S, (*batch, n, n), with two products backward."""
     if skew.ndim > 2 or torch.compiler.is_compiling() or is_mapped():
         eye = torch.eye(skew.shape[-1], dtype=skew.dtype, device=skew.device)
-        return 2 * torch.linalg.solve(eye - skew / 2, x) - x
+        return 2 * solved(eye - skew / 2, x) - x
     image: Tensor = _CayleyTimes.apply(skew, x)[0]
     return image
 
@@ -163,14 +164,14 @@ class _CayleyTimes(torch.autograd.Function):
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, Tensor]:
         x, image, inverse = ctx.saved_tensors
         skew, moved = tangents
-        to_inverse = torch.zeros_like(inverse)
-        to_image = torch.zeros_like(image)
-        if skew is not None:
-            pushed = inverse @ skew
-            to_inverse, to_image = pushed @ inverse / 2, pushed @ ((image + x) / 2)
-        if moved is not None:
-            to_image = to_image + 2 * (inverse @ moved) - moved
-        return to_image, to_inverse
+        skew = torch.zeros_like(inverse) if skew is None else skew
+        moved = torch.zeros_like(x) if moved is None else moved
+        to_image = nested(_pushed, inverse, skew, image, x, moved)
+        return to_image, nested(lambda r, s: r @ s @ r / 2, inverse, skew)
+
+
+def _pushed(inverse: Tensor, skew: Tensor, image: Tensor, x: Tensor, moved: Tensor) -> Tensor:
+    return inverse @ (skew @ ((image + x) / 2) + 2 * moved) - moved
 
 
 def _inverse(matrix: Tensor) -> Tensor:

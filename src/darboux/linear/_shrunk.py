@@ -10,7 +10,7 @@ from torch import Tensor
 
 from darboux.linear._constraints import shrunk
 from darboux.linear._conv import StencilMap
-from darboux.linear._rows import row_bound
+from darboux.linear._remembered import kept_row_bound
 from darboux.linear._spectral import kernel_bound
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import adjoint_symmetry, tied
@@ -95,7 +95,7 @@ class Shrunk(StencilMap):
         return f"norm={self.norm:g}, by={self.by!r}"
 
     def _shrunk_rows(self, stencil: Stencil, symmetry: Equivariant | None) -> Stencil:
-        rows = tied(row_bound(stencil), symmetry).sqrt()
+        rows = tied(kept_row_bound(self, stencil), symmetry).sqrt()
         return self._within(stencil, rows.reshape(-1, *(1,) * (stencil.weight.ndim - 1)))
 
     def _within(self, stencil: Stencil, bound: Tensor) -> Stencil:

@@ -50,8 +50,10 @@ def kernel_bound(weight: Tensor, symmetry: Equivariant | None = None) -> Tensor:
         weight, symmetry = torch.cat([torch.cat(row, dim=1) for row in rows]), None
     with torch.autocast(weight.device.type, enabled=False):
         # detach, not no_grad: forward-mode derivatives would pass through the latter.
-        # A compiler would follow the look at the group; without it there are more samples.
-        known = symmetry is not None and not torch.compiler.is_compiling()
+        # A compiler, or a mode of fake tensors, would follow the look at the group; without it
+        # there are more samples.
+        watched = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack()
+        known = symmetry is not None and not watched
         moves = grid_moves(symmetry, weight.ndim - 2) if known else []
         bound, waves, u, resolvent = _norm_bound(
             weight.detach(), list(samples_for(weight.shape[2:])), moves

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from darboux.manifolds._gl import GL
+from darboux.manifolds._island import island
 from darboux.manifolds._logm import logm
 from darboux.manifolds._matrix_group import MatrixGroup
 from darboux.manifolds._rotations import left_jacobian, rotation_exp
 from darboux.manifolds._so import SO
+from darboux.solvers._nested import solved
 from darboux.structure._arguments import Count, Within, checked
 
 
@@ -47,37 +49,44 @@ class AffineMaps(MatrixGroup):
             [_matrix(turns, turns[..., :1] * 0, last=0), _matrix(nothing, shifts, last=0)]
         )
 
+    @island
     def inverse(self, x: Tensor) -> Tensor:
         """Return [[A⁻¹, -A⁻¹b], [0, 1]]."""
         a, b = _blocks(x)
         back = self.linear.inverse(a)
         return _matrix(back, -back @ b, last=1)
 
+    @island
     def project_algebra(self, a: Tensor) -> Tensor:
         """Return a with its first block in the algebra of A, and zeros in the last row."""
         block, shift = _blocks(a)
         return _matrix(self.linear.project_algebra(block), shift, last=0)
 
+    @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return u with its first block tangent at A, and zeros in the last row."""
         block, shift = _blocks(u)
         return _matrix(self.linear.project(_blocks(x)[0], block), shift, last=0)
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return that of A, and how far the last row is from (0, 1)."""
         last = x[..., -1, :] - self.identity(dtype=x.dtype, device=x.device)[-1]
         return self.linear.defect(_blocks(x)[0]) + torch.linalg.vector_norm(last, dim=-1)
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the matrix with the nearest A and the last row (0, 1)."""
         a, b = _blocks(x)
         return _matrix(self.linear.nearest(a), b, last=1)
 
+    @island
     def polish(self, x: Tensor) -> Tensor:
         """Return x with A polished and the last row (0, 1)."""
         a, b = _blocks(x)
         return _matrix(self.linear.polish(a), b, last=1)
 
+    @island
     def expm(self, xi: Tensor) -> Tensor:
         """Return the exponential."""
         return _scaled(torch.linalg.matrix_exp, xi, last=0)
@@ -121,6 +130,7 @@ class Affine(AffineMaps):
         """GL(n)."""
         return GL(self.n)
 
+    @island
     def retract(self, x: Tensor, v: Tensor) -> Tensor:
         """Return exp(x, v): a Cayley map may leave the group."""
         return self.exp(x, v)
@@ -167,6 +177,7 @@ class SE(AffineMaps):
         row[-1] = 1
         return row
 
+    @island
     def expm(self, xi: Tensor) -> Tensor:
         """Return the exponential."""
         if self.n != 3:
@@ -182,7 +193,7 @@ class SE(AffineMaps):
         else:  # the integral of exp(sΩ) over [0, 1]
             eye = torch.eye(self.n, dtype=x.dtype, device=x.device).expand_as(turn)
             mean = torch.linalg.matrix_exp(_matrix(turn, eye, last=0))[..., : self.n, self.n :]
-        log = _matrix(turn, torch.linalg.solve(mean, t), last=0)
+        log = _matrix(turn, solved(mean, t), last=0)
         return torch.where(unique[..., None, None], log, torch.nan)
 
 

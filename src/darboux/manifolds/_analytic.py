@@ -31,6 +31,9 @@ class Analytic:
         positive: whether f is defined for positive numbers only, and then its series about x
             converges in (0, 2x); otherwise in (x - 1, x + 1) at least.
 
+    Raises:
+        TypeError: if an argument is of another type.
+
     Example:
         >>> import torch, darboux as dx
         >>> square = dx.manifolds.Analytic(
@@ -39,9 +42,9 @@ class Analytic:
         ...     taylor=lambda x, k: (x**2, 2 * x, torch.ones_like(x), 0 * x)[min(k, 3)],
         ...     pair=torch.add,
         ... )
-        >>> dx.manifolds.sym_funcm(torch.tensor([[0.0, 2.0], [2.0, 0.0]]), square)
+        >>> dx.manifolds.sym_funcm(torch.tensor([[2.0, 0.0], [0.0, 3.0]]), square)
         tensor([[4., 0.],
-                [0., 4.]])
+                [0., 9.]])
     """
 
     name: str

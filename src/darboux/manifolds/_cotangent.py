@@ -12,6 +12,7 @@ from darboux.manifolds._level_set import LevelSet
 from darboux.manifolds._so import SO
 from darboux.manifolds._sphere import Sphere
 from darboux.manifolds._stiefel import Stiefel
+from darboux.solvers._nested import solved
 from darboux.structure import PointSet
 from darboux.structure._arguments import Positive, checked
 
@@ -110,7 +111,7 @@ class CotangentBundle(PointSet):
         inverse = self.inverse_masses(p)
         gram = (slope * inverse) @ slope.mT
         normal = (slope @ (inverse * p).unsqueeze(-1)).squeeze(-1) + bent
-        weights = torch.linalg.solve(gram, normal.unsqueeze(-1))
+        weights = solved(gram, normal.unsqueeze(-1))
         return p - (slope.mT @ weights).squeeze(-1)
 
     def inverse_masses(self, like: Tensor) -> Tensor:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import final
 
-import numpy as np
 import torch
+from numpy.polynomial.legendre import leggauss
 from torch import Tensor
 
 from darboux.linear._orthonormal import rotated, rotated_exp
 from darboux.manifolds._domain import within
+from darboux.manifolds._island import island
 from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._orthonormal import polar
 from darboux.manifolds._stiefel import Field, OrthonormalColumns, Retraction
 from darboux.structure._arguments import Count, checked
+
+# the positive nodes of Gauss and Legendre on [-1, 1], and their weights
+_GAUSS = tuple((float(s), float(w)) for s, w in zip(*leggauss(24), strict=True) if s > 0)
 
 
 @final
@@ -68,19 +71,23 @@ class Grassmann(OrthonormalColumns):
         """π/2."""
         return math.pi / 2
 
+    @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return u - x xᴴu, the horizontal part."""
         return u - x @ (x.mH @ u)
 
+    @island
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return Re tr(uᴴv)."""
         del x
         return (u.conj() * v).sum((-2, -1)).real
 
+    @island
     def exp(self, x: Tensor, v: Tensor) -> Tensor:
         """Return expm(v xᴴ - x vᴴ) x."""
         return rotated_exp(x, v)
 
+    @island
     def log(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the horizontal velocity at the basis x of the shortest geodesic to y.
 
@@ -94,11 +101,13 @@ class Grassmann(OrthonormalColumns):
         """Return the distance, also at the cut locus, where its derivative is 0."""
         return safe_sqrt(self.dist2(x, y))
 
+    @island
     def dist2(self, x: Tensor, y: Tensor) -> Tensor:
         """Return its square."""
         v, angles = self._any_log(x, y)[0], _angles(x, y)
         return torch.where(_acute(angles), self.inner(x, v, v), (angles**2).sum(-1))
 
+    @island
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return expm(W) v for the skew W that takes x to y, in the basis y: parallel."""
         log, turn = self._any_log(x, y)
@@ -143,12 +152,5 @@ def _arctan(t: Tensor) -> Tensor:
     # t ∫ (1 + s² tᴴt)⁻¹ ds over [0, 1]: analytic in t, and exact to rounding by this quadrature
     gram = t.mH @ t
     eye = torch.eye(gram.shape[-1], dtype=t.dtype, device=t.device)
-    terms = (w * torch.linalg.inv_ex(eye + s * s * gram)[0] for s, w in _gauss())
+    terms = (w * torch.linalg.inv_ex(eye + s * s * gram)[0] for s, w in _GAUSS)
     return t @ sum(terms, torch.zeros_like(gram))
-
-
-@cache
-def _gauss() -> list[tuple[float, float]]:
-    """Return the positive nodes of Gauss and Legendre on [-1, 1], and their weights."""
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    return [(float(s), float(w)) for s, w in zip(nodes, weights, strict=True) if s > 0]

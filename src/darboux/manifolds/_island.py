@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce, wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -32,11 +32,12 @@ def island(method: Method[S, P]) -> Method[S, P]:
         dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
         wide = torch.float32 if dtype in _HALF else dtype
 
-        def cast(value: object) -> object:
+        def widened(value: object) -> object:
             return value.to(wide) if isinstance(value, Tensor) else value
 
         with without_autocast(tensors[0]):
-            named = {name: cast(value) for name, value in kwargs.items()}
-            return method(self, *map(cast, args), **named).to(dtype)  # type: ignore[arg-type]
+            named = {name: widened(value) for name, value in kwargs.items()}
+            result = method(self, *map(widened, args), **named)  # type: ignore[arg-type]
+            return result if wide == dtype else result.to(dtype)
 
-    return inside
+    return cast("Method[S, P]", inside)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import jacrev
 
 from darboux.manifolds._domain import within
+from darboux.solvers._nested import solved
 from darboux.solvers._transforms import is_mapped, is_plain
 from darboux.structure import PointSet
 from darboux.structure._arguments import Count, checked
@@ -85,7 +86,7 @@ class LevelSet(PointSet):
         x, u = torch.broadcast_tensors(x, u)
         ways = self.rows(u)
         _, slope = self.linear(self.rows(x))
-        normal = slope.mT @ torch.linalg.solve(slope @ slope.mT, slope @ ways.unsqueeze(-1))
+        normal = slope.mT @ solved(slope @ slope.mT, slope @ ways.unsqueeze(-1))
         return (ways - normal.squeeze(-1)).reshape(u.shape)
 
     def __repr__(self) -> str:
@@ -96,7 +97,7 @@ class LevelSet(PointSet):
     def _step(self, points: Tensor) -> Tensor:
         """Return Dgᵀ(Dg Dgᵀ)⁻¹ g."""
         value, slope = self.linear(points)
-        weights = torch.linalg.solve(slope @ slope.mT, value.unsqueeze(-1))
+        weights = solved(slope @ slope.mT, value.unsqueeze(-1))
         return (slope.mT @ weights).squeeze(-1)
 
     def rows(self, x: Tensor) -> Tensor:

@@ -7,19 +7,19 @@ direction H in its corner, so that the derivative is a logarithm again.
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
+from numpy.polynomial.legendre import leggauss
 from torch import Tensor
 
-from darboux.manifolds._nested import nested
 from darboux.manifolds._orthonormal import polar
+from darboux.solvers._nested import nested
 from darboux.solvers._transforms import hidden, without_autocast
 
 _NEAR = 0.3  # the norm of A - 1 below which the quadrature is exact to rounding in float64
-_NODES = 8
+# nodes and weights of Gauss and Legendre on [0, 1]
+_GAUSS = tuple((float(s + 1) / 2, float(w) / 2) for s, w in zip(*leggauss(8), strict=True))
 _ROOTS = 64
 
 
@@ -111,7 +111,7 @@ def _scaled_log(a: Tensor) -> Tensor:
     eye = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
     for _ in range(_ROOTS):
         far = torch.linalg.matrix_norm(a - eye, 1) > _NEAR
-        if a.numel() == 0 or not bool(far.any()):
+        if a.is_meta or not bool(far.any()):
             break
         a = a.index_put((far,), _root(a[far]))
         factor = torch.where(far[:, None, None], 2 * factor, factor)
@@ -141,12 +141,5 @@ def _root(a: Tensor) -> Tensor:
 def _near_identity(e: Tensor) -> Tensor:
     """Return log(1 + E) = ∫ E (1 + sE)⁻¹ ds over [0, 1] for small E."""
     eye = torch.eye(e.shape[-1], dtype=e.dtype, device=e.device)
-    terms = (w * torch.linalg.inv_ex(eye + s * e)[0] for s, w in _gauss())
+    terms = (w * torch.linalg.inv_ex(eye + s * e)[0] for s, w in _GAUSS)
     return e @ sum(terms, torch.zeros_like(e))
-
-
-@cache
-def _gauss() -> list[tuple[float, float]]:
-    """Return nodes and weights of Gauss and Legendre on [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    return [(float(s), float(w)) for s, w in zip((nodes + 1) / 2, weights / 2, strict=True)]

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darboux.manifolds._nested import nested, total
+from darboux.manifolds._domain import within
 from darboux.manifolds._symmetric import spectrum
+from darboux.solvers._nested import nested, total
 from darboux.solvers._transforms import hidden, without_autocast
 
 
@@ -19,7 +20,15 @@ def lyapunov(x: Tensor, u: Tensor) -> Tensor:
 
 def _solved(x: Tensor, u: Tensor) -> Tensor:
     w, q = spectrum(x)
+    w = within(w.movedim(0, -1), w[0] > 0, lambda: _not_positive(w)).movedim(-1, 0)
     return _Lyapunov.apply(x, u, w.movedim(0, -1), q.movedim((0, 1), (-2, -1)))
+
+
+def _not_positive(w: Tensor) -> str:
+    return (
+        "Lyapunov equation: expected symmetric positive definite matrices; got an eigenvalue of "
+        f"{float(w.min()):.3g}."
+    )
 
 
 class _Lyapunov(torch.autograd.Function):

@@ -10,7 +10,9 @@ from torch import Generator, Tensor
 
 from darboux.manifolds._domain import within
 from darboux.manifolds._homogeneous import HomogeneousSpace
+from darboux.manifolds._island import island
 from darboux.manifolds._logm import logm
+from darboux.solvers._nested import solved
 
 
 class MatrixGroup(HomogeneousSpace):
@@ -82,28 +84,34 @@ class MatrixGroup(HomogeneousSpace):
         eye = torch.eye(self.side, dtype=self._dtype(dtype), device=device)
         return eye.expand(*batch, self.side, self.side).clone()
 
+    @island
     def compose(self, x: Tensor, y: Tensor) -> Tensor:
         """Return x y."""
         return x @ y
 
+    @island
     def adjoint(self, x: Tensor, xi: Tensor) -> Tensor:
         """Return Ad_x ξ = x ξ x⁻¹."""
         return x @ xi @ self.inverse(x)
 
+    @island
     def hat(self, coordinates: Tensor) -> Tensor:
         """Return Σ c_k E_k in the orthonormal basis of the algebra, from (*batch, dim)."""
         basis = self.basis().to(coordinates.device, self._dtype(coordinates.dtype))
         return (coordinates.to(basis.dtype) @ basis.flatten(1)).unflatten(-1, self.shape)
 
+    @island
     def vee(self, xi: Tensor) -> Tensor:
         """Return the coordinates (*batch, dim) of elements of the algebra, real ones."""
         basis = self.basis().to(device=xi.device, dtype=xi.dtype)
         return ((self.weights(xi) * xi).flatten(-2) @ basis.flatten(1).mH).real
 
+    @island
     def expm(self, xi: Tensor) -> Tensor:
         """Return the exponential of elements of the algebra."""
         return torch.linalg.matrix_exp(xi)
 
+    @island
     def logm(self, x: Tensor) -> Tensor:
         """Return the element of the algebra whose exponential is x, the principal one.
 
@@ -114,28 +122,34 @@ class MatrixGroup(HomogeneousSpace):
         ok = log.detach().isfinite().all(-1).all(-1) | ~x.detach().isfinite().all(-1).all(-1)
         return self.project_algebra(within(log, ok, self._at_the_cut))
 
+    @island
     def cayley(self, xi: Tensor) -> Tensor:
         """Return (1 - ξ/2)⁻¹(1 + ξ/2), which agrees with exp ξ to second order."""
         eye = torch.eye(self.side, dtype=xi.dtype, device=xi.device)
-        return torch.linalg.solve(eye - xi / 2, eye + xi / 2)
+        return solved(eye - xi / 2, eye + xi / 2)
 
+    @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return x P(x⁻¹u), P the projection onto the algebra."""
         return x @ self.project_algebra(self.inverse(x) @ u)
 
+    @island
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return Re tr((x⁻¹u)ᴴ x⁻¹v), weighted."""
         back = self.inverse(x)
         return self._product(back @ u, back @ v)
 
+    @island
     def gradient(self, x: Tensor, g: Tensor) -> Tensor:
         """Return x P(xᴴg) over the weights."""
         return x @ (self.project_algebra(x.mH @ g) / self.weights(x))
 
+    @island
     def exp(self, x: Tensor, v: Tensor) -> Tensor:
         """Return x expm(x⁻¹v)."""
         return x @ self.expm(self.project_algebra(self.inverse(x) @ v))
 
+    @island
     def log(self, x: Tensor, y: Tensor) -> Tensor:
         """Return x logm(x⁻¹y).
 
@@ -144,10 +158,12 @@ class MatrixGroup(HomogeneousSpace):
         """
         return x @ self.logm(self.inverse(x) @ y)
 
+    @island
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return y x⁻¹ v, an isometry, but not parallel."""
         return y @ (self.inverse(x) @ v)
 
+    @island
     def retract(self, x: Tensor, v: Tensor) -> Tensor:
         """Return x cay(x⁻¹v)."""
         return x @ self.cayley(self.project_algebra(self.inverse(x) @ v))
@@ -170,18 +186,22 @@ class MatrixGroup(HomogeneousSpace):
         xi = self.random_tangent(eye, generator=generator)
         return self.expm(xi / math.sqrt(self.dim))
 
+    @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return expm(ξ) x."""
         return self.expm(xi) @ x
 
+    @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return ξ x."""
         return xi @ x
 
+    @island
     def generator(self, x: Tensor, v: Tensor) -> Tensor:
         """Return v x⁻¹."""
         return self.project_algebra(v @ self.inverse(x))
 
+    @island
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """Return exp(x, v)."""
         return self.exp(x, v)

@@ -10,6 +10,7 @@ from darboux.manifolds._series import (
     cubic_of_sqrt,
     sinc_of_sqrt,
 )
+from darboux.structure._arguments import checked
 
 
 def axis_of(xi: Tensor) -> Tensor:
@@ -47,6 +48,7 @@ def left_jacobian(xi: Tensor) -> Tensor:
     return eye + sinc_of_sqrt(s / 4) ** 2 / 2 * xi + cubic_of_sqrt(s) * square
 
 
+@checked
 def to_quaternion(rotation: Tensor) -> Tensor:
     """Return the unit quaternions (w, x, y, z) of rotations, the ones with w >= 0.
 
@@ -69,6 +71,7 @@ def to_quaternion(rotation: Tensor) -> Tensor:
     return _quaternion(rotation)
 
 
+@checked
 def from_quaternion(quaternion: Tensor) -> Tensor:
     """Return the rotations of quaternions (w, x, y, z) other than 0, of any length.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from darboux.manifolds._domain import seen, within
+from darboux.manifolds._island import island
 from darboux.manifolds._logm import unitary_logm
 from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._matrix_group import MatrixGroup
@@ -31,19 +32,23 @@ class Isometries(MatrixGroup):
         """True."""
         return True
 
+    @island
     def inverse(self, x: Tensor) -> Tensor:
         """Return xᴴ."""
         return x.mH
 
+    @island
     def project_algebra(self, a: Tensor) -> Tensor:
         """Return (a - aᴴ)/2."""
         return (a - a.mH) / 2
 
+    @island
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return Re tr(uᴴ v), weighted."""
         del x
         return self._product(u, v)
 
+    @island
     def logm(self, x: Tensor) -> Tensor:
         """Return the skew logarithm.
 
@@ -57,6 +62,7 @@ class Isometries(MatrixGroup):
         """Return the geodesic distance, also at the cut locus, where its derivative is 0."""
         return safe_sqrt(self.dist2(x, y))
 
+    @island
     def dist2(self, x: Tensor, y: Tensor) -> Tensor:
         """Return its square."""
         between = self.inverse(x) @ y
@@ -70,12 +76,14 @@ class Isometries(MatrixGroup):
             square = torch.where(unique | ~finite[..., 0, 0], square, at_the_cut)
         return square
 
+    @island
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return x g (x⁻¹v) g with g² = x⁻¹y: parallel along the geodesic."""
         back = self.inverse(x)
         half = self.expm(self.logm(back @ y) / 2)
         return x @ half @ (back @ v) @ half
 
+    @island
     def polish(self, x: Tensor) -> Tensor:
         """Return x after one step of Newton and Schulz."""
         return polish(x)
@@ -111,7 +119,7 @@ class SO(Isometries):
         >>> quarter = rotations.expm(rotations.hat(torch.tensor([0.0, 0.0, math.pi / 2])))
         >>> (quarter @ torch.tensor([1.0, 0.0, 0.0])).round().abs()  # from the x to the y axis
         tensor([0., 1., 0.])
-        >>> float(rotations.dist(torch.eye(3), quarter)) / math.pi
+        >>> round(float(rotations.dist(torch.eye(3), quarter)) / math.pi, 4)
         0.5
     """
 
@@ -139,6 +147,7 @@ class SO(Isometries):
             return torch.stack([basis[2], -basis[1], basis[0]])
         return basis
 
+    @island
     def expm(self, xi: Tensor) -> Tensor:
         """Return the exponential."""
         if self.n == 2:
@@ -147,11 +156,13 @@ class SO(Isometries):
             return torch.cat([torch.cat([c, -s], -1), torch.cat([s, c], -1)], -2)
         return rotation_exp(xi) if self.n == 3 else torch.linalg.matrix_exp(xi)
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the norm of xᵀx - 1, and at least 2 for reflections."""
         size = torch.linalg.matrix_norm(gram_defect(x))
         return torch.where(torch.linalg.det(x) < 0, size.clamp(min=2), size)
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the nearest rotation.
 
@@ -234,10 +245,12 @@ class U(Isometries):
         mixed = torch.cat([skew, 1j * (pairs + pairs.mT)]) * 0.5**0.5
         return torch.cat([1j * diagonal, mixed])
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the norm of xᴴx - 1."""
         return torch.linalg.matrix_norm(gram_defect(x))
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the unitary polar factor.
 

@@ -244,7 +244,9 @@ class SPD(HomogeneousSpace):
     @island
     def generator(self, x: Tensor, v: Tensor) -> Tensor:
         """Return v x⁻¹ / 2."""
-        return torch.linalg.solve(x, v, left=False) / 2
+        lower = factor(x)
+        half = torch.linalg.solve_triangular(lower, v.mT, upper=False)
+        return torch.linalg.solve_triangular(lower.mT, half, upper=True).mT / 2
 
 
 def _raised(floor: float) -> Analytic:

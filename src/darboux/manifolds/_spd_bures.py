@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import final
 
-import torch
 from torch import Tensor
 
 from darboux.manifolds._domain import within
 from darboux.manifolds._lyapunov import lyapunov
-from darboux.manifolds._matrix_functions import sym_sqrtm
+from darboux.manifolds._orthonormal import polar
 from darboux.manifolds._spd_metric import SPDMetric, factor, sym, trace_product
 from darboux.manifolds._symmetric import spectrum
 
@@ -66,9 +65,9 @@ class BuresWasserstein(SPDMetric):
 
 def _optimal(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Return L and T L, with x = L Lᵀ and T the optimal map, T x T = y."""
-    lower = factor(x)
-    root = sym_sqrtm(lower.mT @ y @ lower)
-    return lower, torch.linalg.solve_triangular(lower.mT, root, upper=True)
+    # T L is the factor of y that is nearest to L. The root of Lᵀy L would square the condition.
+    lower, other = factor(x), factor(y)
+    return lower, other @ polar(other.mT @ lower)
 
 
 def _potential(x: Tensor, v: Tensor) -> Tensor:

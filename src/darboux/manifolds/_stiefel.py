@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from darboux.linear._orthonormal import factor, polish, rotated_exp
 from darboux.manifolds._homogeneous import HomogeneousSpace
+from darboux.manifolds._island import island
 from darboux.manifolds._orthonormal import (
     Metric,
     gram_defect,
@@ -56,10 +57,12 @@ class OrthonormalColumns(HomogeneousSpace):
         """(n, n): skew-Hermitian matrices."""
         return (self.n, self.n)
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the norm of xᴴx - 1."""
         return torch.linalg.matrix_norm(gram_defect(x))
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the polar factor of x.
 
@@ -68,10 +71,12 @@ class OrthonormalColumns(HomogeneousSpace):
         """
         return polar(x)
 
+    @island
     def polish(self, x: Tensor) -> Tensor:
         """Return x after one step of Newton and Schulz."""
         return polish(x)
 
+    @island
     def retract(self, x: Tensor, v: Tensor) -> Tensor:
         """Return the point that the chosen retraction gives."""
         if self.retraction == "exp":
@@ -93,19 +98,23 @@ class OrthonormalColumns(HomogeneousSpace):
         size = (*batch, self.n, self.p)
         return qr_factor(torch.randn(*size, generator=generator, dtype=dtype, device=device))
 
+    @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return expm(ξ) x."""
         return torch.linalg.matrix_exp(xi) @ x
 
+    @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return ξ x."""
         return xi @ x
 
+    @island
     def generator(self, x: Tensor, v: Tensor) -> Tensor:
         """Return b xᴴ - x bᴴ with b = v - x xᴴv/2."""
         product = factor(x, v) @ x.mH
         return product - product.mH
 
+    @island
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """Return expm(ξ) x with the generator ξ of v, in n p² + p³."""
         return rotated_exp(x, factor(x, v))
@@ -120,7 +129,9 @@ class Stiefel(OrthonormalColumns):
     With the Euclidean metric <u, v> = Re tr(uᴴv), or the canonical one
     <u, v> = Re tr(uᴴ(1 - x xᴴ/2) v). Exponential and retractions take n p² + p³ operations. The
     logarithm is found by iteration, with exact derivatives of first and second order; there is
-    no closed form. `transport` is the projection onto the other tangent space, not parallel.
+    no closed form. Where it finds none `dist` raises, too, and `torch.func.vmap` over both is
+    refused: use the batch. `transport` is the projection onto the other tangent space, not
+    parallel.
 
     Shapes: points and tangent vectors are (*batch, n, p), complex for field "complex"; elements
     of the algebra are (*batch, n, n).
@@ -169,10 +180,12 @@ class Stiefel(OrthonormalColumns):
         """False."""
         return False
 
+    @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return u - x sym(xᴴu)."""
         return stiefel_project(x, u)
 
+    @island
     def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """Return Re tr(uᴴv), or Re tr(uᴴ(1 - x xᴴ/2) v)."""
         product = (u.conj() * v).sum((-2, -1)).real
@@ -180,14 +193,17 @@ class Stiefel(OrthonormalColumns):
             return product
         return product - ((x.mH @ u).conj() * (x.mH @ v)).sum((-2, -1)).real / 2
 
+    @island
     def gradient(self, x: Tensor, g: Tensor) -> Tensor:
         """Return the projection of g, or g - x gᴴx."""
         return self.project(x, g) if self.metric == "euclidean" else g - x @ (g.mH @ x)
 
+    @island
     def exp(self, x: Tensor, v: Tensor) -> Tensor:
         """Return the end of the geodesic, in n p² + p³."""
         return stiefel_exp(x, v, metric=self.metric)
 
+    @island
     def log(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the velocity at x of a geodesic to y, the shortest one if they are near.
 
@@ -209,6 +225,7 @@ class Stiefel(OrthonormalColumns):
             raise ValueError(self._far())
         return v.reshape(*batch, *self.shape)
 
+    @island
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return v, projected onto the tangent space at y."""
         del x

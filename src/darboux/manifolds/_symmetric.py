@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from darboux.manifolds._analytic import Analytic, divided_difference
-from darboux.manifolds._nested import total
 from darboux.manifolds._spectrum3 import spectrum3
-from darboux.solvers._transforms import is_differentiated, without_autocast
+from darboux.solvers._nested import total
+from darboux.solvers._transforms import hidden, is_differentiated, without_autocast
 
 Spectrum = tuple[Tensor, Tensor]
 """Ascending eigenvalues (n, *batch), and eigenvectors (n, n, *batch) in columns."""
@@ -32,7 +32,7 @@ _CHUNK = 16384  # matrices of up to 3 x 3
 
 def spectrum(x: Tensor) -> Spectrum:
     """Return eigenvalues and eigenvectors of symmetric matrices (*batch, n, n), as constants."""
-    return _Spectrum.apply(x)
+    return hidden(_found)(x)
 
 
 def derivative(f: Analytic, x: Tensor, known: Spectrum, *directions: Tensor) -> Tensor:
@@ -40,6 +40,10 @@ def derivative(f: Analytic, x: Tensor, known: Spectrum, *directions: Tensor) -> 
     if any(map(is_differentiated, (x, *directions))):
         return _Derivative.apply(f, x, *known, *directions)
     return _evaluate(f, *known, *directions)
+
+
+def _found(x: Tensor) -> Spectrum:
+    return _Spectrum.apply(x)
 
 
 class _Spectrum(torch.autograd.Function):

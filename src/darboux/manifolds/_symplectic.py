@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from darboux.manifolds._domain import seen, within
+from darboux.manifolds._island import island
 from darboux.manifolds._lyapunov import lyapunov
 from darboux.manifolds._matrix_group import MatrixGroup
 from darboux.structure._arguments import Within, checked
@@ -76,25 +77,30 @@ class Symplectic(MatrixGroup):
         diagonal = torch.diag_embed(torch.eye(self.size, dtype=torch.float64))
         return _turned(torch.cat([diagonal, pairs + pairs.mT]))
 
+    @island
     def inverse(self, x: Tensor) -> Tensor:
         """Return -J xᵀ J."""
         return _turned(_turned(x).mT)
 
+    @island
     def project_algebra(self, a: Tensor) -> Tensor:
         """Return (a + J aᵀ J)/2."""
         return (a - self.inverse(a)) / 2
 
+    @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return u - J x Ω, with the skew Ω that makes it tangent."""
         pull = x.mT @ _turned(u)
         return u + _turned(x) @ lyapunov(x.mT @ x, pull - pull.mT)
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the norm of xᵀ J x - J, relative to the squared one of x if that exceeds 1."""
         form = x.mT @ _turned(x) - _turned(torch.eye(self.size, dtype=x.dtype, device=x.device))
         size = torch.linalg.matrix_norm(x) ** 2
         return torch.linalg.matrix_norm(form) / size.clamp(min=1)
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the symplectic factor q of x = q s with J-selfadjoint s, to which x is near.
 
@@ -113,6 +119,7 @@ class Symplectic(MatrixGroup):
                 break
         return within(x, moved <= math.sqrt(enough), self._far)
 
+    @island
     def polish(self, x: Tensor) -> Tensor:
         """Return x after one step of Newton and Schulz, with the derivatives of x."""
         given = x.detach()

@@ -31,10 +31,13 @@ def is_mapped() -> bool:
 def is_differentiated(x: object) -> bool:
     """Return whether a derivative may be asked for: of autograd, or of any `torch.func` level."""
     return isinstance(x, Tensor) and (
-        (x.requires_grad and torch.is_grad_enabled())
-        or nesting() > 0
-        or forward_ad.unpack_dual(x).tangent is not None
+        (x.requires_grad and torch.is_grad_enabled()) or nesting() > 0 or is_dual(x)
     )
+
+
+def is_dual(x: Tensor) -> bool:
+    """Return whether forward mode, outside of `torch.func`, follows a tensor."""
+    return forward_ad.unpack_dual(x).tangent is not None
 
 
 def is_plain() -> bool:

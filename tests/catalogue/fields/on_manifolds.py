@@ -55,7 +55,7 @@ class Stretch(nn.Module):
         self.n, self.wave = n, Wave(n * n, n * n)
 
     def forward(self, t: float | Tensor, x: Tensor) -> Tensor:
-        w = self.wave(t, x).unflatten(-1, (self.n, self.n))
+        w = 0.3 * self.wave(t, x).unflatten(-1, (self.n, self.n))
         return w @ x + x @ w.mT
 
 

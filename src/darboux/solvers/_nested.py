@@ -1,4 +1,4 @@
-"""Formulas inside the forward mode of a custom function, right when forward modes are nested."""
+"""What keeps forward mode right when it is differentiated again."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def nested(formula: Formula, *tensors: Tensor) -> Tensor:
 def total(terms: Sequence[Tensor]) -> Tensor:
     """Return the sum, for use inside `jvp` as well."""
     return nested(lambda *terms: torch.stack(terms).sum(0), *terms) if len(terms) > 1 else terms[0]
+
+
+def solved(a: Tensor, b: Tensor) -> Tensor:
+    """Return A⁻¹ b, (*batch, n, k), with all derivatives.
+
+    Those of `torch.linalg.solve` lose terms, in silence, where its forward mode is differentiated.
+    """
+    return torch.linalg.lu_solve(*torch.linalg.lu_factor(a), b)
 
 
 class _Nested(torch.autograd.Function):

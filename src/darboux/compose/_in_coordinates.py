@@ -1,0 +1,187 @@
+"""Maps of manifolds: networks in flat coordinates, and weighted means of neighbours."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from darboux.manifolds import SPD, Euclidean, Manifold, frechet_mean
+from darboux.solvers._transforms import without_autocast
+from darboux.structure import (
+    Claim,
+    Claims,
+    Gap,
+    Kind,
+    Lipschitz,
+    LipschitzOn,
+    OnManifold,
+    claims_of,
+    isometric_chart,
+)
+from darboux.structure._arguments import Count, checked
+from darboux.structure._module import Module
+
+
+@final
+class InCoordinates(Module):
+    """The map c⁻¹ ∘ φ ∘ c of a flat manifold, c its isometric coordinates.
+
+    Whatever φ is, values are points. As d(x, y) = |c(x) - c(y)|, a constant of φ is one in the
+    metric of the manifold: the theorems of section 2.2.1 carry over, and a nonexpansive φ
+    gives a nonexpansive network of SPD matrices.
+
+    Shapes: x is (batch, *space, *shape), kept; φ maps (batch, dim, *space) to the same.
+
+    Source: sections 2.2.1 and 2.3.
+
+    Args:
+        manifold: ``SPD(n, metric="log-euclidean")`` or ``"log-cholesky"``, or ``Euclidean(n)``.
+        inner: φ.
+
+    Raises:
+        TypeError: if the manifold has no flat coordinates.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> tensors = dx.manifolds.SPD(3, metric="log-euclidean")
+        >>> field = dx.fields.GradientField(
+        ...     dx.linear.Conv(6, 8, kernel_size=3, dim=2), dx.activations.ReLU()
+        ... )
+        >>> inner = dx.Flow(field, dx.integrators.Euler(), steps=dx.ContractiveSteps(count=2))
+        >>> network = dx.compose.InCoordinates(tensors, inner)
+        >>> network(tensors.random_point(1, 5, 5)).shape
+        torch.Size([1, 5, 5, 3, 3])
+        >>> network.claims().find(dx.LipschitzOn).structure.constant
+        1.0
+    """
+
+    @checked
+    def __init__(self, manifold: Manifold, inner: nn.Module) -> None:
+        super().__init__()
+        if not has_coordinates(manifold):
+            msg = (
+                f"InCoordinates: expected a manifold with flat coordinates; got {manifold!r}. Use "
+                "SPD(n, metric='log-euclidean') or SPD(n, metric='log-cholesky')."
+            )
+            raise TypeError(msg)
+        self.manifold: SPD | Euclidean = manifold  # type: ignore[assignment]
+        self.chart = Chart(self.manifold)
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return c⁻¹(φ(c(x)))."""
+        c = self.inner(self.chart(x)).movedim(1, -1)
+        with without_autocast(x):
+            return self.manifold.from_coordinates(wide(c)).to(x.dtype)
+
+    def maps(self) -> list[tuple[str, nn.Module]]:
+        """Return the coordinates and φ; the way back is their inverse, a premise."""
+        return [("chart", self.chart), ("inner", self.inner)]
+
+    def claims(self) -> Claims:
+        """Return that values are points, and the constant of φ in the metric."""
+        inner = claims_of(self.inner)
+        gaps = tuple(gap.under("inner") for gap in inner.gaps)
+        chart = isometric_chart(self, manifold=self.manifold)
+        points = "values are points with coordinates, whatever the coordinates are"
+        found = [Claim(OnManifold(self.manifold), Kind.CONSTRUCTION, points, (chart,))]
+        known = inner.find(Lipschitz)
+        if known is None or not isinstance(known.structure, Lipschitz):
+            return Claims(tuple(found), gaps or (Gap("inner", "no Lipschitz constant is known"),))
+        constant = LipschitzOn(self.manifold, known.structure.constant)
+        reason = f"in isometric coordinates: {known.reason}"
+        found.append(Claim(constant, known.kind, reason, (chart, *known.premises)))
+        return Claims(tuple(found), gaps)
+
+
+@final
+class Chart(Module):
+    """The coordinates of points, (batch, dim, *space)."""
+
+    def __init__(self, manifold: SPD | Euclidean) -> None:
+        super().__init__()
+        self.manifold = manifold
+
+    def forward(self, x: Tensor) -> Tensor:
+        with without_autocast(x):
+            return self.manifold.coordinates(wide(x)).movedim(-1, 1).to(x.dtype)
+
+    def claims(self) -> Claims:
+        """Return nothing: it leads from points to coordinates."""
+        return Claims()
+
+
+@final
+class FrechetConv(Module):
+    """A convolution on a manifold: every value becomes a weighted mean of its neighbours.
+
+    φ(x)_p = argmin_m Σ_k w_k d(m, x_{p+k})² with w_k > 0, Σ w_k = 1, a softmax of parameters,
+    and periodic images. It commutes with all isometries of the manifold, and with shifts. Where
+    the metric is flat it is a mean in coordinates, and nonexpansive; so it is on SPD matrices
+    with the affine-invariant metric, which has no positive curvature (Sturm 2003).
+
+    Shapes: x is (batch, *space, *shape), kept.
+
+    Source: section 2.3; Pennec, Fillard and Ayache 2006.
+
+    Args:
+        manifold: where the values lie.
+        kernel_size: the odd number of neighbours along each axis.
+        dim: the number of axes of space, 1, 2 or 3.
+
+    Raises:
+        ValueError: if the kernel size is even, or dim none of these.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> tensors = dx.manifolds.SPD(3)
+        >>> layer = dx.compose.FrechetConv(tensors, kernel_size=3, dim=1)
+        >>> tensors.check(layer(tensors.random_point(2, 8)))
+        (True, '')
+    """
+
+    @checked
+    def __init__(
+        self, manifold: Manifold, *, kernel_size: Count, dim: Literal[1, 2, 3] = 2
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            msg = f"FrechetConv: expected an odd kernel_size; got {kernel_size}. Use one more."
+            raise ValueError(msg)
+        self.manifold = manifold
+        self.dim = dim
+        reach = kernel_size // 2
+        self.shifts = tuple(product(range(-reach, reach + 1), repeat=dim))
+        self.logits = nn.Parameter(torch.zeros(len(self.shifts)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the weighted means."""
+        axes = tuple(range(1, 1 + self.dim))
+        neighbours = torch.stack([x.roll(shift, axes) for shift in self.shifts])
+        with without_autocast(x):
+            weights = self.logits.softmax(0).to(wide(x).dtype)
+            return frechet_mean(self.manifold, wide(neighbours), weights).to(x.dtype)
+
+    def claims(self) -> Claims:
+        """Return that values are points, and that it is nonexpansive without positive curvature."""
+        points = "means of points are points"
+        found = [Claim(OnManifold(self.manifold), Kind.CONSTRUCTION, points)]
+        manifold = self.manifold
+        affine = isinstance(manifold, SPD) and manifold.metric == "affine"
+        if affine or has_coordinates(manifold):
+            reason = "weighted means without positive curvature: d(m, m') <= Σ w_k d(x_k, y_k)"
+            found.append(Claim(LipschitzOn(self.manifold, 1.0), Kind.CONSTRUCTION, reason))
+        return Claims(tuple(found))
+
+
+def wide(x: Tensor) -> Tensor:
+    """Return numbers in float32 at least: logarithms and means take no less."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def has_coordinates(manifold: Manifold) -> bool:
+    """Return whether a manifold has isometric coordinates."""
+    return isinstance(manifold, SPD | Euclidean) and manifold.flat
