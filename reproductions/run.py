@@ -37,7 +37,7 @@ def reproduce(
         >>> reproduce("figure", "runs/figure")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        ValueError: Expected an experiment among approximate-equivariance, ...; got 'figure'.
+        ValueError: Expected an experiment among activity-recognition, ...; got 'figure'.
     """
     experiment = experiment_named(name)
     source = {} if data is None else {"data": Path(data)}

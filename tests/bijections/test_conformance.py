@@ -90,3 +90,37 @@ def test_lifecycle(case, check):
     torch.manual_seed(0)
     x = torch.randn(2, *SHAPES[case])
     LIFECYCLE[check](lambda: randomised(CASES[case]()).train(), x)
+
+
+def along(f):
+    """Return the derivative in forward mode."""
+    return lambda t: torch.func.jvp(f, (t,), (torch.ones_like(t),))[1]
+
+
+FEW = ["linear_bijections-periodic-2d", "residual_bijections-residual-dense-bounded"]
+
+
+@pytest.mark.parametrize(
+    "case", [*FEW, *(pytest.param(c, marks=pytest.mark.slow) for c in EXACT if c not in FEW)]
+)
+def test_second_derivatives(case):
+    """The same in forward and reverse mode: torch's determinants lose terms in the former."""
+    bijection, x, context = built(case)
+    given = () if context is None else (context,)
+    weights = {name: p.detach() for name, p in bijection.named_parameters()}
+    ways = {name: torch.randn_like(p) / 10 for name, p in weights.items()}
+    way = torch.randn_like(x)
+
+    def f(t):
+        moved = {f"0.{name}": p + t * ways[name] for name, p in weights.items()}
+        inputs = (x + t * way, *given)
+        y, log_det = torch.func.functional_call(_WithLogDet(bijection), moved, inputs)
+        return y.sin().sum() + log_det.sum()
+
+    t = torch.tensor(0.05, dtype=torch.float64)
+    torch.testing.assert_close(along(along(f))(t), torch.func.grad(torch.func.grad(f))(t))
+
+
+class _WithLogDet(torch.nn.Sequential):
+    def forward(self, x, *context):
+        return self[0].forward_and_log_det(x, *context)

@@ -20,6 +20,7 @@ from darboux.bijections._jacobian_products import (
     log_series,
     products,
 )
+from darboux.solvers._nested import log_abs_det
 from darboux.structure._arguments import Count, Natural, Within, checked
 
 
@@ -69,7 +70,7 @@ class ExactLogDet(LogDetEstimator):
         value, product = products(f, x)
         slope = jacobian(product, value)
         eye = torch.eye(slope.shape[-1], dtype=slope.dtype, device=slope.device)
-        return value, torch.linalg.slogdet(eye + slope)[1]
+        return value, log_abs_det(eye + slope)
 
     def describe(self) -> str:
         """Return in words what the number is."""

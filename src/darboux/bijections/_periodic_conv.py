@@ -14,6 +14,7 @@ from darboux.bijections._linear_bijection import LinearBijection, Operator
 from darboux.bijections._matrices import Fraction
 from darboux.linear import Spectral, Stencil
 from darboux.linear._sizes import Axes, Taps, affordable, kernel_sizes
+from darboux.solvers._nested import log_abs_det, solved
 from darboux.structure import BiLipschitz, Claims, Kind
 from darboux.structure._arguments import Count, checked
 
@@ -86,13 +87,13 @@ class PeriodicConv(LinearBijection):
         waves = torch.fft.rfftn(y, dim=axes)
         points = waves.shape[2:]
         symbol = self._symbol(operator[0], size)
-        found = torch.linalg.solve(symbol, waves.flatten(2).permute(2, 1, 0))
+        found = solved(symbol, waves.flatten(2).permute(2, 1, 0))
         found = found.permute(2, 1, 0).reshape(*waves.shape[:2], *points)
         return torch.fft.irfftn(found, s=size, dim=axes)
 
     def log_modulus(self, operator: Operator, size: Sequence[int]) -> Tensor:
         """Return Σ_ξ log|det A(ξ)|."""
-        found = torch.linalg.slogdet(self._symbol(operator[0], size)).logabsdet
+        found = log_abs_det(self._symbol(operator[0], size))
         half = torch.arange(size[-1] // 2 + 1, device=found.device)
         # Frequencies with 0 < ξ < π on the last axis stand for -ξ as well.
         twice = (half > 0) & (2 * half < size[-1])

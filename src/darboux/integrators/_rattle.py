@@ -11,6 +11,7 @@ from darboux.integrators._integrator import Integrator, StepSize, Time, require,
 from darboux.manifolds import CotangentBundle, LevelSet
 from darboux.manifolds._cotangent import as_level_set
 from darboux.manifolds._domain import within
+from darboux.solvers._nested import solved
 from darboux.solvers._transforms import is_mapped, without_autocast
 
 _MOST = 30  # iterations of Newton's method
@@ -106,7 +107,7 @@ def _onto(level: LevelSet, free: Tensor, ways: Tensor) -> tuple[Tensor, Tensor]:
     y = free
     for k in range(_MOST):
         value, slope = level.linear(y)
-        weights = torch.linalg.solve(slope @ ways.mT, value.unsqueeze(-1))
+        weights = solved(slope @ ways.mT, value.unsqueeze(-1))
         way = (ways.mT @ weights).squeeze(-1)
         size = torch.linalg.vector_norm(y, dim=1).clamp(min=1.0)
         far = (torch.linalg.vector_norm(way, dim=1) / size).detach()

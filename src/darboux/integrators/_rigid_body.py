@@ -11,6 +11,7 @@ from darboux.integrators._integrator import Integrator, StepSize, Time, step_siz
 from darboux.integrators._rattle import Mechanical
 from darboux.linear._orthonormal import polish
 from darboux.manifolds._domain import within
+from darboux.solvers._nested import solved
 from darboux.solvers._transforms import is_mapped, without_autocast
 
 _MOST = 30  # iterations of Newton's method
@@ -125,7 +126,7 @@ def _solved(g: Tensor, inertia: Tensor) -> Tensor:
         value = g + torch.linalg.cross(g, f) + along * f - 2 * inertia * f
         slope = skew + along.unsqueeze(-1) * eye + f.unsqueeze(-1) * g.unsqueeze(-2)
         slope = slope - 2 * torch.diag_embed(inertia)
-        way = torch.linalg.solve(slope, value.unsqueeze(-1)).squeeze(-1)
+        way = solved(slope, value.unsqueeze(-1)).squeeze(-1)
         far = (way.norm(dim=-1) / f.norm(dim=-1).clamp(min=1.0)).detach()
         f = f - way
         if k == _UNSEEN if unseen else bool((far <= limit**0.5 / 8).all()):

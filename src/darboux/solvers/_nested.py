@@ -33,6 +33,12 @@ def solved(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.lu_solve(*torch.linalg.lu_factor(a), b)
 
 
+def log_abs_det(a: Tensor) -> Tensor:
+    """Return log|det A|, (*batch,), with all derivatives, which `slogdet` has not."""
+    factors = torch.linalg.lu_factor_ex(a)[0]
+    return factors.diagonal(dim1=-2, dim2=-1).abs().log().sum(-1)
+
+
 class _Nested(torch.autograd.Function):
     """A formula as a custom function, whose derivatives are formulas again."""
 
