@@ -36,6 +36,23 @@ def chain(parts: Sequence[nn.Module], memory: str) -> Chain:
     return Chain(layers, memory=memory)
 
 
+class Loop(nn.Module):
+    """The same chain in plain torch, which works on two halves."""
+
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, 1)
+        for k, part in enumerate(self.parts):
+            if k % 2 == 0:
+                a = a + part(b)
+            else:
+                b = b + part(a)
+        return torch.cat([a, b], 1)
+
+
 class Memcnn(nn.Module):
     """memcnn's chain: blocks of two couplings, whose inputs are freed and computed again."""
 

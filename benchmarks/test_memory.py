@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from couplings import Memcnn, chain, dense, networks, step
+from couplings import Loop, Memcnn, chain, dense, networks, step
 from interleaved import medians
 from torch import nn
 
@@ -34,13 +34,15 @@ def test_time(benchmark, goals, size):
     parts = networks(LAYERS, channels=channels, hidden=hidden)
     x, head = torch.randn(batch, channels, side, side), nn.Conv2d(channels, channels, 1)
     modules = {m: chain(parts, m) for m in ("autograd", "checkpoint", "constant")}
-    modules["memcnn"] = Memcnn(parts)
+    modules |= {"memcnn": Memcnn(parts), "loop": Loop(parts)}
     steps = {name: step(module, head, x) for name, module in modules.items()}
     agree(steps, parts)
     for _ in range(8):
         steps["constant"]()  # the calibrations at 1, 2, 4, 8 passes
     times = medians(steps, rounds=ROUNDS)
     ratios = {
+        "autograd / plain torch": times["autograd"] / times["loop"],
+        "constant / plain torch": times["constant"] / times["loop"],
         "constant / autograd": times["constant"] / times["autograd"],
         "checkpoint / autograd": times["checkpoint"] / times["autograd"],
         "memcnn / constant": times["memcnn"] / times["constant"],
@@ -48,7 +50,12 @@ def test_time(benchmark, goals, size):
     benchmark.extra_info.update(times, **ratios)
     benchmark.pedantic(steps["constant"], rounds=3)
     assert modules["constant"].drift_report().checkpoints == (0,)
-    limits = {"constant / autograd": ("<=", SLOWER), "memcnn / constant": (">=", FASTER)}
+    limits = {
+        "autograd / plain torch": ("<=", 1.05),
+        "constant / plain torch": ("<=", 1.40),
+        "constant / autograd": ("<=", SLOWER),
+        "memcnn / constant": (">=", FASTER),
+    }
     goals(*((f"chain, {n}, {size}", ratios[n], *limits[n]) for n in limits))
 
 

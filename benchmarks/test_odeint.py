@@ -137,3 +137,22 @@ def test_fixed_steps_cost_little_beside_f(benchmark, goals):
     goals(
         ("rk4 beside f, darboux / torchdiffeq", found["darboux"] / found["torchdiffeq"], "<=", 0.45)
     )
+
+
+def test_many_output_times(benchmark, goals):
+    """A spiral at 101 times, which neither library steps to."""
+    matrix, y0 = torch.tensor([[-0.1, 2.0], [-2.0, -0.1]]), torch.tensor([[2.0, 0.0]])
+    times, tolerances = torch.linspace(0.0, 10.0, 101), {"rtol": 1e-7, "atol": 1e-9}
+    runs = {
+        library.__name__: lambda library=library: library.odeint(
+            lambda t, y: y**3 @ matrix, y0, times, **tolerances
+        )
+        for library in (dx, torchdiffeq)
+    }
+    with torch.no_grad():
+        torch.testing.assert_close(runs["darboux"](), runs["torchdiffeq"](), rtol=1e-4, atol=1e-4)
+        found = medians(runs, rounds=7)
+        benchmark.pedantic(runs["darboux"], rounds=3)
+    benchmark.extra_info.update(found)
+    what = "dopri5 at 101 times, darboux / torchdiffeq"
+    goals((what, found["darboux"] / found["torchdiffeq"], "<=", 1.0))

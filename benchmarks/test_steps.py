@@ -227,3 +227,46 @@ def test_fixed_radau_steps(benchmark):
             return dx.odeint(van_der_pol, y0, [0.0, 500.0], method=method, step_size=5.0)
 
     benchmark.pedantic(run, rounds=5)
+
+
+def kinetic(p):
+    return 0.5 * p.square().sum(1)
+
+
+def potential(q):
+    return -q.cos().sum(1)
+
+
+def pendulum_by_hand(z, steps):
+    """Return the pendulum after Störmer-Verlet steps, forces by automatic differentiation."""
+
+    def slope(energy, x):
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(energy(x).sum(), x)[0]
+
+    q, p = z.chunk(2, 1)
+    for _ in range(steps):
+        p = p - H / 2 * slope(potential, q)
+        q = q + H * slope(kinetic, p)
+        p = p - H / 2 * slope(potential, q)
+    return torch.cat([q, p], 1)
+
+
+@pytest.mark.parametrize("name", ["separable", "learned"])
+def test_pendulum(benchmark, goals, name):
+    fields = {
+        "separable": dx.fields.SeparableHamiltonianField(
+            kinetic=lambda t, p: kinetic(p), potential=lambda t, q: potential(q)
+        ),
+        "learned": dx.fields.LearnedHamiltonianField(lambda t, q, p: kinetic(p) + potential(q)),
+    }
+    flow = dx.Flow(fields[name], dx.integrators.StormerVerlet(), steps=50, horizon=50 * H)
+    z = torch.randn(64, 2)
+    runs = {"flow": lambda: flow(z), "by hand": lambda: pendulum_by_hand(z, 50)}
+    with torch.no_grad():
+        torch.testing.assert_close(runs["flow"](), runs["by hand"](), rtol=1e-4, atol=1e-4)
+        times = medians(runs, rounds=11)
+        benchmark.pedantic(runs["flow"], rounds=3)
+    benchmark.extra_info.update(times)
+    goals((f"pendulum, {name} H / by hand", times["flow"] / times["by hand"], "<=", 2.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from interleaved import medians
 from torch import nn
 
 import darboux as dx
+from darboux.symmetry._representations.clebsch_gordan import clebsch_gordan
 
 DENSITIES = {
     "continuous flow": lambda: dx.density.NormalizingFlow(
@@ -121,3 +124,49 @@ def test_antisymmetric_field(benchmark, goals, width, method):
     benchmark.pedantic(steps["flow"], rounds=3)
     what = f"antisymmetric flow, width {width}, {method} / by hand"
     goals((what, times["flow"] / times["by hand"], "<=", 1.2))
+
+
+def test_clebsch_gordan(benchmark, goals):
+    """All coefficients of degrees up to 6."""
+    triples = [(a, b, c) for a in range(7) for b in range(7) for c in range(abs(a - b), 7)]
+    triples = [(a, b, c) for a, b, c in triples if c <= a + b]
+
+    def all_of_them():
+        for triple in triples:
+            clebsch_gordan(*triple)
+
+    start = time.perf_counter()
+    benchmark.pedantic(all_of_them, rounds=1)
+    seconds = time.perf_counter() - start
+    goals(("Clebsch-Gordan coefficients, degrees up to 6, seconds", seconds, "<=", 1.0))
+
+
+def test_help(benchmark, goals):
+    """The command line shows its help without torch."""
+    command = [sys.executable, "-m", "darboux", "--help"]
+
+    def run():
+        subprocess.run(command, check=True, capture_output=True)
+
+    run()
+    start = time.perf_counter()
+    benchmark.pedantic(run, rounds=1)
+    goals(("darboux --help, seconds", time.perf_counter() - start, "<=", 1.2))
+
+
+def test_certificate_of_a_trained_network(benchmark, goals):
+    """The demo's denoiser: a normal certificate against its 600 training steps."""
+    network, x = dx.models.denoiser(), torch.rand(8, 1, 48, 48)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def step():
+        optimizer.zero_grad()
+        (network(x) - x).square().mean().backward()
+        optimizer.step()
+
+    example = torch.rand(2, 1, 64, 64)
+    step_time = medians({"step": step}, rounds=15)["step"]
+    start = time.perf_counter()
+    benchmark.pedantic(lambda: dx.certify(network, example), rounds=1)
+    share = (time.perf_counter() - start) / (600 * step_time)
+    goals(("certificate of the demo's denoiser / its training", share, "<=", 0.1))
