@@ -117,7 +117,8 @@ def test_problems_of_torchdiffeq(benchmark, goals, name, way, tolerance):
 
 def test_fixed_steps_cost_little_beside_f(benchmark, goals):
     """1000 steps of rk4 with a function that costs nothing."""
-    y0, slope, times = torch.ones(2), torch.ones(2), torch.tensor([0.0, 1.0])
+    y0, slope = torch.ones(2).double(), torch.ones(2).double()
+    times = torch.tensor([0.0, 1.0]).double()
 
     def f(t, y):
         return slope
