@@ -205,3 +205,38 @@ def test_odeint_takes_fields_on_manifolds():
     one = dx.odeint(field, x[0], [0.0, 0.5, 1.0], method=method, step_size=0.1)
     torch.testing.assert_close(batch[:, 0], one)
     assert SO(3).check(batch)[0]
+
+
+@pytest.mark.parametrize(
+    "manifold",
+    [
+        *(SO(3), dx.manifolds.SE(3), dx.manifolds.Symplectic(4), Stiefel(5, 2), Sphere(3)),
+        *(dx.manifolds.Power(SO(3), 2), dx.manifolds.Product(Sphere(3), SO(2))),
+    ],
+    ids=str,
+)
+def test_whatever_a_generator_field_returns_points_stay(manifold):
+    """Its values are projected onto the algebra, where elements stay."""
+    matrix = torch.randn(manifold.algebra, dtype=torch.float64) / 3
+    field = GeneratorField(manifold, lambda t, x: matrix)
+    x = manifold.random_point(3, dtype=torch.float64)
+    assert manifold.check(dx.Flow(field, MuntheKaas(4), steps=3)(x))[0]
+    xi = manifold.project_algebra(matrix)
+    torch.testing.assert_close(manifold.project_algebra(xi), xi)
+    tangent = manifold.infinitesimal(xi, x)
+    torch.testing.assert_close(manifold.project(x, tangent), tangent)
+
+
+@pytest.mark.parametrize(
+    ("field", "x", "expected"),
+    [
+        (dx.fields.TangentField(Sphere(3), lambda t, x: x), torch.ones(2, 4), "points"),
+        (dx.fields.TangentField(Sphere(3), lambda t, x: x[:, :1]), torch.ones(2, 3), "values"),
+        (GeneratorField(SO(3), lambda t, x: x[..., 0]), torch.eye(3)[None], "elements"),
+        (GeneratorField(SO(3), lambda t, x: x), torch.eye(2)[None], "points"),
+        (PotentialField(SO(2), Dense(4, 2), Tanh()), torch.ones(1, 4), "points"),
+    ],
+)
+def test_shapes_that_would_broadcast_are_refused(field, x, expected):
+    with pytest.raises(ValueError, match=rf"Field on .*: expected {expected} .*; got \("):
+        dx.Flow(field, LieEuler(), steps=1)(x)

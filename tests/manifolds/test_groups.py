@@ -205,3 +205,16 @@ def test_nan_stays_nan(group):
     assert log[0].isnan().any()
     assert distance[0].isnan()
     torch.testing.assert_close(log[1], torch.zeros_like(x[1]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-30, 1e30, 1e200])
+def test_quaternions_of_any_length(size):
+    q = torch.randn(20, 4, dtype=torch.float64)
+    torch.testing.assert_close(from_quaternion(size * q), from_quaternion(q))
+    with pytest.raises(ValueError, match="expected quaternions other than 0"):
+        from_quaternion(0 * q)
+
+
+def test_a_cayley_map_that_does_not_exist():
+    with pytest.raises(ValueError, match="expected ξ with invertible 1 - ξ/2"):
+        GL(2).cayley(2 * torch.eye(2))

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from darboux.manifolds import SPD, Circle, Power, Product, Sphere, Torus
+from darboux.manifolds import SPD, Circle, Power, Product, Sphere, Torus, U
 from tests.catalogue.manifolds import CASES, METRICS
 
 OURS = ("spd", "sphere", "circle", "torus", "power")
@@ -124,3 +124,16 @@ def test_compile(name):
     x.requires_grad_()
     slopes = [torch.autograd.grad(g(x, y).square().sum(), x)[0] for g in (compiled, f)]
     torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-4)
+
+
+def test_transport_between_opposite_points_is_refused():
+    x = torch.eye(3)
+    with pytest.raises(ValueError, match="expected no opposite points"):
+        Sphere(3).transport(x[0], -x[0], x[1])
+    mapped = torch.func.vmap(Sphere(3).transport)(x[:1], -x[:1], x[1:2])
+    assert mapped.isnan().all()
+
+
+def test_real_and_complex_parts_are_no_tensor():
+    with pytest.raises(TypeError, match="all real, or all complex"):
+        Product(U(2), Circle()).random_point()

@@ -12,6 +12,7 @@ from darboux.manifolds import (
     Circle,
     Grassmann,
     Power,
+    Product,
     Sphere,
     Torus,
     frechet_mean,
@@ -114,3 +115,38 @@ def test_refusals():
         frechet_mean(sphere, x, torch.ones(2))
     with pytest.raises(ValueError, match="expected weights of 0 or more"):
         frechet_mean(sphere, x, torch.tensor([1.0, -1.0, 1.0]))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-9, 1e6, 1e12])
+@pytest.mark.parametrize("metric", ["affine", "bures"])
+def test_units_of_points_do_not_matter(metric, scale):
+    """Also where another part of a product is of another size."""
+    spd = SPD(3, metric=metric)
+    x = SPD(3).random_point(5, dtype=torch.float64)
+    wanted = frechet_mean(spd, x)
+    torch.testing.assert_close(frechet_mean(spd, scale * x) / scale, wanted, rtol=1e-9, atol=0)
+    pair, phases = Product(spd, Circle()), torch.linspace(0, 1, 5, dtype=torch.float64)
+    first, second = pair.unpack(frechet_mean(pair, pair.pack([scale * x, phases])))
+    torch.testing.assert_close(first / scale, wanted, rtol=1e-9, atol=0)
+    torch.testing.assert_close(second, phases.mean())
+
+
+@pytest.mark.parametrize("name", ["sphere-3", "spd-affine-3", "spd-log-euclidean-4", "circle"])
+def test_weights_of_another_dtype_and_points_of_half_precision(name):
+    manifold = CASES[name]()
+    x = around(manifold)[0]
+    share = torch.tensor([1, 2, 4, 2, 1])
+    wanted = frechet_mean(manifold, x, share.double())
+    assert torch.equal(frechet_mean(manifold, x, share), wanted)
+    narrow = frechet_mean(manifold, x.float(), share.double())
+    torch.testing.assert_close(narrow, wanted.float(), rtol=1e-4, atol=1e-4)
+    half = frechet_mean(manifold, x.bfloat16(), share.bfloat16())
+    torch.testing.assert_close(half, wanted.bfloat16(), rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("size", [math.inf, 1.7e308])
+@pytest.mark.parametrize("manifold", [Sphere(3), Torus(3), SPD(1, metric="log-cholesky")], ids=str)
+def test_weights_without_a_finite_sum(manifold, size):
+    x = manifold.random_point(2, dtype=torch.float64)
+    with pytest.raises(ValueError, match="a positive, finite sum"):
+        frechet_mean(manifold, x, torch.full((2,), size, dtype=torch.float64))

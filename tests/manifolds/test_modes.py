@@ -1,10 +1,19 @@
-"""Second derivatives are the same in every order of forward and reverse mode."""
+"""Derivatives in all modes, autocast, and tensors of any strides."""
 
 from itertools import product
 
 import pytest
 import torch
 
+from darboux.manifolds import (
+    SE,
+    SO,
+    CotangentBundle,
+    LevelSet,
+    curve_distance,
+    from_quaternion,
+    invariant_curve_distance,
+)
 from tests.catalogue.manifolds import CASES
 
 NAMES = ("sphere-3", "spd-affine-3", "spd-bures-3", "so-3", "se-3", "sp-4", "grassmann-5-2")
@@ -38,3 +47,43 @@ def test_second_derivatives(name):
         for first, second in product((along, torch.func.grad), repeat=2):
             found.append(float(second(first(f))(t)))
         assert found == pytest.approx([found[-1]] * 4, rel=1e-8, abs=1e-8), what
+
+
+PRECISE = {
+    "quaternions": lambda: from_quaternion(torch.arange(1.0, 5.0).sin()),
+    "curves": lambda: curve_distance(SO(3), *curves()),
+    "invariant": lambda: invariant_curve_distance(SO(3), *curves()),
+    "tangents": lambda: SE(3).random_tangent(SE(3).identity(2), generator=seeded()),
+    "points": lambda: SE(3).random_point(2, generator=seeded()),
+    "level set": lambda: LevelSet(lambda x: x @ x.mT - 1, (3,)).nearest(torch.ones(1, 3)),
+    "bundle": lambda: CotangentBundle(SO(3)).nearest(torch.arange(18.0).sin().reshape(6, 3)),
+}
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+def curves():
+    t = torch.linspace(0, 1, 7)[:, None]
+    way = SO(3).hat(torch.tensor([0.5, -0.3, 1.0]))
+    return SO(3).expm(t[..., None] * way), SO(3).expm(t[..., None].sin() * way.roll(1, 0))
+
+
+@pytest.mark.parametrize("name", PRECISE)
+def test_autocast_takes_no_digits(name):
+    wanted = PRECISE[name]()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(PRECISE[name](), wanted)
+
+
+@pytest.mark.parametrize(
+    "name", ["so-4", "se-3", "gl-3", "sphere-3", "spd-affine-3", "stiefel-3-1"]
+)
+def test_any_strides(name):
+    """Those of torch's exponential have to be dense."""
+    manifold = CASES[name]()
+    x = manifold.random_point(2, 3, dtype=torch.float64)
+    xi = manifold.project_algebra(torch.randn(2, 3, *manifold.algebra, dtype=torch.float64))
+    turned = manifold.move(xi.transpose(0, 1), x.transpose(0, 1))
+    torch.testing.assert_close(turned.transpose(0, 1), manifold.move(xi, x))

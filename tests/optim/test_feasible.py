@@ -1,5 +1,7 @@
 """Orthonormal columns stay orthonormal under any step size."""
 
+from contextlib import suppress
+
 import pytest
 import torch
 
@@ -146,3 +148,27 @@ def test_series_of_the_inverse_root(reach):
         k = torch.arange(degree + 1, dtype=torch.float64)
         nodes = reach * torch.cos(torch.pi * (k + 0.5) / (degree + 1))
         assert float(error(nodes).abs().max()) < 1e-15
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_point_without_a_gradient_rests_beside_one_with_a_long_step(build):
+    """Its defect is exactly 0."""
+    manifold = M.Stiefel(6, 2)
+    still, moved = torch.eye(6, 2), manifold.random_point()
+    still, moved = torch.nn.Parameter(still), torch.nn.Parameter(moved)
+    optimizer = BUILDS[build]([{"params": [still, moved], "manifold": manifold}], 1.0)
+    still.grad, moved.grad = torch.zeros(6, 2), 10 * torch.randn(6, 2)
+    optimizer.step()
+    assert torch.equal(still.detach(), torch.eye(6, 2))
+    assert defect(moved) < 1e-6
+
+
+@pytest.mark.parametrize("manifold", [M.SE(3), M.GL(2), M.Affine(2)], ids=str)
+@pytest.mark.parametrize("lr", [1e2, 1e6, 1e12])
+def test_a_long_step_does_not_leave_a_group(manifold, lr):
+    w = torch.nn.Parameter(manifold.random_point(4))
+    optimizer = dx.optim.RiemannianSGD([{"params": [w], "manifold": manifold}], lr=lr)
+    w.grad = torch.randn_like(w)
+    with suppress(FloatingPointError):
+        optimizer.step()
+    assert manifold.check(w.detach())[0]

@@ -182,3 +182,13 @@ def test_a_state_of_other_shape_is_refused():
     wide = OPTIMISERS["momentum"](group(v, M.Stiefel(7, 3)))
     with pytest.raises(ValueError, match=r"Expected a state of group 0 on Stiefel\(n=7, p=3"):
         wide.load_state_dict(narrow.state_dict())
+
+
+@pytest.mark.parametrize("lr", [float("nan"), -1.0, float("inf")])
+def test_step_sizes_that_a_schedule_made(lr):
+    w = frame()
+    optimizer = OPTIMISERS["SGD"](group(w))
+    optimizer.param_groups[0]["lr"] = lr
+    w.grad = torch.ones_like(w)
+    with pytest.raises(ValueError, match="Expected lr to be a finite number of 0 or more"):
+        optimizer.step()

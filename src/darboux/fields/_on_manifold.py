@@ -32,6 +32,7 @@ class TangentField(VectorField):
 
     Raises:
         TypeError: if M is no manifold or u no function of two arguments.
+        ValueError: when called, if x or u(t, x) has another shape.
 
     Example:
         >>> import torch, darboux as dx
@@ -49,12 +50,18 @@ class TangentField(VectorField):
 
     def forward(self, t: Time, x: Tensor) -> Tensor:
         """Return the tangent vector at x."""
-        return self.manifold.project(x, self.function(t, x))
+        _require("points", x, self.manifold, self.manifold.shape)
+        u = self.function(t, x)
+        _require("values of the function", u, self.manifold, self.manifold.shape)
+        return self.manifold.project(x, u)
 
 
 @final
 class GeneratorField(VectorField):
     """The field ẋ = ξ(t, x)·x on a homogeneous space, ξ in the Lie algebra, equation (59).
+
+    What the function returns is projected onto the algebra, for instance to the skew part of a
+    matrix, so that points stay on the manifold whatever it is.
 
     Shapes: x is (batch, ..., *shape), points of the manifold; ξ(t, x) is (batch, ..., *algebra).
 
@@ -66,6 +73,7 @@ class GeneratorField(VectorField):
 
     Raises:
         TypeError: if M is no homogeneous space or ξ no function of two arguments.
+        ValueError: when called, if x or ξ(t, x) has another shape.
 
     Example:
         >>> import torch, darboux as dx
@@ -84,11 +92,14 @@ class GeneratorField(VectorField):
 
     def generator(self, t: Time, x: Tensor) -> Tensor:
         """Return ξ(t, x)."""
-        return self.function(t, x)
+        _require("points", x, self.manifold, self.manifold.shape)
+        xi = self.function(t, x)
+        _require("elements of the algebra", xi, self.manifold, self.manifold.algebra)
+        return self.manifold.project_algebra(xi)
 
     def forward(self, t: Time, x: Tensor) -> Tensor:
         """Return ξ(t, x)·x."""
-        return self.manifold.infinitesimal(self.function(t, x), x)
+        return self.manifold.infinitesimal(self.generator(t, x), x)
 
 
 @final
@@ -149,8 +160,16 @@ class PotentialField(VectorField):
     def forward(self, t: Time, x: Tensor) -> Tensor:
         """Return -grad V(x)."""
         del t  # autonomous
+        _require("points", x, self.manifold, self.manifold.shape)
         slopes = self.activation(self.map.affine(self._entries(x), self.bias))
         return -self.manifold.gradient(x, self.map.adjoint(slopes).reshape(x.shape))
 
     def _entries(self, x: Tensor) -> Tensor:
         return x.reshape(-1, self.map.in_features)
+
+
+def _require(what: str, x: Tensor, manifold: Manifold, shape: tuple[int, ...]) -> None:
+    """Refuse tensors of another shape, which may broadcast to a result."""
+    if x.shape[max(x.ndim - len(shape), 0) :] != shape:
+        msg = f"Field on {manifold}: expected {what} (*batch, {shape}); got {tuple(x.shape)}."
+        raise ValueError(msg)

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.manifolds._island import island
 from darboux.manifolds._level_set import LevelSet
 from darboux.manifolds._so import SO
 from darboux.manifolds._sphere import Sphere
@@ -77,6 +78,7 @@ class CotangentBundle(PointSet):
         """Return the masses as a tensor that divides momenta."""
         return torch.tensor(self.masses, dtype=like.dtype, device=like.device)
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the larger of the position's defect and the normal part of the velocity."""
         q, p = self.halves(x)
@@ -84,6 +86,7 @@ class CotangentBundle(PointSet):
         size = p.flatten(-len(self.base.shape)).norm(dim=-1).clamp(min=1.0)
         return torch.maximum(self.base.defect(q), normal.norm(dim=-1) / size)
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return the pair with the nearest position, and the momentum without normal part."""
         q, p = self.halves(x)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from darboux.manifolds._matrix_group import MatrixGroup
+from darboux.solvers._transforms import without_autocast
 from darboux.structure._arguments import Count, checked
 
 
@@ -81,7 +82,9 @@ def invariant_curve_distance(
         True
     """
     a, b = root_velocities(group, x), root_velocities(group, y)
-    square = a.square().sum((-2, -1)) + b.square().sum((-2, -1)) - 2 * _matched(a, b, longest)
+    with without_autocast(a):
+        matched = _matched(a, b, longest)
+    square = a.square().sum((-2, -1)) + b.square().sum((-2, -1)) - 2 * matched
     positive = square > 0
     return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
 
@@ -93,7 +96,7 @@ def root_velocities(group: MatrixGroup, curve: Tensor) -> Tensor:
         expected = ", ".join(map(str, ("*batch", "m", *group.shape)))
         msg = f"expected a curve ({expected}) with m >= 2 in {group!r}; got {tuple(curve.shape)}"
         raise ValueError(msg)
-    steps = curve[..., 1:, :, :] @ group.inverse(curve[..., :-1, :, :])
+    steps = group.compose(curve[..., 1:, :, :], group.inverse(curve[..., :-1, :, :]))
     v = group.vee(group.logm(steps))
     size = v.square().sum(-1, keepdim=True)
     moves = size > torch.finfo(v.dtype).tiny

@@ -36,6 +36,10 @@ class HomogeneousSpace(Manifold):
     def generator(self, x: Tensor, v: Tensor) -> Tensor:
         """Return an element ξ of the algebra with ξ·x = v, linear in v."""
 
+    def project_algebra(self, xi: Tensor) -> Tensor:
+        """Return an element of the algebra for any tensor of its shape; elements stay."""
+        return xi
+
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """Return exp(ξ)·x with the generator ξ of a tangent vector v at x."""
         return self.move(self.generator(x, v), x)

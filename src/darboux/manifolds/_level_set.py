@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.func import jacrev
 
 from darboux.manifolds._domain import within
+from darboux.manifolds._island import island
 from darboux.solvers._nested import solved
 from darboux.solvers._transforms import is_mapped, is_plain
 from darboux.structure import PointSet
@@ -59,11 +60,13 @@ class LevelSet(PointSet):
         """The given shape."""
         return tuple(self.size)
 
+    @island
     def defect(self, x: Tensor) -> Tensor:
         """Return the length of Newton's step, beside that of x beyond 1."""
         points = self.rows(x)
         return self._far(points, self._step(points)).reshape(x.shape[: x.ndim - len(self.size)])
 
+    @island
     def nearest(self, x: Tensor) -> Tensor:
         """Return points near tensors of the surrounding space.
 
@@ -81,6 +84,7 @@ class LevelSet(PointSet):
         points = within(points, far <= limit, lambda: self._lost(far))
         return points.reshape(x.shape)
 
+    @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
         """Return the part of u that is tangent at x."""
         x, u = torch.broadcast_tensors(x, u)

@@ -12,7 +12,6 @@ from darboux.manifolds._domain import within
 from darboux.manifolds._homogeneous import HomogeneousSpace
 from darboux.manifolds._island import island
 from darboux.manifolds._logm import logm
-from darboux.solvers._nested import solved
 
 
 class MatrixGroup(HomogeneousSpace):
@@ -109,7 +108,7 @@ class MatrixGroup(HomogeneousSpace):
     @island
     def expm(self, xi: Tensor) -> Tensor:
         """Return the exponential of elements of the algebra."""
-        return torch.linalg.matrix_exp(xi)
+        return torch.linalg.matrix_exp(xi.contiguous())
 
     @island
     def logm(self, x: Tensor) -> Tensor:
@@ -124,9 +123,15 @@ class MatrixGroup(HomogeneousSpace):
 
     @island
     def cayley(self, xi: Tensor) -> Tensor:
-        """Return (1 - ξ/2)⁻¹(1 + ξ/2), which agrees with exp ξ to second order."""
+        """Return (1 - ξ/2)⁻¹(1 + ξ/2), which agrees with exp ξ to second order.
+
+        Raises:
+            ValueError: if 1 - ξ/2 is singular.
+        """
         eye = torch.eye(self.side, dtype=xi.dtype, device=xi.device)
-        return solved(eye - xi / 2, eye + xi / 2)
+        factors, pivots, info = torch.linalg.lu_factor_ex(eye - xi / 2)
+        value = torch.linalg.lu_solve(factors, pivots, eye + xi / 2)  # as `solved`
+        return within(value, info == 0, self._singular)
 
     @island
     def project(self, x: Tensor, u: Tensor) -> Tensor:
@@ -172,7 +177,7 @@ class MatrixGroup(HomogeneousSpace):
         """Return normally distributed tangent vectors, in the metric."""
         size = (*x.shape[:-2], self.dim)
         c = torch.empty(size, dtype=x.real.dtype, device=x.device).normal_(generator=generator)
-        return x @ self.hat(c).to(x.dtype)
+        return self.compose(x, self.hat(c).to(x.dtype))
 
     def random_point(
         self,
@@ -216,6 +221,9 @@ class MatrixGroup(HomogeneousSpace):
 
     def _dtype(self, dtype: torch.dtype | None) -> torch.dtype | None:
         return dtype
+
+    def _singular(self) -> str:
+        return f"{self}.cayley: expected ξ with invertible 1 - ξ/2; got others. Make ξ smaller."
 
     def _at_the_cut(self) -> str:
         return (

@@ -10,7 +10,9 @@ from torch import Tensor
 from darboux.manifolds._domain import seen
 from darboux.manifolds._manifold import Manifold
 from darboux.manifolds._power import Power
+from darboux.manifolds._product import Product
 from darboux.solvers import solve
+from darboux.solvers._transforms import without_autocast
 from darboux.structure._arguments import Count, checked
 
 
@@ -29,7 +31,9 @@ def frechet_mean(
     Karcher's iteration from the first point, m <- exp(m, Σ wᵢ log(m, xᵢ)), with Newton's method
     where that is slow. Derivatives of two orders are those of the implicit function theorem.
     The mean is unique if the points lie in a ball of less than half the injectivity radius;
-    otherwise this is one of the points where the gradient vanishes.
+    otherwise this is one of the points where the gradient vanishes. Where `geodesic_exp` is
+    false, as on SE(n), Σ wᵢ log(m, xᵢ) = 0 alone is meant: that mean of a group minimises
+    nothing, but moves along with its points. Half precision is computed in float32.
 
     Shapes: points are (*batch, *shape) with the axis `dim` of the batch among them, which is
     averaged over; weights are of the shape (*batch), or (k,) for the k points alone.
@@ -45,8 +49,8 @@ def frechet_mean(
 
     Raises:
         ConvergenceError: if the iteration doesn't converge.
-        ValueError: if shapes don't fit, weights are negative, or a point lies in the cut locus of
-            an iterate.
+        ValueError: if shapes don't fit, weights are negative or infinite, or a point lies in the
+            cut locus of an iterate.
 
     Example:
         >>> import torch, darboux as dx
@@ -55,9 +59,22 @@ def frechet_mean(
         >>> frechet_mean(circle, phases)
         tensor(3.1416)
     """
-    x, w = _arranged(manifold, points, weights, dim)
-    while isinstance(manifold, Power):  # each value has its own mean
-        manifold = manifold.manifold
+    with without_autocast(points):
+        wide = torch.promote_types(points.dtype, torch.float32)
+        x, w = _arranged(manifold, points.to(wide), weights, dim)
+        return _mean(manifold, x, w, max_iter).to(points.dtype)
+
+
+def _mean(manifold: Manifold, x: Tensor, w: Tensor, max_iter: int) -> Tensor:
+    """Return the mean over the first axis, w having as many axes as x."""
+    if isinstance(manifold, Power):  # each value has its own mean, and so has each part
+        return _mean(manifold.manifold, x, w, max_iter)
+    if isinstance(manifold, Product):
+        each = zip(manifold.parts, manifold.unpack(x), strict=True)
+        w = w[..., 0]
+        return manifold.pack(
+            [_mean(m, part, w.reshape(*w.shape, *[1] * len(m.shape)), max_iter) for m, part in each]
+        )
     if manifold.flat:
         return manifold.exp(x[0], _mean_log(manifold, x, w, x[0]))
     start = _found(manifold, x.detach(), w.detach(), max_iter)
@@ -69,8 +86,9 @@ def frechet_mean(
         m = manifold.exp(start, v)
         return _flat(manifold, v + manifold.project(start, _mean_log(manifold, x, w, m)))
 
-    zero = _flat(manifold, torch.zeros_like(start))
-    scale = torch.ones(len(zero), dtype=zero.dtype, device=zero.device)
+    place = _flat(manifold, start)
+    scale = torch.linalg.vector_norm(place, dim=1).clamp(min=1.0)  # angles may be 0
+    zero = torch.zeros_like(place)
     v = solve(step, zero, tol=2 * _tolerance(x), context="frechet_mean", scale=scale)
     return manifold.exp(start, manifold.project(start, _shaped(v, start)))
 
@@ -126,15 +144,16 @@ def _arranged(
         raise ValueError(msg)
     dim = dim % len(batch)
     w = torch.ones(batch[dim], dtype=points.dtype, device=points.device).real
-    w = w if weights is None else weights
+    w = w if weights is None else weights.to(w)
     if w.shape not in (batch, batch[dim : dim + 1]):
         msg = (
             f"frechet_mean: expected weights of shape {tuple(batch)} or ({batch[dim]},); got "
             f"{tuple(w.shape)}."
         )
         raise ValueError(msg)
-    if seen(w) and not bool((w >= 0).all() & (w.sum(dim if w.shape == batch else 0) > 0).all()):
-        msg = "frechet_mean: expected weights of 0 or more, with a positive sum; got others."
+    total = w.sum(dim if w.shape == batch else 0)
+    if seen(w) and not bool((w >= 0).all() & ((total > 0) & total.isfinite()).all()):
+        msg = "frechet_mean: expected weights of 0 or more with a positive, finite sum; got others."
         raise ValueError(msg)
     w = w.movedim(dim, 0) if w.shape == batch else w.reshape(-1, *[1] * (len(batch) - 1))
     share = w / w.sum(0)

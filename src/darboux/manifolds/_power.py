@@ -152,6 +152,10 @@ class Power(HomogeneousSpace):
         """(m, l, ..., *M.algebra)."""
         return (*self.size, *self._group.algebra)
 
+    def project_algebra(self, xi: Tensor) -> Tensor:
+        """Return the projections."""
+        return self._group.project_algebra(xi)
+
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ)·x of each value."""
         return self._group.move(xi, x)

@@ -156,6 +156,11 @@ class Product(HomogeneousSpace):
         """(total,), of the algebras."""
         return (sum(math.prod(group.algebra) for group in self._groups()),)
 
+    def project_algebra(self, xi: Tensor) -> Tensor:
+        """Return the projections of the parts."""
+        each = zip(self._groups(), self._algebras(xi), strict=True)
+        return self._packed_algebra([group.project_algebra(part) for group, part in each])
+
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ)·x of the parts."""
         return self.pack(self._acted("move", xi, x))
@@ -218,6 +223,12 @@ def _unpacked(x: Tensor, shapes: Sequence[tuple[int, ...]]) -> tuple[Tensor, ...
 def _packed(points: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]) -> Tensor:
     batches = [p.shape[: p.ndim - len(s)] for p, s in zip(points, shapes, strict=True)]
     batch = torch.broadcast_shapes(*batches)
+    if len({p.is_complex() for p in points}) > 1:
+        msg = (
+            "Product: expected parts that are all real, or all complex, to be one tensor; got "
+            f"{', '.join(str(p.dtype) for p in points)}. Keep those of one kind in a tuple."
+        )
+        raise TypeError(msg)
     rows = [
         p.expand((*batch, *s)).reshape(*batch, math.prod(s))
         for p, s in zip(points, shapes, strict=True)

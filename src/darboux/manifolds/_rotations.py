@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from darboux.manifolds._domain import within
 from darboux.manifolds._series import (
     angle_over_sine,
     cubic_of_sqrt,
     sinc_of_sqrt,
 )
+from darboux.solvers._transforms import without_autocast
 from darboux.structure._arguments import checked
 
 
@@ -80,7 +82,7 @@ def from_quaternion(quaternion: Tensor) -> Tensor:
     Shapes: (*batch, 4) to (*batch, 3, 3).
 
     Raises:
-        ValueError: if the shape is another one.
+        ValueError: if the shape is another one, or a quaternion is 0.
 
     Example:
         >>> import torch, darboux as dx
@@ -91,12 +93,18 @@ def from_quaternion(quaternion: Tensor) -> Tensor:
     if quaternion.shape[-1:] != (4,):
         msg = f"from_quaternion: expected (*batch, 4); got {tuple(quaternion.shape)}."
         raise ValueError(msg)
-    # R = 1 + 2/|q|² (w V + V²) with V u = v x u
+    # R = 1 + 2/|q|² (w V + V²) with V u = v x u, of a size at which |q|² is a number
+    size = quaternion.detach().abs().amax(-1, keepdim=True)
+    quaternion = within(quaternion / size, size[..., 0] != 0, lambda: _NO_ROTATION)
     cross = cross_matrix(quaternion[..., 1:])
     w = quaternion[..., 0, None, None]
     eye = torch.eye(3, dtype=quaternion.dtype, device=quaternion.device)
     square = (quaternion * quaternion).sum(-1)[..., None, None]
-    return eye + (w * cross + cross @ cross) * (2 / square)
+    with without_autocast(cross):
+        return eye + (w * cross + cross @ cross) * (2 / square)
+
+
+_NO_ROTATION = "from_quaternion: expected quaternions other than 0; got 0, which turns nothing."
 
 
 def _squares(xi: Tensor) -> tuple[Tensor, Tensor]:

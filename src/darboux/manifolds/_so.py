@@ -154,7 +154,7 @@ class SO(Isometries):
             turn = xi[..., 1:, :1]
             c, s = turn.cos(), turn.sin()
             return torch.cat([torch.cat([c, -s], -1), torch.cat([s, c], -1)], -2)
-        return rotation_exp(xi) if self.n == 3 else torch.linalg.matrix_exp(xi)
+        return rotation_exp(xi) if self.n == 3 else torch.linalg.matrix_exp(xi.contiguous())
 
     @island
     def defect(self, x: Tensor) -> Tensor:

@@ -232,7 +232,7 @@ class SPD(HomogeneousSpace):
     @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ) x exp(ξ)ᵀ."""
-        left = torch.linalg.matrix_exp(xi)
+        left = torch.linalg.matrix_exp(xi.contiguous())
         return sym(left @ x @ left.mT)
 
     @island

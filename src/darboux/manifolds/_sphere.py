@@ -93,9 +93,7 @@ class Sphere(HomogeneousSpace):
         """
         q, rest = self._halves(x, y)
         v = angle_over_sine(q, rest) * ((y - x) + 2 * q * x)
-        # half the distance of y from -x, beside the rounding of both
-        ok = rest[..., 0].sqrt() > 2 * torch.finfo(v.dtype).eps
-        return within(v, ok, lambda: f"{self}.log: expected no opposite points; got y = -x")
+        return within(v, self._apart(rest[..., 0]), self._opposite)
 
     def dist(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the angle between x and y, also of opposite points."""
@@ -110,6 +108,16 @@ class Sphere(HomogeneousSpace):
         far = torch.atan2(torch.where(near, 0.5, q).sqrt(), safe_sqrt(torch.where(near, 0.5, rest)))
         return torch.where(near, 4 * q * rest * close**2, 4 * far**2)[..., 0]
 
+    def _apart(self, rest: Tensor) -> Tensor:
+        """Return whether cos²(θ/2) is more than rounding of opposite points leaves."""
+        return rest.sqrt() > 2 * torch.finfo(rest.dtype).eps
+
+    def _opposite(self) -> str:
+        return (
+            f"{self}: expected no opposite points, which no unique shortest arc joins; got y = -x. "
+            "Go there by a point in between."
+        )
+
     def _halves(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return sin²(θ/2) and cos²(θ/2) of the angle between, accurate at both ends."""
         less, more = y - x, y + x
@@ -118,10 +126,15 @@ class Sphere(HomogeneousSpace):
         return q / 4, rest / 4
 
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
-        """Return v - <y, v> / (1 + <x, y>) (x + y)."""
+        """Return v - <y, v> / (1 + <x, y>) (x + y).
+
+        Raises:
+            ValueError: if y = -x, up to rounding.
+        """
         more = x + y
-        share = (y * v).sum(-1, keepdim=True) / ((more * more).sum(-1, keepdim=True) / 2)
-        return v - share * more
+        square = (more * more).sum(-1, keepdim=True)
+        v = v - 2 * (y * v).sum(-1, keepdim=True) / square * more
+        return within(v, self._apart(square[..., 0] / 4), self._opposite)
 
     def retract(self, x: Tensor, v: Tensor) -> Tensor:
         """Return (x + v) / |x + v|."""
@@ -138,10 +151,14 @@ class Sphere(HomogeneousSpace):
         size = (*batch, self.n)
         return self.nearest(torch.randn(*size, generator=generator, dtype=dtype, device=device))
 
+    def project_algebra(self, xi: Tensor) -> Tensor:
+        """Return (ξ - ξᵀ)/2."""
+        return (xi - xi.mT) / 2
+
     @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ) x."""
-        return (torch.linalg.matrix_exp(xi) @ x[..., None])[..., 0]
+        return (torch.linalg.matrix_exp(xi.contiguous()) @ x[..., None])[..., 0]
 
     @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:

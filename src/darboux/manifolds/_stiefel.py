@@ -99,9 +99,14 @@ class OrthonormalColumns(HomogeneousSpace):
         return qr_factor(torch.randn(*size, generator=generator, dtype=dtype, device=device))
 
     @island
+    def project_algebra(self, xi: Tensor) -> Tensor:
+        """Return (ξ - ξᴴ)/2."""
+        return (xi - xi.mH) / 2
+
+    @island
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return expm(ξ) x."""
-        return torch.linalg.matrix_exp(xi) @ x
+        return torch.linalg.matrix_exp(xi.contiguous()) @ x
 
     @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:

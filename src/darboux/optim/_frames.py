@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -83,12 +85,14 @@ def _cut(
         e = gram_defect(y)
     while True:
         norm = _frobenius(e)
-        unit = e / norm
+        unit = e / torch.where(norm > 0, norm, 1.0)  # 0 where a matrix rests
         square = unit @ unit
         bound = norm * _frobenius(square).sqrt()
         size = float(bound.amax())
         if size <= 1.05 * _LONGEST:
             return y, e, square * norm * norm, size
+        if math.isnan(size):
+            raise FloatingPointError(NOT_FINITE)
         t = (_LONGEST / bound).sqrt().clamp(max=1) * (h if t is None else t)
         y = x - t * v
         e = gram_defect(y)

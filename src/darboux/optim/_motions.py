@@ -9,7 +9,15 @@ from typing import final
 
 from torch import Tensor
 
-from darboux.manifolds import SO, Grassmann, HomogeneousSpace, Manifold, Stiefel, U
+from darboux.manifolds import (
+    SO,
+    Grassmann,
+    HomogeneousSpace,
+    Manifold,
+    MatrixGroup,
+    Stiefel,
+    U,
+)
 from darboux.optim import _frames
 
 
@@ -95,17 +103,23 @@ class Retracted(Motion):
         return self.gradient(x, g).add(kept, alpha=factor)
 
     def moved(self, x: Tensor, v: Tensor, h: float) -> Tensor:
-        y = self.manifold.retract(x, -h * v)
-        if isinstance(self.manifold, HomogeneousSpace):
-            y = self.manifold.polish(y)
-        if bool(y.isfinite().all()):
-            return y
+        cause = None
+        try:
+            y = self.manifold.retract(x, -h * v)
+            if isinstance(self.manifold, HomogeneousSpace):
+                y = self.manifold.polish(y)
+            # a Cayley map or exponential of something long leaves a group by rounding
+            grouped = isinstance(self.manifold, MatrixGroup)
+            if self.manifold.check(y)[0] if grouped else bool(y.isfinite().all()):
+                return y
+        except ValueError as error:
+            cause = error
         msg = (
-            f"{self.manifold}: expected steps that end on the manifold; got NaN or ∞ by a step of "
+            f"{self.manifold}: expected steps that end on the manifold; got none by a step of "
             f"length {h * float(self.manifold.norm(x, v).max()):.3g}. Use a smaller lr, or clip "
             "gradients. The parameters are unchanged."
         )
-        raise FloatingPointError(msg)
+        raise FloatingPointError(msg) from cause
 
     def carried(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         return self.manifold.transport(x, y, v)

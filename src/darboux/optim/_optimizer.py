@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -126,6 +127,7 @@ class StackwiseOptimizer(ManifoldOptimizer, ABC):
 
         Raises:
             RuntimeError: if a gradient of a point is sparse.
+            ValueError: if a step size is negative, NaN or infinite.
             FloatingPointError: if one is NaN or infinite; no parameter has been changed.
         """
         loss = None
@@ -136,6 +138,7 @@ class StackwiseOptimizer(ManifoldOptimizer, ABC):
             steps: list[tuple[Stack, Step]] = []
             flat: list[tuple[Group, list[Tensor]]] = []
             for index, group in enumerate(self.param_groups):
+                _require_step_size(group["lr"])
                 gradients = [p.grad for p in group["params"]]
                 known = self._grouping(index, group, gradients)
                 for stack in known.stacks:
@@ -196,6 +199,12 @@ def manifold_of(group: Group, parameter: Tensor) -> Manifold | None:
         raise ValueError(msg)
     found = claimed if manifold is None else manifold
     return None if isinstance(found, Euclidean) else found
+
+
+def _require_step_size(h: float) -> None:
+    """Refuse what a scheduler or a group may have made of it."""
+    if not 0 <= h < math.inf:
+        raise ValueError(f"Expected lr to be a finite number of 0 or more; got {h}.")
 
 
 def _plainly(g: Tensor) -> AbstractContextManager[object]:
