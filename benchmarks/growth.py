@@ -28,14 +28,17 @@ class Curve:
     bytes: Sequence[int]
 
 
-def measured(what: str, axis: str, build: Callable[[int], Run], sizes: Sequence[int]) -> Curve:
+def measured(
+    what: str, axis: str, build: Callable[[int], Run], sizes: Sequence[int], *, memory: bool = True
+) -> Curve:
     """Return the curve of functions that `build` returns for each size."""
     runs = [build(size) for size in sizes]
-    memory = [peak(run) for run in runs]  # warms up, too
-    return Curve(what, axis, sizes, fastest(runs), memory)
+    for run in runs:
+        run()
+    return Curve(what, axis, sizes, fastest(runs), [peak(run) for run in runs] if memory else [])
 
 
-def fastest(runs: Sequence[Run], *, rounds: int = 5) -> list[float]:
+def fastest(runs: Sequence[Run], *, rounds: int = 3) -> list[float]:
     """Return the least processor time of each function over interleaved rounds."""
     least = [math.inf] * len(runs)
     for _ in range(rounds):
@@ -106,10 +109,12 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
     for place, (name, of) in enumerate((("time", "seconds"), ("memory", "bytes"))):
         axes = figure.add_subplot(1, 2, place + 1)
         for curve, mark in zip(curves, "osv^D<>pXP*h", strict=False):
-            values, first = getattr(curve, of), getattr(curve, of)[0]
+            values = getattr(curve, of)
+            if not values:
+                continue
             label = f"{curve.what}, {curve.axis} ({slope(curve.sizes, values):.2f})"
             x = [size / curve.sizes[0] for size in curve.sizes]
-            axes.loglog(x, [value / first for value in values], marker=mark, label=label)
+            axes.loglog(x, [value / values[0] for value in values], marker=mark, label=label)
         axes.set(xlabel="size / smallest size", ylabel=f"{name} / that of the smallest size")
         axes.legend(fontsize=6, title="(slope)", title_fontsize=6)
         axes.grid(alpha=0.3)
