@@ -49,6 +49,26 @@ def counted(right: Right, *, least: Mapping[str, int]) -> list[Statement]:
     ]
 
 
+def learned(named: Tensor, *, least: float) -> Statement:
+    """Return how many motions networks name, (trainings, motions), and that it is a share."""
+    counts = named.sum(1).double()
+    return Statement(
+        f"a network on SO(3)^m names at least {least:.0%} of the motions, on average",
+        f"{counts.mean():.1f} of {named.shape[1]}, {', '.join(f'{n:.0f}' for n in counts)}",
+        holds=float(counts.mean()) >= least * named.shape[1],
+    )
+
+
+def unmoved(scores: Tensor, turned: Tensor) -> Statement:
+    """Return that another orientation at the beginning leaves a network's scores to rounding."""
+    error = float((scores - turned).abs().max() / scores.abs().max())
+    return Statement(
+        "its scores don't depend on where the watch pointed at first",
+        f"relative change {error:.1e}",
+        holds=error <= 1e-4,
+    )
+
+
 def no_better(right: Right) -> Statement:
     """Return that where speed tells motions apart, forgetting it gains nothing."""
     return Statement(

@@ -17,13 +17,16 @@ from reproductions.activity_recognition.measures import (
     slower,
     warped,
 )
+from reproductions.activity_recognition.networks import CurveNetwork, trained
 from reproductions.activity_recognition.statements import (
     INVARIANT,
     WARPED,
     counted,
     invariances,
+    learned,
     no_better,
     on_group,
+    unmoved,
 )
 
 HEADER = "#about\n@dimensions 6\n@classLabel true Standing Running\n@data\n"
@@ -106,7 +109,22 @@ def test_the_nearest_neighbour_by_hand():
     assert right(table, training, judged).tolist() == [True, True, False]
 
 
+def test_a_network_learns_and_forgets_the_first_orientation():
+    motions = made_up(12, samples=30, generator=torch.Generator().manual_seed(0))
+    curves = rotations(motions.velocities)
+    network = trained(curves, motions, classes=4, seed=0)
+    assert bool((network(curves).argmax(1) == motions.classes).all())
+    other = CurveNetwork(4).double()
+    curves = curves.double()
+    start = SO(3).random_point(dtype=torch.float64)
+    torch.testing.assert_close(other(start @ curves), other(curves))
+    assert not torch.allclose(other(curves @ start), other(curves))
+
+
 def test_statements_can_fail():
+    assert learned(torch.tensor([[True, True], [True, False]]), least=0.75).holds
+    assert not learned(torch.tensor([[True, True], [True, False]]), least=0.8).holds
+    assert not unmoved(torch.ones(2), torch.tensor([1.0, 1.1])).holds
     all_, half = torch.tensor([True] * 4), torch.tensor([True, False] * 2)
     assert no_better({INVARIANT: half, WARPED: all_}).holds
     assert not no_better({INVARIANT: all_, WARPED: half}).holds
