@@ -134,6 +134,13 @@ LOG = Analytic(
     _log_pair,
     positive=True,
 )
+"""The logarithm of positive numbers, for `sym_funcm`."""
+
 EXP = Analytic("exponential", torch.exp, lambda x, k: x.exp() / math.factorial(k), _exp_pair)
+"""The exponential, for `sym_funcm`."""
+
 SQRT = power(0.5)
+"""The square root of positive numbers, for `sym_funcm`."""
+
 INV_SQRT = power(-0.5)
+"""The inverse square root of positive numbers, for `sym_funcm`."""
