@@ -119,4 +119,4 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
         axes.legend(fontsize=6, title="(slope)", title_fontsize=6)
         axes.grid(alpha=0.3)
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, dpi=110)
