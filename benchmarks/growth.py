@@ -108,14 +108,17 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
     figure = Figure(figsize=(9, 4), layout="constrained")
     for place, (name, of) in enumerate((("time", "seconds"), ("memory", "bytes"))):
         axes = figure.add_subplot(1, 2, place + 1)
-        for curve, mark in zip(curves, "osv^D<>pXP*h", strict=False):
+        for number, curve in enumerate(curves):  # a curve looks the same in both
+            style = {"color": f"C{number % 10}", "marker": "osv^D<>pXP*h"[number % 12]}
             values = getattr(curve, of)
             if not values:
                 continue
             label = f"{curve.what}, {curve.axis} ({slope(curve.sizes, values):.2f})"
             x = [size / curve.sizes[0] for size in curve.sizes]
-            axes.loglog(x, [value / values[0] for value in values], marker=mark, label=label)
+            axes.loglog(x, [value / values[0] for value in values], label=label, **style)
         axes.set(xlabel="size / smallest size", ylabel=f"{name} / that of the smallest size")
+        axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+        axes.set_xticks([], minor=True)
         axes.legend(fontsize=6, title="(slope)", title_fontsize=6)
         axes.grid(alpha=0.3)
     path.parent.mkdir(exist_ok=True)
