@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Literal, final
+from typing import Literal, TypeGuard, final
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +67,7 @@ class InCoordinates(Module):
                 "SPD(n, metric='log-euclidean') or SPD(n, metric='log-cholesky')."
             )
             raise TypeError(msg)
-        self.manifold: SPD | Euclidean = manifold  # type: ignore[assignment]
+        self.manifold: SPD | Euclidean = manifold
         self.chart = Chart(self.manifold)
         self.inner = inner
 
@@ -161,9 +161,7 @@ class FrechetConv(Module):
         """Return the weighted means."""
         axes = tuple(range(1, 1 + self.dim))
         neighbours = torch.stack([x.roll(shift, axes) for shift in self.shifts])
-        with without_autocast(x):
-            weights = self.logits.softmax(0).to(wide(x).dtype)
-            return frechet_mean(self.manifold, wide(neighbours), weights).to(x.dtype)
+        return frechet_mean(self.manifold, neighbours, self.logits.softmax(0))
 
     def claims(self) -> Claims:
         """Return that values are points, and that it is nonexpansive without positive curvature."""
@@ -182,6 +180,6 @@ def wide(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def has_coordinates(manifold: Manifold) -> bool:
+def has_coordinates(manifold: Manifold) -> TypeGuard[SPD | Euclidean]:
     """Return whether a manifold has isometric coordinates."""
     return isinstance(manifold, SPD | Euclidean) and manifold.flat

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, Protocol, final
 
 import torch
@@ -10,13 +12,13 @@ from torch import Tensor
 from darboux.integrators._integrator import Integrator, StepSize, Time, require, step_size
 from darboux.manifolds import CotangentBundle, LevelSet
 from darboux.manifolds._cotangent import as_level_set
-from darboux.manifolds._domain import within
+from darboux.manifolds._domain import seen, within
 from darboux.solvers._nested import solved
-from darboux.solvers._transforms import is_mapped, without_autocast
+from darboux.solvers._transforms import without_autocast
 
-_MOST = 30  # iterations of Newton's method
+MOST = 30  # iterations of Newton's method
 
-_UNSEEN = 6  # those where nothing can depend on values
+UNSEEN = 6  # those where nothing can depend on values
 
 
 class Mechanical(Protocol):
@@ -28,8 +30,28 @@ class Mechanical(Protocol):
         """Return F."""
 
 
+class MechanicalMethod(Integrator, ABC):
+    """A symmetric method of order 2 for mechanical systems."""
+
+    order = 2
+    symmetric = True
+    on_manifolds = True
+
+    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
+        """Return position and momentum at time t + h."""
+        del t  # mechanical systems are autonomous
+        with without_autocast(state):
+            x = state.float() if state.dtype in (torch.float16, torch.bfloat16) else state
+            return self._moved(field, step_size(h, x), x).to(state.dtype)
+
+    @abstractmethod
+    def _moved(self, field: Mechanical, h: StepSize, x: Tensor) -> Tensor:
+        """Return them after one step, in single precision at least."""
+
+
 @final
-class Rattle(Integrator):
+@dataclass(frozen=True)
+class Rattle(MechanicalMethod):
     """RATTLE, Störmer and Verlet's method with constrained positions: order 2, symplectic.
 
     p½ = p + h/2 (F(q) - Dg(q)ᵀλ), q' = q + h p½/m with g(q') = 0, and
@@ -51,10 +73,6 @@ class Rattle(Integrator):
         >>> torch.testing.assert_close(end, torch.tensor([[-1.0, 0, 0, -1]]), rtol=0, atol=1e-3)
     """
 
-    order = 2
-    symmetric = True
-    on_manifolds = True
-
     def require(self, field: Any) -> None:
         """Refuse a field that is no mechanical system."""
         require(
@@ -66,53 +84,32 @@ class Rattle(Integrator):
             instead="Use MechanicalField, or StormerVerlet() without constraints.",
         )
 
-    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
-        """Return (q, p) at time t + h."""
-        del t  # mechanical systems are autonomous
-        with without_autocast(state):
-            x = state.float() if state.dtype in (torch.float16, torch.bfloat16) else state
-            return _step(field, step_size(h, x), x).to(state.dtype)
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether the other is this method, too."""
-        return isinstance(other, Rattle)
-
-    def __hash__(self) -> int:
-        """Hash the class."""
-        return hash(Rattle)
-
-    def __repr__(self) -> str:
-        """Return the class."""
-        return "Rattle()"
-
-
-def _step(field: Mechanical, h: StepSize, x: Tensor) -> Tensor:
-    bundle = field.manifold
-    level = as_level_set(bundle.base)
-    q, p = bundle.halves(x)
-    inverse = bundle.inverse_masses(p)
-    start, half = level.rows(q), level.rows(p + h / 2 * field.force(q))
-    _, slope = level.linear(start)
-    free = start + h * inverse * half
-    moved, end = _onto(level, free, slope * inverse)
-    half = half + (moved - free) / (h * inverse)
-    p = half + h / 2 * level.rows(field.force(moved.reshape(q.shape)))
-    return bundle.join(moved.reshape(q.shape), bundle.freed(end, p).reshape(q.shape))
+    def _moved(self, field: Mechanical, h: StepSize, x: Tensor) -> Tensor:
+        bundle = field.manifold
+        level = as_level_set(bundle.base)
+        q, p = bundle.halves(x)
+        inverse = bundle.inverse_masses(p)
+        start, half = level.rows(q), level.rows(p + h / 2 * field.force(q))
+        _, slope = level.linear(start)
+        free = start + h * inverse * half
+        moved, end = _onto(level, free, slope * inverse)
+        half = half + (moved - free) / (h * inverse)
+        p = half + h / 2 * level.rows(field.force(moved.reshape(q.shape)))
+        return bundle.join(moved.reshape(q.shape), bundle.freed(end, p).reshape(q.shape))
 
 
 def _onto(level: LevelSet, free: Tensor, ways: Tensor) -> tuple[Tensor, Tensor]:
     """Return points y = x - waysᵀλ with g(y) = 0, and Dg there."""
     limit = (level.rounding(free.dtype) / 8) ** 0.5 / 4  # its square is left after the last step
-    unseen = torch.compiler.is_compiling() or is_mapped() or free.is_meta
     y = free
-    for k in range(_MOST):
+    for k in range(MOST):
         value, slope = level.linear(y)
         weights = solved(slope @ ways.mT, value.unsqueeze(-1))
         way = (ways.mT @ weights).squeeze(-1)
         size = torch.linalg.vector_norm(y, dim=1).clamp(min=1.0)
         far = (torch.linalg.vector_norm(way, dim=1) / size).detach()
         y = y - way
-        if k == _UNSEEN if unseen else bool((far <= limit).all()):
+        if bool((far <= limit).all()) if seen(free) else k == UNSEEN:
             break
     y = within(y, far <= limit, lambda: _LOST.format(float(far.max())))
     return y, level.linear(y)[1]

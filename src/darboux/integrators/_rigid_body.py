@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from darboux.integrators._integrator import Integrator, StepSize, Time, step_size
-from darboux.integrators._rattle import Mechanical
+from darboux.integrators._integrator import StepSize
+from darboux.integrators._rattle import MOST, UNSEEN, Mechanical, MechanicalMethod
 from darboux.linear._orthonormal import polish
-from darboux.manifolds._domain import within
+from darboux.manifolds._domain import seen, within
+from darboux.manifolds._rotations import cross_matrix
 from darboux.solvers._nested import solved
-from darboux.solvers._transforms import is_mapped, without_autocast
-
-_MOST = 30  # iterations of Newton's method
-
-_UNSEEN = 6  # those where nothing can depend on values
 
 
 @final
-class VariationalRigidBody(Integrator):
+@dataclass(frozen=True)
+class VariationalRigidBody(MechanicalMethod):
     """The variational method of Moser and Veselov for rigid bodies: order 2, symplectic.
 
     The momentum π in the body takes half a kick, the turn F of SO(3) with
@@ -45,10 +43,6 @@ class VariationalRigidBody(Integrator):
         True
     """
 
-    order = 2
-    symmetric = True
-    on_manifolds = True
-
     def require(self, field: Any) -> None:
         """Refuse a field that is no rigid body."""
         manifold = getattr(field, "manifold", None)
@@ -62,43 +56,16 @@ class VariationalRigidBody(Integrator):
         )
         raise TypeError(msg)
 
-    def step(self, field: Any, t: Time, h: StepSize, state: Tensor) -> Tensor:
-        """Return (R, P) at time t + h."""
-        del t  # mechanical systems are autonomous
-        with without_autocast(state):
-            x = state.float() if state.dtype in (torch.float16, torch.bfloat16) else state
-            return _step(field, step_size(h, x), x).to(state.dtype)
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether the other is this method, too."""
-        return isinstance(other, VariationalRigidBody)
-
-    def __hash__(self) -> int:
-        """Hash the class."""
-        return hash(VariationalRigidBody)
-
-    def __repr__(self) -> str:
-        """Return the class."""
-        return "VariationalRigidBody()"
-
-
-def _step(field: Mechanical, h: StepSize, x: Tensor) -> Tensor:
-    masses = field.manifold.mass(x).expand(3)
-    inertia = masses.sum() - masses
-    turn, momentum = field.manifold.halves(x)
-    kicked = _axis(turn, momentum + h / 2 * field.force(turn))
-    move = _cayley(_solved(h * kicked, inertia))
-    turn = polish(turn @ move)
-    kicked = (move.mT @ kicked.unsqueeze(-1)).squeeze(-1)
-    kicked = kicked + _axis(turn, h / 2 * field.force(turn))
-    return field.manifold.join(turn, turn @ _hat(kicked / inertia) * masses)
-
-
-def _hat(w: Tensor) -> Tensor:
-    """Return the skew matrix with ŵ v = w x v, (*batch, 3, 3)."""
-    x, y, z = w.unbind(-1)
-    o = torch.zeros_like(x)
-    return torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3))
+    def _moved(self, field: Mechanical, h: StepSize, x: Tensor) -> Tensor:
+        masses = field.manifold.mass(x).expand(3)
+        inertia = masses.sum() - masses
+        turn, momentum = field.manifold.halves(x)
+        kicked = _axis(turn, momentum + h / 2 * field.force(turn))
+        move = _cayley(_solved(h * kicked, inertia))
+        turn = polish(turn @ move)
+        kicked = (move.mT @ kicked.unsqueeze(-1)).squeeze(-1)
+        kicked = kicked + _axis(turn, h / 2 * field.force(turn))
+        return field.manifold.join(turn, turn @ cross_matrix(kicked / inertia) * masses)
 
 
 def _axis(turn: Tensor, momentum: Tensor) -> Tensor:
@@ -111,17 +78,16 @@ def _axis(turn: Tensor, momentum: Tensor) -> Tensor:
 def _cayley(f: Tensor) -> Tensor:
     """Return (1 + f̂)(1 - f̂)⁻¹."""
     square = (f * f).sum(-1)[..., None, None]
-    skew = _hat(f)
+    skew = cross_matrix(f)
     eye = torch.eye(3, dtype=f.dtype, device=f.device)
     return eye + 2 / (1 + square) * (skew + skew @ skew)
 
 
 def _solved(g: Tensor, inertia: Tensor) -> Tensor:
     """Return f with g + g x f + (g·f) f - 2 J f = 0."""
-    unseen = torch.compiler.is_compiling() or is_mapped() or g.is_meta
-    eye, skew = torch.eye(3, dtype=g.dtype, device=g.device), _hat(g)
+    eye, skew = torch.eye(3, dtype=g.dtype, device=g.device), cross_matrix(g)
     limit, f = 4 * torch.finfo(g.dtype).eps, g / (2 * inertia)
-    for k in range(_MOST):
+    for k in range(MOST):
         along = (g * f).sum(-1, keepdim=True)
         value = g + torch.linalg.cross(g, f) + along * f - 2 * inertia * f
         slope = skew + along.unsqueeze(-1) * eye + f.unsqueeze(-1) * g.unsqueeze(-2)
@@ -129,7 +95,7 @@ def _solved(g: Tensor, inertia: Tensor) -> Tensor:
         way = solved(slope, value.unsqueeze(-1)).squeeze(-1)
         far = (way.norm(dim=-1) / f.norm(dim=-1).clamp(min=1.0)).detach()
         f = f - way
-        if k == _UNSEEN if unseen else bool((far <= limit**0.5 / 8).all()):
+        if bool((far <= limit**0.5 / 8).all()) if seen(g) else k == UNSEEN:
             break
     return within(f, far <= limit**0.5 / 8, lambda: _LOST.format(float(far.max())))
 

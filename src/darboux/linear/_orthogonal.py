@@ -78,11 +78,7 @@ class Orthogonal(Module):
             )
             raise ValueError(msg)
         base, raw = (self.base.mT, raw.mT) if self.wide else (self.base, raw)
-        base = base.to(raw.dtype)
-        if raw.dtype == torch.float64:  # it may come from another precision, and be rounded
-            base, triangle = torch.linalg.qr(base)
-            base = base * triangle.diagonal().sign()
-        tall = _rotated(base, raw, self.map)
+        tall = _rotated(cast_base(base, raw.dtype), raw, self.map)
         return tall.mT if self.wide else tall
 
     def right_inverse(self, weight: Tensor) -> Tensor:
@@ -110,6 +106,14 @@ class Orthogonal(Module):
     def extra_repr(self) -> str:
         """Return the map."""
         return f"map={self.map!r}"
+
+
+def cast_base(base: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return orthonormal columns in another precision: rounded ones are no longer so in float64."""
+    if dtype != torch.float64:
+        return base.to(dtype)
+    base, triangle = torch.linalg.qr(base.double())
+    return base * triangle.diagonal().sign()
 
 
 def orthonormal_columns(raw: Tensor, columns: int, map: Retraction = "exp") -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from darboux.linear._orthogonal import orthonormal_columns
+from darboux.linear._orthogonal import cast_base, orthonormal_columns
 from darboux.solvers._transforms import without_autocast
 from darboux.structure import Claim, Isometric, Kind, Lipschitz, Premise, adjoint_of, isometry_of
 from darboux.structure._arguments import Count, checked
@@ -76,8 +76,10 @@ class OrthogonalKernel(Module):
         outputs, inputs = (c // self.groups for c in self.sizes[:2])
         with without_autocast(raw):
             blocks = [
-                _product(base, factors, self.sizes[2:])[:outputs, :inputs]
-                for base, factors in zip(self.base.double(), raw.double(), strict=True)
+                _product(base.double(), factors, self.sizes[2:])[:outputs, :inputs]
+                for base, factors in zip(
+                    (cast_base(base, raw.dtype) for base in self.base), raw.double(), strict=True
+                )
             ]
         before = [F.pad(b, (0, 0) * (b.ndim - 2) + self._beside(g)) for g, b in enumerate(blocks)]
         return torch.cat(before).to(raw.dtype)
@@ -131,10 +133,7 @@ class OrthogonalKernel(Module):
 def _product(base: Tensor, raw: Tensor, taps: tuple[int, ...]) -> Tensor:
     """Return B Q with its factors, (n, n, *taps)."""
     size = len(base)
-    # B may come from another precision, and be rounded.
-    matrix, triangle = torch.linalg.qr(base)
-    matrix = matrix * triangle.diagonal().sign()
-    kernel = matrix @ orthonormal_columns(raw[0], size, "cayley")
+    kernel = base @ orthonormal_columns(raw[0], size, "cayley")
     kernel = kernel.reshape(size, size, *(1,) * len(taps))
     factors = iter(raw[1:])
     for axis, count in enumerate(taps):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._matrix_group import MatrixGroup
 from darboux.solvers._transforms import without_autocast
 from darboux.structure._arguments import Count, checked
@@ -85,8 +86,7 @@ def invariant_curve_distance(
     with without_autocast(a):
         matched = _matched(a, b, longest)
     square = a.square().sum((-2, -1)) + b.square().sum((-2, -1)) - 2 * matched
-    positive = square > 0
-    return torch.where(positive, torch.where(positive, square, 1.0).sqrt(), 0.0)
+    return safe_sqrt(square)
 
 
 def root_velocities(group: MatrixGroup, curve: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.func import jacrev
 
-from darboux.manifolds._domain import within
+from darboux.manifolds._domain import seen, within
 from darboux.manifolds._island import island
 from darboux.solvers._nested import solved
-from darboux.solvers._transforms import is_mapped, is_plain
+from darboux.solvers._transforms import is_plain
 from darboux.structure import PointSet
 from darboux.structure._arguments import Count, checked
 
@@ -74,12 +74,11 @@ class LevelSet(PointSet):
             ValueError: if Newton's method finds none.
         """
         points, limit = self.rows(x), self.rounding(x.dtype) / 4
-        unseen = torch.compiler.is_compiling() or is_mapped() or x.is_meta
         for k in range(_MOST):
             step = self._step(points)
             far = self._far(points, step).detach()
             points = points - step  # also at points, where this is what has the derivative
-            if k == _UNSEEN if unseen else bool((far <= limit).all()):
+            if bool((far <= limit).all()) if seen(x) else k == _UNSEEN:
                 break
         points = within(points, far <= limit, lambda: self._lost(far))
         return points.reshape(x.shape)

@@ -7,10 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from darboux.linear._orthonormal import accurate as accurate
-from darboux.linear._orthonormal import factor, rotated, rotated_cayley, rotated_exp
-from darboux.linear._orthonormal import gram_defect as gram_defect
-from darboux.linear._orthonormal import polish as polish
+from darboux.linear._orthonormal import (
+    factor,
+    gram_defect,
+    rotated,
+    rotated_cayley,
+    rotated_exp,
+)
 from darboux.manifolds._domain import seen, within
 from darboux.solvers._transforms import without_autocast
 

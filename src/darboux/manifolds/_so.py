@@ -9,12 +9,13 @@ from typing import Annotated, final
 import torch
 from torch import Generator, Tensor
 
+from darboux.linear._orthonormal import gram_defect, polish
 from darboux.manifolds._domain import seen, within
 from darboux.manifolds._island import island
 from darboux.manifolds._logm import unitary_logm
 from darboux.manifolds._manifold import safe_sqrt
 from darboux.manifolds._matrix_group import MatrixGroup
-from darboux.manifolds._orthonormal import gram_defect, polar, polish, qr_factor
+from darboux.manifolds._orthonormal import polar, qr_factor
 from darboux.manifolds._rotations import rotation_exp, rotation_log
 from darboux.structure._arguments import Count, Within, checked
 

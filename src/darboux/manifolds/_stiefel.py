@@ -9,12 +9,11 @@ from typing import Literal, final
 import torch
 from torch import Generator, Tensor
 
-from darboux.linear._orthonormal import factor, polish, rotated_exp
+from darboux.linear._orthonormal import factor, gram_defect, polish, rotated_exp
 from darboux.manifolds._homogeneous import HomogeneousSpace
 from darboux.manifolds._island import island
 from darboux.manifolds._orthonormal import (
     Metric,
-    gram_defect,
     polar,
     qr_factor,
     stiefel_cayley,

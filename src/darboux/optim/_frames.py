@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from darboux.manifolds._orthonormal import gram_defect
+from darboux.linear._orthonormal import gram_defect
 
 # (1 + t)^(-1/2) = 1 + r + O(4e-8) for |t| <= a, as a -> (c1, c2, ...), r = Σ cₖ tᵏ: polynomials of
 # degree 1, 2, 4 and 6, which take 0, 1, 2 and 3 products of matrices and agree at the zeros of a
