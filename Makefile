@@ -17,7 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
-LIBRARY := activations bijections certification compose density deploy diagnostics fields flow integrators linear manifolds models optim solvers structure symmetry
+LIBRARY := activations bijections certification compose control density deploy diagnostics fields flow integrators linear manifolds models optim solvers structure symmetry
 # Two workers with one thread each fill two cores; more threads only fight.
 WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1

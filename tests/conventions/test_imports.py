@@ -29,6 +29,7 @@ ROOMS = (
     "deploy",
     "data",
     "density",
+    "control",
     "optim",
     "models",
     "certification",
