@@ -20,6 +20,7 @@ from darboux.compose import (
     InCoordinates,
     Lifted,
     Residual,
+    TangentConv,
     Translated,
 )
 from darboux.fields import (
@@ -215,6 +216,7 @@ GEOMETRIC: dict[str, Callable[[], nn.Module]] = {**EXPLICIT, **IMPLICIT, **BIJEC
 ON_MANIFOLDS: dict[str, Callable[[], nn.Module]] = {  # any features are points here
     "in-coordinates": lambda: InCoordinates(Euclidean(4), COMPOSED["euler-rows"]()),
     "frechet-conv": lambda: FrechetConv(Euclidean(4), kernel_size=3, dim=1),
+    "tangent-conv": lambda: TangentConv(Euclidean(4), kernel_size=3, dim=1),
     "lie-euler": lambda: Flow(
         PotentialField(Euclidean(4), Dense(4, 6), Tanh()), LieEuler(), horizon=0.1, steps=2
     ),
@@ -229,6 +231,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "mean-value-learned": (2,),
     "gonzalez-interconnection": (8,),
     "frechet-conv": (5, 4),
+    "tangent-conv": (5, 4),
 }
 
 

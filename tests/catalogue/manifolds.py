@@ -92,7 +92,10 @@ ISOMETRIES: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
         "scaling": lambda x: 7 * x,
         "inverse": torch.linalg.inv,
     },
-    "spd-log-cholesky-3": {"scaling of axes": congruence(torch.diag(_INVERTIBLE.diagonal()))},
+    "spd-log-cholesky-3": {
+        "stretching of the first axis": congruence(torch.diag(_float64([2.0, 1.0, 1.0]))),
+        "reflection": congruence(torch.diag(_float64([1.0, -1.0, 1.0]))),
+    },
     "spd-bures-3": {"rotation": congruence(rotation(3))},
     "so-3": {
         "from the left": lambda x: rotation(3) @ x,

@@ -15,6 +15,7 @@ from darboux.structure import (
     Dissipative,
     EnergyPreserving,
     Equivariant,
+    EquivariantOn,
     Invertible,
     Isometric,
     LinearGrowth,
@@ -170,6 +171,7 @@ HONEST = {
     "on a level set": (OnManifold(LevelSet(oval, (4,))), Call(lambda x: -x)),
     "log-euclidean lipschitz": (LipschitzOn(FLAT, 2.0), Call(squared)),
     "affine-invariant lipschitz": (LipschitzOn(CURVED, 1.0), Call(torch.linalg.inv)),
+    "moves along": (EquivariantOn(CURVED), Call(lambda x: 2 * x)),
 }
 
 FALSE = {
@@ -217,6 +219,7 @@ FALSE = {
     "on a level set": (OnManifold(LevelSet(oval, (4,))), Call(lambda x: x.roll(1, 1))),
     "log-euclidean lipschitz": (LipschitzOn(FLAT, 1.99), Call(squared)),
     "affine-invariant lipschitz": (LipschitzOn(CURVED, 1.0), Call(squared)),
+    "moves along": (EquivariantOn(CURVED), Call(lambda x: x + 1e-5 * squared(x))),
 }
 
 IMAGES = ("nearly equivariant", "nearly equivariant, gain", "nearly scale-equivariant")
@@ -225,8 +228,8 @@ IMAGES = ("nearly equivariant", "nearly equivariant, gain", "nearly scale-equiva
 def example_of(name):
     """Return an example for a case: points, where the claim is about points."""
     structure, _ = {**HONEST, **FALSE}[name]
-    if isinstance(structure, LipschitzOn):
-        return structure.manifold.random_point(3)
+    if isinstance(structure, LipschitzOn | EquivariantOn):
+        return structure.manifold.random_point(3, dtype=torch.float64).float()
     x = torch.randn(example_shape(name))
     return structure.manifold.nearest(x) if isinstance(structure, OnManifold) else x
 

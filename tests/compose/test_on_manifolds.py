@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import darboux as dx
-from darboux.compose import FrechetConv, InCoordinates
-from darboux.manifolds import SPD, Circle, Euclidean, Sphere
+from darboux.compose import FrechetConv, InCoordinates, TangentConv
+from darboux.manifolds import SE, SPD, Circle, Euclidean, Product, Sphere, Stiefel
 from darboux.structure import Kind
 from darboux.testing import LIFECYCLE
 
@@ -122,21 +122,57 @@ def test_means_of_neighbours_are_nonexpansive(manifold):
     assert dx.certify(layer, manifold.random_point(2, 6), effort="quick").verdict == "holds"
 
 
+def lively(layer):
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return layer
+
+
+@pytest.mark.parametrize("kind", [FrechetConv, TangentConv])
+@pytest.mark.parametrize(
+    "manifold",
+    [SPD(2), *FLAT, Sphere(3), Circle(), Stiefel(4, 2), SE(2), Product(Sphere(2), SPD(2))],
+    ids=repr,
+)
+def test_convolutions_move_along(kind, manifold):
+    layer = lively(kind(manifold, kernel_size=3, dim=1))
+    near = manifold.random_point(dtype=torch.float64)
+    way = manifold.project(near, 0.2 * torch.randn(2, 5, *manifold.shape).to(near))
+    x = manifold.retract(near, way).float()
+    certificate = dx.certify(layer, x, effort="quick")
+    assert certificate.require(dx.EquivariantOn(manifold)), str(certificate)
+    assert not certificate.refuted, str(certificate)
+
+
+@torch.no_grad()
+def test_steps_towards_neighbours_spare_edges_and_keep_constant_images():
+    layer = TangentConv(Euclidean(1), kernel_size=3, dim=1).double()
+    edge = torch.tensor([0.0, 0, 0, 0, 100, 100, 100, 100]).double().reshape(1, 8, 1)
+    assert float((layer(edge) - edge).abs().max()) < 0.01
+    noisy = edge + 0.1 * torch.tensor([1.0, -1] * 4).reshape(1, 8, 1)
+    assert float((layer(noisy) - edge).abs().max()) < 0.06
+    constant = torch.ones(1, 4, 1).double()
+    torch.testing.assert_close(layer(constant), constant)
+
+
 def test_curved_spaces_promise_points_alone():
     assert FrechetConv(Sphere(3), kernel_size=3).claims().find(dx.LipschitzOn) is None
     assert FrechetConv(SPD(2, metric="bures"), kernel_size=3).claims().find(dx.LipschitzOn) is None
 
 
-def test_bad_arguments():
-    with pytest.raises(ValueError, match="odd kernel_size; got 4"):
-        FrechetConv(Circle(), kernel_size=4)
+@pytest.mark.parametrize("kind", [FrechetConv, TangentConv])
+def test_bad_arguments(kind):
+    with pytest.raises(ValueError, match=f"{kind.__name__}: expected an odd kernel_size; got 4"):
+        kind(Circle(), kernel_size=4)
     with pytest.raises(ValueError, match="dim to be 1 or 2 or 3"):
-        FrechetConv(Circle(), kernel_size=3, dim=4)
+        kind(Circle(), kernel_size=3, dim=4)
 
 
 MODULES = {
     "in_coordinates": (lambda: InCoordinates(FLAT[1], contractive(1)), FLAT[1]),
     "frechet_conv": (lambda: FrechetConv(FLAT[1], kernel_size=3, dim=1), FLAT[1]),
+    "tangent_conv": (lambda: TangentConv(FLAT[1], kernel_size=3, dim=1), FLAT[1]),
 }
 
 

@@ -44,23 +44,45 @@ def test_constants_are_first_mapped_as_by_the_nearest_orthogonal_matrix():
     torch.testing.assert_close(conv.weight.sum((2, 3)), left @ right)
 
 
+def blocks(**options):
+    return Lift(2, 4, dim=1, shuffle=2, **options).double()
+
+
 @pytest.mark.parametrize(
-    ("build", "structure"),
+    ("build", "channels", "structure"),
     [
-        (lambda: orthogonal(2, 3, kernel_size=3, dim=1), dx.Isometric()),
-        (lambda: orthogonal(3, 2, kernel_size=3, dim=1), dx.Lipschitz(1.0)),
-        (lambda: orthogonal(3, 3, kernel_size=3, dim=1, padding_mode="zeros"), dx.Lipschitz(1.0)),
+        (lambda: orthogonal(2, 3, kernel_size=3, dim=1), 2, dx.Isometric()),
+        (lambda: orthogonal(3, 2, kernel_size=3, dim=1), 3, dx.Lipschitz(1.0)),
         (
-            lambda: nn.Sequential(
-                Lift(2, 4, dim=1, shuffle=2).double(), orthogonal(4, 4, kernel_size=2, dim=1)
-            ),
+            lambda: orthogonal(3, 3, kernel_size=3, dim=1, padding_mode="zeros"),
+            3,
+            dx.Lipschitz(1.0),
+        ),
+        (
+            lambda: nn.Sequential(blocks(), orthogonal(4, 4, kernel_size=2, dim=1)),
+            2,
             dx.Isometric(),
         ),
+        (
+            lambda: nn.Sequential(
+                Transposed(orthogonal(4, 4, kernel_size=2, dim=1)),
+                Transposed(blocks(frame="tight")),
+            ),
+            4,
+            dx.Isometric(),
+        ),
+        (lambda: Transposed(orthogonal(3, 2, kernel_size=3, dim=1)), 2, dx.Isometric()),
+        (lambda: Transposed(orthogonal(2, 3, kernel_size=3, dim=1)), 3, dx.Lipschitz(1.0)),
+        (
+            lambda: Transposed(Transposed(orthogonal(2, 3, kernel_size=3, dim=1))),
+            2,
+            dx.Isometric(),
+        ),
+        (lambda: Transposed(Lift(2, 5, dim=1, shuffle=2).double()), 5, dx.Lipschitz(1.0)),
     ],
 )
-def test_claims_hold(build, structure):
-    example = torch.randn(2, 2 + (structure == dx.Lipschitz(1.0)), 7)
-    certificate = dx.certify(build(), example.double(), effort="quick")
+def test_claims_hold(build, channels, structure):
+    certificate = dx.certify(build(), torch.randn(2, channels, 7).double(), effort="quick")
     assert certificate.holds, str(certificate)
     assert certificate.rows[0].structure == structure
 

@@ -107,6 +107,23 @@ def test_isometries(name, isometry):
     torch.testing.assert_close(after, before, rtol=1e-9, atol=1e-9)
 
 
+STILL = {"spd-log-euclidean-1", "spd-bures-1"}  # there is nothing to turn
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, case in CASES.items() if isinstance(case(), HomogeneousSpace)]
+)
+def test_part_of_the_algebra_moves_isometrically(name):
+    manifold = CASES[name]()
+    x, y = pairs(manifold, 16)
+    xi = manifold.project_algebra(torch.randn(manifold.algebra, dtype=x.dtype))
+    part = manifold.killing(xi)
+    assert bool(part.abs().max() > 0) or name in STILL
+    torch.testing.assert_close(manifold.killing(part), part)
+    after = manifold.dist(manifold.move(part, x), manifold.move(part, y))
+    torch.testing.assert_close(after, manifold.dist(x, y), rtol=1e-8, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", CUT)
 def test_cut_locus(name):
     manifold = CASES[name]()

@@ -1,14 +1,13 @@
-"""Maps of manifolds: networks in flat coordinates, and weighted means of neighbours."""
+"""Maps of manifolds: networks in flat coordinates."""
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Literal, TypeGuard, final
+from typing import TypeGuard, final
 
 import torch
 from torch import Tensor, nn
 
-from darboux.manifolds import SPD, Euclidean, Manifold, frechet_mean
+from darboux.manifolds import SPD, Euclidean, Manifold
 from darboux.solvers._transforms import without_autocast
 from darboux.structure import (
     Claim,
@@ -21,7 +20,7 @@ from darboux.structure import (
     claims_of,
     isometric_chart,
 )
-from darboux.structure._arguments import Count, checked
+from darboux.structure._arguments import checked
 from darboux.structure._module import Module
 
 
@@ -112,67 +111,6 @@ class Chart(Module):
     def claims(self) -> Claims:
         """Return nothing: it leads from points to coordinates."""
         return Claims()
-
-
-@final
-class FrechetConv(Module):
-    """A convolution on a manifold: every value becomes a weighted mean of its neighbours.
-
-    φ(x)_p = argmin_m Σ_k w_k d(m, x_{p+k})² with w_k > 0, Σ w_k = 1, a softmax of parameters,
-    and periodic images. It commutes with all isometries of the manifold, and with shifts. Where
-    the metric is flat it is a mean in coordinates, and nonexpansive; so it is on SPD matrices
-    with the affine-invariant metric, which has no positive curvature (Sturm 2003).
-
-    Shapes: x is (batch, *space, *shape), kept.
-
-    Source: section 2.3; Pennec, Fillard and Ayache 2006.
-
-    Args:
-        manifold: where the values lie.
-        kernel_size: the odd number of neighbours along each axis.
-        dim: the number of axes of space, 1, 2 or 3.
-
-    Raises:
-        ValueError: if the kernel size is even, or dim none of these.
-
-    Example:
-        >>> import torch, darboux as dx
-        >>> tensors = dx.manifolds.SPD(3)
-        >>> layer = dx.compose.FrechetConv(tensors, kernel_size=3, dim=1)
-        >>> tensors.check(layer(tensors.random_point(2, 8)))
-        (True, '')
-    """
-
-    @checked
-    def __init__(
-        self, manifold: Manifold, *, kernel_size: Count, dim: Literal[1, 2, 3] = 2
-    ) -> None:
-        super().__init__()
-        if kernel_size % 2 == 0:
-            msg = f"FrechetConv: expected an odd kernel_size; got {kernel_size}. Use one more."
-            raise ValueError(msg)
-        self.manifold = manifold
-        self.dim = dim
-        reach = kernel_size // 2
-        self.shifts = tuple(product(range(-reach, reach + 1), repeat=dim))
-        self.logits = nn.Parameter(torch.zeros(len(self.shifts)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the weighted means."""
-        axes = tuple(range(1, 1 + self.dim))
-        neighbours = torch.stack([x.roll(shift, axes) for shift in self.shifts])
-        return frechet_mean(self.manifold, neighbours, self.logits.softmax(0))
-
-    def claims(self) -> Claims:
-        """Return that values are points, and that it is nonexpansive without positive curvature."""
-        points = "means of points are points"
-        found = [Claim(OnManifold(self.manifold), Kind.CONSTRUCTION, points)]
-        manifold = self.manifold
-        affine = isinstance(manifold, SPD) and manifold.metric == "affine"
-        if affine or has_coordinates(manifold):
-            reason = "weighted means without positive curvature: d(m, m') <= Σ w_k d(x_k, y_k)"
-            found.append(Claim(LipschitzOn(self.manifold, 1.0), Kind.CONSTRUCTION, reason))
-        return Claims(tuple(found))
 
 
 def wide(x: Tensor) -> Tensor:

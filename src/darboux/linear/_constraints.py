@@ -15,13 +15,15 @@ from darboux.structure._arguments import Count, Positive, checked
 from darboux.structure._module import Module
 
 
-def constrained_claim(module: nn.Module, premises: tuple[Premise, ...]) -> Claim | None:
-    """Return the claim that the last constraint on a map's weight makes, if it makes one."""
+def constrained_claim(
+    module: nn.Module, layer: nn.Module, premises: tuple[Premise, ...]
+) -> Claim | None:
+    """Return what the last constraint on a weight says of a layer, that map or its adjoint."""
     if not parametrize.is_parametrized(module, "weight"):
         return None
     constraints = module.get_submodule("parametrizations.weight")
     claim = getattr(list(constraints.children())[-1], "claim", None)
-    return None if claim is None else claim(module, premises)
+    return None if claim is None else claim(layer, premises)
 
 
 def shrunk(weight: Tensor, bound: Tensor, norm: float) -> Tensor:

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._orthogonal import orthonormal_columns
 from darboux.linear._sizes import affordable
-from darboux.structure import Claim, Claims, Isometric, Kind, adjoint_of, isometry_of
+from darboux.structure import (
+    Claim,
+    Isometric,
+    Kind,
+    Lipschitz,
+    Premise,
+    adjoint_of,
+    isometry_of,
+)
 from darboux.structure._arguments import Count, Within, checked
 
 Frame = Literal["zeros", "tight"]
@@ -131,11 +139,14 @@ class Lift(LinearMap):
             raise TypeError(msg)
         return self.columns(torch.float64).to(torch.complex128).expand(n**self.dim, -1, -1)
 
-    def claims(self) -> Claims:
-        """Return that the lift is isometric."""
-        premises = (adjoint_of(self), isometry_of(self))
+    def constrained(self, layer: LinearMap, premises: tuple[Premise, ...]) -> Claim | None:
+        """Return that the lift is isometric, and its adjoint if no features are added."""
+        if layer is not self and self.blocks < self.out_features:
+            reason = "pixels are only moved, and Q Qᵀ is a projection"
+            return Claim(Lipschitz(1.0), Kind.CONSTRUCTION, reason, premises)
         reason = "pixels are only moved, and the columns of Q are orthonormal"
-        return Claims((Claim(Isometric(), Kind.CONSTRUCTION, reason, premises),))
+        isometry = (adjoint_of(layer), isometry_of(layer))
+        return Claim(Isometric(), Kind.CONSTRUCTION, reason, isometry)
 
     def extra_repr(self) -> str:
         """Return the sizes and the frame."""

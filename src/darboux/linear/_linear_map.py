@@ -19,6 +19,7 @@ from darboux.structure import (
     Gap,
     Kind,
     Lipschitz,
+    Premise,
     adjoint_of,
     norm_at_most,
 )
@@ -179,8 +180,12 @@ class LinearMap(Module, ABC):
             return Claims(gaps=(Gap("", f"no norm bound: {error}"),))
         reason = f"‖A x - A y‖ <= ‖A‖₂ ‖x - y‖ and ‖A‖₂ <= norm_bound() = {bound:.6g}"
         known = Claim(Lipschitz(bound), Kind.BOUND, reason, premises)
-        constraint = constrained_claim(self, premises) if self.weight_is_kernel else None
+        constraint = self.constrained(self, premises)
         return Claims((known if constraint is None else constraint, *self.symmetries()))
+
+    def constrained(self, layer: LinearMap, premises: tuple[Premise, ...]) -> Claim | None:
+        """Return what the constraint on the weight says of a layer, this map or its adjoint."""
+        return constrained_claim(self, layer, premises) if self.weight_is_kernel else None
 
     def symmetries(self) -> tuple[Claim, ...]:
         """Return the claim that the map is equivariant, if it is."""

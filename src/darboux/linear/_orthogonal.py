@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -98,7 +98,7 @@ class Orthogonal(Module):
     def claim(self, module: nn.Module, premises: tuple[Premise, ...]) -> Claim:
         """Return that a map with this matrix is isometric, or nonexpansive if it is wide."""
         reason = f"the weight is B Q or Q B, B orthonormal, Q orthogonal for every X ({self.map})"
-        if self.wide:
+        if is_wide(module):
             return Claim(Lipschitz(1.0), Kind.CONSTRUCTION, reason, premises)
         isometry = (adjoint_of(module), isometry_of(module))
         return Claim(Isometric(), Kind.CONSTRUCTION, reason, isometry)
@@ -106,6 +106,11 @@ class Orthogonal(Module):
     def extra_repr(self) -> str:
         """Return the map."""
         return f"map={self.map!r}"
+
+
+def is_wide(layer: Any) -> bool:
+    """Return whether a layer has fewer channels out than in: an adjoint may have more."""
+    return bool(layer.out_features < layer.in_features)
 
 
 def cast_base(base: Tensor, dtype: torch.dtype) -> Tensor:

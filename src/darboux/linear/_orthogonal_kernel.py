@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from darboux.linear._orthogonal import cast_base, orthonormal_columns
+from darboux.linear._orthogonal import cast_base, is_wide, orthonormal_columns
 from darboux.solvers._transforms import without_autocast
 from darboux.structure import Claim, Isometric, Kind, Lipschitz, Premise, adjoint_of, isometry_of
 from darboux.structure._arguments import Count, checked
@@ -22,16 +22,16 @@ class OrthogonalKernel(Module):
     W = B ∗ Q ∗ Π_a Π_j (1 - P_aj + P_aj τ_a): a product of an orthogonal matrix and of factors that
     shift the range of a projection P_aj by one pixel along the axis a, as many as the kernel has
     taps beyond one. Its symbol is orthogonal at every frequency. Of wide and tall kernels the
-    first columns or rows are taken. A circular convolution with at least as many channels out
-    as in is isometric for every image size; all others, those with zeros outside too, are
-    nonexpansive.
+    first columns or rows are taken. A circular convolution, or its adjoint, with at least as many
+    channels out as in is isometric for every image size; all others, those with zeros outside
+    too, are nonexpansive.
 
     B is orthogonal, a buffer, chosen when the constraint is registered so that constant images
     are first mapped as by the orthogonal matrix nearest to what the weight does to them.
 
     A convolution with a stride is one of blocks of pixels:
-    ``Sequential(Lift(c, c * s**dim, dim=dim, shuffle=s), Conv(c * s**dim, ...))``; the transposed
-    one is `Transposed`.
+    ``Sequential(Lift(c, c * s**dim, dim=dim, shuffle=s), Conv(c * s**dim, ...))``; `Transposed` of
+    both, in the other order, is the transposed one.
 
     Shapes: W is (out, in, *kernel); parameters are (groups, factors, n, n) with n the larger number
     of channels of a group.
@@ -110,11 +110,10 @@ class OrthogonalKernel(Module):
         raw[:, 0] = 0
         return raw.to(weight.dtype)
 
-    def claim(self, module: nn.Module, premises: tuple[Premise, ...]) -> Claim:
+    def claim(self, module: Any, premises: tuple[Premise, ...]) -> Claim:
         """Return that a circular convolution is isometric, and every other nonexpansive."""
         reason = "the symbol is a product of orthogonal matrices at every frequency"
-        wide = self.sizes[0] < self.sizes[1]
-        if wide or getattr(module, "padding_mode", None) != "circular":
+        if is_wide(module) or module.stencil().padding_mode != "circular":
             reason += "; zeros outside and fewer channels are projections"
             return Claim(Lipschitz(1.0), Kind.CONSTRUCTION, reason, premises)
         isometry = (adjoint_of(module), isometry_of(module))

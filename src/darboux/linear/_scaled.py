@@ -11,7 +11,7 @@ from darboux.linear._combined_map import CombinedMap, above_zero, combines, same
 from darboux.linear._linear_map import LinearMap
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import adjoint_symmetry
-from darboux.structure import Equivariant
+from darboux.structure import Claim, Equivariant, Premise
 from darboux.structure._arguments import checked
 
 
@@ -112,6 +112,10 @@ class Transposed(CombinedMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         return stencil_of(self.map).adjoint()
+
+    def constrained(self, layer: LinearMap, premises: tuple[Premise, ...]) -> Claim | None:
+        """Return what the constraint on the weight of the map says of a layer."""
+        return self.map.constrained(layer, premises)
 
     def equivariant(self) -> Equivariant | None:
         """Return what the map commutes with."""

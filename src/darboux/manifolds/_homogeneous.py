@@ -40,6 +40,10 @@ class HomogeneousSpace(Manifold):
         """Return an element of the algebra for any tensor of its shape; elements stay."""
         return xi
 
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return the part of ξ whose motion keeps distances: all of it, but for some metrics."""
+        return xi
+
     def along(self, x: Tensor, v: Tensor) -> Tensor:
         """Return exp(ξ)·x with the generator ξ of a tangent vector v at x."""
         return self.move(self.generator(x, v), x)

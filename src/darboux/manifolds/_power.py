@@ -156,6 +156,10 @@ class Power(HomogeneousSpace):
         """Return the projections."""
         return self._group.project_algebra(xi)
 
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return what keeps distances of each value."""
+        return self._group.killing(xi)
+
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ)·x of each value."""
         return self._group.move(xi, x)

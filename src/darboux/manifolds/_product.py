@@ -161,6 +161,11 @@ class Product(HomogeneousSpace):
         each = zip(self._groups(), self._algebras(xi), strict=True)
         return self._packed_algebra([group.project_algebra(part) for group, part in each])
 
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return what keeps distances of the parts."""
+        each = zip(self._groups(), self._algebras(xi), strict=True)
+        return self._packed_algebra([group.killing(part) for group, part in each])
+
     def move(self, xi: Tensor, x: Tensor) -> Tensor:
         """Return exp(ξ)·x of the parts."""
         return self.pack(self._acted("move", xi, x))

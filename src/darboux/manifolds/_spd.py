@@ -40,8 +40,8 @@ class SPD(HomogeneousSpace):
 
     - "affine", tr(x⁻¹ u x⁻¹ v): all of GL(n), x -> a x aᵀ, and inversion;
     - "log-euclidean", flat in log x: rotations, scalings and inversion;
-    - "log-cholesky", flat in the Cholesky factor and the log of its diagonal: x -> l x lᵀ of
-      diagonal l; the cheapest, and it depends on the order of the axes;
+    - "log-cholesky", flat in the Cholesky factor and the log of its diagonal: reflections and
+      the stretching of the first axis; the cheapest, and it depends on the order of the axes;
     - "bures", ½ tr(Z u) with xZ + Zx = v: rotations; the optimal transport distance of normal
       distributions. Geodesics end at singular matrices, and `exp` raises there. Its `transport`
       is not parallel.
@@ -234,6 +234,10 @@ class SPD(HomogeneousSpace):
         """Return exp(ξ) x exp(ξ)ᵀ."""
         left = torch.linalg.matrix_exp(xi.contiguous())
         return sym(left @ x @ left.mT)
+
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return the part of ξ whose motion keeps distances in the metric."""
+        return self._metric.killing(xi)
 
     @island
     def infinitesimal(self, xi: Tensor, x: Tensor) -> Tensor:

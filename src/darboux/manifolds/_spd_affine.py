@@ -40,6 +40,10 @@ class AffineInvariant(SPDMetric):
         """Return x g x."""
         return x @ g @ x
 
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return all of it."""
+        return xi
+
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return E v Eᵀ with E = (y x⁻¹)^½."""
         lower = factor(x)

@@ -55,6 +55,12 @@ class LogCholesky(SPDMetric):
         slope = slope.tril(-1) + torch.diag_embed(slope.diagonal(dim1=-2, dim2=-1) * scale)
         return _tangent(lower, slope)
 
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return the entry that stretches the first axis: row 0 of L has nothing beside it."""
+        kept = torch.zeros_like(xi)
+        kept[..., 0, 0] = xi[..., 0, 0]
+        return kept
+
     def transport(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Return the tangent vector at y with the same coordinates."""
         return _tangent(factor(y), _coordinates(factor(x), v))

@@ -46,6 +46,10 @@ class SPDMetric(ABC):
         """Return the points with such lower triangles."""
         raise NotImplementedError
 
+    def killing(self, xi: Tensor) -> Tensor:
+        """Return the part of ξ whose congruence keeps distances: the skew one, which turns."""
+        return (xi - xi.mT) / 2
+
     below = 1.0  # the length of a change by 1 of an entry of the chart below the diagonal
 
 

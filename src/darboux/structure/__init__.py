@@ -15,7 +15,7 @@ from darboux.structure._energy import Dissipative, EnergyPreserving
 from darboux.structure._equivariance import Equivariant, Law, Symmetry
 from darboux.structure._metric import Averaged, Isometric, LinearGrowth, Lipschitz
 from darboux.structure._near_equivariance import NearlyEquivariant, NearlyScaleEquivariant
-from darboux.structure._on_manifold import LipschitzOn, OnManifold, PointSet
+from darboux.structure._on_manifold import EquivariantOn, LipschitzOn, OnManifold, PointSet
 from darboux.structure._phase import (
     ConformalSymplectic,
     Invertible,
@@ -74,6 +74,7 @@ __all__ = [
     "Dissipative",
     "EnergyPreserving",
     "Equivariant",
+    "EquivariantOn",
     "Gap",
     "Invertible",
     "Isometric",

@@ -105,6 +105,46 @@ class OnManifold(Structure):
 
 @checked
 @dataclass(frozen=True)
+class EquivariantOn(Structure):
+    """Equivariant under motions of a manifold, φ(exp(ξ)·x) = exp(ξ)·φ(x).
+
+    exp(ξ) are the elements of the group that acts on the manifold and keeps its distances: turns
+    of a sphere, congruences x -> a x aᵀ of SPD matrices with the affine-invariant metric. All
+    values of an image are moved by the same ξ.
+
+    Source: sections 2.3 and 5.1, equation (50).
+
+    Args:
+        manifold: a homogeneous space.
+
+    Raises:
+        TypeError: if it is no manifold.
+
+    Example:
+        >>> import torch, darboux as dx
+        >>> sphere = dx.manifolds.Sphere(3)
+        >>> layer = dx.compose.FrechetConv(sphere, kernel_size=3, dim=1)
+        >>> layer.claims().find(dx.EquivariantOn).structure == dx.EquivariantOn(sphere)
+        True
+    """
+
+    manifold: PointSet
+
+    def describe(self) -> str:
+        """Return the promise in a formula."""
+        return f"equivariant: φ(exp(ξ)·x) = exp(ξ)·φ(x), exp(ξ) the motions of {self.manifold!r}"
+
+    def after(self, first: EquivariantOn) -> EquivariantOn | None:
+        """Conclude where both are equivariant under motions of the same manifold."""
+        return self if self.manifold == first.manifold else None
+
+    def why_not(self, first: EquivariantOn) -> str:
+        """Return which manifolds they are."""
+        return f"the manifolds are {first.manifold!r} before and {self.manifold!r} here"
+
+
+@checked
+@dataclass(frozen=True)
 class LipschitzOn(Structure):
     """Lipschitz in the metric of a manifold: d(φ(x), φ(y)) <= c d(x, y) for points x, y.
 

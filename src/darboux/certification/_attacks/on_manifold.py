@@ -13,8 +13,8 @@ from darboux.certification._attacks.sampling import worst
 from darboux.certification._finding import Finding, NotAttackedError, attack
 from darboux.certification._problem import Problem, norms, spread, widened
 from darboux.certification._target import Target
-from darboux.manifolds import Manifold
-from darboux.structure import LipschitzOn, OnManifold, PointSet
+from darboux.manifolds import HomogeneousSpace, Manifold
+from darboux.structure import EquivariantOn, LipschitzOn, OnManifold, PointSet
 
 _LONGEST = 2.0  # how far from the inputs points lie where the injectivity radius is no limit
 
@@ -45,6 +45,33 @@ def _(structure: OnManifold, target: Target) -> Finding:
 
     slack = widened(torch.full_like(measured, limit), measured, more)
     return Finding(0.0, (worst("defect of φ(x) at points x", measured, slack, points),))
+
+
+@attack.register
+def _(structure: EquivariantOn, target: Target) -> Finding:
+    """Move all values of points by isometries, before and after the map."""
+    module, manifold = target.module, structure.manifold
+    if not isinstance(manifold, HomogeneousSpace):
+        msg = f"nothing is known to move {manifold!r}"
+        raise NotAttackedError(msg)
+    example = on_manifold(manifold, target)
+    problem = Problem(lambda x: module(x), target, mixes=True)
+    count = problem.afford(min(problem.least, _BATCHES), fraction=0.3, calls=2.0, least=4)
+    points = around(manifold, example, count, target)
+    values = problem(points)
+    _require_fit(manifold, values, "values")
+    xi = _motions(manifold, points, target)
+    there = manifold.move(xi, points)
+    found, wanted = problem(there), manifold.move(xi, values)
+    error, size = norms(found - wanted), norms(wanted)
+    rounding = 16 * target.rounding(problem.size)
+
+    def more(k: Tensor) -> Tensor:
+        gain = size[k] / norms(values[k]).clamp(min=torch.finfo(size.dtype).tiny)
+        return _SAFETY * (problem.rounding(there[k]) + gain * problem.rounding(points[k]))
+
+    slack = widened(rounding * size, error, more)
+    return Finding(0.0, (worst("φ(exp(ξ)·x) - exp(ξ)·φ(x)", error / size, slack / size, points),))
 
 
 @attack.register
@@ -115,6 +142,15 @@ def moved(manifold: Manifold, points: Tensor, target: Target) -> Tensor:
     reach = min(manifold.injectivity or _LONGEST, _LONGEST)
     scale = spread(target.log_uniform(len(points), -3.0, 0.0), length) * reach / length
     return manifold.retract(points, scale.reshape(*scale.shape, *(1,) * len(manifold.shape)) * way)
+
+
+def _motions(manifold: HomogeneousSpace, points: Tensor, target: Target) -> Tensor:
+    """Return one element of the algebra that keeps distances for each batch of points."""
+    xi = manifold.project_algebra(target.randn(len(points), *manifold.algebra))
+    xi = manifold.killing(xi)
+    xi = xi * spread(target.log_uniform(len(xi), -2.0, 0.0), xi)
+    lead = points.ndim - 1 - len(manifold.shape)
+    return xi.reshape(len(xi), *(1,) * lead, *manifold.algebra)
 
 
 def _anywhere(manifold: Manifold, like: Tensor, target: Target) -> Tensor:
