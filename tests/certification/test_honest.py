@@ -92,31 +92,56 @@ def test_trained_flow(name):
     assert certificate.rows[0].measured <= 1 + certificate.rows[0].tolerance
 
 
+def narrow(seed):
+    """Return a flow of 4 features as a map of one channel."""
+    return torch.nn.Sequential(
+        Conv(1, 4, kernel_size=1, dim=2), flow(seed, dense=False), Conv(4, 1, kernel_size=1, dim=2)
+    )
+
+
 @pytest.mark.parametrize(
-    "make",
+    ("make", "channels"),
     [
-        lambda: Lifted(Lift(1, 4, dim=2, shuffle=2), flow(1, dense=False)),
-        lambda: Lifted(Lift(1, 4, dim=2, frame="tight"), flow(1, dense=False)),
-        lambda: Average([flow(1, dense=False), flow(3, dense=False)]),
-        lambda: Residual(flow(1, dense=False), scale=0.5),
-        lambda: torch.nn.Sequential(flow(1, dense=False), torch.nn.ReLU(), flow(3, dense=False)),
-        lambda: Flow(AntisymmetricField(conv(), Tanh()), di.Kutta4(), steps=3),
-        lambda: Flow(
-            GradientField(
-                Stacked(FiniteDifference(4, dim=2), Scaled(conv(), factor=0.5)),
-                Clip(12),
+        (lambda: Lifted(Lift(1, 4, dim=2, shuffle=2), flow(1, dense=False)), 1),
+        (lambda: Lifted(Lift(1, 4, dim=2, frame="tight"), flow(1, dense=False)), 1),
+        (lambda: Average([flow(1, dense=False), flow(3, dense=False)]), 4),
+        (lambda: Average([narrow(1), torch.nn.Identity()]), 1),
+        (lambda: Residual(flow(1, dense=False), scale=0.5), 4),
+        (lambda: Residual(narrow(1), scale=0.5), 1),
+        (
+            lambda: torch.nn.Sequential(
+                flow(1, dense=False), torch.nn.ReLU(), flow(3, dense=False)
             ),
-            di.Euler(),
-            steps=ContractiveSteps(count=2),
+            4,
+        ),
+        (lambda: Flow(AntisymmetricField(conv(), Tanh()), di.Kutta4(), steps=3), 4),
+        (
+            lambda: Flow(
+                GradientField(
+                    Stacked(FiniteDifference(4, dim=2), Scaled(conv(), factor=0.5)),
+                    Clip(12),
+                ),
+                di.Euler(),
+                steps=ContractiveSteps(count=2),
+            ),
+            4,
         ),
     ],
-    ids=["shuffled lift", "tight lift", "average", "residual", "sequential", "skew", "stacked"],
+    ids=[
+        "shuffled lift",
+        "tight lift",
+        "average",
+        "average of one channel",
+        "residual",
+        "residual of one channel",
+        "sequential",
+        "skew",
+        "stacked",
+    ],
 )
-def test_compositions(make):
+def test_compositions(make, channels):
     torch.manual_seed(0)
-    module = make()
-    channels = 1 if isinstance(module, Lifted) else 4
-    certificate = certify(module, torch.randn(2, channels, 9, 9), effort="quick")
+    certificate = certify(make(), torch.randn(2, channels, 9, 9), effort="quick")
     assert certificate.holds, str(certificate)
     assert certificate.lipschitz is not None
     assert all(row.status == "not refuted" for row in certificate.rows), str(certificate)

@@ -63,9 +63,7 @@ def test_energy_and_constraint_over_many_steps(name, method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("pair", "steps"), [(0, 20_000), (3, 100_000)], ids=["pendulum-2e4", "top-1e5"]
-)
+@pytest.mark.parametrize(("pair", "steps"), [(0, 100_000), (3, 100_000)], ids=["pendulum", "top"])
 def test_energy_over_very_many_steps(pair, steps):
     name, method = PAIRS[pair]
     field = MECHANICAL[name]().double()

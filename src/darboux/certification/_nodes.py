@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from darboux.certification._copies import Watch, copied, work_on_copies
 from darboux.flow import Step
-from darboux.structure import Claims, Gap, Premise, claims_of, maps_of
+from darboux.structure import Claims, Gap, Premise, branches_of, claims_of, maps_of
+from darboux.structure._registry import Maps
 
 
 @final
@@ -50,17 +51,24 @@ def grow(path: str, native: nn.Module, exact: nn.Module, inputs: Tensor) -> Node
     twin = claims if exact is native else claims_of(exact)
     premises = tuple(premise for claim in twin for premise in claim.premises)
     children, z = [], inputs
-    for name, part, double in _paired(native, exact):
-        child = grow(f"{path}.{name}" if path else name, part, double, z)
-        children.append(child)
+    for name, part, double in _paired(native, exact, branches_of):
+        children.append(grow(_under(path, name), part, double, inputs))
+    for name, part, double in _paired(native, exact, maps_of):
+        children.append(grow(_under(path, name), part, double, z))
         with torch.no_grad():
             z = copied(part(copied(z)))
     return Node(path, native, exact, inputs, claims, premises, tuple(children))
 
 
-def _paired(native: nn.Module, exact: nn.Module) -> list[tuple[str, nn.Module, nn.Module]]:
-    parts = maps_of(native)
-    twins = parts if exact is native else maps_of(exact)
+def _under(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _paired(
+    native: nn.Module, exact: nn.Module, parts_of: Callable[[nn.Module], Maps]
+) -> list[tuple[str, nn.Module, nn.Module]]:
+    parts = parts_of(native)
+    twins = parts if exact is native else parts_of(exact)
     if [name for name, _ in parts] != [name for name, _ in twins]:
         twins = parts  # the number of steps may depend on rounding
     return [

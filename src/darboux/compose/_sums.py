@@ -57,6 +57,10 @@ class Residual(Module):
         """Return x + s φ(x)."""
         return x + self.scale * _of_shape(x.shape, self.inner(x), "Residual: expected φ to keep")
 
+    def branches(self) -> list[tuple[str, nn.Module]]:
+        """Return φ, which gets what the sum gets."""
+        return [("inner", self.inner)]
+
     def claims(self) -> Claims:
         """Return what the triangle inequality gives."""
         return residual(claims_of(self.inner), scale=self.scale)
@@ -217,9 +221,13 @@ class Average(Module):
             total = total + weight * value
         return total
 
+    def branches(self) -> list[tuple[str, nn.Module]]:
+        """Return the maps φ_i."""
+        return [(f"parts.{i}", part) for i, part in enumerate(self.parts)]
+
     def claims(self) -> Claims:
         """Return the means of the constants."""
-        named = [(f"parts.{i}", claims_of(part)) for i, part in enumerate(self.parts)]
+        named = [(name, claims_of(part)) for name, part in self.branches()]
         return average(named, weights=self.weights)
 
 

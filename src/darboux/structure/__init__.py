@@ -60,7 +60,7 @@ from darboux.structure._premise import (
     stretch_of_steps,
     tangent_field,
 )
-from darboux.structure._registry import claims_of, maps_of
+from darboux.structure._registry import branches_of, claims_of, maps_of
 
 del _torch_activations, _torch_layers, _torch_windows
 
@@ -99,6 +99,7 @@ __all__ = [
     "autonomous_field",
     "average",
     "averaged_steps",
+    "branches_of",
     "canonical_field",
     "claims_of",
     "closure",

@@ -81,13 +81,35 @@ def maps_of(module: nn.Module) -> Maps:
             "nothing reads any more: chain() is called maps() since 0.2. Rename it."
         )
         raise TypeError(msg)
+    return _named_by(module, "maps")
+
+
+@by_class(_atomic, method="branches")
+def branches_of(module: nn.Module) -> Maps:
+    """Return the named maps that a module applies side by side, each to its own input.
+
+    `certify` attacks each of them there. The default reads a method ``branches()`` of the module.
+
+    Example:
+        >>> import darboux as dx
+        >>> from torch import nn
+        >>> branches_of(dx.Residual(nn.Tanh()))
+        (('inner', Tanh()),)
+    """
+    return _named_by(module, "branches")
+
+
+def _named_by(module: nn.Module, method: str) -> Maps:
+    """Return the (name, module) pairs that a method without arguments returns."""
+    own = getattr(module, method, None)
     if not inspect.isroutine(own) or inspect.signature(own).parameters:
         return ()  # something else by that name
     named = tuple(own())
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in named):
         msg = (
-            f"{type(module).__name__}.maps(): expected (name, module) pairs, in the order in which "
-            f"they are applied; got {named!r}. Return, for instance, [('first', self.first)]."
+            f"{type(module).__name__}.{method}(): expected (name, module) pairs, in the order in "
+            f"which they are applied; got {named!r}. Return, for instance, "
+            "[('first', self.first)]."
         )
         raise TypeError(msg)
     return named
