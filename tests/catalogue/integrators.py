@@ -7,15 +7,19 @@ from fractions import Fraction
 
 from darboux.integrators import (
     AdaptiveRadau,
+    BogackiShampine,
     CommutatorFree,
     Composition,
     CompositionCoefficients,
     CrouchGrossman,
     DiscreteGradient,
     DormandPrince,
+    DormandPrince8,
     Euler,
+    Fehlberg,
     Gauss,
     GonzalezGradient,
+    HeunEuler,
     ImplicitEuler,
     ImplicitMidpoint,
     ImplicitRungeKutta,
@@ -42,6 +46,7 @@ from darboux.integrators import (
     StormerVerlet,
     SymplecticEuler,
     Tableau,
+    Tsitouras,
     VariationalRigidBody,
 )
 from darboux.manifolds import Sphere
@@ -188,6 +193,11 @@ ADAPTIVE: dict[str, Callable[[], Integrator]] = {
     "dormand_prince_coarse": lambda: DormandPrince(rtol=1e-2, atol=1e-2),
     "dormand_prince_absolute": lambda: DormandPrince(rtol=0.0, atol=1e-5),
     "dormand_prince_relative": lambda: DormandPrince(rtol=1e-5, atol=0.0),
+    "dormand_prince8": DormandPrince8,
+    "tsitouras": Tsitouras,
+    "bogacki_shampine": lambda: BogackiShampine(rtol=1e-4),
+    "fehlberg": lambda: Fehlberg(rtol=1e-3, atol=1e-3),
+    "heun_euler": lambda: HeunEuler(rtol=1e-3, atol=1e-4),
     "adaptive_radau": AdaptiveRadau,
     "adaptive_radau_coarse": lambda: AdaptiveRadau(rtol=1e-3, atol=1e-4),
 }

@@ -363,7 +363,7 @@ def test_names_the_sample_whose_equation_is_not_solved():
     field = dx.fields.PortHamiltonianField(
         lambda z: (z * z[:, :1].square().exp()).sum(dim=1), Dense(2, 2)
     )
-    z = torch.tensor([[0.0, 0.0], [1.5, 2.0]])
+    z = torch.tensor([[1.5, 2.0], [0.0, 0.0]])
     with pytest.raises(dx.solvers.ConvergenceError, match=r"GonzalezGradient.*worst sample 1"):
         GonzalezGradient().step(field, 0.0, 5.0, z)
 
@@ -392,3 +392,28 @@ def test_nodes_are_those_of_gauss():
     (part,) = method.increments(field, 0.0, z, after)
     mean = sum(w * 6 * x**5 for w, x in zip((5 / 18, 8 / 18, 5 / 18), nodes, strict=True))
     assert abs(float(part.gradient[0, 0]) - mean) < 1e-14
+
+
+@pytest.mark.parametrize("h", [0.1, 1.0, 100.0])
+@pytest.mark.parametrize(
+    "method", [dx.integrators.GonzalezGradient, dx.integrators.MeanValueGradient]
+)
+def test_energy_falls_along_steps_that_no_explicit_guess_survives(method, h):
+    class Rosenbrock:
+        passive = True
+
+        def energy(self, t, z):
+            return 100 * (z[:, 1] - z[:, 0] ** 2) ** 2 + (1 - z[:, 0]) ** 2
+
+        def gradient(self, t, z):
+            bend = 200 * (z[:, 1] - z[:, 0] ** 2)
+            return torch.stack([-2 * z[:, 0] * bend - 2 * (1 - z[:, 0]), bend], dim=1)
+
+        def steer(self, t, z, g):
+            return -g
+
+    field, z = Rosenbrock(), torch.tensor([[-1.2, 1.0]], dtype=torch.float64)
+    after = method().step(field, 0.0, h, z)
+    fallen = field.energy(0.0, z) - field.energy(0.0, after)
+    due = (after - z).square().sum(dim=1) / h
+    torch.testing.assert_close(fallen, due, rtol=0, atol=1e-12 * 24.2)

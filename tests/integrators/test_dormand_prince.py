@@ -3,7 +3,6 @@
 import copy
 import math
 import pickle
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,8 +10,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 import darboux as dx
-from darboux.integrators import DORMAND_PRINCE, DormandPrince, StiffnessError, order
-from darboux.integrators._dormand_prince_pair import DENSE, DORMAND_PRINCE_4
+from darboux.integrators import DormandPrince, StiffnessError
 from darboux.integrators._path import Path
 from darboux.integrators._step_control import Search, Tolerance
 from darboux.testing import LIFECYCLE
@@ -27,38 +25,6 @@ FINE = DormandPrince(rtol=1e-11, atol=1e-13)
 @pytest.mark.parametrize("name", CASES)
 def test_lifecycle(name, check):
     LIFECYCLE[check](lambda: DrivenStep(CASES[name]()), torch.rand(3, 4) + 0.5)
-
-
-def test_the_tableau_is_of_order_5_and_the_error_weights_of_order_4():
-    assert order(DORMAND_PRINCE) == DormandPrince().order == 5
-    fourth = dx.integrators.Tableau(
-        DORMAND_PRINCE.a, DORMAND_PRINCE_4, DORMAND_PRINCE.c, "embedded"
-    )
-    assert order(fourth) == 4
-    assert DORMAND_PRINCE.a[-1] == DORMAND_PRINCE.b
-
-
-@pytest.mark.parametrize("place", [Fraction(0), Fraction(1, 3), Fraction(1, 2), Fraction(1)])
-def test_the_weights_between_steps_are_of_order_4(place):
-    """The order conditions of Σ b_j(θ) Φ_j = θ^p/γ, for trees of up to four nodes."""
-    a, c = DORMAND_PRINCE.a, DORMAND_PRINCE.c
-    weights = [sum(x * place ** (i + 1) for i, x in enumerate(row)) for row in DENSE]
-    ac, acc = ([sum(x * y**p for x, y in zip(row, c, strict=True)) for row in a] for p in (1, 2))
-    aac = [sum(x * y for x, y in zip(row, ac, strict=True)) for row in a]
-    trees = {
-        "1": ([1] * 7, 1, 1),
-        "c": (c, 2, 2),
-        "cc": ([x**2 for x in c], 3, 3),
-        "ac": (ac, 3, 6),
-        "ccc": ([x**3 for x in c], 4, 4),
-        "c ac": ([x * y for x, y in zip(c, ac, strict=True)], 4, 8),
-        "acc": (acc, 4, 12),
-        "aac": (aac, 4, 24),
-    }
-    for name, (tree, power, density) in trees.items():
-        found = sum(w * x for w, x in zip(weights, tree, strict=True))
-        # the published fractions are rounded
-        assert abs(float(found - place**power / density)) < 1e-15, name
 
 
 @pytest.mark.parametrize("duration", [1.7, -1.7])

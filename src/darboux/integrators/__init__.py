@@ -14,8 +14,15 @@ from darboux.integrators._discrete_gradients import (
     ItohAbeGradient,
     MeanValueGradient,
 )
-from darboux.integrators._dormand_prince import DormandPrince
-from darboux.integrators._dormand_prince_pair import DORMAND_PRINCE
+from darboux.integrators._embedded_coefficients import DORMAND_PRINCE
+from darboux.integrators._embedded_methods import (
+    BogackiShampine,
+    DormandPrince,
+    DormandPrince8,
+    Fehlberg,
+    HeunEuler,
+    Tsitouras,
+)
 from darboux.integrators._explicit_methods import (
     EULER,
     IMPROVED_EULER,
@@ -81,17 +88,21 @@ __all__ = [
     "RALSTON2",
     "RALSTON3",
     "AdaptiveRadau",
+    "BogackiShampine",
     "CommutatorFree",
     "Composition",
     "CompositionCoefficients",
     "CrouchGrossman",
     "DiscreteGradient",
     "DormandPrince",
+    "DormandPrince8",
     "Euler",
+    "Fehlberg",
     "Field",
     "Gauss",
     "GonzalezGradient",
     "GradientForm",
+    "HeunEuler",
     "ImplicitEuler",
     "ImplicitMidpoint",
     "ImplicitRungeKutta",
@@ -126,6 +137,7 @@ __all__ = [
     "SymplecticEuler",
     "Tableau",
     "Time",
+    "Tsitouras",
     "VariationalRigidBody",
     "contractivity_radius",
     "gauss_tableau",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import final
 
 import numpy as np
 from torch import Tensor
 
-from darboux.integrators._adaptive import Adaptive
+from darboux.gradients import Stack
+from darboux.integrators._adaptive import Adaptive, Longest
 from darboux.integrators._implicit_runge_kutta import StageEquations, matrix
-from darboux.integrators._outputs import Outputs, along
+from darboux.integrators._outputs import Between, along
 from darboux.integrators._path import Path
 from darboux.integrators._radau_newton import flat
 from darboux.integrators._radau_stages import COEFFICIENTS, NODES, ahead
@@ -20,7 +20,7 @@ from darboux.integrators._radau_tries import RadauTries, states_between
 from darboux.integrators._step_control import Tolerance, Tries
 from darboux.solvers._convergence import Numbers, like, norms
 from darboux.solvers._solve import solved
-from darboux.structure._arguments import Count, NonNegative, checked
+from darboux.structure._arguments import Count, NonNegative, Positive, checked
 
 
 @final
@@ -59,6 +59,8 @@ class AdaptiveRadau(Adaptive):
         atol: the absolute part of it.
         max_steps: how many steps a sample may try in one call.
         min_step: how short steps may become; rounding of t if 0.
+        max_step: how long steps may become.
+        first_step: the length of the first one; found by one evaluation if None.
 
     Raises:
         ValueError: if a number lies outside its range.
@@ -77,6 +79,8 @@ class AdaptiveRadau(Adaptive):
     atol: NonNegative = 1e-8
     max_steps: Count = 10_000
     min_step: NonNegative = 0.0
+    max_step: Longest = float("inf")
+    first_step: Positive | None = None
 
     order = 5
     b_stable = False  # of each step; steps depend on z
@@ -85,32 +89,32 @@ class AdaptiveRadau(Adaptive):
         """Return how steps are tried."""
         return RadauTries(path, tolerance)
 
-    def taken(
-        self, path: Path, places: Numbers, z: Tensor, first: Tensor, outputs: Outputs
-    ) -> Tensor:
-        """Return the result of given steps, with its derivatives, and those of the outputs."""
+    def begin(self, z: Tensor, first: Tensor) -> Stack:
+        """Return z and a guess of the increments of the first step."""
         del first
+        return z, z.new_zeros(len(z), 3, *z.shape[1:])
+
+    def substep(
+        self, path: Path, places: Numbers, k: int, stack: Stack, *, dense: bool
+    ) -> tuple[Stack, Between]:
+        """Return z and the next guess after step k, and the states within it."""
+        del dense
+        z, guess = stack
         rows, sizes = matrix(COEFFICIENTS, z), np.diff(places, axis=1)
-        guess = z.new_zeros(len(z), 3, *z.shape[1:])
-        for k, (start, end) in enumerate(pairwise(places.T)):
-            begin, h = like(start, z), like(end - start, z) * path.h
-            times = tuple(along(path.clock(begin) + node * h, z) for node in NODES)
-            equations = StageEquations(path.field, times, along(h, rows.expand(1, 3, 3)), z, rows)
-            increments = solved(
-                equations.increments,
-                guess,
-                method="newton",
-                context=repr(self),
-                scale=norms(z.detach()),
-                dense=3 * flat(z).shape[1],
-            )
-            joined = flat(increments)
-            between = partial(states_between, z, joined)
-            outputs.collect(between, start, end, z.device)
-            z = z + increments[:, 2]
-            if k + 1 < sizes.shape[1]:
-                moving = np.where(sizes[:, k] > 0, sizes[:, k], 1.0)
-                ratio = sizes[:, k + 1] / moving
-                weight = along(like(ratio, z), joined)
-                guess = (weight * ahead(joined.detach(), ratio)).reshape(guess.shape)
-        return z
+        begin, h = like(places[:, k], z), like(sizes[:, k], z) * path.h
+        times = tuple(along(path.clock(begin) + node * h, z) for node in NODES)
+        equations = StageEquations(path.field, times, along(h, rows.expand(1, 3, 3)), z, rows)
+        increments = solved(
+            equations.increments,
+            guess.detach(),
+            method="newton",
+            context=repr(self),
+            scale=norms(z.detach()),
+            dense=3 * flat(z).shape[1],
+        )
+        joined = flat(increments)
+        if k + 1 < sizes.shape[1]:
+            ratio = sizes[:, k + 1] / np.where(sizes[:, k] > 0, sizes[:, k], 1.0)
+            weight = along(like(ratio, z), joined)
+            guess = (weight * ahead(joined.detach(), ratio)).reshape(guess.shape)
+        return (z + increments[:, 2], guess), partial(states_between, z, joined)

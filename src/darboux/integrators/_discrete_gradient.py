@@ -124,10 +124,13 @@ class DiscreteGradient(Integrator, ABC):
 
 
 def _guess(field: GradientForm, t: Time, h: StepSize, z: Tensor) -> Tensor:
-    """Return z' by the explicit midpoint rule."""
-    middle = z + 0.5 * h * fitting(_flow(field, t, z, field.gradient(t, z)), z)
-    half = t + 0.5 * h
-    return z + h * fitting(_flow(field, half, middle, field.gradient(half, middle)), z)
+    """Return z' by the explicit midpoint rule, or z where that leads far away."""
+    change = h * fitting(_flow(field, t, z, field.gradient(t, z)), z)
+    middle, half = z + 0.5 * change, t + 0.5 * h
+    moved = h * fitting(_flow(field, half, middle, field.gradient(half, middle)), z)
+    # There h L > 2, and the rounding of a huge energy would pass for a tolerance.
+    near = norms(moved.detach()) <= 2 * norms(change.detach())
+    return torch.where(near.reshape(-1, *(1,) * (z.ndim - 1)), z + moved, z)
 
 
 def _scale(

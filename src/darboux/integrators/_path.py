@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from darboux.integrators._dormand_prince_pair import plain_step
+from darboux.integrators._embedded_coefficients import DORMAND_PRINCE_5
 from darboux.integrators._integrator import Field, StepSize, Time, fitting
 from darboux.integrators._outputs import along
 from darboux.integrators._step_control import VMAP
@@ -36,11 +36,17 @@ class Path:
         """Return t + place h for each sample, in float64."""
         return self.t + places * self.h
 
+    def clocks(self) -> Tensor:
+        """Return t and h in one tensor, in float64."""
+        pair = (self.t, self.h)
+        device = next((x.device for x in pair if isinstance(x, Tensor)), None)
+        return torch.stack([torch.as_tensor(x, dtype=torch.float64, device=device) for x in pair])
+
     def shifted(self, offset: float, h: StepSize, z: Tensor) -> Tensor:
         """Return z at t + offset after a step of size 0, which has the derivatives of a step."""
         time = self.t + offset + _zeros(z)
         first = self.slope(along(time, z), z)
-        return plain_step(self.slope, time, h + _zeros(z), z, first)[0]
+        return DORMAND_PRINCE_5.stepped(self.slope, time, h + _zeros(z), z, first)[0]
 
 
 def _zeros(z: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from darboux.integrators._outputs import Outputs, Slope, along
+from darboux.integrators._outputs import Outputs, Slope, Stops, along
 from darboux.solvers._convergence import Mask, Numbers, choose, like, numbers
 
 _FIRST = 1e-6  # the first step where nothing moves
@@ -32,26 +32,42 @@ class StiffnessError(RuntimeError):
     """Raised when adaptive steps become too small or too many, naming the sample and the time."""
 
 
+Watch = Callable[
+    [Literal["step", "accept_step", "reject_step"], float | Tensor, Tensor, float | Tensor], None
+]
+"""What hears of tries from t by h, as (event, t, z, h)."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a way is to be gone, beside the tolerances of the method."""
+
+    sizes: tuple[int, ...] = ()  # entries of the members of a state, of which the worst counts
+    measure: Callable[[Tensor], Tensor] | None = None  # the size of errors of a single sample
+    watch: Watch | None = None
+    ends: bool = False  # whether the last step ends with the way
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """What error a step may have: that of an entry is measured against atol + rtol |z|."""
 
     rtol: float
     atol: float
-    sizes: tuple[int, ...] = ()  # entries of the members of a state, of which the worst counts
+    sizes: tuple[int, ...] = ()  # as for `Manner`
+    measure: Callable[[Tensor], Tensor] | None = None
 
     def norm(self, error: Tensor, z: Tensor, after: Tensor) -> Numbers:
         """Return the root mean square of error/(atol + rtol max(|z|, |z'|)) of each sample.
 
         It is infinite, too, where an error is no number.
         """
-        return self.size(error / torch.maximum(self.scale(z), self.scale(after)))
+        ratio = error / torch.maximum(self.scale(z), self.scale(after))
+        return self.size(ratio) if self.measure is None else _finite(self.measure(ratio))
 
     def size(self, ratio: Tensor) -> Numbers:
         """Return the root mean square of the entries of each sample, or of its worst member."""
-        found: Numbers = np.sqrt(numbers(self._mean_square(ratio)))
-        found[np.isnan(found)] = np.inf
-        return found
+        return _finite(self._mean_square(ratio).sqrt())
 
     def scale(self, z: Tensor) -> Tensor:
         """Return atol + rtol |z|, at least in float32."""
@@ -126,6 +142,9 @@ class Search:
     max_steps: int
     min_step: float
     tries: Tries
+    max_step: float = np.inf
+    first_step: float | None = None
+    watch: Watch | None = None
 
     def run(self, z: Tensor, slope: Tensor) -> tuple[Numbers, Tensor]:
         """Return the accepted steps and z(t + duration)."""
@@ -134,12 +153,12 @@ class Search:
         places, at = self._walked(z, slope, Outputs(()), ends=True)
         return places, at.z
 
-    def sample(self, z: Tensor, slope: Tensor, outputs: Outputs) -> Numbers:
+    def sample(self, z: Tensor, slope: Tensor, outputs: Stops, *, ends: bool) -> Numbers:
         """Return the accepted steps, of which the last ones may lead beyond the duration."""
-        return self._walked(z, slope, outputs, ends=not self.tries.beyond)[0]
+        return self._walked(z, slope, outputs, ends=ends or not self.tries.beyond)[0]
 
     def _walked(
-        self, z: Tensor, slope: Tensor, outputs: Outputs, *, ends: bool
+        self, z: Tensor, slope: Tensor, outputs: Stops, *, ends: bool
     ) -> tuple[Numbers, Walk]:
         at = self._start(z, slope, ends=ends)
         places = [at.place]
@@ -147,7 +166,7 @@ class Search:
             self._check_size(at)
             at = self._advance(at, outputs)
             places.append(at.place)
-            if at.place.min() >= 1:
+            if outputs.over or at.place.min() >= 1:
                 break
         else:
             raise StiffnessError(self._too_many(at))
@@ -155,30 +174,49 @@ class Search:
 
     def _start(self, z: Tensor, slope: Tensor, *, ends: bool) -> Walk:
         times = z.new_full((len(z),), self.time, dtype=torch.float64)
-        size = numbers(self._first_step(times, z, slope)) / abs(self.duration)
+        if self.first_step is None:
+            first = numbers(self._first_step(times, z, slope))
+        else:
+            first = np.full(len(z), min(self.first_step, abs(self.duration)))
+        size = self._limited(first / abs(self.duration))
         zero, bounded = np.zeros_like(size), np.full(len(z), ends)
         return Walk(z, slope, zero, size, bounded, zero, self.tries.begin(z))
 
-    def _advance(self, at: Walk, outputs: Outputs) -> Walk:
+    def _advance(self, at: Walk, outputs: Stops) -> Walk:
         """Return where the samples stand after one try."""
         left = 1 - at.place
         active, ends = left > 0, at.bounded & (_LAST * at.size >= left)
         size = np.where(active, np.where(ends, left, at.size), 0.0)
         h = like(size * self.duration, at.z)
         times = like(self.time + at.place * self.duration, at.z)
+        self._tell("step", times, at.z, h)
         step = self.tries.attempt(self.field, times, h, at)
         accepted = (step.error <= 1) & active
+        self._tell("accept_step" if accepted.any() else "reject_step", times, at.z, h)
         place = np.where(accepted, np.where(ends, 1.0, at.place + size), at.place)
         outputs.collect(step.between, at.place, place, at.z.device)
         return Walk(
             choose(accepted, step.after, at.z),
             choose(accepted, step.slope, at.slope),
             place,
-            np.where(active, size * step.factor, at.size),
+            np.where(active, self._limited(size * step.factor), at.size),
             at.bounded | (step.error == np.inf),
             step.error,
             step.kept,
         )
+
+    def _limited(self, size: Numbers) -> Numbers:
+        return np.minimum(size, self.max_step / abs(self.duration))
+
+    def _tell(
+        self,
+        event: Literal["step", "accept_step", "reject_step"],
+        t: Tensor,
+        z: Tensor,
+        h: Tensor,
+    ) -> None:
+        if self.watch is not None:
+            self.watch(event, t, z, h)
 
     def _check_size(self, at: Walk) -> None:
         end = self.time + self.duration
@@ -237,6 +275,13 @@ class Search:
             f"{worst} of {len(at.place)}{', where f is not finite' if lost else ''}. "
             f"{self.tries.hint}"
         )
+
+
+def _finite(sizes: Tensor) -> Numbers:
+    """Return the sizes of errors, infinite where they are no numbers."""
+    found = numbers(sizes)
+    found[np.isnan(found)] = np.inf
+    return found
 
 
 def _aligned(places: Numbers) -> Numbers:

@@ -164,10 +164,12 @@ def _one_of(checks: Sequence[Check]) -> Check:
             try:
                 return check.accept(value)
             except _Refused as refused:
-                refusals.append(refused)
-        outside = any(refused.error is ValueError for refused in refusals)
-        advice = next((refused.advice for refused in refusals if refused.advice), "")
-        raise _Refused(ValueError if outside else TypeError, advice)
+                # without its traceback: the frames there would live until the next collection
+                refusals.append(_Refused(refused.error, refused.advice))
+        outside = [refused for refused in refusals if refused.error is ValueError]
+        # what is said of a value outside serves it better than what is said of its type
+        advice = [refused.advice for refused in outside or refusals[::-1] if refused.advice]
+        raise _Refused(ValueError if outside else TypeError, *advice[:1])
 
     return Check(" or ".join(dict.fromkeys(check.words for check in checks)), accept)
 
