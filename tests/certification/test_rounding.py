@@ -108,3 +108,21 @@ def test_what_sums_over_the_batch_is_no_rounding():
     certificate = quick(summed, torch.randn(3, 4), claims=[dx.Lipschitz(30.0)])
     assert certificate.verdict == "refuted"  # 31 with three samples, 11 with one
     assert "influence one another" in certificate.refuted[0].note
+
+
+def heavy_ball(z):
+    """Return a step p' = 0.9 p - ∇E(q), q' = q + 0.01 p' with a function E of degree 6."""
+    q, p = z.chunk(2, dim=1)
+    x, y = q.unbind(dim=1)
+    p = 0.9 * p - torch.stack([4 * x - 4.2 * x**3 + x**5 + y, x + 2 * y], dim=1)
+    return torch.cat([q + 0.01 * p, p], dim=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_short_images_of_steep_maps_round_like_long_ones(seed):
+    """DᵀJD - cJ at vectors that D makes short, where the slopes of E are 10⁹."""
+    torch.manual_seed(seed)
+    x = torch.randn(4, 4, dtype=torch.float64)
+    for factor, refuted in ((0.9, False), (0.9001, True)):
+        claims = [dx.ConformalSymplectic(factor)]
+        assert bool(dx.certify(Returns(heavy_ball), x, claims=claims).refuted) == refuted
