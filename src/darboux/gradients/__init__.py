@@ -6,6 +6,7 @@ pass then undoes the links one by one, watches the drift of what it reconstructs
 back to checkpoints where rounding is magnified too much.
 """
 
+from darboux.gradients._checkpoint import Checkpoint
 from darboux.gradients._link import Link, LinkPull, LinkPulled, Stack
 from darboux.gradients._monitor import DriftError, DriftReport, DriftWarning, Monitor
 from darboux.gradients._passes import gradients_of
@@ -13,6 +14,7 @@ from darboux.gradients._propagate import Memory, OnDrift, propagate
 from darboux.gradients._tape import OpenLayerError
 
 __all__ = [
+    "Checkpoint",
     "DriftError",
     "DriftReport",
     "DriftWarning",

@@ -54,9 +54,10 @@ class Calibration:
         """Measure the stretches between checkpoints, the last one first."""
         few = _few(stack[0])
         tensors, context, weight = self._whole
-        given = (
-            None if context is None else context.detach()[few].requires_grad_(context.requires_grad)
-        )
+        given = None
+        if context is not None:
+            rows = slice(None) if self.tape.links[0].shares_context else few
+            given = context.detach()[rows].requires_grad_(context.requires_grad)
         self.passes = Passes(self.tape, tensors, given, None if weight is None else weight[few])
         starts = sorted(
             {0, *(k for k in self.tape.monitor.checkpoints if k < len(self.tape.links))}

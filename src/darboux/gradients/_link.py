@@ -21,12 +21,18 @@ LinkPull = Callable[[Stack, Tensor | None, Sequence[Tensor]], LinkPulled]
 class Link(ABC):
     """One step on a stack of tensors, top first, with its log-determinant.
 
+    A link that is never undone needs no `retrace`. It may have outputs of its own: the last
+    `emitted` of the tensors that it returns do not go on to the next link.
+
     Source: section 4.2.1.
 
     Args:
         module: whose parameters and buffers the step uses.
         name: for messages.
     """
+
+    emitted: int = 0
+    shares_context = False  # whether the context is the same for all samples, not a row for each
 
     def __init__(self, module: nn.Module, name: str) -> None:
         self.module = module
@@ -44,14 +50,29 @@ class Link(ABC):
         """Return what `apply` returns, in no_grad mode; the stack may be overwritten."""
         return self.apply(stack, context, log_det=log_det)
 
-    @abstractmethod
     def retrace(self, stack: Stack, context: Tensor | None) -> tuple[Stack, LinkPull]:
         """Return the stack before the step, without graph, and what pulls gradients back.
 
         In no_grad mode; the stack may be overwritten. The function takes the gradients with
         respect to the stack after the step, which it may overwrite, that with respect to the
         log-determinants or None, and what else is wanted.
+
+        Raises:
+            TypeError: if the step cannot be undone.
         """
+        del stack, context
+        msg = f"{self.name}: expected a step that can be undone; this one has no retrace()."
+        raise TypeError(msg)
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether `push` may write into the stack that it gets."""
+        return type(self).push is not Link.push
+
+    def parted(self, found: Stack) -> tuple[Stack, Stack]:
+        """Return what goes on to the next link, and the outputs of this one."""
+        last = len(found) - self.emitted
+        return found[:last], found[last:]
 
 
 def added(total: Tensor | None, part: Tensor | None) -> Tensor | None:

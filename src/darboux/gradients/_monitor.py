@@ -104,7 +104,10 @@ class Monitor:
         self.accuracy = accuracy
         self.prints = Fingerprints()
         self.checkpoints: set[int] = set()
-        self.idle: dict[str, set[str]] = {}  # links looked at: parameters that may do nothing
+        self.idle: dict[
+            str, set[str | None]
+        ] = {}  # links looked at: parameters that may do nothing
+        self.closed: set[str] = set()  # links that are known to use what is their own
         self.kinked = False  # whether a layer's derivative jumps
         self._allowed: dict[int, float] = {}
         self._drift: list[float] = []

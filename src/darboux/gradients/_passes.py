@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import final
 
 import torch
 from torch import Tensor
 
-from darboux.gradients._link import LinkPull, Stack, added
-from darboux.gradients._tape import HELD, OpenLayerError, Tape
+from darboux.gradients._link import Link, LinkPull, Stack, added
+from darboux.gradients._tape import HELD, OpenLayerError, Tape, require_own
 
 
 @final
@@ -45,16 +46,19 @@ class Passes:
     tensors: Sequence[Tensor]
     context: Tensor | None
     weight: Tensor | None
+    emitted: Mapping[int, Sequence[Tensor | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.tensors = self.tape.own(self.tensors)
         self.leaves, self.replaced = self.tape.stand_ins(self.tensors, _leaf)
 
     def ahead(self, start: int, stop: int, stack: Stack) -> Stack:
         """Return the stack before link `stop` from the one before link `start`."""
         with torch.no_grad():
             for k in range(start, stop):
-                call = (self.replaced[k], self.tape.links[k].apply, stack, self.context)
-                stack, _ = self.tape.call(k, *call, log_det=False)
+                link = self.tape.links[k]
+                call = (self.replaced[k], link.apply, stack, self.context)
+                stack = link.parted(self.tape.call(k, *call, log_det=False)[0])[0]
         return stack
 
     def retrace(self, k: int, stack: Stack) -> tuple[Stack, LinkPull]:
@@ -76,41 +80,71 @@ class Passes:
         """Evaluate links again from a stack and differentiate them together."""
         tape, asked = self.tape, self.weight is not None
         places = sorted({i for k in range(start, stop) for _, i in tape.names[k]})
+        outputs: list[Tensor] = []
+        cotangents: list[Tensor] = []
         with torch.enable_grad():
             leaves = tuple([tensor.detach().requires_grad_() for tensor in stack])
             current, total = leaves, None
             for k in range(start, stop):
                 call = (self.replaced[k], tape.links[k].apply, current, self.context)
-                current, part = tape.call(k, *call, log_det=asked)
+                found, part = tape.call(k, *call, log_det=asked)
+                current, own = tape.links[k].parted(found)
+                given = zip(own, self.emitted.get(k, ()), strict=False)
+                pairs = [(o, c) for o, c in given if c is not None]
+                outputs += [o for o, _ in pairs]
+                cotangents += [c for _, c in pairs]
                 total = added(total, part)
-        outputs, cotangents = list(current), list(gradients)
+        outputs += current
+        cotangents += gradients
         if total is not None and self.weight is not None:
             outputs.append(total)
             cotangents.append(self.weight)
-        found = gradients_of(outputs, [*leaves, *self._wanted(places)], cotangents)
-        sums.add(places, self._checked(places, found[len(leaves) :]))
-        back = [torch.zeros_like(s) if g is None else g for s, g in zip(stack, found, strict=False)]
+        wanted = self._wanted(places)
+        self._require_own(tape.links[start], outputs, [*leaves, *wanted])
+        slopes = gradients_of(outputs, [*leaves, *wanted], cotangents)
+        sums.add(places, self._checked(places, slopes[len(leaves) :]))
+        back = [
+            torch.zeros_like(s) if g is None else g for s, g in zip(stack, slopes, strict=False)
+        ]
         return tuple([tensor.detach() for tensor in current]), tuple(back)
+
+    def _require_own(self, link: Link, outputs: Sequence[Tensor], own: Sequence[Tensor]) -> None:
+        """Refuse a link that uses what is not its own, looked at once in its graph."""
+        known = self.tape.monitor.closed
+        if not self.tape.looks and link.name not in known:
+            require_own(link.name, outputs, [*own, *self._members])
+            known.add(link.name)
+
+    @cached_property
+    def _members(self) -> list[Tensor]:
+        return self.tape.members()
 
     def _wanted(self, places: Sequence[int]) -> list[Tensor]:
         """Return what to differentiate by: parameters, the context, and what must not occur."""
         context = self.context
         given = [] if context is None or not context.requires_grad else [context]
-        return [*(self.leaves[i] for i in places), *given, *self._originals(places)]
+        wanted = [*[self.leaves[i] for i in places], *given]
+        return [*wanted, *self._originals(places)] if self._replaced else wanted
 
     def _checked(
         self, places: Sequence[int], found: Sequence[Tensor | None]
     ) -> Sequence[Tensor | None]:
         """Return the gradients but those of what must not occur, or refuse where it does."""
+        if not self._replaced:
+            return found
         count = len(found) - len(self._originals(places))
         if any(gradient is not None for gradient in found[count:]):
             raise OpenLayerError(HELD)
         return found[:count]
 
+    @cached_property
+    def _replaced(self) -> dict[int, Tensor]:
+        """The parameters that others stand in for, by place."""
+        pairs = zip(self.tensors, self.leaves, strict=True)
+        return {i: t for i, (t, leaf) in enumerate(pairs) if leaf is not t and t.requires_grad}
+
     def _originals(self, places: Sequence[int]) -> list[Tensor]:
-        """Return the parameters that others stand in for."""
-        pairs = [(self.tensors[i], self.leaves[i]) for i in places]
-        return [own for own, leaf in pairs if leaf is not own and own.requires_grad]
+        return [self._replaced[i] for i in places if i in self._replaced]
 
 
 def _leaf(tensor: Tensor) -> Tensor:

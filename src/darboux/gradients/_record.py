@@ -11,6 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from darboux.gradients._captured import Captured
 from darboux.gradients._fingerprint import Fingerprint
 from darboux.gradients._link import Link
 
@@ -85,11 +86,14 @@ class RandomState:
 
 @final
 class Inventory:
-    """The modules, parameters and buffers of a module, with names."""
+    """The modules, parameters and buffers of a module, with names.
+
+    Tensors that are no parameters of the module have none: nothing can take their place.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         self.modules: list[nn.Module] = []
-        self.parameters: list[tuple[str, Tensor]] = []
+        self.parameters: list[tuple[str | None, Tensor]] = []
         self.buffers: list[tuple[str, Tensor]] = []
         with _SWAPPING:
             for prefix, part in module.named_modules():
@@ -101,6 +105,9 @@ class Inventory:
                 for name, buffer in part._buffers.items():
                     if buffer is not None:
                         self.buffers.append((start + name, buffer))
+        if isinstance(module, Captured):
+            self.parameters += [(None, tensor) for tensor in module.loose]
+            self.parameters = [(n, p) for n, p in self.parameters if module.is_wanted(p)]
 
 
 @final
@@ -126,7 +133,7 @@ class Watch:
         return [(name, buffer, buffer.clone()) for name, buffer in inventory.buffers]
 
     def after(
-        self, link: Link, mark: Fingerprint, buffers: list[tuple[str, Tensor, Tensor]]
+        self, link: Link, mark: Fingerprint | None, buffers: list[tuple[str, Tensor, Tensor]]
     ) -> Record:
         """Return the record of a link that has just been applied."""
         now = RandomState.now(self._device)

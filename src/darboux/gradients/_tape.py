@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
+from darboux.gradients._captured import Captured
 from darboux.gradients._link import Link, Stack, added, copied
 from darboux.gradients._monitor import Monitor
 from darboux.gradients._record import (
@@ -21,8 +22,16 @@ from darboux.gradients._record import (
     repeat,
 )
 
-Outcome = tuple[Stack, Tensor | None, dict[int, Stack]]
-"""The last stack, log|det| or None, and the stacks that are kept."""
+
+@final
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The last stack, log|det| or None, the stacks that are kept, and outputs of links."""
+
+    last: Stack
+    total: Tensor | None
+    kept: dict[int, Stack]
+    emitted: Stack
 
 
 @final
@@ -32,32 +41,40 @@ class Tape:
 
     links: Sequence[Link]
     inventories: Sequence[Inventory]
-    names: Sequence[Sequence[tuple[str, int]]]
+    names: Sequence[Sequence[tuple[str | None, int]]]
     parameters: Sequence[Tensor]
     environment: Environment
     monitor: Monitor
     checkpoints: Collection[int]
-    log_det: bool = field(kw_only=True)
-    invert: bool = field(kw_only=True)
+    log_det: bool
+    invert: bool
+    states: int | None  # that may be stored; links between checkpoints are repeated at once if None
+    looks: bool  # whether links are looked at before, for tensors that are not their own
     records: list[Record] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
 
     def forward(self, stack: Stack, context: Tensor | None) -> Outcome:
-        """Apply the links; return the last stack, log|det|, and the stacks to be kept."""
-        kept, total, watch = {}, None, Watch(stack[0].device)
-        first, stack = stack, copied(stack)  # links may work in place
+        """Apply the links."""
+        total, watch = None, Watch(stack[0].device)
+        kept: dict[int, Stack] = {}
+        emitted: list[Tensor] = []
+        fresh = any(link.overwrites for link in self.links)
+        first, stack = stack, copied(stack) if fresh else stack
         for k, link in enumerate(self.links):
             if k in self.checkpoints:
-                kept[k] = copied(stack) if k else first
-            self._check_closed(k, stack, context)
-            mark = self.monitor.prints(stack[0])
+                kept[k] = (copied(stack) if fresh else stack) if k else first
+            if self.looks:
+                self._check_closed(k, stack, context)
+            mark = self.monitor.prints(stack[0]) if self.invert else None
             buffers, dtype = watch.before(self.inventories[k]), stack[0].dtype
-            stack, part = link.push(stack, context, log_det=self.log_det)
+            found, part = link.push(stack, context, log_det=self.log_det)
             self.records.append(watch.after(link, mark, buffers))
+            stack, outputs = link.parted(found)
+            emitted += outputs
             total = added(total, part)
             if stack[0].dtype != dtype:
                 raise TypeError(_DTYPE.format(name=link.name, old=dtype, new=stack[0].dtype))
-        return stack, total, kept
+        return Outcome(stack, total, kept, tuple(emitted))
 
     def stand_ins(
         self, tensors: Sequence[Tensor], alias: Callable[[Tensor], Tensor]
@@ -66,13 +83,24 @@ class Tape:
         # An alias stands in where someone watches the gradient of the user's own tensor: that is
         # told when the whole is known, once. And where the tensor is not the module's any more:
         # `torch.func.functional_call` puts others in their place for the forward pass only.
-        own = {id(p) for link in self.links for p in link.module.parameters()}
+        own = set(map(id, self.members()))
         leaves = [t if id(t) in own and not is_watched(t) else alias(t) for t in tensors]
         replaced = [
-            {name: leaves[i] for name, i in names if leaves[i] is not tensors[i]}
+            {name: leaves[i] for name, i in names if name and leaves[i] is not tensors[i]}
             for names in self.names
         ]
         return leaves, replaced
+
+    def own(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the user's loose tensors in place of what hooks of saved tensors made of them."""
+        loose = {i for names in self.names for name, i in names if name is None}
+        return [self.parameters[i] if i in loose else t for i, t in enumerate(tensors)]
+
+    def members(self) -> list[Tensor]:
+        """Return all parameters of the modules, and loose tensors, which links may use."""
+        modules = {id(link.module): link.module for link in self.links}.values()
+        loose = [x for m in modules if isinstance(m, Captured) for x in m.loose]
+        return [*(parameter for m in modules for parameter in m.parameters()), *loose]
 
     def call(
         self, k: int, replaced: Mapping[str, Tensor], function: Any, *args: Any, **kw: Any
@@ -87,10 +115,15 @@ class Tape:
             i
             for link, names in zip(self.links, self.names, strict=True)
             for name, i in names
-            if name not in self.monitor.idle[link.name] or id(self.parameters[i]) in self.used
+            if name not in self.monitor.idle.get(link.name, ())
+            or id(self.parameters[i]) in self.used
         }
+        # And the history of a tensor that is merely within reach may be gone.
+        loose = {i for names in self.names for name, i in names if name is None}
+        far = {i for i in loose if self.looks and not self.parameters[i].is_leaf}
+        far = {i for i in far if id(self.parameters[i]) not in self.used}
         return [
-            p.detach() if i not in busy and p.is_leaf and is_watched(p) else p
+            p.detach() if i in far or (i not in busy and p.is_leaf and is_watched(p)) else p
             for i, p in enumerate(self.parameters)
         ]
 
@@ -109,6 +142,8 @@ class Tape:
             nodes = repeat(link, record, {}, _require_closed, *arguments, log_det=self.log_det)
         self.monitor.kinked |= any(node.name().startswith(_KINKS) for node in nodes)
         used = set(map(id, _leaves(nodes)))
+        reached = {n for node in nodes for n, _ in node.next_functions}
+        used |= {id(p) for _, p in own if p.grad_fn is not None and p.grad_fn in reached}
         idle.setdefault(link.name, set()).update(n for n, p in own if id(p) not in used)
         self.used |= used
 
@@ -159,7 +194,8 @@ class OpenLayerError(RuntimeError):
 HELD = (
     "Expected layers that find their parameters by name, as torch.func.functional_call does; got "
     "one with a parameter that has a hook and that it uses under another name, from a list for "
-    "instance: the hook would be called twice. Remove the hook, or use memory='autograd'."
+    "instance: the hook would be called twice. Remove the hook, or use memory='autograd', "
+    "gradient='autograd' of a flow or odeint."
 )
 
 
@@ -182,15 +218,21 @@ def _require_closed(
         after, part = link.apply(start, given, log_det=log_det)
     outputs = [*after, *(() if part is None else (part,))]
     own = [*start, *parameters, *(() if given is None else (given,))]
+    return require_own(link.name, outputs, own)
+
+
+def require_own(name: str, outputs: Sequence[Tensor], own: Sequence[Tensor]) -> list[Node]:
+    """Return the nodes between outputs and what a link knows of, refusing other leaves."""
     nodes = _graph(outputs, own)
     known = {id(tensor) for tensor in own}
     strangers = [leaf for leaf in _leaves(nodes) if id(leaf) not in known]
     if strangers:
         msg = (
-            f"{link.name}: expected a layer that depends on its input, its context and its own "
+            f"{name}: expected a layer that depends on its input, its context and its own "
             f"parameters; got one that also uses a tensor of shape {tuple(strangers[0].shape)} "
             "that requires a gradient, which would get none. Register it as a parameter of the "
-            "layer, pass it as the context, or use memory='autograd'."
+            "layer, pass it as the context, or use memory='autograd', gradient='autograd' of a "
+            "flow or odeint."
         )
         raise OpenLayerError(msg)
     return nodes

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import final
 
 import torch
 from torch import Tensor
 
 from darboux.gradients._calibration import Calibration
+from darboux.gradients._checkpoint import part
 from darboux.gradients._link import Stack, copied
 from darboux.gradients._monitor import DriftError
 from darboux.gradients._passes import Passes, Sums
@@ -28,11 +32,13 @@ class Unwinding:
         tensors: list[Tensor],
         gradients: Stack,
         weight: Tensor | None,
+        emitted: Mapping[int, Sequence[Tensor | None]],
     ) -> None:
-        self.tape, self.kept, self.gradients = tape, dict(kept), copied(gradients)
+        self.tape, self.kept = tape, dict(kept)
+        self.gradients = copied(gradients) if tape.invert else gradients
         self.whole = gradients
         self.calibrated = False
-        self.passes = Passes(tape, tensors, context, weight)
+        self.passes = Passes(tape, tensors, context, weight, emitted)
         self.sums = Sums(len(tensors))
 
     def run(self, stack: Stack) -> Stack:
@@ -43,12 +49,15 @@ class Unwinding:
             if due and 0 in self.kept:
                 self._calibrate(self.kept[0])
                 self._keep_more()
-            for start in sorted({0, *self.kept}, reverse=True):
+            starts = sorted({0, *self.kept})
+            for before, start in reversed(list(enumerate(starts))):
                 exact = self.kept.get(start)
                 if tape.invert:
                     stack = self._segment(start, stop, exact, stack)
-                elif exact is not None:
-                    self._repeat(start, stop, exact)
+                elif exact is not None and tape.states is None:
+                    self._repeat(start, stop, exact)  # together
+                elif exact is not None and tape.states is not None:
+                    self._revolve(start, stop, exact, tape.states - before)
                 stop, stack = start, stack if exact is None else exact
             if due and 0 not in self.kept:
                 self._accept(stack)
@@ -116,6 +125,15 @@ class Unwinding:
         self._segment(middle, stop, half, end)
         return self._segment(start, middle, exact, half)
 
+    def _revolve(self, start: int, stop: int, exact: Stack, states: int) -> None:
+        """Repeat links one by one, the last one first, storing states of which one is exact."""
+        while stop - start > 1:
+            middle = start + part(stop - start, states)
+            half = self.passes.ahead(start, middle, exact)
+            self._revolve(middle, stop, half, max(states - 1, 1))
+            stop = middle
+        self._repeat(start, stop, exact)
+
     def _repeat(self, start: int, stop: int, stack: Stack) -> None:
         """Evaluate links again from an exact stack, and differentiate them together."""
         found = self.passes.repeat(start, stop, stack, self.gradients, self.sums)
@@ -123,18 +141,32 @@ class Unwinding:
         self.gradients = found[1]
 
     def _difference(self, k: int, stack: Stack) -> float:
+        kept = self.kept.get(k)
+        if kept is not None:
+            return max(starmap(_distance, zip(stack, kept, strict=True)))
         mark = self.tape.records[k].mark
         assert mark is not None  # every link is marked
         return self.tape.monitor.prints.drift(mark, stack[0])
 
     def _require_repeatable(self, k: int, stack: Stack) -> None:
         """Refuse activations that differ when they are computed again from exact ones."""
-        if k == len(self.tape.links):
+        if k == len(self.tape.links) or not (self.tape.invert or k in self.kept):
             return
         drift = self._difference(k, stack)
         if drift > _REPEATED * torch.finfo(stack[0].dtype).eps:
             name = self.tape.links[k - 1].name
             raise RuntimeError(_NOT_REPEATABLE.format(name=name, drift=drift))
+
+
+def _distance(found: Tensor, kept: Tensor) -> float:
+    """Return the relative difference of two states, 0 where they are no numbers anyway."""
+    if torch.equal(found, kept):
+        return 0.0
+    norm = torch.linalg.vector_norm
+    off, size = torch.stack([norm(found - kept), norm(kept)]).tolist()
+    if not math.isfinite(size):
+        return 0.0
+    return off / size if size > 0 and math.isfinite(off) else math.inf
 
 
 _NOTHING_KEPT = (
