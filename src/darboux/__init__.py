@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from darboux.certification import Certificate, certify
     from darboux.compose import Average, Lifted, Residual
     from darboux.deploy import freeze
-    from darboux.flow import ContractiveSteps, Flow, odeint
+    from darboux.flow import (
+        ContractiveSteps,
+        Flow,
+        LearnedSteps,
+        odeint,
+        odeint_adjoint,
+        odeint_event,
+    )
     from darboux.structure import (
         Averaged,
         BiLipschitz,
@@ -80,6 +87,7 @@ __all__ = [
     "Flow",
     "Invertible",
     "Isometric",
+    "LearnedSteps",
     "Lifted",
     "LinearGrowth",
     "Lipschitz",
@@ -110,6 +118,8 @@ __all__ = [
     "manifolds",
     "models",
     "odeint",
+    "odeint_adjoint",
+    "odeint_event",
     "optim",
     "solvers",
     "structure",
@@ -125,11 +135,14 @@ _HOMES = {
     "Certificate": "certification",
     "ContractiveSteps": "flow",
     "Flow": "flow",
+    "LearnedSteps": "flow",
     "Lifted": "compose",
     "Residual": "compose",
     "certify": "certification",
     "freeze": "deploy",
     "odeint": "flow",
+    "odeint_adjoint": "flow",
+    "odeint_event": "flow",
 }
 
 

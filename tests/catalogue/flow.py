@@ -38,6 +38,7 @@ from darboux.fields import (
 from darboux.flow import (
     ContractiveSteps,
     Flow,
+    LearnedSteps,
 )
 from darboux.integrators import (
     Composition,
@@ -127,6 +128,10 @@ COMPOSED: dict[str, Callable[[], nn.Module]] = {
         Kutta4(),
         steps=ContractiveSteps(count=3),
     ),
+    "learned-steps-inside": lambda: Flow(
+        [_gradient() for _ in range(3)], Euler(), steps=LearnedSteps(3, horizon=3.0)
+    ),
+    "learned-steps-shared": lambda: Flow(_gradient(), Kutta3(), steps=LearnedSteps(3)),
     "post-activation": lambda: Flow(
         _gradient(), PostActivation(Euler()), steps=ContractiveSteps(count=3)
     ),
@@ -161,6 +166,11 @@ EXPLICIT: dict[str, Callable[[], nn.Module]] = {
         StormerVerlet(),
         steps=2,
     ),
+    "verlet-learned-steps": lambda: Flow(
+        [_hamiltonian() for _ in range(3)],
+        StormerVerlet(),
+        steps=LearnedSteps(3, constraint="none", start=[0.5, -0.25, 0.5]),
+    ),
     "composition": lambda: Flow(SecondOrderField(Dense(2, 3), Tanh()), Composition(4), steps=2),
     "splitting-coupled": lambda: Flow(CoupledField(Dense(2, 2), Tanh()), Splitting(), steps=3),
     "splitting-shears": lambda: Flow(ShearField(Dense(4, 3), Tanh()), Splitting(), steps=2),
@@ -190,6 +200,9 @@ IMPLICIT: dict[str, Callable[[], nn.Module]] = {
     "verlet-implicit": lambda: Flow(_learned(), StormerVerlet(), steps=3),
     "gonzalez-hamiltonian": lambda: Flow(_hamiltonian(), GonzalezGradient(), steps=3),
     "mean-value-learned": lambda: Flow(_learned(), MeanValueGradient(), steps=2),
+    "implicit-euler-learned-steps": lambda: Flow(
+        _stiff(), ImplicitEuler(), steps=LearnedSteps(2, horizon=20.0, start=[5.0, 15.0])
+    ),
     "itoh-abe-gradient": lambda: Flow(
         GradientField(Dense(4, 6), Tanh()), ItohAbeGradient(), horizon=3.0, steps=2
     ),

@@ -186,7 +186,7 @@ class BadRule(StepRule):
     def count_for(self, field: VectorField, integrator: Integrator) -> int | None:
         return 2
 
-    def size(self, field: VectorField, integrator: Integrator) -> Tensor | float:
+    def size(self, field: VectorField, integrator: Integrator, index: int = 0) -> Tensor | float:
         return self.factor * ContractiveSteps(fraction=0.9).size(field, integrator)
 
     def fraction_of_limit(self) -> float:

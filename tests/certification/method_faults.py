@@ -143,7 +143,7 @@ class Understated(StepRule):
     def count_for(self, field, integrator):
         return 2
 
-    def size(self, field, integrator):
+    def size(self, field, integrator, index=0):
         return dx.ContractiveSteps(fraction=0.9).size(field, integrator)
 
     def fraction_of_limit(self):

@@ -9,7 +9,7 @@ from torch import nn
 
 import darboux as dx
 from darboux.flow import odeint
-from darboux.flow._odeint_arguments import as_method
+from darboux.flow._method_names import as_method
 from darboux.integrators import RadauIIA
 
 TANH = dx.activations.Tanh()
@@ -17,15 +17,25 @@ MATRIX = torch.tensor([[-0.5, 2.0], [-2.0, -0.3]], dtype=torch.float64)
 TIMES = torch.tensor([0.0, 0.3, 0.5, 1.2], dtype=torch.float64)
 ORDERS = {
     "euler": 1,
+    "gl4": 4,
+    "gl6": 6,
     "heun": 2,
+    "heun2": 2,
+    "heun3": 3,
     "implicit_euler": 1,
     "implicit_midpoint": 2,
     "improved_euler": 2,
     "midpoint": 2,
     RadauIIA(3): 5,
+    "radauIIA3": 3,
+    "radauIIA5": 5,
     "rk3": 3,
     "rk4": 4,
+    "sdirk2": 2,
+    "trapezoid": 2,
+    "trbdf2": 2,
 }
+ADAPTIVE = ["adaptive_heun", "bosh3", "dopri5", "dopri8", "fehlberg2", "radau", "tsit5"]
 PHASE = ["leapfrog", "symplectic_euler", "verlet"]
 
 
@@ -46,12 +56,16 @@ def exact(y0, times):
     return torch.stack([y0 @ torch.linalg.matrix_exp(t * MATRIX).T for t in times])
 
 
-@pytest.mark.parametrize("method", ["dopri5", "radau"])
+@pytest.mark.parametrize("method", ADAPTIVE)
 @pytest.mark.parametrize("times", [TIMES, -TIMES], ids=["forward", "backward"])
 def test_adaptive_methods_against_the_matrix_exponential(times, method):
-    y = odeint(linear, start(), times, method=method, rtol=1e-10, atol=1e-12)
+    tolerance = 1e-5 if as_method(method).order < 4 else 1e-10
+    y = odeint(linear, start(), times, method=method, rtol=tolerance, atol=tolerance / 100)
     assert y.shape == (4, 3, 2)
-    torch.testing.assert_close(y, exact(start(), times), rtol=1e-9, atol=1e-10)
+    # the states that dopri8 interpolates are less accurate than its steps
+    factor = {"dopri8": 3000, "fehlberg2": 3000}.get(method, 30)
+    bound = factor * tolerance
+    torch.testing.assert_close(y, exact(start(), times), rtol=bound, atol=bound / 10)
 
 
 def test_dopri5_against_scipy_from_any_time():
@@ -115,7 +129,16 @@ def test_methods_for_phase_space_take_fields_that_have_one(name):
         odeint(linear, start(), TIMES, method=name)
 
 
+@pytest.mark.parametrize("name", ["sdirk2", "trbdf2", "radauIIA3", "radauIIA5"])
+def test_stiff_modes_die_out_in_one_step(name):
+    y = odeint(lambda t, y: -1e8 * y, torch.ones(1).double(), [0.0, 1.0], method=name)
+    assert float(y[1].abs()) < 1e-6
+
+
 def test_names_that_mean_the_same():
+    assert as_method("heun2") == as_method("heun")
+    assert as_method("radauIIA5") == RadauIIA(3)
+    assert as_method("gl4") == dx.integrators.Gauss(2)
     assert as_method("leapfrog") == as_method("verlet")
     assert as_method("heun") == as_method("improved_euler")
 

@@ -68,7 +68,17 @@ ARGUMENTS_REFUSED = {
     "unknown": (
         {"method": "rk5"},
         ValueError,
-        r"method to be 'dopri5' or 'euler' or 'heun'.*got 'rk5'",
+        r"method to be 'adaptive_heun' or 'bosh3'.*got 'rk5'",
+    ),
+    "adams": (
+        {"method": "implicit_adams"},
+        ValueError,
+        r"'implicit_adams' of torchdiffeq have no equivalent",
+    ),
+    "scipy": (
+        {"method": "scipy_solver"},
+        ValueError,
+        r"'scipy_solver' call scipy.integrate.solve_ivp",
     ),
     "no_method": ({"method": 4}, TypeError, r"'dopri5' .* or an Integrator; got 4.*Kutta4\(\)"),
     "class": ({"method": dx.integrators.Kutta4}, TypeError, r"Make one: Kutta4\("),

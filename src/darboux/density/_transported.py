@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from darboux.integrators import AdaptiveRadau, DormandPrince, Field, Integrator
+from darboux.integrators import Field, Integrator
+from darboux.integrators._adaptive import Adaptive
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ class Grid:
     def refined(self) -> Grid:
         """Return twice as many steps, or tolerances 100 times as tight."""
         method = self.integrator
-        if isinstance(method, (DormandPrince, AdaptiveRadau)):
+        if isinstance(method, Adaptive):
             finer = dataclasses.replace(method, rtol=method.rtol / 100, atol=method.atol / 100)
             return Grid(finer, self.steps, self.horizon)
         return Grid(method, 2 * self.steps, self.horizon)

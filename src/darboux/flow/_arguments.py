@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from darboux.flow._learned_steps import LearnedSteps
 from darboux.flow._steps import ContractiveSteps, CoveringSteps, StepRule, UniformSteps
 
 
@@ -34,7 +35,7 @@ def _check_rule(fields: int, rule: StepRule, horizon: float | None, *, is_shared
         raise ValueError(msg)
     if is_shared:
         return
-    if isinstance(rule, UniformSteps) and rule.count != fields:
+    if isinstance(rule, UniformSteps | LearnedSteps) and rule.count != fields:
         msg = f"Flow: expected one field per step; got {fields} fields and steps={rule.count}."
         raise ValueError(msg)
     if isinstance(rule, CoveringSteps):

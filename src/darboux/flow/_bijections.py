@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from darboux.bijections._bijection import Bijection, Pull, Pulled, pull_back, zeros
+from darboux.flow._links import retrace_leapfrog
 from darboux.flow._step import Pair, Step, halved, pair_claims, paired, step_back
 from darboux.flow._theorems.geometry import symplecticity, volume
-from darboux.gradients import gradients_of
 from darboux.integrators import LeapfrogMidpoint, lacks
 from darboux.structure import (
     Claim,
@@ -103,18 +103,15 @@ class StepBijection(Bijection):
 
 def _retrace_leapfrog(step: Step, y: Pair) -> tuple[Tensor, Pull]:
     """Undo (x, z) -> (z, x + 2h f(z)) with one evaluation of f."""
-    z, future = y
     with torch.enable_grad():
-        leaf = z.detach().requires_grad_()
-        kick = 2 * step.size() * step.field.prepare()(step.time, leaf)
+        field, h = step.field.prepare(), step.size()
+    x, back = retrace_leapfrog(field, step.time, h, y)
 
     def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
-        del weight  # log|det| = 0
-        own, later = halved(gradient)
-        slope, *found = gradients_of([kick], [leaf, *wanted], [later])
-        return paired((later, own if slope is None else own + slope)), tuple(found)
+        found = back(halved(gradient), weight, wanted)
+        return paired((found[0][0], found[0][1])), found[1]
 
-    return paired((future - kick.detach(), z)), pull
+    return paired(x), pull
 
 
 class _Stepwise(Protocol):

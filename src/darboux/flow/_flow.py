@@ -12,10 +12,14 @@ from darboux.fields import VectorField, prepare_together
 from darboux.fields._field import Prepared
 from darboux.flow._arguments import step_rule
 from darboux.flow._bijections import FlowBijection
+from darboux.flow._gradients import Gradient, Way, legs_of, require_way
+from darboux.flow._links import joined
 from darboux.flow._step import Step, field_energy, halved, pair_claims, paired, step_back
 from darboux.flow._steps import StepRule, Steps, StepSize, UniformSteps, as_float, require_limit
 from darboux.flow._theorems.flow import of_steps
+from darboux.gradients import DriftReport, Monitor, Stack
 from darboux.integrators import Integrator, Time
+from darboux.solvers._transforms import hidden
 from darboux.structure import Claims, Gap
 from darboux.structure._arguments import Positive, checked
 from darboux.structure._module import Module
@@ -29,9 +33,15 @@ class Flow(Module):
     the paper) or a single field that serves K = `steps` steps. Steps are uniform,
     h = T/K, unless a rule such as `ContractiveSteps` picks them.
 
+    `gradient` says what is kept for the backward pass: "autograd" all activations; "adjoint" the
+    z_k, from which steps are taken once more (theorem 3.2); "checkpoint" √(2K) of them,
+    `Checkpoint` as many as it says; "reversible" the ends, between which steps are undone as in a
+    `Chain` of constant memory. These agree to rounding. "continuous" keeps z_K and solves theorem
+    3.1 backwards: **its gradient is wrong by the error of the method**.
+
     Shapes: z is (batch, features, *space), kept; a trajectory is (K+1, batch, ...).
 
-    Source: section 1.2, equations (5) and (7); section 2.2.
+    Source: section 1.2, equations (5) and (7); section 2.2; section 3.1.1, theorems 3.1 and 3.2.
 
     Args:
         fields: one field, or one per step.
@@ -39,9 +49,10 @@ class Flow(Module):
         horizon: T; 1 unless given. A rule has its own, the sum of its steps, but
             `ContractiveSteps` takes one together with a single field and no `count`.
         steps: K for a single field, or a rule; left out with a list of fields.
+        gradient: one of the names above, or a `darboux.gradients.Checkpoint`.
 
     Raises:
-        TypeError: if something else than fields, an integrator or steps is given.
+        TypeError: if an argument is of another type, or the method has no such gradient.
         ValueError: if numbers contradict each other, or no step size is contractive.
 
     Example:
@@ -62,6 +73,7 @@ class Flow(Module):
         *,
         horizon: Positive | None = None,
         steps: Steps | StepRule | None = None,
+        gradient: Gradient = "autograd",
     ) -> None:
         super().__init__()
         self.shared = isinstance(fields, VectorField)
@@ -73,16 +85,38 @@ class Flow(Module):
             integrator.require(field)
             if self.rule.fraction_of_limit() is not None:
                 require_limit(field, integrator)
+        self.gradient: Gradient = gradient
+        self.monitor = Monitor()
+        require_way(integrator, gradient)
+        if gradient == "reversible":
+            (self.doubled() if integrator.doubled else self).as_bijection()  # refuses others
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z(T)."""
+        if self.gradient != "autograd":
+            return self.integrator.value(joined(self._run((z,))[0]))
         for state in self._states(z):
             z = state
         return z
 
     def trajectory(self, z: Tensor) -> Tensor:
         """Return all states, (K+1, batch, features, *space), z(0) first."""
+        if self.gradient != "autograd":
+            return torch.stack([z, *self._run((z,), every=True)[1]])
         return torch.stack([z, *self._states(z)])
+
+    def _run(
+        self, stack: Stack, *, starts: bool = True, every: bool = False
+    ) -> tuple[Stack, list[Tensor]]:
+        """Return the last state as a stack, and z after each step; from z, or from a state."""
+        fields = self._schedule()
+        legs = legs_of(fields, self.rule.sizes(fields, self.integrator), starts=starts)
+        way = Way(self.integrator, self.gradient, self.monitor)
+        return hidden(way.run)(legs, stack, range(len(legs)) if every else ())  # eager
+
+    def drift_report(self) -> DriftReport:
+        """Return what the last backward pass of a reversible flow measured."""
+        return self.monitor.report(len(self._schedule()))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Return z with z(T) = y, step by step back.
@@ -122,7 +156,7 @@ class Flow(Module):
         found: list[tuple[str, Step]] = []
         for k, field in enumerate(self._schedule()):
             t += as_float(found[-1][1].size()) if found else 0.0
-            found.append((f"step{k}", Step(field, self.integrator, self.rule, time=t)))
+            found.append((f"step{k}", Step(field, self.integrator, self.rule, time=t, index=k)))
             found[-1][1].train(self.training)
         return found
 
@@ -154,7 +188,8 @@ class Flow(Module):
 
     def extra_repr(self) -> str:
         """Return the integrator and the step rule."""
-        return f"integrator={self.integrator!r}, steps={self.rule!r}"
+        gradient = "" if self.gradient == "autograd" else f", gradient={self.gradient!r}"
+        return f"integrator={self.integrator!r}, steps={self.rule!r}{gradient}"
 
     def grid(self) -> list[tuple[Prepared, Time, StepSize]]:
         """Return (prepared field, t_k, h_k) of every step.
@@ -162,10 +197,7 @@ class Flow(Module):
         What depends on parameters alone is computed here, before the first step, in batches.
         """
         fields, method = self._schedule(), self.integrator
-        if self.shared:
-            sizes = [self.rule.size(fields[0], method)] * len(fields)
-        else:
-            sizes = [self.rule.size(field, method) for field in fields]
+        sizes = self.rule.sizes(fields, method)
         steps, t = [], cast("Time", 0.0)
         for prepared, h in zip(prepare_together(fields), sizes, strict=True):
             steps.append((prepared, t, h))
@@ -231,6 +263,8 @@ class DoubledFlow(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pair after the last step."""
+        if self.flow.gradient != "autograd":
+            return paired(joined(self.flow._run(halved(x), starts=False)[0]))
         state = halved(x)
         for prepared, t, h in self.flow.grid():
             state = self.flow.integrator.step(prepared, t, h, state)

@@ -1,38 +1,20 @@
-"""The times and methods of `odeint`."""
+"""The times of `odeint`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from darboux.integrators import (
-    AdaptiveRadau,
-    DormandPrince,
-    Euler,
-    ImplicitEuler,
-    ImplicitMidpoint,
-    ImprovedEuler,
-    Integrator,
-    Kutta3,
-    Kutta4,
-    RungeKutta,
-    StepSize,
-    StormerVerlet,
-    SymplecticEuler,
-    Tableau,
-    Time,
-)
+from darboux.integrators import Integrator, StepSize, Time
 from darboux.integrators._adaptive import Adaptive
 from darboux.integrators._step_control import RESOLUTION
 from darboux.solvers._transforms import is_differentiated
-from darboux.structure._arguments import Within, shown
+from darboux.structure._arguments import shown
 
 _ROUNDING = 16 * torch.finfo(torch.float32).eps  # up to which steps count as equal
 
@@ -70,6 +52,21 @@ class Times:
         numbers = tuple(map(float, t.detach().unbind()))
         _check(numbers)
         return Times(tuple(t.to(torch.float64).unbind()) if is_differentiated(t) else numbers)
+
+    def split(self, breaks: Iterable[float]) -> list[Times]:
+        """Return the times up to each break between the first and the last time, and the rest.
+
+        A break is the last time of what it ends, and the first one of what it begins.
+        """
+        numbers = [_number(value, "jump_t") for value in self.values]
+        sign = 1 if numbers[-1] >= numbers[0] else -1
+        inside = {b for b in breaks if sign * numbers[0] < sign * b < sign * numbers[-1]}
+        parts, start, rest = [], self.values[0], 1
+        for end in sorted(inside, key=lambda b: sign * b):
+            last = sum(sign * number <= sign * end for number in numbers)
+            parts.append(Times((start, *self.values[rest:last], end)))
+            start, rest = end, last
+        return [*parts, Times((start, *self.values[rest:]))]
 
     def steps(self, k: int, longest: float | None) -> Iterator[tuple[Time, StepSize]]:
         """Yield (t, h) of the steps from t_k to t_{k+1}, equal ones of at most a given length."""
@@ -141,74 +138,5 @@ def _check(values: tuple[float, ...]) -> None:
         msg = (
             "odeint: expected finite times t that never decrease, or never increase, the first of "
             f"them that of y0; got [{shown}{', ...' if len(values) > 6 else ''}]. Sort them."
-        )
-        raise ValueError(msg)
-
-
-def _midpoint() -> RungeKutta:
-    half = Fraction(1, 2)
-    return RungeKutta(Tableau(((0, 0), (half, 0)), (0, 1), (0, half), "explicit midpoint"))
-
-
-Name = Literal[
-    "dopri5",
-    "euler",
-    "heun",
-    "implicit_euler",
-    "implicit_midpoint",
-    "improved_euler",
-    "leapfrog",
-    "midpoint",
-    "radau",
-    "rk3",
-    "rk4",
-    "symplectic_euler",
-    "verlet",
-]
-
-Longest = Annotated[float, Within("a positive finite number, in both directions of time", above=0)]
-
-_METHODS: dict[Name, Integrator] = {
-    "dopri5": DormandPrince(),
-    "euler": Euler(),
-    "heun": ImprovedEuler(),
-    "implicit_euler": ImplicitEuler(),
-    "implicit_midpoint": ImplicitMidpoint(),
-    "improved_euler": ImprovedEuler(),
-    "leapfrog": StormerVerlet(),
-    "midpoint": _midpoint(),
-    "radau": AdaptiveRadau(),
-    "rk3": Kutta3(),
-    "rk4": Kutta4(),
-    "symplectic_euler": SymplecticEuler(),
-    "verlet": StormerVerlet(),
-}
-
-
-def as_method(
-    method: Name | Integrator, *, rtol: float | None = None, atol: float | None = None
-) -> Integrator:
-    """Return the integrator that a name stands for, or the integrator that is given."""
-    found = method if isinstance(method, Integrator) else _METHODS[method]
-    if isinstance(method, str) and isinstance(found, (DormandPrince, AdaptiveRadau)):
-        relative = found.rtol if rtol is None else rtol
-        return replace(found, rtol=relative, atol=found.atol if atol is None else atol)
-    if rtol is not None or atol is not None:
-        msg = (
-            f"odeint: expected no rtol or atol with method {method!r}; got {rtol} and {atol}. Use "
-            "'dopri5' or 'radau', or DormandPrince(rtol=..., atol=...); a fixed step is set by "
-            "step_size."
-        )
-        raise ValueError(msg)
-    return found
-
-
-def check_step_size(step_size: float | None, method: Integrator) -> None:
-    """Refuse a longest step for a method that picks its own."""
-    if step_size is not None and isinstance(method, Adaptive):
-        fixed = "RadauIIA(3)" if isinstance(method, AdaptiveRadau) else "'rk4'"
-        msg = (
-            f"odeint: expected no step_size with {method!r}, which picks its steps; got "
-            f"{step_size}. Use rtol and atol, or a method with fixed steps such as {fixed}."
         )
         raise ValueError(msg)

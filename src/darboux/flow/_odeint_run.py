@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from darboux.flow._odeint_arguments import Times
+from darboux.flow._odeint_gradients import Course
+from darboux.flow._user_field import between
 from darboux.integrators import DiscreteGradient, Field, Integrator, StepSize
 from darboux.integrators._adaptive import Adaptive
 from darboux.integrators._outputs import along
+from darboux.integrators._path import as_number
+from darboux.integrators._step_control import Manner
 from darboux.solvers._rows import mixing
-from darboux.solvers._transforms import nesting
+from darboux.solvers._transforms import hidden, nesting
 
 _LOOK = 16  # steps between two looks at the values: one each would cost more than the step
 
@@ -32,19 +36,60 @@ class Run:
     field: Field
     times: Times
     step_size: float | None
+    course: Course | None
+    manner: Manner
 
-    def values(self, z: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    def values(self, z: Tensor, jumps: Sequence[float], stops: Sequence[float]) -> Tensor:
         """Return the states at all times, of which z is the first, (len, *z.shape)."""
+        found = [z]
+        for piece in self._pieces(jumps, stops):
+            later = piece._later(z)
+            z = later[-1] if later else z
+            found += later[:-1] if piece.manner.ends else later
+        return torch.stack(found)
+
+    def _pieces(self, jumps: Sequence[float], stops: Sequence[float]) -> list[Run]:
+        """Return runs to each of the times where a step must end, and from there on."""
+        if not (jumps or stops):
+            return [self]
+        parts = self.times.split((*jumps, *stops))
+        return [self._piece(part, set(jumps), ends=part is not parts[-1]) for part in parts]
+
+    def _piece(self, times: Times, jumps: set[float], *, ends: bool) -> Run:
+        low, high = sorted((as_number(times.values[0]), as_number(times.values[-1])))
+        bounds = (low if low in jumps else None, high if high in jumps else None)
+        field, course = between(self.field, *bounds), self.course
+        if course is not None:
+            prepare = course.prepare
+            course = replace(course, prepare=lambda: between(prepare(), *bounds))
+        manner = replace(self.manner, ends=ends)
+        return replace(self, field=field, times=times, course=course, manner=manner)
+
+    def _later(self, z: Tensor) -> list[Tensor]:
+        """Return the states at all times but the first."""
         start, *later = self.times.values
+        if self.course is not None and later:
+            return self._through(self.course, z)
         if isinstance(self.method, Adaptive) and later:
             offsets = [time - start for time in later]
-            found = self.method.solution(self.field, start, offsets, z, sizes=sizes)
-            return torch.stack([z, *found])
-        return torch.stack([z, *self._stepped(z)])
+            return self.method.solution(self.field, start, offsets, z, self.manner)
+        return list(self._stepped(z))
+
+    def _through(self, course: Course, z: Tensor) -> list[Tensor]:
+        # eager, so that a compiler leaves it alone or refuses
+        if isinstance(self.method, Adaptive):
+            return hidden(course.adaptive)(self.field, self.times, z, self.manner)
+        if self.manner.watch is not None:
+            msg = (
+                "odeint: expected no callbacks of f with fixed steps and a gradient that takes "
+                "them again; got some. Use gradient='autograd', or a method that picks its steps."
+            )
+            raise ValueError(msg)
+        return hidden(course.fixed)(self.times, self.step_size, z)
 
     def _stepped(self, z: Tensor) -> Iterator[Tensor]:
         # Two-step methods need equal steps: they begin anew where the step changes.
-        method, times, state = self.method, self.times, None
+        method, times, watch, state = self.method, self.times, self.manner.watch, None
         before: StepSize | None = None
         taken, intervals = 0, len(times.values) - 1
         for k in range(intervals):
@@ -52,7 +97,11 @@ class Run:
                 restart = method.doubled and (before is None or not times.are_equal(h, before))
                 if before is None or restart:
                     state = method.init(self.field, t, h, z)
+                if watch is not None:
+                    watch("step", t, z, h)
                 state, before = method.step(self.field, t, h, state), h
+                if watch is not None:
+                    watch("accept_step", t, z, h)
                 z = method.value(state)
                 taken += 1
                 if taken % _LOOK == 0 and _is_seen() and not bool(z.isfinite().all()):

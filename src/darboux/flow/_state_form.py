@@ -72,6 +72,11 @@ class StateForm:
             return members[0].reshape((len(values), *like.shape))
         return self.unpack(values)
 
+    def state(self, z: Tensor, like: State) -> State:
+        """Return the y that one z stands for."""
+        found = self.gather(z.unsqueeze(0), like)
+        return found[0] if isinstance(found, Tensor) else tuple(member[0] for member in found)
+
     def unpack(self, z: Tensor) -> tuple[Tensor, ...]:
         """Return the members of y from z, or of many of them."""
         if not self.is_flat:

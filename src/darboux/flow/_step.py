@@ -41,6 +41,7 @@ class Step(Module):
         integrator: how it flows.
         rule: picks h.
         time: t_k, where the step begins.
+        index: k.
 
     Example:
         >>> import darboux as dx
@@ -52,13 +53,20 @@ class Step(Module):
     """
 
     def __init__(
-        self, field: VectorField, integrator: Integrator, rule: StepRule, *, time: float = 0.0
+        self,
+        field: VectorField,
+        integrator: Integrator,
+        rule: StepRule,
+        *,
+        time: float = 0.0,
+        index: int = 0,
     ) -> None:
         super().__init__()
         self.field = field
         self.integrator = integrator
         self.rule = rule
         self.time = time
+        self.index = index
 
     def forward(self, z: Tensor) -> Tensor:
         """Return z_{k+1}."""
@@ -66,7 +74,7 @@ class Step(Module):
 
     def size(self) -> StepSize:
         """Return h."""
-        return self.rule.size(self.field, self.integrator)
+        return self.rule.size(self.field, self.integrator, self.index)
 
     def limit(self) -> StepSize | None:
         """Return -2 ν̄ r, up to which the step is nonexpansive, or None."""

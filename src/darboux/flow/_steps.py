@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, final
 
@@ -21,15 +22,23 @@ Steps = Annotated[int, Within("an integer from 1 to a million", least=1, most=_M
 
 
 class StepRule(ABC):
-    """A rule that picks the size of one step from the field that is stepped."""
+    """A rule that picks the size of a step from its index and the field that is stepped."""
 
     @abstractmethod
     def count_for(self, field: VectorField, integrator: Integrator) -> int | None:
         """Return the number of steps of one field that serves them all, None if not fixed."""
 
     @abstractmethod
-    def size(self, field: VectorField, integrator: Integrator) -> StepSize:
+    def size(self, field: VectorField, integrator: Integrator, index: int = 0) -> StepSize:
         """Return h: a float, or a float64 tensor () that is differentiable in the parameters."""
+
+    def sizes(self, fields: Sequence[VectorField], integrator: Integrator) -> Sequence[StepSize]:
+        """Return h of all steps, of which each has its field, in order."""
+        return [self.size(field, integrator, index) for index, field in enumerate(fields)]
+
+    def forward_in_time(self) -> bool:
+        """Return whether h >= 0 whatever the parameters are."""
+        return True
 
     def fraction_of_limit(self) -> float | None:
         """Return the largest h / (-2 ν̄ r) that the rule allows for any parameters, if any."""
@@ -63,9 +72,9 @@ class UniformSteps(StepRule):
         del field, integrator
         return self.count
 
-    def size(self, field: VectorField, integrator: Integrator) -> float:
+    def size(self, field: VectorField, integrator: Integrator, index: int = 0) -> float:
         """Return h."""
-        del field, integrator
+        del field, integrator, index
         return self.horizon / self.count
 
 
@@ -113,10 +122,16 @@ class ContractiveSteps(StepRule):
         del field, integrator
         return self.count
 
-    def size(self, field: VectorField, integrator: Integrator) -> StepSize:
+    def size(self, field: VectorField, integrator: Integrator, index: int = 0) -> StepSize:
         """Return h."""
+        del index
         h = self.fraction * required_limit(field, integrator)
         return h.clamp(max=self.max_step) if isinstance(h, Tensor) else min(h, self.max_step)
+
+    def sizes(self, fields: Sequence[VectorField], integrator: Integrator) -> list[StepSize]:
+        """Return h of all steps; that of a field is computed once."""
+        known = {field: self.size(field, integrator) for field in dict.fromkeys(fields)}
+        return [known[field] for field in fields]
 
     def fraction_of_limit(self) -> float:
         """Return the largest h / (-2 ν̄ r)."""
@@ -164,9 +179,14 @@ class CoveringSteps(StepRule):
             raise ValueError(msg)
         return max(1, math.ceil(self.horizon / size))
 
-    def size(self, field: VectorField, integrator: Integrator) -> float:
+    def size(self, field: VectorField, integrator: Integrator, index: int = 0) -> float:
         """Return h."""
+        del index
         return self.horizon / self.count_for(field, integrator)
+
+    def sizes(self, fields: Sequence[VectorField], integrator: Integrator) -> list[float]:
+        """Return h of all steps, which are those of one field."""
+        return [self.size(fields[0], integrator)] * len(fields)
 
     def fraction_of_limit(self) -> float:
         """Return the largest h / (-2 ν̄ r)."""

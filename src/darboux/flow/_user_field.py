@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +25,21 @@ def as_field(f: Any, form: StateForm, z: Tensor) -> Field:
     return _UserField(prepared, form, z.real.dtype, z.device, watched)
 
 
+def between(field: Field, low: float | None, high: float | None) -> Field:
+    """Return the field as it is strictly between two times where it jumps, if there are such."""
+    if low is high is None:
+        return field
+    if not isinstance(field, _UserField):
+        msg = (
+            "odeint: expected a function f(t, y) with jump_t, which is asked just before and after "
+            f"a jump; got a field that moves with time, {shown(field)}. Use a function."
+        )
+        raise TypeError(msg)
+    after = field.low if low is None else field.next_to(low, math.inf)
+    before = field.high if high is None else field.next_to(high, -math.inf)
+    return replace(field, low=after, high=before)
+
+
 @dataclass(frozen=True)
 class _UserField:
     """f(t, y) with y in the form and t in the dtype that users expect."""
@@ -33,6 +49,8 @@ class _UserField:
     dtype: torch.dtype  # of t
     device: torch.device
     watched: bool
+    low: float = -math.inf  # of the times that f sees
+    high: float = math.inf
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return the slope of z."""
@@ -64,12 +82,20 @@ class _UserField:
             raise form.misfit(slope, members)
         return slope.reshape(1, -1) if form.is_flat else slope
 
+    def next_to(self, t: float, direction: float) -> float:
+        """Return the number beside a time, as f can tell them apart."""
+        time = torch.tensor([t, direction], dtype=self.dtype)
+        return float(torch.nextafter(time[0], time[1]))
+
     def _clock(self, t: float) -> Tensor:
+        t = min(max(t, self.low), self.high)
         return torch.scalar_tensor(t, dtype=self.dtype, device=self.device)
 
     def _time(self, t: Tensor) -> Tensor:
         """Return one time for each sample that has a clock, else a 0-dimensional tensor."""
         time = t.to(dtype=self.dtype, device=self.device)
+        if self.low > -math.inf or self.high < math.inf:
+            time = time.clamp(self.low, self.high)
         return time if self.form.per_sample or time.ndim == 0 else time.reshape(())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from darboux.flow._step import Step
 from darboux.flow._steps import as_float
 from darboux.integrators import Integrator, PostActivation
@@ -27,7 +29,7 @@ from darboux.structure import (
 
 def contraction(step: Step) -> list[Claim]:
     """Return that the step is nonexpansive, or averaged, where a theorem says so."""
-    # Explicit methods inside their radius, h <= -2 ν̄ r; B-stable ones with any h where ν <= 0.
+    # Explicit methods inside their radius, h <= -2 ν̄ r; B-stable ones with any h >= 0 where ν <= 0.
     return _inside_the_radius(step) or _b_stable(step)
 
 
@@ -35,13 +37,14 @@ def _inside_the_radius(step: Step) -> list[Claim]:
     limit, radius, fraction = step.limit(), step.integrator.radius, step.rule.fraction_of_limit()
     if limit is None or radius is None:
         return []
-    always = fraction is not None
+    kind = Kind.CONSTRUCTION
     if fraction is None:
-        fraction = as_float(step.size()) / as_float(limit)
+        h = step.size()
+        fraction = as_float(h) / as_float(limit)
         if not 0 <= fraction <= 1:
             return []
-    by_construction = always or step.field.cocoercivity_kind() is Kind.CONSTRUCTION
-    kind = Kind.CONSTRUCTION if by_construction else Kind.BOUND
+        # sizes that are trained, and constants that are, are inside at present
+        kind = Kind.BOUND if isinstance(h, Tensor) else step.field.cocoercivity_kind()
     reason = f"h <= -2ν̄r with r = {radius:g} at fraction {fraction:.4g}: {step.field.why()}"
     reach = radius * _weight(inner(step.integrator))
     premises = (
@@ -55,17 +58,27 @@ def _inside_the_radius(step: Step) -> list[Claim]:
 
 def _b_stable(step: Step) -> list[Claim]:
     one_sided = step.field.one_sided_lipschitz()
+    onward = forward_in_time(step)
     if not step.integrator.b_stable or one_sided is None or as_float(one_sided) > 0:
         return []
+    if onward is None:
+        return []
     # a constant that no parameter enters holds for all of them
-    kind = Kind.CONSTRUCTION if isinstance(one_sided, float) else Kind.BOUND
-    reason = f"algebraically stable method and ν = {as_float(one_sided):.4g} <= 0: any h (21)"
+    kind = onward if isinstance(one_sided, float) else Kind.BOUND
+    reason = f"algebraically stable method and ν = {as_float(one_sided):.4g} <= 0: any h >= 0 (21)"
     premises = (
         contractive_steps(step.integrator),
         *step.field.premises(),
         one_sided_field(step.field),
     )
     return [Claim(Lipschitz(1.0), kind, reason, premises)]
+
+
+def forward_in_time(step: Step) -> Kind | None:
+    """Return how it is known that h >= 0, None where h is negative."""
+    if not as_float(step.size()) >= 0:
+        return None
+    return Kind.CONSTRUCTION if step.rule.forward_in_time() else Kind.BOUND
 
 
 def _averaged(fraction: float, reach: float) -> Averaged | Lipschitz:
@@ -115,6 +128,8 @@ def linear_growth(step: Step) -> list[Claim]:
     # A2 >= 0, σ >= 0 and z >= 0 give 0 <= z' <= z + h b2⁺ entry by entry.
     known, integrator = step.field.growth(), step.integrator
     if known is None or not isinstance(integrator, PostActivation) or not integrator.is_euler:
+        return []
+    if forward_in_time(step) is None:
         return []
     norm, kind = known
     reason = "A2 >= 0, σ >= 0: 0 <= z' <= z + h b2⁺ entry by entry (Zhang and Schaeffer)"

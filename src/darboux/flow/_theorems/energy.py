@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darboux.flow._step import Step
+from darboux.flow._theorems.contraction import forward_in_time
 from darboux.integrators import Integrator, lacks
 from darboux.structure import (
     Claim,
@@ -39,8 +40,11 @@ def _discrete_gradient(step: Step) -> list[Claim]:
     if field.conservative:
         reason = "discrete gradient and S skew: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ = 0 (2.2.2)"
         return [Claim(EnergyPreserving(), Kind.CONSTRUCTION, reason, premises)]
+    onward = forward_in_time(step)
+    if onward is None:
+        return []
     reason = "discrete gradient and S + S* <= 0: H(z') - H(z) = h⟨∇̄H, S∇̄H⟩ <= 0 (2.2.2)"
-    return [Claim(Dissipative(), Kind.CONSTRUCTION, reason, premises)]
+    return [Claim(Dissipative(), onward, reason, premises)]
 
 
 def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
@@ -48,23 +52,23 @@ def _descent(step: Step, contractive: Sequence[Claim]) -> list[Claim]:
     # Descent lemma: V(z') <= V(z) - h (1 - h/limit) ‖f‖² for Euler with h <= limit.
     # Convexity: V(z) >= V(z') + ⟨∇V(z'), z - z'⟩ = V(z') + h ‖∇V(z')‖² for implicit Euler.
     a = _single_stage(step.integrator)
+    onward = forward_in_time(step)
     explicit = a == 0 and len(contractive) > 0
-    implicit = a == 1 and step.field.cocoercivity() is not None
+    implicit = a == 1 and onward is not None and step.field.cocoercivity() is not None
     if not (explicit or implicit) or not step.field.autonomous or lacks(step.field, "energy"):
         return []
-    word = (
-        "descent lemma for Euler inside the step limit" if explicit else "convex potential, any h"
-    )
-    reason = f"{word}: {step.field.why()}"
+    words = "descent lemma for Euler inside the step limit", "convex potential, any h >= 0"
+    reason = f"{words[0] if explicit else words[1]}: {step.field.why()}"
     # Both are about f = -∇V and one stage: whatever the field lists, that is attacked.
     premises = (gradient_of_energy(step.field), one_stage(step.integrator, a=a))
     descent = Claim(Dissipative(), Kind.CONSTRUCTION, reason, premises)
-    convex = (*step.field.premises(), cocoercive_field(step.field))
-    known = (
-        contractive[0]
-        if explicit
-        else Claim(Dissipative(), step.field.cocoercivity_kind(), reason, convex)
-    )
+    if explicit:
+        known = contractive[0]
+    else:
+        assert onward is not None
+        convex = (*step.field.premises(), cocoercive_field(step.field))
+        kind = min(onward, step.field.cocoercivity_kind())
+        known = Claim(Dissipative(), kind, reason, convex)
     return [Claim(Dissipative(), known.kind, reason, merge_premises((known, descent)))]
 
 
