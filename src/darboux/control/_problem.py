@@ -53,14 +53,31 @@ class ControlProblem:
 
     def objective(self) -> Tensor:
         """Return E at the present parameters, ()."""
-        value = self.loss(self.flow(self.z))
+        if self.regularizer is None or not self.regularizer.needs_states:
+            return self.cost(self.flow(self.z))
+        states = self.flow.trajectory(self.z)
+        return self.cost(states[-1], states)
+
+    def cost(self, z: Tensor, states: Tensor | None = None) -> Tensor:
+        """Return L(z) + R, (), of a z_K: E where it is the flow's.
+
+        `states` are z_0, ..., z_K, (K+1, batch, ...), for an R that looks at them.
+
+        Raises:
+            ValueError: if the loss is no single number.
+        """
+        value = self.loss(z)
         if value.ndim > 0:
             msg = (
                 f"ControlProblem: expected a loss that is one number; got shape "
                 f"{tuple(value.shape)}. Take its mean() or sum()."
             )
             raise ValueError(msg)
-        return value if self.regularizer is None else value + self.regularizer(self.flow)
+        if self.regularizer is None:
+            return value
+        if states is None:
+            return value + self.regularizer(self.flow)
+        return value + self.regularizer.along(self.flow, states)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Return what is minimised over, by name: that of the flow, and of the loss."""
