@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.optim.distributed import trained
+from tests.optim.distributed import BUILDS, METRICS, trained
 
 
 @pytest.mark.slow
@@ -25,4 +25,5 @@ def test_two_processes_are_as_one(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     both = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
     torch.testing.assert_close(both[0], both[1], rtol=0, atol=0, msg=done.stderr[-2000:])
-    torch.testing.assert_close(both[0], trained(0, 1), rtol=1e-4, atol=1e-5)
+    one = {build: trained(0, 1, build) for build in (*BUILDS, *METRICS)}
+    torch.testing.assert_close(both[0], one, rtol=1e-4, atol=1e-5)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from darboux.linear._orthonormal import gram_defect
+from darboux.optim._base import NOT_FINITE as NOT_FINITE
 
 # (1 + t)^(-1/2) = 1 + r + O(4e-8) for |t| <= a, as a -> (c1, c2, ...), r = Σ cₖ tᵏ: polynomials of
 # degree 1, 2, 4 and 6, which take 0, 1, 2 and 3 products of matrices and agree at the zeros of a
@@ -23,12 +24,6 @@ SERIES = {
 }
 _TINY, _SMALL, _MIDDLE, _LARGE = SERIES
 _LONGEST = 0.18  # of ‖Y* Y - 1‖₂, by which a step may leave the frames before it is cut short
-
-NOT_FINITE = (
-    "Expected finite gradients; got NaN or ∞, or a momentum of them. No parameter has been "
-    "changed: leave the step out, as torch.amp.GradScaler does, or find the cause by "
-    "torch.autograd.detect_anomaly()."
-)
 
 
 def horizontal(x: Tensor, u: Tensor, out: Tensor | None = None) -> Tensor:

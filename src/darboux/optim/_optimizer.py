@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -14,15 +12,17 @@ import torch
 from torch import Tensor
 
 from darboux.manifolds import Euclidean, Manifold
+from darboux.optim._base import BaseOptimizer, evaluated, require_step_size
+from darboux.optim._base import Group as Group
+from darboux.optim._base import Parameters as Parameters
 from darboux.optim._manifold_parameter import claimed_manifold
 from darboux.optim._motions import motion_of
 from darboux.optim._stacks import Stack, kind_of
 from darboux.solvers._transforms import without_autocast
-from darboux.structure._arguments import shown
 
-Group = dict[str, Any]
 Step = tuple[Tensor, dict[str, Tensor]]
-Parameters = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
+
+_NAMED = {"manifold": "on", "kinetic": "with"}  # options that are objects, and how they are told
 
 _OPTIONS = ("manifold", "foreach", "shared_storage")
 
@@ -37,28 +37,14 @@ class Grouped(NamedTuple):
     flat: list[Tensor]
 
 
-class ManifoldOptimizer(torch.optim.Optimizer, ABC):
+class ManifoldOptimizer(BaseOptimizer, ABC):
     """An optimiser whose groups may say on which manifold their parameters lie."""
 
     def __init__(self, params: Parameters, defaults: Group) -> None:
-        given: Any = [params] if isinstance(params, Tensor) else list(params)
-        wrong = [p for p in given if not isinstance(p, Tensor | dict | tuple)]
-        if isinstance(params, Tensor) or wrong:
-            msg = (
-                f"{type(self).__name__}: expected params to be parameters in a list, or groups; "
-                f"got {shown((wrong or given)[0])}. Write [w], or "
-                '[{"params": [w], "manifold": manifold}].'
-            )
-            raise TypeError(msg)
-        super().__init__(given, {"manifold": None, **defaults})
-        self._begin()
-
-    def __setstate__(self, state: Group) -> None:
-        torch.optim.Optimizer.__setstate__(self, state)
-        if "defaults" in state:  # a copy, not a state that is loaded
-            self._begin()
+        super().__init__(params, {"manifold": None, **defaults})
 
     def _begin(self) -> None:
+        BaseOptimizer._begin(self)
         self._grouped: dict[int, Grouped] = {}
         self.register_state_dict_post_hook(_named)
         self.register_load_state_dict_pre_hook(_given)
@@ -130,15 +116,12 @@ class StackwiseOptimizer(ManifoldOptimizer, ABC):
             ValueError: if a step size is negative, NaN or infinite.
             FloatingPointError: if one is NaN or infinite; no parameter has been changed.
         """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = evaluated(closure)
         with torch.no_grad():
             steps: list[tuple[Stack, Step]] = []
             flat: list[tuple[Group, list[Tensor]]] = []
             for index, group in enumerate(self.param_groups):
-                _require_step_size(group["lr"])
+                require_step_size(group["lr"])
                 gradients = [p.grad for p in group["params"]]
                 known = self._grouping(index, group, gradients)
                 for stack in known.stacks:
@@ -174,7 +157,7 @@ def _stacked(group: Group, gradients: list[Tensor | None]) -> tuple[list[Stack],
         if manifold is None:
             flat.append(parameter)
         else:
-            key = (manifold, kind_of(parameter), None if group["foreach"] else i)
+            key = (manifold, kind_of(parameter), i if group["foreach"] is False else None)
             alike.setdefault(key, {})[i] = parameter
     return [
         Stack(motion_of(key[0]), parameters, shared=group["shared_storage"])
@@ -201,28 +184,20 @@ def manifold_of(group: Group, parameter: Tensor) -> Manifold | None:
     return None if isinstance(found, Euclidean) else found
 
 
-def _require_step_size(h: float) -> None:
-    """Refuse what a scheduler or a group may have made of it."""
-    if not 0 <= h < math.inf:
-        raise ValueError(f"Expected lr to be a finite number of 0 or more; got {h}.")
-
-
 def _plainly(g: Tensor) -> AbstractContextManager[object]:
     """Return a context without autocast; entering one costs more than asking."""
     return without_autocast(g) if torch.is_autocast_enabled(g.device.type) else nullcontext()
 
 
 def _named(optimizer: torch.optim.Optimizer, state: Group) -> Group:
-    """Name the manifolds of a state dictionary: plain values load everywhere."""
+    """Name what is no number in a state dictionary: plain values load everywhere."""
     del optimizer
-    groups = [{**g, "manifold": _name(g["manifold"])} for g in state["param_groups"]]
+    groups = [{**g, **{n: _name(g[n]) for n in _NAMED if n in g}} for g in state["param_groups"]]
     return {**state, "param_groups": groups}
 
 
 def _given(optimizer: torch.optim.Optimizer, state: Group) -> Group:
-    """Put the manifolds of the optimizer in the place of their names, and copy what is kept.
-
-    Otherwise two optimisers would write to the same tensors.
+    """Put the manifolds and energies of the optimizer in the place of their names.
 
     Raises:
         ValueError: if they are others.
@@ -231,18 +206,20 @@ def _given(optimizer: torch.optim.Optimizer, state: Group) -> Group:
     for i, (old, new) in enumerate(
         zip(state["param_groups"], optimizer.param_groups, strict=False)
     ):
-        here = new["manifold"]
-        if old.get("manifold") != _name(here):
-            msg = (
-                f"Expected a state of group {i} on {_name(here)}; got one on "
-                f"{old.get('manifold')}. Build the optimiser with the groups that were saved."
-            )
-            raise ValueError(msg)
+        here = {name: new[name] for name in _NAMED if name in new}
+        for name, value in here.items():
+            if old.get(name) != _name(value):
+                msg = (
+                    f"Expected a state of group {i} {_NAMED[name]} {_name(value)}; got one "
+                    f"{_NAMED[name]} {old.get(name)}. Build the optimiser with the groups that "
+                    "were saved."
+                )
+                raise ValueError(msg)
         options = {name: value for name, value in new.items() if name != "params"}
-        saved.append({**options, **old, "manifold": here})
+        saved.append({**options, **old, **here})
     rest = state["param_groups"][len(saved) :]
-    return {"state": deepcopy(state["state"]), "param_groups": saved + rest}
+    return {**state, "param_groups": saved + rest}
 
 
-def _name(manifold: Manifold | None) -> str | None:
-    return None if manifold is None else str(manifold)
+def _name(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from darboux.optim._frames import NOT_FINITE
+from darboux.optim._base import NOT_FINITE, evaluated, needed
 from darboux.optim._motions import Flat
 from darboux.optim._optimizer import Group, ManifoldOptimizer, Parameters
 from darboux.optim._stacks import Stack
@@ -90,16 +90,10 @@ class RiemannianCG(ManifoldOptimizer):
             TypeError: if there is no closure.
             FloatingPointError: if loss or gradient are not finite where it begins.
         """
-        if closure is None:
-            msg = (
-                "RiemannianCG: expected a closure, which clears the gradients, computes the loss, "
-                "calls backward and returns the loss; got None. A line search evaluates it again."
-            )
-            raise TypeError(msg)
-        with torch.enable_grad():
-            loss = closure()
+        again = needed(self, closure, "A line search evaluates it again.")
+        loss = evaluated(again)
         with torch.no_grad():
-            _Descent(self._pieces(), closure).run(_number(loss), self.param_groups[0])
+            _Descent(self._pieces(), again).run(_number(loss), self.param_groups[0])
         return loss
 
     def _pieces(self) -> list[tuple[Stack, Group]]:
