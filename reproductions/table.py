@@ -37,24 +37,34 @@ def _run(name: str, out: Path, **options: Any) -> Result:
 _SUMMARIES = {
     "activity-recognition": "curves of rotations from a watch, compared whatever their speed",
     "approximate-equivariance": "equivariance error off the grid: bound and measurement",
+    "conformal-optimisers": "heavy balls, relativistic descent, Adam on a camelback (Figure 4)",
     "deep-hamiltonian": "a Hamiltonian network of 1000 layers: no gradient vanishes",
+    "deep-limits": "minimisers as the number of layers grows: Theorem 3.3 with its rates",
     "diffusion-tensors": "diffusion tensors of a brain, denoised on their manifold and off it",
     "digits-density": "a normalising flow of handwritten digits, in bits per dimension",
+    "discrete-weights": "binary and ternary weights beside real ones, by successive approximations",
     "energy": "energy of the pendulum over long times, method by method",
     "equivariant-denoiser": "ordinary and equivariant denoisers on turned rectangles (Figure 3)",
     "half-moons": "three normalising flows of the two half-moons beside the exact density",
     "interferogram": "phases of radar interferometry, denoised on the circle and off it",
     "invertible-classifiers": "invertible classifiers beside a plain ResNet of the same size",
+    "metric-rates": "natural gradients near a minimiser, metric by metric, beside their theory",
+    "optimal-control": "learned steps and Runge-Kutta methods on plane problems (Figure 1)",
+    "optimisers-on-networks": "five optimisers of small networks, against steps and seconds",
     "rotated-images": (
         "rotated digits and photographs: ordinary, augmented and equivariant networks"
     ),
     "sample-complexity": "how many training images equivariance saves",
     "stability": "phase portraits of stable and unstable layers, method by method",
+    "successive-approximations": "a network trained from zero by the maximum principle",
     "volume-segmentation": "an invertible 3-D U-Net where a plain one runs out of memory",
+    "wasserstein-flow": "two-layer networks as measures of particles: flows, balance, margins",
 }
 _DATA = {
     "activity-recognition": "a folder with BasicMotions_TRAIN.ts and BasicMotions_TEST.ts",
+    "discrete-weights": "a folder with the four IDX files of Fashion-MNIST, beside digits",
     "invertible-classifiers": "a folder with the four IDX files of Fashion-MNIST",
+    "optimisers-on-networks": "a folder with the four IDX files of Fashion-MNIST, beside digits",
 }
 EXPERIMENTS = {
     name: Experiment(partial(_run, name), summary, _DATA.get(name, ""))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from darboux.activations import Tanh
+from darboux.control import prolong
 from darboux.fields import HamiltonianField
 from darboux.flow import Flow
 from darboux.integrators import StormerVerlet
@@ -37,7 +38,6 @@ class HamiltonianNetwork(nn.Module):
         super().__init__()
         self.flow = Flow(fields, StormerVerlet(), horizon=horizon)
         self.readout = readout
-        self.horizon = horizon
 
     @staticmethod
     def new(layers: int, *, features: int, units: int, horizon: float) -> HamiltonianNetwork:
@@ -55,11 +55,9 @@ class HamiltonianNetwork(nn.Module):
 
     def prolonged(self, times: int) -> HamiltonianNetwork:
         """Return a copy with as many times the layers, T unchanged, θ piecewise constant."""
-        fields = [copy.deepcopy(f) for f in self._fields() for _ in range(times)]
-        return HamiltonianNetwork(fields, copy.deepcopy(self.readout), horizon=self.horizon)
-
-    def _fields(self) -> list[HamiltonianField]:
-        return [field for field in self.flow.fields if isinstance(field, HamiltonianField)]
+        found = copy.deepcopy(self)
+        found.flow = prolong(self.flow, times)
+        return found
 
 
 def loss_of(network: Callable[[Tensor], Tensor], data: Labelled, features: int) -> Tensor:

@@ -1,0 +1,119 @@
+"""The pictures: points on their way, what they become, learned steps, objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from reproductions.common.figures import canvas, label, legend, save
+from reproductions.optimal_control.training import Evolution, Runs, Trained
+
+_CLASSES = ("#3d6fb6", "#d1495b")
+_COLOURS = ("#8a8f98", "#3d6fb6", "#d1495b", "#2f8f5b")
+_TILT = (0.8, 0.35)  # how space is seen: (x + 0.35 z, y + 0.8 z)
+_GRID = 90  # points of a coordinate, for the classes that are predicted
+
+
+def draw_evolutions(found: Mapping[str, Evolution], path: Path) -> Path:
+    """Draw features at five times, a row for each data set (Figure 1)."""
+    figure, rows = canvas(len(found), 5, side=(2.3, 2.3))
+    for row, (name, its) in zip(rows, found.items(), strict=True):
+        count, reach = len(its.states) - 1, 1.1 * float(its.states.abs().max())
+        for axes, k in zip(row, [round(j * count / 4) for j in range(5)], strict=True):
+            _scatter(axes, _seen(its.states[k]), its.points.c)
+            label(axes, f"{name}, layer {k}", "", "")
+            axes.set_xlim(-reach, reach)
+            axes.set_ylim(-reach, reach)
+    return save(figure, path)
+
+
+def draw_transformed(runs: Runs, path: Path) -> Path:
+    """Draw z_K of the training points and the line between the classes, network by network."""
+    names = [*next(iter(runs.values()))]
+    figure, rows = canvas(len(runs), 2 * len(names), side=(2.0, 2.0))
+    for row, (problem, its) in zip(rows, runs.items(), strict=True):
+        for k, (name, one) in enumerate(its.items()):
+            _predicted(row[2 * k], one)
+            _moved(row[2 * k + 1], one)
+            label(row[2 * k], name, "", "" if k else problem)
+            label(row[2 * k + 1], "transformed", "", "")
+    return save(figure, path)
+
+
+def draw_objectives(runs: Runs, path: Path) -> Path:
+    """Draw objectives over iterations, problem by problem."""
+    figure, (row,) = canvas(1, len(runs), side=(3.2, 2.8))
+    for axes, (problem, its) in zip(row, runs.items(), strict=True):
+        for colour, (name, one) in zip(_COLOURS, its.items(), strict=True):
+            axes.plot(range(1, len(one.objectives) + 1), one.objectives, color=colour, label=name)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.tick_params(which="both", labelsize=8)
+        label(axes, problem, "iteration", "objective")
+    legend(figure, row[0])
+    return save(figure, path)
+
+
+def draw_steps(runs: Runs, path: Path) -> Path:
+    """Draw the step sizes of each layer, problem by problem."""
+    figure, (row,) = canvas(1, len(runs), side=(3.2, 2.8))
+    for axes, (problem, its) in zip(row, runs.items(), strict=True):
+        for colour, (name, one) in [*zip(_COLOURS, its.items(), strict=True)][1:]:
+            layers = range(1, len(one.steps) + 1)
+            axes.step(layers, one.steps, where="mid", color=colour, label=name)
+        axes.axhline(0, color="#1b1f24", linewidth=0.6)
+        label(axes, problem, "layer", "h")
+    legend(figure, row[0])
+    return save(figure, path)
+
+
+def _predicted(axes: Axes, one: Trained) -> None:
+    """Draw points, and the probability of class 1 around them."""
+    x = one.training.x
+    reach = 1.15 * float(x.abs().max())
+    line = torch.linspace(-reach, reach, _GRID, dtype=x.dtype)
+    grid = torch.cartesian_prod(line, line)
+    with torch.no_grad():
+        shown = one.loss.probability(one.flow(grid)).reshape(_GRID, _GRID).T
+    axes.imshow(
+        shown.numpy(),
+        origin="lower",
+        extent=(-reach, reach, -reach, reach),
+        cmap="RdBu_r",
+        vmin=-0.6,
+        vmax=1.6,
+    )
+    _scatter(axes, x, one.training.c)
+
+
+def _moved(axes: Axes, one: Trained) -> None:
+    """Draw transformed points, and where both classes are as likely."""
+    with torch.no_grad():
+        z = one.flow(one.training.x)
+        w, b = one.loss.linear.weight[0].detach(), one.loss.linear.bias[0].detach()
+    _scatter(axes, z, one.training.c)
+    limits = axes.get_xlim(), axes.get_ylim()
+    foot, along = -b * w / (w @ w), torch.stack([-w[1], w[0]]) / w.norm()
+    reach = 10 * float(z.abs().max())
+    ends = torch.stack([foot - reach * along, foot + reach * along])
+    axes.plot(*ends.T.numpy(), color="#1b1f24", linewidth=1.0)
+    axes.set_xlim(*limits[0])
+    axes.set_ylim(*limits[1])
+
+
+def _scatter(axes: Axes, x: Tensor, c: Tensor) -> None:
+    for value, colour in enumerate(_CLASSES):
+        axes.plot(*x[c == value].T.numpy(), ".", color=colour, markersize=2.5, markeredgewidth=0)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _seen(x: Tensor) -> Tensor:
+    """Return points of the plane, or how points in space look."""
+    if x.shape[1] == 2:
+        return x
+    return torch.stack([x[:, 0] + _TILT[1] * x[:, 2], x[:, 1] + _TILT[0] * x[:, 2]], dim=1)
