@@ -23,7 +23,7 @@ def canvas(rows: int, columns: int, *, side: tuple[float, float]) -> tuple[Figur
     axes = figure.subplots(rows, columns, squeeze=False)
     for each in axes.flat:
         each.spines[["top", "right"]].set_visible(False)
-        each.tick_params(labelsize=8)
+        each.tick_params(which="both", labelsize=8)
     return figure, axes
 
 

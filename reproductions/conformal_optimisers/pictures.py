@@ -13,7 +13,13 @@ from reproductions.common.figures import canvas, label, legend, legend_beside, s
 from reproductions.conformal_optimisers.descents import Descent
 from reproductions.conformal_optimisers.functions import Function, camelback_value
 
-_COLOURS = ("#1b1f24", "#3d6fb6", "#e0a526", "#b5388f", "#2f8f5b", "#d1495b")
+_LOOKS = (
+    ("#1b1f24", "-"),
+    ("#3d6fb6", "-."),
+    ("#e0a526", "--"),
+    ("#b5388f", "-"),
+    ("#2f8f5b", ":"),
+)
 _FLOOR = 1e-30
 
 
@@ -27,8 +33,8 @@ def draw_camelback(found: Mapping[str, Descent], path: Path) -> Path:
     x, y = torch.linspace(-0.75, 0.45, 200), torch.linspace(-0.45, 0.95, 200)
     values = camelback_value(x[None, :], y[:, None])
     right.contour(x, y, values, levels=np.geomspace(1e-3, 3, 14), colors="#c3c7cc", linewidths=0.7)
-    for colour, (name, its) in zip(_COLOURS, found.items(), strict=False):
-        right.plot(*its.path.T, color=colour, label=name, linewidth=1.3)
+    for (colour, line), (name, its) in zip(_LOOKS, found.items(), strict=True):
+        right.plot(*its.path.T, line, color=colour, label=name, linewidth=1.3)
     right.plot(0, 0, "k+")
     label(right, "trajectory", "x", "y")
     legend_beside(right)
@@ -49,6 +55,6 @@ def draw_suite(
 
 
 def _losses(axes: Axes, found: Mapping[str, Descent]) -> None:
-    for colour, (name, its) in zip(_COLOURS, found.items(), strict=False):
-        axes.plot(its.values.clamp(min=_FLOOR), color=colour, label=name, linewidth=1.2)
+    for (colour, line), (name, its) in zip(_LOOKS, found.items(), strict=True):
+        axes.plot(its.values.clamp(min=_FLOOR), line, color=colour, label=name, linewidth=1.2)
     axes.set_yscale("log")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from darboux.control import DeepLimit
-from reproductions.common.figures import canvas, label, save
+from reproductions.common.figures import canvas, label, legend, save
 from reproductions.deep_limits.multilevel import Curve
 from reproductions.deep_limits.problems import theta
 from reproductions.deep_limits.tolerances import Training
@@ -37,7 +37,7 @@ def draw_rates(
         for axes in row:
             axes.set_xticks(first.depths, labels=[str(k) for k in first.depths], minor=False)
             axes.minorticks_off()
-        row[0].legend(frameon=False, fontsize=8)
+    legend(figure, rows[0][0])
     return save(figure, path)
 
 
@@ -67,7 +67,7 @@ def draw_tolerances(found: Sequence[Training], path: Path) -> Path:
         right.plot(its.evaluations, its.final, "o", color=colour)
     label(left, "tolerance", "step", "")
     label(right, "loss seen, and exact at the end (dot)", "evaluations of the field", "")
-    left.legend(frameon=False, fontsize=8)
+    legend(figure, left)
     return save(figure, path)
 
 
@@ -79,7 +79,7 @@ def draw_multilevel(curves: Mapping[str, Curve], path: Path) -> Path:
         right.plot(its.seconds, its.accuracies, "o-", color=colour)
     label(left, "cross-entropy of fine test images", "processor seconds", "")
     label(right, "accuracy", "processor seconds", "")
-    left.legend(frameon=False, fontsize=8)
+    legend(figure, left)
     return save(figure, path)
 
 

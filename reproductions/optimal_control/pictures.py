@@ -52,7 +52,6 @@ def draw_objectives(runs: Runs, path: Path) -> Path:
             axes.plot(range(1, len(one.objectives) + 1), one.objectives, color=colour, label=name)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.tick_params(which="both", labelsize=8)
         label(axes, problem, "iteration", "objective")
     legend(figure, row[0])
     return save(figure, path)
