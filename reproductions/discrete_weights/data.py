@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from darboux.data import idx_images
-from reproductions.common.classification import LabelledImages
+from reproductions.common.classification import LabelledImages, labelled_digits
 
 _TRAINING = 1297
 _ORDER = 20  # the seed of the split
@@ -26,18 +24,9 @@ class Task:
 
 
 def digits() -> Task:
-    """Return the digits of 8 x 8 pixels, 1297 to learn from and 500 to judge by.
-
-    Source: Alpaydin and Kaynak 1998, Optical recognition of handwritten digits, UCI.
-    """
-    if find_spec("sklearn") is None:
-        raise ModuleNotFoundError(
-            "Expected scikit-learn, whose digits are wanted; it is not installed. "
-            'Use: pip install "darboux[digits]".'
-        )
-    found = import_module("sklearn.datasets").load_digits()
-    images = torch.from_numpy(found.images).float().flatten(1) / 16
-    classes = torch.from_numpy(found.target).to(torch.int64)
+    """Return the digits of 8 x 8 pixels, 1297 to learn from and 500 to judge by."""
+    images, classes = labelled_digits()
+    images = images.flatten(1)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(_ORDER))
     training, held_out = (
         LabelledImages(images[rows], classes[rows])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
-from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reproductions.common.classification import LabelledImages
+from reproductions.common.classification import LabelledImages, labelled_digits
 
 CLASSES = 9
 _SIDE = 18  # a circle about the digit fits, so that nothing leaves the image
@@ -23,17 +21,8 @@ def digits_without_nine() -> tuple[LabelledImages, LabelledImages]:
     """Return the digits 0, ..., 8 of 8 x 8 pixels, 1200 to train on and 417 to judge by.
 
     A 9 is left out because, turned by 180°, it is a 6: its class is no function of the image.
-
-    Source: Alpaydin and Kaynak 1998, Optical recognition of handwritten digits, UCI.
     """
-    if find_spec("sklearn") is None:
-        raise ModuleNotFoundError(
-            "Expected scikit-learn, whose digits are wanted; it is not installed. "
-            'Use: pip install "darboux[digits]".'
-        )
-    found = import_module("sklearn.datasets").load_digits()
-    images = torch.from_numpy(found.images).float()[:, None] / 16
-    classes = torch.from_numpy(found.target).to(torch.int64)
+    images, classes = labelled_digits()
     kept = (classes < CLASSES).nonzero()[:, 0]
     order = kept[torch.randperm(len(kept), generator=torch.Generator().manual_seed(_ORDER))]
     parts = order[:_TRAINING], order[_TRAINING:]

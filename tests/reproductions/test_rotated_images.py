@@ -105,7 +105,7 @@ def test_the_digits_are_split_once_and_have_no_nine():
 
 
 def test_the_digits_need_scikit_learn(monkeypatch):
-    monkeypatch.setattr("reproductions.rotated_images.digits.find_spec", lambda name: None)
+    monkeypatch.setattr("reproductions.common.classification.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"Expected scikit-learn.*darboux\[digits\]"):
         digits_without_nine()
 
