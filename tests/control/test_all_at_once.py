@@ -84,3 +84,26 @@ def test_refusals():
         optimality(problem, torch.zeros(2, 12, 2))
     with pytest.raises(ValueError, match="K costates"):
         optimality(problem, costates=torch.zeros(2, 12, 2))
+
+
+def test_refuses_two_step_methods_and_no_samples():
+    flow = residual_flow(2, method=dx.integrators.LeapfrogMidpoint())
+    with pytest.raises(TypeError, match="a one-step method"):
+        AllAtOnce(regression(flow=flow))
+    with pytest.raises(ValueError, match="at least one sample"):
+        AllAtOnce(regression(samples=0))
+
+
+def test_line_searches_stay_where_the_loss_is_finite():
+    flow = residual_flow(2)
+    bias = flow.fields[0].bias
+    torch.nn.init.zeros_(bias)
+    z = torch.randn(6, 2, dtype=torch.float64)
+
+    def loss(y: torch.Tensor) -> torch.Tensor:
+        return (y - z).square().mean() - bias.sum() - 1e-3 * torch.log(0.5 - bias).sum()
+
+    solver = AllAtOnce(dx.control.ControlProblem(flow, z, loss, 0.01 * L2()))
+    steps = [solver.step() for _ in range(3)]
+    assert bool((bias < 0.5).all())
+    assert steps[-1].objective < steps[0].objective + 0.1

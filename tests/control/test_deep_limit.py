@@ -18,6 +18,7 @@ from darboux.control import (
     deep_limit,
 )
 from darboux.solvers import ConvergenceError
+from tests.control.problems import residual_flow
 
 DOUBLE = torch.float64
 HORIZON, WEIGHT = 2.0, 0.1
@@ -198,3 +199,33 @@ def test_refuses_fields_that_share_parameters():
 def test_rates_need_depths_enough():
     with pytest.raises(ValueError, match="Use more depths"):
         deep_limit(quadratic(), (4, 8)).rates()
+
+
+class Shared(torch.nn.Module):
+    """A loss with parameters of a flow."""
+
+    def __init__(self, flow: torch.nn.Module) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the loss."""
+        return z.square().mean() + self.flow.fields[0].bias.square().sum()
+
+
+def test_refuses_a_loss_with_parameters_of_the_flow():
+    flow = residual_flow(1)
+    problem = ControlProblem(flow, torch.ones(3, 2, dtype=torch.float64), Shared(flow), H1())
+    with pytest.raises(ValueError, match="a loss with parameters of its own"):
+        deep_limit(problem, (2, 4))
+
+
+def test_refuses_a_start_with_another_horizon():
+    problem = ControlProblem(residual_flow(2), torch.ones(3, 2, dtype=torch.float64), torch.sum)
+
+    def start(depth: int) -> dx.Flow:
+        fields = list(residual_flow(depth).fields)
+        return dx.Flow(fields, dx.integrators.Euler(), horizon=2.0)
+
+    with pytest.raises(ValueError, match="the horizon 1; got 2 and 2"):
+        deep_limit(problem, (2, 4), start=start)

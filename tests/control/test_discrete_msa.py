@@ -143,7 +143,9 @@ def test_gradients_without_a_meaning_are_refused(gradient, error, message):
     assert good.tolist() == bad.tolist() == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("option", [{"values": "quaternary"}, {"lr": 2.0}])
+@pytest.mark.parametrize(
+    "option", [{"values": "quaternary"}, {"lr": 2.0}, {"rho": -1.0}, {"penalty": math.nan}]
+)
 def test_options_of_groups_without_a_meaning_are_refused(option):
     weight = nn.Parameter(torch.zeros(2))
     weight.grad = torch.ones(2)

@@ -232,3 +232,83 @@ class Ridge(dx.control.ProximalRegularizer):
 def test_unknown_sums_of_kinks_are_refused():
     with pytest.raises(ValueError, match="L1 and Ridge"):
         ForwardBackward(regression(L1() + Ridge()))
+
+
+class Penalised(nn.Module):
+    """A loss that looks at the parameters of the flow, too."""
+
+    def __init__(self, flow: nn.Module) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the loss."""
+        return (z - 1).square().mean() + sum(p.square().sum() for p in self.flow.parameters())
+
+
+def test_parameters_of_both_flow_and_loss_count_once():
+    flow = residual_flow(2)
+    problem = ControlProblem(flow, torch.zeros(3, 2, dtype=torch.float64), Penalised(flow))
+    assert len(problem.parameters()) == len([*flow.parameters()])
+    assert ForwardBackward(problem).minimize(tol=1e-6)[-1].residual <= 1e-6
+
+
+def test_acceleration_that_leaves_the_domain_starts_anew():
+    flow = residual_flow(1)
+    bias = flow.fields[0].bias
+    torch.nn.init.zeros_(bias)
+    problem = ControlProblem(
+        flow,
+        torch.zeros(1, 2, dtype=torch.float64),
+        lambda z: -bias.sum() - 1e-6 * torch.log(1 - bias).sum() + 0 * z.sum(),
+    )
+    descent = ForwardBackward(problem, search=Armijo(), accelerated=True)
+    values = [descent.step().objective for _ in range(60)]
+    assert values[-1] < -1.999
+    assert all(b <= a + 1e-13 for a, b in pairwise(values))
+
+
+@pytest.mark.parametrize("method", [ForwardBackward, dx.control.GaussNewton])
+def test_trial_steps_where_the_solver_gives_up_are_shortened(method):
+    torch.manual_seed(1)
+    solver = dx.integrators.DormandPrince(rtol=1e-6, atol=1e-6, max_steps=8)
+    flow = residual_flow(1, method=solver)
+    for p in flow.parameters():
+        nn.init.normal_(p, std=0.3)
+    z = torch.randn(6, 2, dtype=torch.float64)
+    problem = ControlProblem(flow, z, lambda y: (y - 9).square().mean())
+    descent = method(problem)
+    values = [descent.step().objective for _ in range(6)]
+    assert all(b < a for a, b in pairwise(values))
+    assert math.isfinite(float(problem.objective().detach()))
+
+
+@pytest.mark.parametrize("method", [ForwardBackward, dx.control.GaussNewton])
+def test_errors_of_the_loss_change_nothing(method):
+    calls = []
+
+    def failing(z: Tensor) -> Tensor:
+        calls.append(z)
+        if len(calls) == 2:
+            raise KeyError
+        return (z - 1).square().mean()
+
+    flow = residual_flow(2)
+    before = [p.detach().clone() for p in flow.parameters()]
+    with pytest.raises(KeyError):
+        method(ControlProblem(flow, torch.ones(3, 2, dtype=torch.float64), failing)).step()
+    assert all(torch.equal(a, b) for a, b in zip(before, flow.parameters(), strict=True))
+
+
+def test_a_residual_is_no_less_where_rounding_hides_the_step():
+    flow = residual_flow(1).float()
+    bias = flow.fields[0].bias
+
+    def steep(z: Tensor) -> Tensor:  # its minimiser is no number of float32
+        return 0.5e6 * (bias.double() - 1 / 3).square().sum() + 0 * z.sum()
+
+    descent = ForwardBackward(ControlProblem(flow, torch.zeros(1, 2), steep))
+    for _ in range(30):
+        (slope,) = torch.autograd.grad(descent.problem.objective(), bias)
+        made = descent.step()
+        assert made.residual == pytest.approx(float(slope.norm()), rel=1e-5)

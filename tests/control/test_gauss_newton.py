@@ -9,6 +9,7 @@ from torch.func import functional_call, hessian, jacrev
 
 import darboux as dx
 from darboux.control import ControlProblem, GaussNewton, Regularizer
+from tests.control.problems import regression
 
 DOUBLE = torch.float64
 X = torch.randn(12, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
@@ -181,3 +182,17 @@ def test_trial_steps_that_end_where_e_is_not_finite_are_shortened():
     solver = GaussNewton(problem)
     values = [solver.step().objective for _ in range(20)]
     assert values[-1] < 1e-6 * values[0]
+
+
+def test_refuses_kinks_which_gradients_do_not_see():
+    with pytest.raises(ValueError, match="GaussNewton: expected a regularizer with a gradient"):
+        GaussNewton(regression(0.1 * dx.control.L1()))
+
+
+def test_it_moves_in_short_formats():
+    problem = regression()
+    z = problem.z.bfloat16()
+    short = ControlProblem(problem.flow.bfloat16(), z, lambda y: y.square().mean())
+    solver = GaussNewton(short)
+    steps = [solver.step() for _ in range(5)]
+    assert steps[-1].objective < 0.5 * steps[0].objective

@@ -173,3 +173,10 @@ def test_refusals():
             steps=dx.LearnedSteps(2),
             horizon=1.0,
         )
+
+
+def test_the_projection_of_what_lies_far_outside():
+    far = torch.tensor([1e20, 1e20, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(onto_simplex(far, 1.0), far / 2e20)
+    low = torch.tensor([0.0, -0.5, -1.5, -1e15], dtype=torch.float64)
+    torch.testing.assert_close(onto_simplex(low, 1.0), low.new_tensor([0.75, 0.25, 0.0, 0.0]))

@@ -336,3 +336,38 @@ def test_networks_of_several_processes_are_refused():
     nn.Module.__init__(network)
     with pytest.raises(TypeError, match="a network of one process"):
         MSA(network, mse_loss)
+
+
+def test_layers_that_work_in_place_are_as_any():
+    x, found = torch.randn(9, 3), []
+    for inplace in (False, True):
+        torch.manual_seed(1)
+        layers = [nn.ReLU(inplace), nn.Linear(3, 5), nn.Tanh(), nn.ReLU(inplace), nn.Linear(5, 3)]
+        msa = ExtendedMSA(nn.Sequential(*layers), mse_loss, rho=0.1)
+        found.append([msa.step(x.clone(), x.sin()) for _ in range(3)])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_one_sample_and_short_formats_have_a_closed_form(dtype):
+    network = nn.Linear(3, 3).to(dtype)
+    msa = ExtendedMSA(network, mse_loss, rho=0.1)
+    x = torch.randn(3, dtype=dtype)
+    values = [msa.step(x, x.sin()).objective for _ in range(4)]
+    assert values[-1] < 0.5 * values[0]
+
+
+def test_a_failure_changes_nothing():
+    def failing(z, y):
+        if not z.requires_grad:  # after the sweep
+            raise KeyError
+        return mse_loss(z, y)
+
+    network = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3))
+    before = copy.deepcopy(network.state_dict())
+    x = torch.randn(9, 3)
+    with pytest.raises(KeyError):
+        ExtendedMSA(network, failing, rho=0.1).step(x, x.sin())
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+    with pytest.raises(TypeError, match="a real number in a tensor"):
+        MSA(network, lambda z, y: mse_loss(z, y).item()).step(x, x)

@@ -72,7 +72,9 @@ def test_keeps_what_is_not_learned_and_the_mode():
     flow.fields[0].bias.requires_grad = False
     fine = prolong(flow.eval())
     assert [each.bias.requires_grad for each in fine.fields] == [False, False, True, True]
-    assert not fine.training
+    assert not any(each.training for each in fine.modules())
+    learned = dx.Flow([field()], dx.integrators.Euler(), steps=dx.LearnedSteps(1)).eval()
+    assert not any(each.training for each in prolong(learned).modules())
 
 
 def test_refuses_steps_whose_horizon_depends_on_their_number():

@@ -69,6 +69,7 @@ def test_a_kernel_that_layers_share_is_prolonged_once():
         (nn.Conv2d(1, 1, 3, dilation=2), ValueError),
         (nn.ConvTranspose2d(1, 1, 3), TypeError),
         (nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 1, 3)), TypeError),
+        (nn.utils.spectral_norm(nn.Conv2d(1, 1, 3)), TypeError),
         (dx.linear.FiniteDifference(1, dim=2), TypeError),
     ],
 )

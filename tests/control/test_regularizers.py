@@ -190,3 +190,23 @@ def test_a_problem_refuses_what_is_none():
         ControlProblem(flow, z, lambda y: y.sum(dim=1)).objective()
     with pytest.raises(ValueError, match="parameters to choose"):
         ControlProblem(flow.requires_grad_(requires_grad=False), z, torch.sum)
+
+
+def test_kinetic_energy_of_steps_back_in_time_is_positive():
+    steps = dx.LearnedSteps(2, constraint="none", start=[0.5, -0.5])
+    problem = regression(dx.control.KineticEnergy(), flow=residual_flow(2, steps=steps))
+    states = problem.flow.trajectory(problem.z)
+    wanted = 2 * states.diff(dim=0).square().sum(dim=2).mean(dim=1).sum()  # h f = Δz
+    torch.testing.assert_close(problem.regularizer.along(problem.flow, states), wanted)
+    torch.nn.init.zeros_(steps.values)  # a step that is left out may return, at a price
+    (slope,) = torch.autograd.grad(
+        problem.regularizer.along(problem.flow, states.detach()), steps.values
+    )
+    assert bool((slope > 0).all())
+
+
+def test_a_problem_refuses_losses_without_a_gradient():
+    for loss in (lambda z: z.sum().item(), lambda z: (z > 0).sum(), lambda z: (z + 1j).sum()):
+        problem = dx.control.ControlProblem(residual_flow(), torch.ones(3, 2).double(), loss)
+        with pytest.raises(TypeError, match="a real number in a tensor"):
+            problem.objective()

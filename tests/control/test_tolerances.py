@@ -79,6 +79,14 @@ def test_refuses_what_is_out_of_range():
         gradient_tolerances([torch.zeros(2)], loss, steps=3)
     with pytest.raises(ValueError, match=r"in \(0, 1\)"):
         gradient_tolerances([loss.theta], loss, steps=3, fraction=1.0)
+    with pytest.raises(ValueError, match="`least` of at most `first`"):
+        gradient_tolerances([loss.theta], loss, steps=3, first=1e-4, least=1e-3)
+
+
+def test_takes_one_parameter_as_a_list_of_one():
+    loss = Inexact()
+    wanted = next(gradient_tolerances([loss.theta], loss, steps=1, fraction=1e-3))
+    assert next(gradient_tolerances(loss.theta, loss, steps=1, fraction=1e-3)) == wanted < 1e-2
 
 
 def test_says_when_there_is_no_gradient_or_none_that_is_finite():

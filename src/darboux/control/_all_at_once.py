@@ -8,9 +8,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from darboux.control._optimality import Optimality, defects, residuals
-from darboux.control._problem import ControlProblem
-from darboux.control._regularizer import ProximalRegularizer
+from darboux.control._optimality import Optimality, defects, require_one_step, residuals
+from darboux.control._problem import ControlProblem, require_smooth
 from darboux.solvers import ConvergenceError
 from darboux.structure._arguments import Count, Positive, checked
 
@@ -56,7 +55,7 @@ class AllAtOnce:
 
     Raises:
         TypeError: if an argument is of another type, or the integrator is a two-step method.
-        ValueError: if the regulariser has kinks, or the steps share a field.
+        ValueError: if the regulariser has kinks, the steps share a field, or there is no sample.
 
     Example:
         >>> import torch, darboux as dx
@@ -141,7 +140,7 @@ class AllAtOnce:
             )
             for leaf, slope in zip(leaves, slopes, strict=True):
                 leaf.grad = slope
-            return value.detach()
+            return value.detach().nan_to_num(nan=math.inf)  # which the line search shortens
 
         first = float(evaluate())
         if not math.isfinite(first):
@@ -181,13 +180,10 @@ def _lbfgs(leaves: list[Tensor], iterations: int) -> torch.optim.LBFGS:
 
 
 def _check(problem: ControlProblem) -> None:
-    terms = () if problem.regularizer is None else problem.regularizer.terms()
-    kinks = [term for _, term in terms if isinstance(term, ProximalRegularizer)]
-    if kinks:
-        msg = (
-            f"AllAtOnce: expected a regularizer with a gradient; got {kinks[0]!r}, which has "
-            "kinks. Use ForwardBackward."
-        )
+    require_smooth(problem, "AllAtOnce")
+    require_one_step(problem.flow)
+    if not len(problem.z):
+        msg = "AllAtOnce: expected at least one sample; got none. Leave out empty batches."
         raise ValueError(msg)
     if problem.flow.shared:
         msg = "AllAtOnce: expected one field a step; got a single field. Give a list of fields."

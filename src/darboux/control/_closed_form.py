@@ -25,8 +25,10 @@ def best_linear(at: Visited, rho: float) -> dict[str, Tensor]:
     With D = W' - W, c = D x̄ + b' - b and the rows P and X of costates p_{n+1} and centred states
     x_n - x̄ it is ρ (D XᵀX + PᵀP D) = PᵀX and ρ N c = Σ p; without a bias x̄ = 0.
     """
-    p = at.costate.flatten(0, -2)
-    x = at.before.detach().flatten(0, -2)
+    # rows of one sample or many; eigenvalues are known in single precision and above
+    kind = torch.promote_types(at.before.dtype, torch.float32)
+    p = at.costate.reshape(-1, at.costate.shape[-1]).to(kind)
+    x = at.before.detach().reshape(-1, at.before.shape[-1]).to(kind)
     mean = x.mean(0) if "bias" in at.slopes else torch.zeros_like(x[:1]).sum(0)
     x = x - mean
     columns, v = torch.linalg.eigh(x.mT @ x)

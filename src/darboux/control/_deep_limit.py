@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from darboux.control._jumps import minimum_with_jumps
 from darboux.control._nonsmooth import TotalVariation
@@ -162,13 +162,14 @@ def deep_limit(
         [True, True]
     """
     _check_depths(problem.flow, depths)
+    _check_loss(problem)
     problems: list[ControlProblem] = []
     minima: list[Minimum] = []
     current = replace(problem, loss=deepcopy(problem.loss))
     for depth in depths:
         flow = _started(current.flow, depth) if start is None else deepcopy(start(depth))
         current = replace(problem, flow=flow, loss=deepcopy(current.loss))
-        _check_parameters(current, depth)
+        _check_parameters(current, depth, _horizon(problem.flow))
         minima.append(_minimised(current, max_iter))
         problems.append(current)
     return DeepLimit(
@@ -256,10 +257,23 @@ def _check_depths(flow: Flow, depths: Sequence[int]) -> None:
         raise ValueError(msg)
 
 
-def _check_parameters(problem: ControlProblem, depth: int) -> None:
-    fields = problem.flow.fields
-    if len(fields) != depth:
-        msg = f"deep_limit: expected a start with {depth} fields; got {len(fields)}."
+def _check_loss(problem: ControlProblem) -> None:
+    loss = problem.loss.parameters() if isinstance(problem.loss, nn.Module) else ()
+    if not {*loss}.isdisjoint(problem.flow.parameters()):
+        msg = (
+            "deep_limit: expected a loss with parameters of its own; got one that has some of the "
+            "flow, which are others for each K. Make R of what depends on them: a Regularizer."
+        )
+        raise ValueError(msg)
+
+
+def _check_parameters(problem: ControlProblem, depth: int, horizon: float) -> None:
+    fields, end = problem.flow.fields, _horizon(problem.flow)
+    if len(fields) != depth or end != horizon:
+        msg = (
+            f"deep_limit: expected a start with {depth} fields and the horizon {horizon:g}; got "
+            f"{len(fields)} and {end:g}."
+        )
         raise ValueError(msg)
     own = [p for field in fields for p in field.parameters() if p.requires_grad]
     if len(own) != len({id(p) for p in own}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, final
 
@@ -143,10 +144,11 @@ def _moves(p: Tensor) -> bool:
 
 def _require_options(group: dict[str, Any]) -> None:
     """Refuse what a group or a scheduler may have made of the options."""
-    if group["values"] not in _KINDS or not 0 <= group["lr"] <= 1:
+    known = group["values"] in _KINDS and 0 <= group["lr"] <= 1
+    if not (known and 0 <= group["rho"] < math.inf and 0 <= group["penalty"] < math.inf):
         msg = (
-            "DiscreteMSA: expected groups with values 'binary' or 'ternary' and lr in [0, 1]; got "
-            f"{group['values']!r} and {group['lr']}. lr is the weight of the new gradient in the "
-            "average."
+            "DiscreteMSA: expected groups with values 'binary' or 'ternary' and lr in [0, 1], rho "
+            f"and penalty 0 or more; got {group['values']!r}, {group['lr']}, {group['rho']} and "
+            f"{group['penalty']}. lr is the weight of the new gradient in the average."
         )
         raise ValueError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple, final
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from darboux.control._curvature import flat, split
 from darboux.control._line_search import Backtracking, LineSearch, Trial
 from darboux.control._nonsmooth import L1, TotalVariation
-from darboux.control._problem import ControlProblem
+from darboux.control._problem import NO_VALUE, ControlProblem, value_or_infinity
 from darboux.control._regularizer import ProximalRegularizer, WeightedSum
 from darboux.control._time import horizon_of
 from darboux.solvers import ConvergenceError
@@ -103,6 +104,10 @@ class ForwardBackward:
         self._kinks.sort(key=lambda kink: isinstance(kink[1], L1))
         _check_kinks(problem, self._kinks)
         self._parameters = [*problem.parameters().values()]
+        kinked = {
+            id(p) for _, term in self._kinks for part in term.parts(problem.flow) for p in part
+        }
+        self._kinked = flat([torch.full_like(p, id(p) in kinked) > 0 for p in self._parameters])
         self._size: float | None = None
         self._before: Tensor | None = None
         self._momentum = 1.0
@@ -117,7 +122,7 @@ class ForwardBackward:
         here = self._here()
         try:
             found = self._accelerated(here) if self.accelerated else self._descend()
-        except (ConvergenceError, FloatingPointError):
+        except BaseException:  # of the user's own loss, too
             self._move(here)
             raise
         self._before = here
@@ -151,9 +156,10 @@ class ForwardBackward:
         ahead = (last - 1) / self._momentum
         before = here if self._before is None else self._before
         self._move(here + ahead * (here - before))
-        found = self._descend()
-        if found.objective <= known:
-            return found
+        with suppress(*NO_VALUE):
+            found = self._descend()
+            if found.objective <= known:
+                return found
         self._momentum = 1.0
         self._move(here)
         return self._descend()
@@ -170,13 +176,12 @@ class ForwardBackward:
         size = self.search.first(self._size)
         for trials in range(1, _TRIALS + 1):
             d = self._moved_by(start, slope, size)
-            with torch.no_grad():
-                change, rest = float(self._smooth.objective()) - before, self._penalty()
+            change, rest = value_or_infinity(self._smooth) - before, self._penalty()
             descent, square = torch.stack([slope @ d, d @ d]).tolist()
             trial = Trial(size, change, change + rest - penalty, descent, square)
             if self.search.accepts(trial, unit):
                 self._size = size
-                residual = math.sqrt(square) / size
+                residual = float((d / size).norm())
                 return ForwardBackwardStep(before + change + rest, residual, size, trials)
             size = self.search.shorter(size)
         msg = (
@@ -195,7 +200,8 @@ class ForwardBackward:
                     moved = term.prox(torch.stack([*part]), weight * size, horizon_of(flow))
                     for parameter, row in zip(part, moved, strict=True):
                         parameter.copy_(row)
-        return self._here() - start
+        # without kinks d is known, also where rounding leaves little of it or none in θ
+        return torch.where(self._kinked, self._here() - start, -size * slope)
 
     def _penalty(self) -> float:
         with torch.no_grad():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from darboux.control._curvature import Curvature, flat, split
-from darboux.control._problem import ControlProblem
+from darboux.control._problem import ControlProblem, require_smooth, value_or_infinity
 from darboux.solvers import ConvergenceError
 from darboux.solvers._conjugate_gradients import conjugate_gradients
 from darboux.structure._arguments import Count, Natural, Positive, checked
@@ -62,7 +62,7 @@ class GaussNewton:
 
     Raises:
         TypeError: if an argument is of another type.
-        ValueError: if one is out of range.
+        ValueError: if one is out of range, or the regulariser has kinks.
 
     Example:
         >>> import torch, darboux as dx
@@ -87,6 +87,7 @@ class GaussNewton:
         curvature: Literal["gauss-newton", "hessian"] = "gauss-newton",
         max_products: Count | None = None,
     ) -> None:
+        require_smooth(problem, "GaussNewton")
         self.problem = problem
         self.damping = float(damping)
         self.curvature = curvature
@@ -149,7 +150,8 @@ class GaussNewton:
         self._steepest = max(self._steepest, norm)
         if norm == 0:
             return GaussNewtonStep(float(here.value), norm, self.damping, 0, moved=False)
-        tol = max(min(_FORCING, norm / self._steepest), _FINEST * torch.finfo(g.dtype).eps)
+        before = self.damping, self._growth
+        tol = min(_FORCING, max(norm / self._steepest, _FINEST * torch.finfo(g.dtype).eps))
         for _ in range(_TRIALS):
             damping = self.damping
             found = conjugate_gradients(
@@ -160,10 +162,12 @@ class GaussNewton:
             )
             products += found.products + 1
             moved, ratio = self._searched(here, start, found.x)
-            self._adapt(ratio)
+            self._adapt(ratio if moved else 0.0)
             if moved:
                 break
             here = self._here()  # writing to the parameters has spoilt the graph of the old one
+        if not moved:  # no damping helps; the next step may have other data
+            self.damping, self._growth = before
         return GaussNewtonStep(float(here.value), norm, damping, products, moved)
 
     def _searched(self, here: Curvature, start: Tensor, s: Tensor) -> tuple[bool, float]:
@@ -171,25 +175,28 @@ class GaussNewton:
         parameters = [*self.problem.parameters().values()]
         slope = float(here.gradient.dot(s))
         promised = -slope - 0.5 * float(s.dot(here.product(s)))
-        ratio = 0.0
-        for k in range(_HALVINGS + 1):
-            t = 0.5**k
-            _write(parameters, start + t * s)
-            decrease = self._decrease(here, t * slope)
-            if k == 0:
-                ratio = decrease / promised if promised > 0 else math.copysign(1.0, decrease)
-            if decrease >= -_SUFFICIENT * t * slope > 0:
-                return True, ratio
-        _write(parameters, start)
-        return False, ratio
+        ratio, moved = 0.0, False
+        try:
+            for k in range(_HALVINGS + 1):
+                t = 0.5**k
+                _write(parameters, start + t * s)
+                decrease = self._decrease(here, t * slope)
+                if k == 0:
+                    ratio = decrease / promised if promised > 0 else math.copysign(1.0, decrease)
+                moved = decrease >= -_SUFFICIENT * t * slope > 0
+                if moved:
+                    break
+        finally:
+            if not moved:
+                _write(parameters, start)
+        return moved, ratio
 
     def _decrease(self, here: Curvature, slope: float) -> float:
         """Return how much E fell; where that is rounding, by the slopes at both ends."""
         problem, value = self.problem, float(here.value)
-        with torch.no_grad():
-            decrease = value - float(problem.objective().detach())
+        decrease = value - value_or_infinity(problem)
         unit = torch.finfo(here.value.dtype).eps * abs(value)
-        if abs(slope) > _ROUNDING * unit or math.isnan(decrease):
+        if abs(slope) > _ROUNDING * unit or not math.isfinite(decrease):
             return decrease
         there = self._here()
         return -slope if there.gradient.norm() < here.gradient.norm() else slope

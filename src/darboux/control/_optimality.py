@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darboux.control._problem import ControlProblem
-from darboux.flow import advance
+from darboux.flow import Flow, advance
 from darboux.structure._arguments import checked
 
 
@@ -110,17 +110,22 @@ def residuals(problem: ControlProblem, states: Tensor, costates: Tensor) -> Opti
 def defects(problem: ControlProblem, states: Tensor) -> Tensor:
     """Return Φ_k(z_k) - z_{k+1}, (K, batch, ...)."""
     flow = problem.flow
+    require_one_step(flow)
+    gaps = [
+        advance(field, flow.integrator, h, t, z) - after
+        for (field, t, h), z, after in zip(flow.grid(), states[:-1], states[1:], strict=True)
+    ]
+    return torch.stack(gaps)
+
+
+def require_one_step(flow: Flow) -> None:
+    """Refuse a method whose states are no features."""
     if flow.integrator.doubled:
         msg = (
             f"Expected a one-step method, whose states are features; got {flow.integrator!r}. Use "
             "a Runge-Kutta or a splitting method."
         )
         raise TypeError(msg)
-    gaps = [
-        advance(field, flow.integrator, h, t, z) - after
-        for (field, t, h), z, after in zip(flow.grid(), states[:-1], states[1:], strict=True)
-    ]
-    return torch.stack(gaps)
 
 
 def _costates(problem: ControlProblem, states: Tensor) -> Tensor:

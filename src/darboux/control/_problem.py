@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
-from darboux.control._regularizer import Regularizer
+from darboux.control._regularizer import ProximalRegularizer, Regularizer
 from darboux.flow import Flow
-from darboux.structure._arguments import checked
+from darboux.integrators import StiffnessError
+from darboux.solvers import ConvergenceError
+from darboux.structure._arguments import checked, shown
+
+NO_VALUE = (ConvergenceError, StiffnessError, FloatingPointError)  # of E, a solver says
 
 
 @final
@@ -64,9 +70,16 @@ class ControlProblem:
         `states` are z_0, ..., z_K, (K+1, batch, ...), for an R that looks at them.
 
         Raises:
-            ValueError: if the loss is no single number.
+            TypeError: if the loss is no tensor of a real type.
+            ValueError: if it is no single number.
         """
         value = self.loss(z)
+        if not (isinstance(value, Tensor) and value.is_floating_point()):
+            msg = (
+                f"ControlProblem: expected a loss that is a real number in a tensor; got "
+                f"{shown(value)}. Compute it by torch, without item(), so that it has a gradient."
+            )
+            raise TypeError(msg)
         if value.ndim > 0:
             msg = (
                 f"ControlProblem: expected a loss that is one number; got shape "
@@ -81,7 +94,29 @@ class ControlProblem:
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Return what is minimised over, by name: that of the flow, and of the loss."""
-        found = dict(self.flow.named_parameters(prefix="flow"))
+        parts = nn.ModuleDict({"flow": self.flow})
         if isinstance(self.loss, nn.Module):
-            found |= dict(self.loss.named_parameters(prefix="loss"))
-        return {name: parameter for name, parameter in found.items() if parameter.requires_grad}
+            parts["loss"] = self.loss
+        # a parameter of both counts once, as in any module
+        return {name: p for name, p in parts.named_parameters() if p.requires_grad}
+
+
+def require_smooth(problem: ControlProblem, name: str) -> None:
+    """Refuse a regulariser with kinks, for a method that follows gradients alone."""
+    terms = () if problem.regularizer is None else problem.regularizer.terms()
+    kinks = [term for _, term in terms if isinstance(term, ProximalRegularizer)]
+    if kinks:
+        msg = (
+            f"{name}: expected a regularizer with a gradient; got {kinks[0]!r}, which has "
+            "kinks. Use ForwardBackward."
+        )
+        raise ValueError(msg)
+
+
+def value_or_infinity(problem: ControlProblem) -> float:
+    """Return E at trial parameters, ∞ where a solver of the flow gives up."""
+    try:
+        with torch.no_grad():
+            return float(problem.objective())
+    except NO_VALUE:
+        return math.inf

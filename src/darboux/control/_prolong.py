@@ -47,6 +47,7 @@ def prolong(flow: Flow, factor: Count = 2) -> Flow:
     rule = _finer(flow.rule, factor)
     copies = _copies(flow.fields, 1 if flow.shared else factor)
     fields = nn.ModuleList(field for step in zip(*copies, strict=True) for field in step)
+    fields.training = flow.fields.training
     return deepcopy(flow, {id(flow.fields): fields, id(flow.rule): rule})
 
 
@@ -63,7 +64,7 @@ def _finer(rule: StepRule, factor: int) -> StepRule:
             start=sizes.repeat_interleave(factor),
         )
         found.values.requires_grad_(rule.values.requires_grad)
-        return found
+        return found.train(rule.training)
     msg = (
         f"prolong: expected UniformSteps or LearnedSteps, whose horizon stays when steps are "
         f"divided; got {rule!r}. Give the flow its present horizon and number of steps."

@@ -33,13 +33,14 @@ _FINER = ((2.0, 0.0, 0.0), (-1.0, 1.0, -1.0), (0.0, 0.0, 2.0))  # fine taps from
 def prolong_kernels(module: M) -> M:
     """Return a copy of a network whose convolutions act on images with twice the resolution.
 
-    A fine convolution A_h stands for a coarse one where A_H = R A_h P: P repeats each pixel on
-    each axis and R takes the mean of the 2^d fine pixels of a coarse one. For three taps an axis
-    this has one solution, (a, b, c) -> (2a, b - a - c, 2c): means are kept and slopes doubled, for
-    the distance of pixels is halved. It holds up to the border, for circular and zero padding
-    alike. Kernels of one tap stay. So a network that learns on images ``avg_pool2d(x, 2)``, for
-    much less, is a start for x. What comes after the images, a head, has to expect the same number
-    of features: pool to a fixed grid before it, as ``AdaptiveAvgPool2d`` does.
+    A fine convolution A_h stands for a coarse one where A_H = R A_h P: P repeats each pixel on each
+    axis and R takes the mean of the 2^d fine pixels of a coarse one. For three taps an axis this
+    has one solution, (a, b, c) -> (2a, b - a - c, 2c): means are kept and slopes doubled, for the
+    distance of pixels is halved. It holds up to the border, for circular and zero padding alike;
+    without padding images lose half as much of their border. Kernels of one tap stay. So a network
+    that learns on images ``avg_pool2d(x, 2)``, for much less, is a start for x. What comes after
+    the images, a head, has to expect the same number of features: pool to a fixed grid before it,
+    as ``AdaptiveAvgPool2d`` does.
 
     Source: Haber, Ruthotto, Holtham and Jun 2017, Galerkin coarsening; Haber and Ruthotto 2017.
 
@@ -84,7 +85,8 @@ def _finer(weight: Tensor) -> Tensor:
 def _checked_kernel(name: str, layer: nn.Module) -> Tensor:
     """Return the kernel, or refuse it."""
     what = f"prolong_kernels: {name or 'the module'} is {layer}"
-    if not isinstance(layer, _Plain) or is_parametrized(layer):
+    set_anew = "weight" not in layer._parameters  # by spectral_norm's hook
+    if not isinstance(layer, _Plain) or is_parametrized(layer) or set_anew:
         msg = (
             f"{what}; expected Conv or torch.nn.Conv1d, 2d, 3d without a constraint, whose kernels "
             "may be any. Give the finer layer new weights."

@@ -109,13 +109,19 @@ class SuccessiveApproximations(ABC):
         names = {id(p): name for name, p in self.network.named_parameters()}
         start = [p.detach().clone() for p in self._chosen()]
         for _ in range(_TRIALS):
-            rho = self._rho
-            found = [self._improve(at, names, residuals[at.name]) for at in visited if at.slopes]
-            if self._accepts(objective, lambda: self._value(visited, labels)):
-                break
-            with torch.no_grad():
-                torch._foreach_copy_(self._chosen(), start)
-        return rho, found
+            rho, kept = self._rho, False
+            try:
+                found = [
+                    self._improve(at, names, residuals[at.name]) for at in visited if at.slopes
+                ]
+                kept = self._accepts(objective, lambda: self._value(visited, labels))
+            finally:
+                if not kept:
+                    with torch.no_grad():
+                        torch._foreach_copy_(self._chosen(), start)
+            if kept:
+                return rho, found
+        return rho, [(0.0, 0.0, 0.0)] * len(found)
 
     def _chosen(self) -> list[Tensor]:
         return [*chosen(self.network).values()]
@@ -227,7 +233,7 @@ class _Penalized(nn.Module):
 def _applied(at: Visited, leaves: dict[str, Tensor], x: Tensor) -> Tensor:
     """Return g(x, θ) with other θ; running statistics stay as the sweep left them."""
     kept = {name: buffer.clone() for name, buffer in at.layer.named_buffers()}
-    return cast("Tensor", functional_call(at.layer, {**kept, **leaves}, (x,)))
+    return cast("Tensor", functional_call(at.layer, {**kept, **leaves}, (x.clone(),)))
 
 
 def _residual(at: Visited, slopes: dict[int, Tensor]) -> float:

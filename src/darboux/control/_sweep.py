@@ -87,10 +87,16 @@ def sweep(
         after = z
         for name, layer in layers_of(network):
             before = after.detach().requires_grad_()
-            after = layer(before)
+            after = layer(before.clone())  # which may be changed in place
             passed.append((name, layer, before, after))
         end = after.detach().requires_grad_()
         value = loss(end, *labels)
+        if not (isinstance(value, Tensor) and value.is_floating_point()):
+            msg = (
+                f"Expected a loss that is a real number in a tensor; got {shown(value)}. Compute "
+                "it by torch, without item(), so that it has a gradient."
+            )
+            raise TypeError(msg)
         if value.ndim > 0:
             msg = (
                 f"Expected a loss that is one number; got shape {tuple(value.shape)}. Take its "

@@ -66,7 +66,13 @@ def gradient_tolerances(
         >>> losses[-1] < losses[0]
         True
     """
-    given = [*parameters]
+    if least > first:
+        msg = (
+            f"gradient_tolerances: expected `least` of at most `first`; got {least:g} and "
+            f"{first:g}. Give a smaller `least`."
+        )
+        raise ValueError(msg)
+    given = [parameters] if isinstance(parameters, Tensor) else [*parameters]
     if not all(isinstance(p, Tensor) for p in given):
         msg = f"gradient_tolerances: expected parameters, which are tensors; got {shown(given)}."
         raise TypeError(msg)

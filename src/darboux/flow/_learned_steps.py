@@ -104,10 +104,12 @@ def onto_simplex(w: Tensor, total: float) -> Tensor:
     # h = max(w - τ, 0), and τ is the largest of the thresholds that k largest entries would have
     # alone (Duchi et al. 2008). Entries at the threshold count as positive, so that the derivative
     # at a point of the simplex subtracts means from all entries that may grow.
-    known = w.detach()
+    # Only distances to the largest entry matter, and those above the total only as such.
+    w = w - w.detach().max()
+    known = w.detach().clamp(min=-2 * total)
     excess = known.sort(descending=True).values.cumsum(0) - total
     threshold = (excess / torch.arange(1, len(w) + 1, dtype=w.dtype, device=w.device)).max()
-    slack = 8 * torch.finfo(w.dtype).eps * known.abs().max()
+    slack = 8 * torch.finfo(w.dtype).eps * total
     positive = known - threshold >= -slack
     h = torch.where(positive, w - ((w * positive).sum() - total) / positive.sum(), 0)
     exact = h.detach().clamp(min=0)
