@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import pickle
 import re
 
@@ -313,7 +314,23 @@ CALLS = {
     ),
     "negative friction in a group": (
         lambda: HamiltonianDescent([{"params": [W], "friction": -1.0}]),
-        (ValueError, "Expected friction to be a finite number of 0 or more; got -1.0"),
+        (ValueError, "expected friction to be a finite number of 0 or more; got -1.0"),
+    ),
+    "negative decay in a group": (
+        lambda: HeavyBall([{"params": [W], "weight_decay": -1.0}]),
+        (ValueError, "expected weight_decay to be a finite number of 0 or more; got -1.0"),
+    ),
+    "no order of a group": (
+        lambda: ConformalHamiltonian([{"params": [W], "order": 3}]),
+        (ValueError, "expected order to be 1 or 2; got 3"),
+    ),
+    "no method of a group": (
+        lambda: HamiltonianDescent([{"params": [W], "method": "explicit"}]),
+        (ValueError, "expected method to be 'explicit-1' or"),
+    ),
+    "no bound of a group": (
+        lambda: RelativisticGradientDescent([{"params": [W], "delta": math.nan}]),
+        (ValueError, "expected delta to be a finite number of 0 or more; got nan"),
     ),
     "no mass": (
         lambda: QuadraticKinetic(0.0),
@@ -391,3 +408,57 @@ def test_implicit_steps_that_are_too_long_change_nothing():
     with pytest.raises(ConvergenceError, match="HamiltonianDescent"):
         optimizer.step(closure)
     assert w.tolist() == [1.0, -1.0]
+
+
+def test_an_implicit_step_that_its_closure_interrupts_changes_nothing():
+    w = nn.Parameter(torch.tensor([1.0, -1.0]))
+    optimizer = HamiltonianDescent([w], 0.1, method="implicit")
+    calls = []
+
+    def closure():
+        calls.append(w.tolist())
+        if len(calls) == 3:
+            raise KeyError("the user's own")
+        optimizer.zero_grad()
+        (w**4).sum().backward()
+
+    with pytest.raises(KeyError):
+        optimizer.step(closure)
+    assert calls[2] != [1.0, -1.0] == w.tolist()
+
+
+@pytest.mark.parametrize(("name", "value"), [("weight_decay", -1.0), ("lr", math.nan)])
+@every_build
+def test_numbers_that_a_schedule_has_spoilt_change_nothing(build, name, value):
+    w = nn.Parameter(torch.ones(3))
+    optimizer = BUILDS[build]([w])
+    optimizer.param_groups[0][name] = value
+    with pytest.raises(ValueError, match=f"Expected {name} to be"):
+        optimizer.step(lambda: w.square().sum().backward())
+    assert w.tolist() == [1.0, 1.0, 1.0]
+
+
+@explicit
+def test_parameters_without_data_are_stepped_beside_others(build):
+    here, nowhere = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3, device="meta"))
+    for parameters in ([nowhere], [nowhere, here], [here, nowhere]):
+        optimizer = BUILDS[build](parameters)
+        for p in (here, nowhere):
+            p.grad = torch.ones_like(p)
+        before = here.tolist()
+        optimizer.step()
+        assert (here.tolist() != before) == (len(parameters) > 1)
+    here.grad.fill_(math.nan)
+    with pytest.raises(FloatingPointError):
+        BUILDS[build]([nowhere, here]).step()
+
+
+def test_relativistic_steps_are_bounded():
+    w = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer = RelativisticGradientDescent([w], 0.1, delta=4.0, alpha=0.25)
+    steps = []
+    for slope in (1e6, -1e8):  # the second turns the ball around
+        before, w.grad = w.item(), torch.full_like(w, slope)
+        optimizer.step()
+        steps.append(abs(w.item() - before))
+    assert steps[0] <= 1 < steps[1] <= (3 - 0.25) / 2

@@ -268,3 +268,15 @@ def test_answers(name):
     call, error, answer = CALLS[name]
     with pytest.raises(error, match=re.escape(answer)):
         call()
+
+
+@pytest.mark.parametrize("build", ["gonzalez", "mean-value", "parts"])
+def test_losses_without_derivatives_are_refused_where_they_are_needed(build):
+    x = nn.Parameter(torch.ones(2))
+    descent = (
+        dx.optim.PortHamiltonianDescent([x], lr=0.1)
+        if build == "parts"
+        else dx.optim.DiscreteGradientDescent([x], lr=0.1, method=build)
+    )
+    with pytest.raises(RuntimeError, match="expected a loss with derivatives in the parameters"):
+        descent.step(torch.no_grad()(lambda: x.square().sum()))

@@ -175,9 +175,9 @@ CALLS = {
     ),
     "negative friction of a group": (
         lambda: grouped(friction=-1.0),
-        *(ValueError, "Expected friction to be a finite number of 0 or more; got -1.0"),
+        *(ValueError, "expected friction to be a finite number of 0 or more; got -1.0"),
     ),
-    "a group without mass": (lambda: grouped(mass=0.0), ValueError, "Expected mass to be a pos"),
+    "a group without mass": (lambda: grouped(mass=0.0), ValueError, "expected mass to be a pos"),
     "two limits": (
         lambda: grouped(max_eval=3),
         *(ValueError, "expected one max_eval for all groups"),
@@ -199,3 +199,15 @@ def test_answers(name):
     call, error, answer = CALLS[name]
     with pytest.raises(error, match=re.escape(answer)):
         call()
+
+
+def test_a_loaded_state_is_supplied_nothing():
+    """The loss before it was loaded is another system's."""
+    x, loss = quadratic()
+    descent = dx.optim.PortHamiltonianDescent([x], lr=0.1)
+    state = copy.deepcopy(descent.state_dict())
+    descent.step(lambda: 100 * loss())
+    descent.load_state_dict(state)
+    assert descent.balance is None
+    descent.step(loss)
+    assert descent.balance.supplied == 0

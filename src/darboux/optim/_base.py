@@ -6,12 +6,13 @@ import math
 from abc import ABC
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
 
 from darboux.structure._arguments import shown
+from darboux.structure._checks import accepted, check_of
 
 Group = dict[str, Any]
 Parameters = Iterable[Tensor] | Iterable[Group] | Iterable[tuple[str, Tensor]]
@@ -54,6 +55,18 @@ class BaseOptimizer(torch.optim.Optimizer, ABC):
         torch.optim.Optimizer.__setstate__(self, state)
         if "defaults" in state:  # a copy, not a state that is loaded
             self._begin()
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Add a group, as torch's optimisers do.
+
+        Raises:
+            TypeError: if an option of it is none of those that the constructor takes.
+            ValueError: if one is out of range.
+        """
+        hints = get_type_hints(type(self).__init__, include_extras=True)
+        for name in param_group.keys() & hints.keys() - {"params"}:
+            accepted(type(self).__name__, name, check_of(hints[name]), param_group[name])
+        torch.optim.Optimizer.add_param_group(self, param_group)
 
     def _begin(self) -> None:
         """Make what is no part of the state: hooks, and what is kept of the last step."""
@@ -132,14 +145,16 @@ def gradients_of(owner: object, parameters: Iterable[Tensor]) -> list[Tensor]:
                 "layer with sparse=False."
             )
             raise RuntimeError(msg)
-    if not math.isfinite(norm_of(found)) and not all(bool(g.isfinite().all()) for g in found):
+    known = [g for g in found if not g.is_meta]
+    if not math.isfinite(norm_of(known)) and not all(bool(g.isfinite().all()) for g in known):
         raise FloatingPointError(NOT_FINITE)
     return found
 
 
 def norm_of(tensors: list[Tensor]) -> float:
     """Return √Σ‖x‖², in one pass; in a second one where single precision does not hold it."""
-    if not tensors or tensors[0].is_meta:
+    tensors = [x for x in tensors if not x.is_meta]
+    if not tensors:
         return 0.0
     found = _joined(list(torch._foreach_norm(tensors)))
     if math.isinf(found) and not any(x.is_complex() for x in tensors):

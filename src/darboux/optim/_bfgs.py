@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any, final
 
 import torch
@@ -15,6 +16,7 @@ from darboux.optim._base import (
     Parameters,
     evaluated,
     gradients_of,
+    is_left_out,
     require_step_size,
 )
 from darboux.structure._arguments import NonNegative, checked
@@ -59,9 +61,13 @@ class BFGS(BaseOptimizer):
         tensor([1., 1.])
     """
 
+    _step_supports_amp_scaling = True
+
     @checked
     def __init__(self, params: Parameters, lr: NonNegative = 1.0) -> None:
         super().__init__(params, {"lr": lr})
+        if any(p.is_complex() for p in self._parameters()):
+            raise ValueError("BFGS: expected real parameters; got complex ones. Use view_as_real.")
         count = sum(p.numel() for p in self._parameters())
         if count > _MOST:
             msg = (
@@ -75,19 +81,21 @@ class BFGS(BaseOptimizer):
 
         Raises:
             ValueError: if a step size is negative, NaN or infinite.
-            RuntimeError: if a gradient is sparse.
+            RuntimeError: if a gradient is sparse, or a gradient scaler comes with a closure.
             FloatingPointError: if one is NaN or infinite; nothing has been changed.
         """
+        if is_left_out(self, closure):
+            return None
         loss = evaluated(closure)
         with torch.no_grad():
             for group in self.param_groups:
                 require_step_size(group["lr"])
             parameters = self._parameters()
             gradients_of(self, parameters)
-            g = flat([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
+            g = flat([torch.full_like(p, nan) if p.grad is None else p.grad for p in parameters])
             x, state = flat(parameters), self.state[parameters[0]]
             matrix, inverse = _learnt(state, x, g)
-            step = inverse @ g
+            step = _direction(matrix, inverse, g)
             if not bool(step.isfinite().all()):
                 raise FloatingPointError(NOT_FINITE)
             state.update(point=x, gradient=g, matrix=matrix, inverse=inverse)
@@ -100,6 +108,16 @@ class BFGS(BaseOptimizer):
         return [p for group in self.param_groups for p in group["params"]]
 
 
+def _direction(matrix: Tensor, inverse: Tensor, g: Tensor) -> Tensor:
+    """Return G⁻¹g for the block of G of those that have gradients, and 0 for others, NaN in g."""
+    known = ~g.isnan()
+    if bool(known.all()):
+        return inverse @ g
+    step = torch.zeros_like(g)
+    step[known] = torch.linalg.solve(matrix[known][:, known], g[known])
+    return step
+
+
 def _learnt(state: dict[str, Any], x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """Return G and its inverse after what the last step has shown."""
     if "matrix" not in state:
@@ -109,6 +127,7 @@ def _learnt(state: dict[str, Any], x: Tensor, g: Tensor) -> tuple[Tensor, Tensor
     s, y = x - state["point"], g - state["gradient"]
     if not bool(s.any()):
         return matrix, inverse
+    y = torch.where(y.isnan(), matrix @ s, y)  # G where a gradient is missing
     if not state.get("scaled", False) and s.dot(y) > 0:
         scale = y.dot(y) / s.dot(y)
         matrix, inverse = matrix * scale, inverse / scale

@@ -47,16 +47,23 @@ class ClosureEnergy:
                 )
                 raise RuntimeError(msg)
 
-    def begin(self) -> tuple[Tensor, float]:
+    def begin(self, *, sloped: bool) -> tuple[Tensor, float]:
         """Return the present parameters as a row, (1, n), and their loss.
 
         Raises:
             FloatingPointError: if the loss is not finite.
+            RuntimeError: if it shall be `sloped` and has no derivative.
             RuntimeError: if it depends on parameters in another way than by torch's functions.
         """
         z = torch.cat([p.detach().reshape(1, -1) for p in self.parameters], dim=1)
         with torch.enable_grad():
-            loss = self(z)
+            loss = self(z.clone().requires_grad_() if sloped else z)
+        if sloped and not loss.requires_grad:
+            msg = (
+                f"{self.owner}: expected a loss with derivatives in the parameters; got one that "
+                "has none. Leave out detach(), item() and torch.no_grad() in the closure."
+            )
+            raise RuntimeError(msg)
         if not math.isfinite(loss.item()):
             msg = f"{self.owner}: expected a finite loss; got {loss.item()}. Nothing was changed."
             raise FloatingPointError(msg)

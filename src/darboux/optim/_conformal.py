@@ -20,6 +20,7 @@ from darboux.optim._base import (
     gradients_of,
     is_left_out,
     norm_of,
+    require_numbers,
 )
 from darboux.optim._kinetic import Kinetic, QuadraticKinetic
 from darboux.optim._optimizer import ManifoldOptimizer, StackwiseOptimizer, Step, manifold_of
@@ -100,11 +101,15 @@ class ConformalOptimizer(StackwiseOptimizer, ABC):
         if is_left_out(self, closure):
             return None
         loss = evaluated(closure)
-        for group in self.param_groups:
-            self._scheme(group)
+        self._require_numbers()
         gradients_of(self, [p for group in self.param_groups for p in group["params"]])
         StackwiseOptimizer.step(self)
         return loss
+
+    def _require_numbers(self) -> None:
+        for group in self.param_groups:
+            require_numbers(group, "lr", "weight_decay")
+            self._scheme(group)
 
     def step_map(self, loss: Callable[..., Tensor]) -> StepMap:
         """Return one step as a module (θ, p) -> (θ', p'), with what is claimed of it.
@@ -203,7 +208,9 @@ def _sign(group: Group) -> float:
 
 def _is_plain(*lists: Tensors) -> bool:
     """Return whether torch's fused step takes all of these tensors."""
-    return all(x.is_contiguous() and x.is_floating_point() for xs in lists for x in xs)
+    return all(
+        x.is_contiguous() and x.is_floating_point() and not x.is_meta for xs in lists for x in xs
+    )
 
 
 def _fused(

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from darboux.integrators import GonzalezGradient, MeanValueGradient
 from darboux.integrators._integrator import Time
-from darboux.optim._base import BaseOptimizer, Closure, Parameters, needed, require_numbers
+from darboux.optim._base import (
+    BaseOptimizer,
+    Closure,
+    Parameters,
+    is_left_out,
+    needed,
+    require_numbers,
+)
 from darboux.optim._closure_energy import ClosureEnergy, shared
 from darboux.optim._coordinates import coordinatewise
 from darboux.structure._arguments import Count, Positive, checked
@@ -74,6 +81,8 @@ class DiscreteGradientDescent(BaseOptimizer):
         True
     """
 
+    _step_supports_amp_scaling = True
+
     @checked
     def __init__(
         self,
@@ -95,10 +104,11 @@ class DiscreteGradientDescent(BaseOptimizer):
             FloatingPointError: if the loss is not finite.
         """
         closure = needed(self, closure, _WHY)
+        is_left_out(self, closure)  # refuses a gradient scaler
         energy, rates = self._problem(closure)
         method = shared(self, "method")
         with torch.no_grad():
-            z, before = energy.begin()
+            z, before = energy.begin(sloped=method != "itoh-abe")
             if method == "itoh-abe":
                 after = self._along_coordinates(energy, z, before, rates)
             else:

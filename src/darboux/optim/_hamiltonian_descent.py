@@ -101,7 +101,7 @@ class HamiltonianDescent(ConformalOptimizer):
         super().__init__(params, defaults)
 
     def _scheme(self, group: Group) -> Scheme:
-        h, friction = group["lr"], positive(group, "friction")
+        h, friction = positive(group, "lr"), positive(group, "friction")
         if group["method"] == "explicit-2":
             if friction * h >= 1:
                 msg = (
@@ -151,11 +151,12 @@ class HamiltonianDescent(ConformalOptimizer):
         again = needed(self, closure, _WHY)
         is_left_out(self, again)  # refuses a gradient scaler
         loss = evaluated(again)
+        self._require_numbers()
         equations = [_Equation(self, group) for group in self.param_groups]
         with torch.no_grad():
             try:
                 self._solve(equations, again)
-            except (RuntimeError, FloatingPointError):
+            except BaseException:
                 for equation in equations:
                     equation.put(equation.start)
                 raise

@@ -131,8 +131,10 @@ class KFAC(MetricOptimizer):
 
     def _begin(self) -> None:
         MetricOptimizer._begin(self)
-        self._blocks: list[Block] | None = None
         self._warned = False
+
+    def _forget(self) -> None:
+        self._blocks: list[Block] | None = None
 
     def _measure(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         copies = stand_ins(self.model, set(self._parameters()))
@@ -217,7 +219,7 @@ class KFAC(MetricOptimizer):
         found: dict[Tensor, Tensor] = {}
         for block in blocks:
             if gradients.keys() & {*block.parameters}:
-                slopes = [gradients.get(p, torch.zeros_like(p)) for p in block.parameters]
+                slopes = [gradients.get(p) for p in block.parameters]
                 solved = block.solved(
                     slopes, [self._diagonal(p) for p in block.parameters], tol=self.tol
                 )

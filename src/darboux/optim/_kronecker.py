@@ -128,18 +128,24 @@ class Block:
         return self._curvature.product(v)
 
     def solved(
-        self, gradients: Sequence[Tensor], damping: Sequence[Tensor], *, tol: float
+        self, gradients: Sequence[Tensor | None], damping: Sequence[Tensor], *, tol: float
     ) -> list[Tensor]:
-        """Return (Σ Jᵀ(A ⊗ G)J + diag)⁻¹ of gradients; the diagonal broadcasts to each of them."""
-        first = damping[0]
-        if not self._matrices and all(d.ndim == 0 and bool(d == first) for d in damping):
-            return self._divided(gradients, first)
-        b = wide(flat(gradients))
-        shift = flat([d.expand(g.shape) for d, g in zip(damping, gradients, strict=True)]).to(b)
+        """Return (Σ Jᵀ(A ⊗ G)J + diag)⁻¹ of gradients; the diagonal broadcasts to each of them.
+
+        Parameters without a gradient do not move, and their rows and columns are left out.
+        """
+        first, known = damping[0], [g for g in gradients if g is not None]
+        plainly = len(known) == len(gradients) and not self._matrices
+        if plainly and all(d.ndim == 0 and bool(d == first) for d in damping):
+            return self._divided(known, first)
+        pairs = [*zip(self.parameters, gradients, strict=True)]
+        b = wide(flat([torch.zeros_like(p) if g is None else g for p, g in pairs]))
+        moving = flat([torch.full_like(p, float(g is not None)) for p, g in pairs]).to(b)
+        shift = flat([d.expand(p.shape) for d, (p, _) in zip(damping, pairs, strict=True)]).to(b)
         found = conjugate_gradients(
-            lambda v: self.product(v) + shift * v, b, tol=tol, max_iter=_PRODUCTS
+            lambda v: moving * self.product(moving * v) + shift * v, b, tol=tol, max_iter=_PRODUCTS
         )
-        return split(found.x, gradients)
+        return split(found.x, self.parameters)
 
     def _divided(self, gradients: Sequence[Tensor], damping: Tensor) -> list[Tensor]:
         """Return the solution in the bases where A and G are diagonal."""

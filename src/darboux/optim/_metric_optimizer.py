@@ -18,6 +18,7 @@ from darboux.optim._base import (
     Parameters,
     evaluated,
     gradients_of,
+    is_left_out,
     require_step_size,
 )
 from darboux.optim._called import plain
@@ -33,6 +34,8 @@ Fraction = Annotated[float, Within("a number in [0, 1)", least=0, below=1)]
 
 class MetricOptimizer(BaseOptimizer, ABC):
     """θ <- θ - h m, m <- μ m + (G + λ)⁻¹∇E, with the metric G of the last call of `measure`."""
+
+    _step_supports_amp_scaling = True
 
     def __init__(
         self,
@@ -55,6 +58,15 @@ class MetricOptimizer(BaseOptimizer, ABC):
         known = {"model": self.model, "radius": self.radius, "_likelihood": self._likelihood}
         return {**torch.optim.Optimizer.__getstate__(self), **known}
 
+    def _begin(self) -> None:
+        BaseOptimizer._begin(self)
+        self._forget()
+        self.register_load_state_dict_post_hook(_forgetting)
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Forget what was measured and is no part of the state, which may be another now."""
+
     def measure(self, *args: Any, **kwargs: Any) -> None:
         """Take the metric at the present parameters, with the inputs of the model that are given.
 
@@ -75,11 +87,14 @@ class MetricOptimizer(BaseOptimizer, ABC):
         """Make one step, after a call of the closure if there is one.
 
         Raises:
-            RuntimeError: if nothing has been measured, or a gradient is sparse.
+            RuntimeError: if nothing has been measured, a gradient is sparse, or a gradient scaler
+                comes with a closure.
             ValueError: if a step size is negative, NaN or infinite.
             FloatingPointError: if a gradient or the step is NaN or infinite; no parameter has
                 been changed.
         """
+        if is_left_out(self, closure):
+            return None
         loss = evaluated(closure)
         with torch.no_grad():
             for group in self.param_groups:
@@ -149,3 +164,8 @@ class MetricOptimizer(BaseOptimizer, ABC):
             f"{type(self).__name__}: expected a metric; got none, or a state that has been loaded "
             "without one. Call measure(inputs) before step()."
         )
+
+
+def _forgetting(optimizer: torch.optim.Optimizer) -> None:
+    assert isinstance(optimizer, MetricOptimizer)
+    optimizer._forget()

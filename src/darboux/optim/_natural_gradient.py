@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from darboux.control._curvature import Curvature, flat, split
 from darboux.optim._base import Group, Parameters
 from darboux.optim._called import averaged, called, plain, stand_ins
+from darboux.optim._kronecker import wide
 from darboux.optim._metric_optimizer import Fraction, Loss, MetricOptimizer, Radius, Tolerance
 from darboux.optim._roots import blended, roots
 from darboux.solvers._conjugate_gradients import conjugate_gradients
@@ -106,8 +107,7 @@ class NaturalGradient(MetricOptimizer):
         options = {name: getattr(self, name) for name in names}
         return {**MetricOptimizer.__getstate__(self), **options}
 
-    def _begin(self) -> None:
-        MetricOptimizer._begin(self)
+    def _forget(self) -> None:
         self._curvature: Curvature | None = None
         self._matrix: Tensor | None = None
 
@@ -169,18 +169,19 @@ class NaturalGradient(MetricOptimizer):
         if self._curvature is None:
             raise self._unmeasured()
         parameters = [*self._parameters()]
-        b = flat([gradients.get(p, torch.zeros_like(p)) for p in parameters])
-        damping = flat([torch.full_like(p, self._damping(p)) for p in parameters])
-        solution = self._solved(self._curvature, b, damping)
+        b = wide(flat([gradients.get(p, torch.zeros_like(p)) for p in parameters]))
+        damping = flat([torch.full_like(p, self._damping(p)) for p in parameters]).to(b)
+        moving = flat([torch.full_like(p, float(p in gradients)) for p in parameters]).to(b)
+        solution = self._solved(self._curvature, b, damping, moving)
         pairs = zip(parameters, split(solution, parameters), strict=True)
         return {p: direction for p, direction in pairs if p in gradients}
 
-    def _solved(self, curvature: Curvature, b: Tensor, damping: Tensor) -> Tensor:
-        """Return (G + λ)⁻¹b."""
+    def _solved(self, curvature: Curvature, b: Tensor, damping: Tensor, moving: Tensor) -> Tensor:
+        """Return (G + λ)⁻¹b for the block of G of those that move; b is 0 elsewhere."""
         if self._matrix is not None:
-            return _inverted(self._matrix, b, damping)
+            return _inverted(self._matrix * torch.outer(moving, moving), b, damping)
         return conjugate_gradients(
-            lambda v: averaged(self.model, curvature.product(v)) + damping * v,
+            lambda v: moving * averaged(self.model, curvature.product(moving * v)) + damping * v,
             b,
             tol=self.tol,
             max_iter=self.max_products,

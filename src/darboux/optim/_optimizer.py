@@ -53,10 +53,10 @@ class ManifoldOptimizer(BaseOptimizer, ABC):
         """Add a group, as torch's optimisers do.
 
         Raises:
-            TypeError: if its manifold is none.
-            ValueError: if a parameter is no point of it.
+            TypeError: if its manifold is none, or an option of another type.
+            ValueError: if a parameter is no point of it, or an option out of range.
         """
-        torch.optim.Optimizer.add_param_group(self, param_group)
+        BaseOptimizer.add_param_group(self, param_group)
         group = self.param_groups[-1]
         try:
             for parameter in group["params"]:

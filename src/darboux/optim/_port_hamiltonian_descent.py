@@ -9,7 +9,15 @@ from torch import Tensor
 
 from darboux.integrators import GonzalezGradient
 from darboux.integrators._integrator import Time
-from darboux.optim._base import BaseOptimizer, Closure, Group, Parameters, needed, require_numbers
+from darboux.optim._base import (
+    BaseOptimizer,
+    Closure,
+    Group,
+    Parameters,
+    is_left_out,
+    needed,
+    require_numbers,
+)
 from darboux.optim._closure_energy import ClosureEnergy, shared
 from darboux.structure._arguments import Count, NonNegative, Positive, checked
 
@@ -80,6 +88,7 @@ class PortHamiltonianDescent(BaseOptimizer):
     """
 
     balance: EnergyBalance | None  # of the last step
+    _step_supports_amp_scaling = True
 
     @checked
     def __init__(
@@ -98,6 +107,10 @@ class PortHamiltonianDescent(BaseOptimizer):
 
     def _begin(self) -> None:
         BaseOptimizer._begin(self)
+        self._forget()
+        self.register_load_state_dict_post_hook(_forgetting)
+
+    def _forget(self) -> None:
         self.balance = None
         self._last: float | None = None  # E after the last step
 
@@ -111,6 +124,7 @@ class PortHamiltonianDescent(BaseOptimizer):
             FloatingPointError: if the loss is not finite.
         """
         closure = needed(self, closure, _WHY)
+        is_left_out(self, closure)  # refuses a gradient scaler
         parts = [(p, g) for g in self.param_groups for p in g["params"] if p.requires_grad]
         for group in self.param_groups:
             _require_physical(group)
@@ -118,7 +132,7 @@ class PortHamiltonianDescent(BaseOptimizer):
             self, [p for p, _ in parts], closure, max_eval=shared(self, "max_eval")
         )
         with torch.no_grad():
-            position, before = loss.begin()
+            position, before = loss.begin(sloped=True)
             field = _System(loss, [group for _, group in parts], position)
             z = torch.cat([position, self._kept(parts, position)], dim=1)
             after = _METHOD.step(field, 0.0, 1.0, z)
@@ -144,6 +158,11 @@ class PortHamiltonianDescent(BaseOptimizer):
         momenta, reservoirs = loss.parts(z[0, n : 2 * n]), z[0, 2 * n :]
         for (p, _), momentum, reservoir in zip(parts, momenta, reservoirs, strict=True):
             self.state[p].update(momentum=momentum.clone(), reservoir=reservoir.clone())
+
+
+def _forgetting(optimizer: torch.optim.Optimizer) -> None:
+    assert isinstance(optimizer, PortHamiltonianDescent)
+    optimizer._forget()
 
 
 def _require_physical(group: Group) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Literal, final
 
 from darboux.optim._base import Group, Parameters
-from darboux.optim._conformal import ConformalOptimizer, Share, share_of
+from darboux.optim._conformal import ConformalOptimizer, Share, positive, share_of
 from darboux.optim._kinetic import Kinetic, QuadraticKinetic, RelativisticKinetic
 from darboux.optim._scheme import Scheme
 from darboux.structure._arguments import NonNegative, checked
@@ -14,7 +14,7 @@ from darboux.structure._arguments import NonNegative, checked
 
 @final
 class RelativisticGradientDescent(ConformalOptimizer):
-    """Gradient descent with a momentum whose velocity is bounded: no step is longer than 2/√δ.
+    """Gradient descent with a momentum whose velocity is bounded, and so its steps, by (3 - α)/√δ.
 
     With p' = μ p - ∇E(θ) and d(p) = ε p/√(1 + δ‖εp‖²), the norm over all parameters of a group,
     order 1 is θ' = θ + d(p'), the conformal symplectic Euler method for (57) in the paper; order 2
@@ -85,5 +85,5 @@ class RelativisticGradientDescent(ConformalOptimizer):
         return Scheme(friction, 1.0, ((h, 1.0), (h, friction)), taken_back=1 - kept)
 
     def _kinetic(self, group: Group) -> Kinetic:
-        bound = group["lr"] * math.sqrt(group["delta"])
+        bound = float(group["lr"]) * math.sqrt(positive(group, "delta"))
         return RelativisticKinetic(speed=1 / bound) if bound > 0 else QuadraticKinetic()

@@ -16,6 +16,7 @@ from darboux.optim._base import (
     Parameters,
     evaluated,
     gradients_of,
+    is_left_out,
     require_numbers,
 )
 from darboux.optim._hyperbolic import boosted
@@ -91,6 +92,8 @@ class WassersteinFlow(BaseOptimizer):
         True
     """
 
+    _step_supports_amp_scaling = True
+
     @checked
     def __init__(
         self,
@@ -109,9 +112,10 @@ class WassersteinFlow(BaseOptimizer):
         """Add a group, as torch's optimisers do.
 
         Raises:
-            ValueError: if its parameters are no particles of one measure.
+            TypeError: if an option of it is of another type.
+            ValueError: if one is out of range, or its parameters no particles of one measure.
         """
-        torch.optim.Optimizer.add_param_group(self, param_group)
+        BaseOptimizer.add_param_group(self, param_group)
         try:
             _require_measure(self.param_groups[-1])
         except ValueError:
@@ -122,15 +126,17 @@ class WassersteinFlow(BaseOptimizer):
         """Make one step, after a call of the closure if there is one.
 
         Raises:
-            RuntimeError: if a gradient is sparse.
+            RuntimeError: if a gradient is sparse, or a gradient scaler comes with a closure.
             ValueError: if a number of a group is negative, NaN or infinite.
             FloatingPointError: if a parameter would not be finite; none has been changed then.
         """
+        if is_left_out(self, closure):
+            return None
         loss = evaluated(closure)
         with torch.no_grad():
             gradients_of(self, [p for group in self.param_groups for p in group["params"]])
             moved = [pair for group in self.param_groups for pair in _moved(group)]
-            if not all(bool(new.isfinite().all()) for _, new in moved):
+            if not all(new.is_meta or bool(new.isfinite().all()) for _, new in moved):
                 raise FloatingPointError(NOT_FINITE)
             for parameter, new in moved:
                 parameter.copy_(new)
