@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,8 +66,9 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         lead=_LEAD.format(rest=1e-10, trials=4 * trials),
         numbers={
             **{
-                f"camelback, {name}: first step below 1e-8": float(its.first(1e-8) or math.inf)
+                f"camelback, {name}: first step below 1e-8": float(first)
                 for name, its in figure.items()
+                if (first := its.first(1e-8)) is not None
             },
             **{k: v for f in functions for k, v in _steps(f.name, found[f.name]).items()},
             **{
@@ -119,10 +119,10 @@ def _included(tuned: Tuned) -> list[dict[str, float]]:
 
 
 def _steps(function: str, found: dict[str, Descent]) -> dict[str, float]:
-    """Return the steps to the goal, infinite where it is not reached, and the last losses."""
+    """Return the steps to the goal, where it is reached, and the last losses."""
     numbers = {}
     for name, its in found.items():
-        steps = float("inf") if its.reached is None else float(its.reached)
-        numbers[f"{function}, {name}: steps to the goal"] = steps
+        if its.reached is not None:
+            numbers[f"{function}, {name}: steps to the goal"] = float(its.reached)
         numbers[f"{function}, {name}: loss at the end"] = float(its.values[-1])
     return numbers

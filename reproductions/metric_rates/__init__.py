@@ -52,7 +52,11 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             _draw(found, learnt, out / "distances.png"): (
                 "Distance to the minimiser: metrics that stay, at their best step sizes, beside "
                 "BFGS, which starts farther away."
-            )
+            ),
+            _draw_factors(found, learnt, out / "factors.png"): (
+                "Factors from each distance to the next, and the rates that eigenvalues predict: "
+                "those of BFGS fall."
+            ),
         },
     )
 
@@ -113,5 +117,18 @@ def _draw(found: Sequence[Rate], learnt: Sequence[float], path: Path) -> Path:
         axes.loglog(rate.distances, color=colour, label=name)
     axes.loglog(learnt, color="#d1495b", label="BFGS")
     label(axes, "", "steps", "distance to the minimiser")
+    legend_beside(axes)
+    return save(figure, path)
+
+
+def _draw_factors(found: Sequence[Rate], learnt: Sequence[float], path: Path) -> Path:
+    """Draw the factors of distances against steps, dashed the predicted ones."""
+    figure, ((axes,),) = canvas(1, 1, side=(6.5, 3.5))
+    for colour, name in zip(_COLOURS, _names(found), strict=True):
+        rate = next(r for r in found if r.metric == name)
+        axes.semilogx(range(1, len(rate.distances)), ratios(rate.distances), color=colour)
+        axes.axhline(rate.predicted, color=colour, linestyle="--", linewidth=0.8, label=name)
+    axes.semilogx(range(1, len(learnt)), ratios(learnt), color="#d1495b", label="BFGS")
+    label(axes, "", "steps", "factor of the distance")
     legend_beside(axes)
     return save(figure, path)

@@ -50,10 +50,13 @@ def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> R
         numbers=numbers(found),
         statements=statements(found),
         figures={
-            draw_losses(found, out / "losses.png"): (
+            draw_losses(found, "steps", out / "steps.png"): (
                 "Loss of the batches, a running mean over tenths of the training and over seeds, "
-                "against steps and against seconds."
-            )
+                "against steps."
+            ),
+            draw_losses(found, "seconds of one processor", out / "seconds.png"): (
+                "The same against seconds."
+            ),
         },
     )
 

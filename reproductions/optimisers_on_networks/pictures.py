@@ -1,4 +1,4 @@
-"""The picture: losses against steps and against seconds."""
+"""The pictures: losses against steps, and against seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from matplotlib.ticker import NullFormatter
 
-from reproductions.common.figures import canvas, label, legend_beside, save
+from reproductions.common.figures import canvas, label, legend, save
 from reproductions.optimisers_on_networks.training import Compared
 
 _LOOKS = (
@@ -20,19 +20,18 @@ _LOOKS = (
 )
 
 
-def draw_losses(found: Mapping[str, Sequence[Compared]], path: Path) -> Path:
-    """Draw each problem as a row: against steps, and against seconds."""
-    figure, rows = canvas(len(found), 2, side=(5.0, 3.0))
-    for (left, right), (problem, every) in zip(rows, found.items(), strict=True):
+def draw_losses(found: Mapping[str, Sequence[Compared]], against: str, path: Path) -> Path:
+    """Draw each problem as a picture, against steps or the seconds that they take."""
+    figure, (row,) = canvas(1, len(found), side=(4.2, 3.2))
+    for axes, (problem, every) in zip(row, found.items(), strict=True):
         for (colour, line), each in zip(_LOOKS, every, strict=True):
             window = each.window
             losses = torch.stack([run.smooth(window) for run in each.runs]).mean(dim=0)
             steps = torch.arange(len(losses)) + window
-            left.semilogy(steps, losses, line, color=colour, label=each.name)
-            right.loglog(steps * each.seconds, losses, line, color=colour, label=each.name)
-        for axis in (left.yaxis, right.yaxis, right.xaxis):
+            x = steps if against == "steps" else steps * each.seconds
+            axes.loglog(x, losses, line, color=colour, label=each.name)
+        for axis in (axes.xaxis, axes.yaxis):
             axis.set_minor_formatter(NullFormatter())
-        label(left, problem, "steps", "loss")
-        label(right, problem, "seconds of one processor", "")
-        legend_beside(right)
+        label(axes, problem, against, "loss")
+    legend(figure, row[0])
     return save(figure, path)

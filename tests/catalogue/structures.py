@@ -225,12 +225,12 @@ FALSE = {
 IMAGES = ("nearly equivariant", "nearly equivariant, gain", "nearly scale-equivariant")
 
 
-def example_of(name):
+def example_of(name, dtype=torch.float32):
     """Return an example for a case: points, where the claim is about points."""
     structure, _ = {**HONEST, **FALSE}[name]
     if isinstance(structure, LipschitzOn | EquivariantOn):
-        return structure.manifold.random_point(3, dtype=torch.float64).float()
-    x = torch.randn(example_shape(name))
+        return structure.manifold.random_point(3, dtype=torch.float64).to(dtype)
+    x = torch.randn(example_shape(name), dtype=dtype)
     return structure.manifold.nearest(x) if isinstance(structure, OnManifold) else x
 
 

@@ -114,7 +114,7 @@ def asked() -> Iterator[tuple[str, Sound]]:
             Sound(
                 lambda m=module: m,
                 claims=(structure,),
-                points=lambda name=name: structures.example_of(name),
+                points=lambda name=name: structures.example_of(name, torch.float64),
             ),
         )
 
