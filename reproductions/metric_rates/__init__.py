@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -122,13 +124,17 @@ def _draw(found: Sequence[Rate], learnt: Sequence[float], path: Path) -> Path:
 
 
 def _draw_factors(found: Sequence[Rate], learnt: Sequence[float], path: Path) -> Path:
-    """Draw the factors of distances against steps, dashed the predicted ones."""
+    """Draw mean factors of two steps, as two eigenvalues may be ±; dashed the predicted ones."""
     figure, ((axes,),) = canvas(1, 1, side=(6.5, 3.5))
     for colour, name in zip(_COLOURS, _names(found), strict=True):
         rate = next(r for r in found if r.metric == name)
-        axes.semilogx(range(1, len(rate.distances)), ratios(rate.distances), color=colour)
+        axes.semilogx(_factors(rate.distances), color=colour)
         axes.axhline(rate.predicted, color=colour, linestyle="--", linewidth=0.8, label=name)
-    axes.semilogx(range(1, len(learnt)), ratios(learnt), color="#d1495b", label="BFGS")
-    label(axes, "", "steps", "factor of the distance")
+    axes.semilogx(_factors(learnt), color="#d1495b", label="BFGS")
+    label(axes, "", "steps", "factor of the distance, mean of two steps")
     legend_beside(axes)
     return save(figure, path)
+
+
+def _factors(distances: Sequence[float]) -> list[float]:
+    return [math.sqrt(a * b) for a, b in pairwise(ratios(distances))]
