@@ -184,12 +184,17 @@ def _by_steps(run: Run, event: Event, z: Tensor, start: Time, h: float) -> Reach
             if run.course is not None:  # the way there again, with its graph
                 again = Times((start, t))
                 z = run.course.fixed(again, run.step_size, first)[-1] if k > 0 else first
-            way = partial(_stepped, run, t, z)
-            with torch.no_grad():
-                s = falling(lambda s, t=t, way=way: event.height(t + s, way(s)), h)  # type: ignore[misc]
-            return Reached(t, s, way(s), way, (event.height(t, z) - last) / h)
+            return _cut(run, event, t, z, h, last)
         z = method.value(state)
     raise _missed(start + _STEPS * h, method, "step_size")
+
+
+def _cut(run: Run, event: Event, t: Time, z: Tensor, h: float, last: float) -> Reached:
+    """Return the event within a step, of which so much is taken; `last` is its height after all."""
+    way = partial(_stepped, run, t, z)
+    with torch.no_grad():
+        s = falling(lambda s: event.height(t + s, way(s)), h)
+    return Reached(t, s, way(s), way, (event.height(t, z) - last) / h)
 
 
 def as_time(time: Time, like: object) -> Tensor:

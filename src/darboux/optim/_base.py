@@ -170,15 +170,20 @@ def _joined(each: list[Tensor]) -> float:
     return float(torch.stack(each).double().norm())
 
 
-def require_step_size(h: float) -> None:
-    """Refuse what a scheduler or a group may have made of it."""
-    if not 0 <= h < math.inf:
-        raise ValueError(f"Expected lr to be a finite number of 0 or more; got {h}.")
-
-
 def require_numbers(group: Group, *names: str) -> None:
-    """Refuse numbers of a group that are negative, NaN or infinite."""
+    """Refuse numbers of a group that are negative, NaN or infinite, as a schedule may make them."""
     for name in names:
-        if not 0 <= group[name] < math.inf:
-            msg = f"Expected {name} to be a finite number of 0 or more; got {group[name]}."
-            raise ValueError(msg)
+        positive(group, name)
+
+
+def positive(group: Group, name: str) -> float:
+    """Return a number of a group, which is not negative.
+
+    Raises:
+        ValueError: if it is negative, NaN or infinite.
+    """
+    value: float = group[name]
+    if not 0 <= value < math.inf:
+        msg = f"Expected {name} to be a finite number of 0 or more; got {value}."
+        raise ValueError(msg)
+    return value

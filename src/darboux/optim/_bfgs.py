@@ -17,7 +17,7 @@ from darboux.optim._base import (
     evaluated,
     gradients_of,
     is_left_out,
-    require_step_size,
+    require_numbers,
 )
 from darboux.structure._arguments import NonNegative, checked
 
@@ -89,7 +89,7 @@ class BFGS(BaseOptimizer):
         loss = evaluated(closure)
         with torch.no_grad():
             for group in self.param_groups:
-                require_step_size(group["lr"])
+                require_numbers(group, "lr")
             parameters = self._parameters()
             gradients_of(self, parameters)
             g = flat([torch.full_like(p, nan) if p.grad is None else p.grad for p in parameters])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -45,19 +44,6 @@ def share_of(group: Group, name: str) -> float:
     value: float = group[name]
     if not 0 <= value <= 1:
         msg = f"Expected {name} to be a number from 0 to 1; got {value}. Beyond it, energy grows."
-        raise ValueError(msg)
-    return value
-
-
-def positive(group: Group, name: str) -> float:
-    """Return a number of a group.
-
-    Raises:
-        ValueError: if it is negative or not finite.
-    """
-    value: float = group[name]
-    if not 0 <= value < math.inf:
-        msg = f"Expected {name} to be a finite number of 0 or more; got {value}."
         raise ValueError(msg)
     return value
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal, final
 
-from darboux.optim._base import Group, Parameters
-from darboux.optim._conformal import ConformalOptimizer, kinetic_of, positive
+from darboux.optim._base import Group, Parameters, positive
+from darboux.optim._conformal import ConformalOptimizer, kinetic_of
 from darboux.optim._kinetic import Kinetic, QuadraticKinetic
 from darboux.optim._scheme import Scheme
 from darboux.structure._arguments import NonNegative, checked

@@ -15,8 +15,9 @@ from darboux.optim._base import (
     gradients_of,
     is_left_out,
     needed,
+    positive,
 )
-from darboux.optim._conformal import ConformalOptimizer, kinetic_of, positive
+from darboux.optim._conformal import ConformalOptimizer, kinetic_of
 from darboux.optim._kinetic import Kinetic, RelativisticKinetic
 from darboux.optim._optimizer import manifold_of
 from darboux.optim._scheme import Scheme

@@ -216,24 +216,24 @@ class KFAC(MetricOptimizer):
 
     def _directions(self, gradients: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
         blocks = self._restored() if self._blocks is None else self._blocks
+        dampings = self._dampings()
         found: dict[Tensor, Tensor] = {}
         for block in blocks:
             if gradients.keys() & {*block.parameters}:
                 slopes = [gradients.get(p) for p in block.parameters]
-                solved = block.solved(
-                    slopes, [self._diagonal(p) for p in block.parameters], tol=self.tol
-                )
+                diagonals = [self._diagonal(p, dampings[p]) for p in block.parameters]
+                solved = block.solved(slopes, diagonals, tol=self.tol)
                 found |= dict(zip(block.parameters, solved, strict=True))
         inside = {p for block in blocks for p in block.parameters}
         alone = (p for p in gradients if p not in inside)
-        found |= {p: gradients[p] / self._diagonal(p) for p in alone}
+        found |= {p: gradients[p] / self._diagonal(p, dampings[p]) for p in alone}
         return {p: found[p] for p in gradients}
 
-    def _diagonal(self, p: Tensor) -> Tensor:
+    def _diagonal(self, p: Tensor, damping: float) -> Tensor:
         """Return λ, and what is added to it where p has another use."""
         squares = self.state[p].get("squares") if p in self.state else None
-        damping = torch.tensor(self._damping(p), dtype=torch.float64, device=p.device)
-        return damping if squares is None else damping + squares
+        least = torch.tensor(damping, dtype=torch.float64, device=p.device)
+        return least if squares is None else least + squares
 
     def _restored(self) -> list[Block]:
         """Return the blocks of a state that was loaded, which are known without constraints."""

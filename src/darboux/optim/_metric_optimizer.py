@@ -19,7 +19,7 @@ from darboux.optim._base import (
     evaluated,
     gradients_of,
     is_left_out,
-    require_step_size,
+    require_numbers,
 )
 from darboux.optim._called import plain
 from darboux.optim._likelihood import Likelihood
@@ -98,7 +98,7 @@ class MetricOptimizer(BaseOptimizer, ABC):
         loss = evaluated(closure)
         with torch.no_grad():
             for group in self.param_groups:
-                require_step_size(group["lr"])
+                require_numbers(group, "lr")
             gradients_of(self, self._parameters())
             gradients = {p: p.grad for p in self._parameters() if p.grad is not None}
             directions = self._directions(gradients)
@@ -144,11 +144,8 @@ class MetricOptimizer(BaseOptimizer, ABC):
     def _parameters(self) -> Iterator[Tensor]:
         return (p for group in self.param_groups for p in group["params"])
 
-    def _damping(self, p: Tensor) -> float:
-        found: float = next(
-            group["damping"] for group in self.param_groups if any(p is q for q in group["params"])
-        )
-        return found
+    def _dampings(self) -> dict[Tensor, float]:
+        return {p: group["damping"] for group in self.param_groups for p in group["params"]}
 
     def _require_known(self) -> None:
         known = set(plain(self.model).parameters())

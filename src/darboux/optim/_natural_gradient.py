@@ -160,17 +160,16 @@ class NaturalGradient(MetricOptimizer):
             state["squares"] = blended(state.get("squares"), new, count, self.decay)
 
     def _directions(self, gradients: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+        dampings = self._dampings()
         if self.metric == "diagonal":
             if any("squares" not in self.state[p] for p in gradients):
                 raise self._unmeasured()
-            return {
-                p: g / (self.state[p]["squares"] + self._damping(p)) for p, g in gradients.items()
-            }
+            return {p: g / (self.state[p]["squares"] + dampings[p]) for p, g in gradients.items()}
         if self._curvature is None:
             raise self._unmeasured()
         parameters = [*self._parameters()]
         b = wide(flat([gradients.get(p, torch.zeros_like(p)) for p in parameters]))
-        damping = flat([torch.full_like(p, self._damping(p)) for p in parameters]).to(b)
+        damping = flat([torch.full_like(p, dampings[p]) for p in parameters]).to(b)
         moving = flat([torch.full_like(p, float(p in gradients)) for p in parameters]).to(b)
         solution = self._solved(self._curvature, b, damping, moving)
         pairs = zip(parameters, split(solution, parameters), strict=True)

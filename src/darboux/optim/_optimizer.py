@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from darboux.manifolds import Euclidean, Manifold
-from darboux.optim._base import BaseOptimizer, evaluated, require_step_size
+from darboux.optim._base import BaseOptimizer, evaluated, require_numbers
 from darboux.optim._base import Group as Group
 from darboux.optim._base import Parameters as Parameters
 from darboux.optim._manifold_parameter import claimed_manifold
@@ -121,7 +121,7 @@ class StackwiseOptimizer(ManifoldOptimizer, ABC):
             steps: list[tuple[Stack, Step]] = []
             flat: list[tuple[Group, list[Tensor]]] = []
             for index, group in enumerate(self.param_groups):
-                require_step_size(group["lr"])
+                require_numbers(group, "lr")
                 gradients = [p.grad for p in group["params"]]
                 known = self._grouping(index, group, gradients)
                 for stack in known.stacks:
