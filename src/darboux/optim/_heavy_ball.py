@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import final
 
 from darboux.optim._base import Group, Parameters
@@ -11,8 +12,30 @@ from darboux.optim._scheme import Scheme
 from darboux.structure._arguments import NonNegative, checked
 
 
+class MomentumOptimizer(ConformalOptimizer, ABC):
+    """Momentum with T = ‖p‖²/2."""
+
+    @checked
+    def __init__(
+        self,
+        params: Parameters,
+        lr: NonNegative = 1e-3,
+        momentum: Share = 0.9,
+        weight_decay: NonNegative = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+    ) -> None:
+        defaults: Group = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(params, {**defaults, "maximize": maximize, "foreach": foreach})
+
+    def _kinetic(self, group: Group) -> Kinetic:
+        del group
+        return QuadraticKinetic()
+
+
 @final
-class HeavyBall(ConformalOptimizer):
+class HeavyBall(MomentumOptimizer):
     """Gradient descent with momentum, the conformal symplectic Euler method for a heavy ball.
 
     p' = μ p - ∇E(θ), θ' = θ + ε p'. Each step multiplies the form dθ ∧ dp by μ, which is exactly
@@ -56,30 +79,12 @@ class HeavyBall(ConformalOptimizer):
         holds
     """
 
-    @checked
-    def __init__(
-        self,
-        params: Parameters,
-        lr: NonNegative = 1e-3,
-        momentum: Share = 0.9,
-        weight_decay: NonNegative = 0.0,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-    ) -> None:
-        defaults: Group = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(params, {**defaults, "maximize": maximize, "foreach": foreach})
-
     def _scheme(self, group: Group) -> Scheme:
         return Scheme(share_of(group, "momentum"), 1.0, ((group["lr"], 1.0),))
 
-    def _kinetic(self, group: Group) -> Kinetic:
-        del group
-        return QuadraticKinetic()
-
 
 @final
-class Nesterov(ConformalOptimizer):
+class Nesterov(MomentumOptimizer):
     """Nesterov's accelerated gradient: v' = μ v - ε ∇E(x + μv), x' = x + v'.
 
     The parameters hold θ = x + μv, where gradients are taken, as they do in `torch.optim.SGD` with
@@ -117,24 +122,6 @@ class Nesterov(ConformalOptimizer):
         True
     """
 
-    @checked
-    def __init__(
-        self,
-        params: Parameters,
-        lr: NonNegative = 1e-3,
-        momentum: Share = 0.9,
-        weight_decay: NonNegative = 0.0,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-    ) -> None:
-        defaults: Group = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(params, {**defaults, "maximize": maximize, "foreach": foreach})
-
     def _scheme(self, group: Group) -> Scheme:
         h, friction = group["lr"], share_of(group, "momentum")
         return Scheme(friction, 1.0, ((h, 1.0), (h, friction)), taken_back=1.0)
-
-    def _kinetic(self, group: Group) -> Kinetic:
-        del group
-        return QuadraticKinetic()
