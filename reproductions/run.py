@@ -1,8 +1,7 @@
-"""Run an experiment into a folder: figures, numbers and report, all of them or none."""
+"""Run an experiment into a folder: figures, metrics and report, all of them or none."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +11,9 @@ from pathlib import Path
 import torch
 
 from reproductions.common.report import to_html
-from reproductions.common.result import Result
+from reproductions.common.result import METRICS, Result
 from reproductions.table import experiment_named
 
-_NUMBERS = "numbers.json"
 REPORT = "report.html"
 
 
@@ -28,7 +26,7 @@ def reproduce(
     overwrite: bool = False,
     data: str | Path | None = None,
 ) -> Result:
-    """Run an experiment and write its figures, ``numbers.json`` and ``report.html``.
+    """Run an experiment and write its figures, ``metrics.json`` and ``report.html``.
 
     The state of torch's random numbers is the same before and after. A `RefutedError` comes when
     everything has been written; after any other error nothing has been.
@@ -48,9 +46,9 @@ def reproduce(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             result = experiment.run(folder, quick=quick, seed=seed, **source)
-        numbers = json.dumps({**about, **result.to_dict()}, indent=2, ensure_ascii=False)
-        (folder / _NUMBERS).write_text(numbers + "\n", encoding="utf-8")
-        (folder / REPORT).write_text(to_html(result), encoding="utf-8")
+        result.write(folder, about)
+        page = to_html(result.title, {about["experiment"]: result})
+        (folder / REPORT).write_text(page, encoding="utf-8")
     result = result.in_folder(Path(out))
     result.require()
     return result
@@ -75,7 +73,7 @@ def _written(out: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def _require_ours(out: Path, *, overwrite: bool) -> None:
     """Refuse a folder whose files nobody gave up."""
-    if not (out / _NUMBERS).is_file():
+    if not (out / METRICS).is_file():
         raise FileExistsError(
             f"Expected a new or empty folder, or one that holds an experiment; got {out}, which "
             "holds other files. Nothing was written: choose another folder with --out."

@@ -10,9 +10,7 @@ from torch import Tensor
 
 from reproductions.activity_recognition.data import Motions
 from reproductions.activity_recognition.measures import rotations
-from reproductions.common.figures import canvas, label, save
-
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+from reproductions.common.figures import COLOURS, canvas, label, save
 
 
 def draw_curves(motions: Motions, names: Sequence[str], path: Path) -> Path:
@@ -21,7 +19,7 @@ def draw_curves(motions: Motions, names: Sequence[str], path: Path) -> Path:
     for k, (each, name) in enumerate(zip(axes.flat, names, strict=True)):
         for velocities in motions.velocities[motions.classes == k][:3]:
             x, y = rotations(velocities)[:, :2, 0].unbind(1)
-            each.plot(x.numpy(), y.numpy(), color=_COLOURS[k], lw=0.8, alpha=0.8)
+            each.plot(x.numpy(), y.numpy(), color=COLOURS[k], lw=0.8, alpha=0.8)
         each.set_aspect("equal")
         each.set_xlim(-1.1, 1.1)
         each.set_ylim(-1.1, 1.1)
@@ -42,5 +40,7 @@ def draw_distances(
             each.axhline(edge, color="white", lw=0.7)
         for edge in across:
             each.axvline(edge, color="white", lw=0.7)
+        for axis in (each.xaxis, each.yaxis):
+            axis.get_major_locator().set_params(integer=True)
         label(each, name, "training motion", "judged motion")
     return save(figure, path)

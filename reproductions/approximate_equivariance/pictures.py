@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from darboux.symmetry import Bracket
-from reproductions.common.figures import canvas, label, legend_beside, save
+from reproductions.common.figures import (
+    COLOURS,
+    MARKS,
+    canvas,
+    label,
+    legend_beside,
+    line,
+    marked,
+    save,
+)
 
 Curve = dict[float, tuple[Bracket, float]]  # over the angle in degrees: bounds, measured
-
-_COLOURS = ("#3d6fb6", "#e08e2b", "#2a9d8f", "#7b52ab", "#d1495b", "#444444")
 
 
 def draw_convolutions(
@@ -25,17 +33,16 @@ def draw_convolutions(
     """Draw the errors of single convolutions, and return the path."""
     figure, rows = canvas(1, 3, side=(4.3, 3.3))
     angle, band, size = rows[0]
-    for (name, curve), colour in zip(curves.items(), _COLOURS, strict=False):
-        places = list(curve)
-        angle.plot(places, [b.upper for b, _ in curve.values()], color=colour, label=name)
-        angle.plot(places, [m for _, m in curve.values()], ".", color=colour, markersize=4)
-    label(angle, "frequencies up to π/2", "angle in degrees", "relative error")
-    for (each, row), colour in zip(bands.items(), _COLOURS, strict=False):
-        _line(band, row, f"{each} × {each}", colour)
-    label(band, "worst angle", "band in radians per pixel", "")
-    for (name, sizes), colour in zip(list(groups.items())[1:], _COLOURS, strict=False):
-        _line(size, sizes, name, colour)
-    label(size, "worst element, frequencies up to π/2", "kernel size", "")
+    for k, (name, curve) in enumerate(curves.items()):
+        angle.plot(list(curve), [b.upper for b, _ in curve.values()], label=name, **line(k))
+        _dots(angle, list(curve), [m for _, m in curve.values()], k)
+    label(angle, "frequencies up to π/2", "angle, degrees", "relative error")
+    for k, (each, row) in enumerate(bands.items()):
+        _line(band, row, f"{each} × {each}", k)
+    label(band, "worst angle", "band, radians per pixel", "relative error")
+    for k, (name, sizes) in enumerate([*groups.items()][1:]):
+        _line(size, sizes, name, k)
+    label(size, "worst element, frequencies up to π/2", "kernel size, pixels", "relative error")
     size.set_xticks(list(next(iter(groups.values()))))
     return _finished(figure, rows, path)
 
@@ -57,27 +64,28 @@ def _finished(figure: Figure, rows: np.ndarray, path: Path) -> Path:
 
 
 def _line(
-    axes: Axes, row: dict[float, Bracket] | dict[int, Bracket], name: str, colour: str
+    axes: Axes, row: dict[float, Bracket] | dict[int, Bracket], name: str, number: int
 ) -> None:
     """Draw bounds as a line, and what samples attain as dots."""
-    axes.plot(list(row), [each.upper for each in row.values()], color=colour, label=name)
-    axes.plot(list(row), [each.lower for each in row.values()], ".", color=colour)
+    axes.plot(list(row), [each.upper for each in row.values()], label=name, **line(number))
+    _dots(axes, list(row), [each.lower for each in row.values()], number)
     axes.set_yscale("log")
+
+
+def _dots(axes: Axes, x: Sequence[float], y: Sequence[float], number: int) -> None:
+    axes.plot(x, y, linestyle="", marker=MARKS[number], markersize=3, color=COLOURS[number])
 
 
 def _draw_networks(
     row: list[Axes], networks: dict[str, dict[float, float]], widths: dict[str, dict[float, float]]
 ) -> None:
     left, middle, right = row
-    for (name, curve), colour in zip(networks.items(), _COLOURS, strict=False):
-        left.plot(list(curve), list(curve.values()), color=colour, label=name, linewidth=1.0)
+    for k, (name, curve) in enumerate(networks.items()):
+        left.plot(list(curve), list(curve.values()), label=name, linewidth=1.0, **line(k))
         near = {a: max(e, 1e-17) for a, e in curve.items() if a <= 90}
-        middle.semilogy(list(near), list(near.values()), ".-", color=colour, label=name)
-    label(left, "networks, 5 × 5", "angle in degrees", "relative error")
-    label(middle, "networks, 5 × 5", "angle in degrees", "")
+        middle.semilogy(list(near), list(near.values()), label=name, **line(k))
+    label(left, "networks, 5 × 5", "angle, degrees", "relative error")
+    label(middle, "the same, logarithmic", "angle, degrees", "relative error")
     for k, (name, curve) in enumerate(widths.items()):
-        style = "-" if name.endswith("5 × 5") else "--"
-        right.semilogy(
-            list(curve), list(curve.values()), style, color=_COLOURS[k % 6], label=name, marker="."
-        )
-    label(right, "networks at 22.5°", "width of the Gaussians in pixels", "")
+        right.semilogy(list(curve), list(curve.values()), label=name, **marked(k))
+    label(right, "networks at 22.5°", "width of the Gaussians, pixels", "relative error")

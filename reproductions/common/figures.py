@@ -10,6 +10,49 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
+from darboux._palette import (
+    AMBER,
+    BLUE,
+    COLOURS,
+    DASHES,
+    FAINT,
+    GREEN,
+    INK,
+    MARKS,
+    PAPER,
+    PURPLE,
+    RED,
+    SKY,
+    SOFT,
+    line,
+    marked,
+)
+
+__all__ = [
+    "AMBER",
+    "BLUE",
+    "COLOURS",
+    "DASHES",
+    "FAINT",
+    "GREEN",
+    "INK",
+    "MARKS",
+    "PAPER",
+    "PURPLE",
+    "RED",
+    "SKY",
+    "SOFT",
+    "canvas",
+    "grey",
+    "label",
+    "legend",
+    "legend_beside",
+    "line",
+    "marked",
+    "save",
+    "side_label",
+]
+
 _DOTS = 130  # per inch
 
 
@@ -24,6 +67,7 @@ def canvas(rows: int, columns: int, *, side: tuple[float, float]) -> tuple[Figur
     for each in axes.flat:
         each.spines[["top", "right"]].set_visible(False)
         each.tick_params(which="both", labelsize=8)
+        each.set_prop_cycle(color=COLOURS, linestyle=DASHES)
     return figure, axes
 
 

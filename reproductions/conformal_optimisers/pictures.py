@@ -9,17 +9,11 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from reproductions.common.figures import canvas, label, legend, legend_beside, save
+from reproductions.common.figures import FAINT, canvas, label, legend, legend_beside, line, save
 from reproductions.conformal_optimisers.descents import Descent
 from reproductions.conformal_optimisers.functions import Function, camelback_value
 
-_LOOKS = (
-    ("#1b1f24", "-"),
-    ("#3d6fb6", "-."),
-    ("#e0a526", "--"),
-    ("#b5388f", "-"),
-    ("#2f8f5b", ":"),
-)
+_METHODS = ("gradient descent", "heavy ball", "Nesterov", "Adam", "relativistic")
 _FLOOR = 1e-30
 
 
@@ -32,9 +26,9 @@ def draw_camelback(found: Mapping[str, Descent], path: Path) -> Path:
     label(left, "loss", "step", "V")
     x, y = torch.linspace(-0.75, 0.45, 200), torch.linspace(-0.45, 0.95, 200)
     values = camelback_value(x[None, :], y[:, None])
-    right.contour(x, y, values, levels=np.geomspace(1e-3, 3, 14), colors="#c3c7cc", linewidths=0.7)
-    for (colour, line), (name, its) in zip(_LOOKS, found.items(), strict=True):
-        right.plot(*its.path.T, line, color=colour, label=name, linewidth=1.3)
+    right.contour(x, y, values, levels=np.geomspace(1e-3, 3, 14), colors=FAINT, linewidths=0.7)
+    for name, its in found.items():
+        right.plot(*its.path.T, label=name, linewidth=1.3, **line(_METHODS.index(name)))
     right.plot(0, 0, "k+")
     label(right, "trajectory", "x", "y")
     legend_beside(right)
@@ -48,13 +42,15 @@ def draw_suite(
     figure, (row,) = canvas(1, len(functions), side=(3.9, 3.2))
     for axes, function in zip(row, functions, strict=True):
         _losses(axes, found[function.name])
-        axes.axhline(function.goal, color="#c3c7cc", linewidth=0.8)
+        axes.axhline(function.goal, color=FAINT, linewidth=0.8)
         label(axes, function.name, "step", "loss")
     legend(figure, row[0])
     return save(figure, path)
 
 
 def _losses(axes: Axes, found: Mapping[str, Descent]) -> None:
-    for (colour, line), (name, its) in zip(_LOOKS, found.items(), strict=True):
-        axes.plot(its.values.clamp(min=_FLOOR), line, color=colour, label=name, linewidth=1.2)
+    for name, its in found.items():
+        axes.plot(
+            its.values.clamp(min=_FLOOR), label=name, linewidth=1.2, **line(_METHODS.index(name))
+        )
     axes.set_yscale("log")

@@ -105,7 +105,6 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="Deep limits",
         lead=_LEAD.format(first=4, last=setting.smooth, variation=_VARIATION),
         numbers={
-            "processor seconds of the limits": spent,
             **_limit_numbers("H¹", smooth),
             **_limit_numbers("total variation", jumping),
             **_limit_numbers("no regulariser", {EULER: free}),
@@ -113,6 +112,11 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             "slope of gradient descent from independent layers": apart.rate,
             **_training_numbers(trainings),
             **_curve_numbers(curves),
+        },
+        costs={
+            "processor seconds of the limits": spent,
+            **{f"processor seconds, {its.name}": its.seconds for its in trainings},
+            **{f"processor seconds, {name}": its.seconds[-1] for name, its in curves.items()},
         },
         statements=[
             *statements.smooth_limits(smooth),
@@ -187,7 +191,6 @@ def _training_numbers(found: Sequence[Training]) -> dict[str, float]:
     for its in found:
         numbers[f"loss at the end, {its.name}"] = its.final
         numbers[f"evaluations of the field, {its.name}"] = its.evaluations
-        numbers[f"processor seconds, {its.name}"] = its.seconds
         numbers[f"last tolerance, {its.name}"] = its.tolerances[-1]
     return numbers
 
@@ -195,7 +198,6 @@ def _training_numbers(found: Sequence[Training]) -> dict[str, float]:
 def _curve_numbers(curves: Mapping[str, Curve]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, its in curves.items():
-        numbers[f"processor seconds, {name}"] = its.seconds[-1]
         numbers[f"test loss, {name}"] = its.losses[-1]
         numbers[f"test accuracy, {name}"] = its.accuracies[-1]
     return numbers

@@ -100,6 +100,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="Diffusion tensors, denoised on their manifold and off it",
         lead=_lead(setting, cases, parameters),
         numbers=_numbers(found, learned, parameters),
+        costs={f"processor seconds, {name}": each.seconds for name, each in learned.items()},
         statements=[
             *structure(kept, parameters),
             *(s for place, each in found.items() for s in positivity(each, where=place)),
@@ -213,7 +214,6 @@ def _numbers(
     numbers: dict[str, float] = {}
     for name, each in learned.items():
         numbers[f"parameters, {name}"] = parameters[name]
-        numbers[f"processor seconds of the training, {name}"] = each.seconds
         numbers[f"last loss, {name}"] = each.losses[-1]
     for where, methods in found.items():
         for name, of in methods.items():

@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import INK, canvas, label, legend, marked, save
 from reproductions.diffusion_tensors.measures import Errors, interval
 from reproductions.diffusion_tensors.tensors import fractional_anisotropy
 
-_COLOURS = ("#5b6672", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-_MARKS = ("o", "s", "^", "v", "D", "P")
 # of fibres along the three axes, told apart with all kinds of colour vision
 _AXES = torch.tensor([[0.835, 0.369, 0.0], [0.0, 0.62, 0.451], [0.0, 0.447, 0.698]])
 _GREY = 0.72
@@ -53,12 +51,12 @@ def _draw_ellipsoids(axes: Axes, tensors: Tensor, size: float) -> None:
             offsets=places[good].numpy(),
             offset_transform=axes.transData,
             facecolors=_colours(tensors[good], vectors[good][..., 2]).numpy(),
-            edgecolors="#1b1f24",
+            edgecolors=INK,
             linewidths=0.3,
         )
     )
     x, y = places[bad].T.numpy()
-    axes.scatter(x, y, marker="x", s=22, color="#1b1f24", linewidths=1.0)
+    axes.scatter(x, y, marker="x", s=22, color=INK, linewidths=1.0)
     axes.set_xlim(-0.7, tensors.shape[0] - 0.3)
     axes.set_ylim(-0.7, tensors.shape[1] - 0.3)
     axes.set_aspect("equal")
@@ -80,8 +78,7 @@ def draw_errors(found: Mapping[str, Mapping[int, Errors]], path: Path) -> Path:
         counts = np.array(list(of)) + 0.12 * (k - (len(found) - 1) / 2)
         for each, what in zip(axes.flat, ("anisotropy", "diffusivity"), strict=True):
             means, bars = zip(*(interval(getattr(e, what)) for e in of.values()), strict=True)
-            style = {"color": _COLOURS[k], "marker": _MARKS[k], "ms": 4, "lw": 1.0, "capsize": 2}
-            each.errorbar(counts, means, yerr=bars, label=name, **style)
+            each.errorbar(counts, means, yerr=bars, label=name, lw=1.0, capsize=2, **marked(k))
     for each in axes.flat:
         each.set_ylim(bottom=0)
         each.set_xticks(list(next(iter(found.values()))))

@@ -11,10 +11,18 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from darboux.data import DIGIT_LEVELS
-from reproductions.common.figures import canvas, label, save
+from reproductions.common.figures import (
+    COLOURS,
+    RED,
+    SOFT,
+    canvas,
+    label,
+    legend_beside,
+    marked,
+    save,
+)
 from reproductions.digits_density.training import Learned
 
-_COLOURS = ("#3d6fb6", "#d1495b", "#2f8f5b", "#7b52ab")
 _ROWS, _COLUMNS = 3, 20
 SHOWN = _ROWS * _COLUMNS
 
@@ -40,16 +48,16 @@ def draw_training(
     figure, ((left, right),) = canvas(1, 2, side=(5.0, 3.7))
     _curves(left, found)
     for style, (name, value) in zip((":", "--", "-."), references.items(), strict=False):
-        left.axhline(value, color="#5b6672", linestyle=style, linewidth=1.0, label=name)
-    left.legend(fontsize=8, loc="upper right", facecolor="white", edgecolor="none", framealpha=0.95)
+        left.axhline(value, color=SOFT, linestyle=style, linewidth=1.0, label=name)
+    legend_beside(left)
     label(left, "training", "step", "bits per dimension")
     longest = max(float(its.max()) for its in distances.values())
-    for colour, (name, its) in zip(_COLOURS, distances.items(), strict=False):
+    for colour, (name, its) in zip(COLOURS, distances.items(), strict=False):
         right.hist(
             its.numpy(), bins=40, range=(0, longest), density=True, alpha=0.55, color=colour,
             label=name,
         )  # fmt: skip
-    right.legend(frameon=False, fontsize=8)
+    legend_beside(right)
     right.yaxis.set_major_locator(MaxNLocator(4))
     label(right, "distance to the nearest training digit", "levels", "density")
     return save(figure, path)
@@ -66,7 +74,7 @@ def mosaic(images: Tensor) -> Tensor:
 def _curves(axes: Axes, found: Learned) -> None:
     """Draw both curves, and the steps that were chosen."""
     steps = [found.steps * (k + 1) for k in range(len(found.validation))]
-    axes.plot(steps, found.training, ".-", markersize=3, color=_COLOURS[0], label="training")
-    axes.plot(steps, found.validation, ".-", markersize=3, color=_COLOURS[1], label="validation")
+    axes.plot(steps, found.training, **marked(0), label="training")
+    axes.plot(steps, found.validation, **marked(1), label="validation")
     best = min(found.validation)
-    axes.plot([found.best], [best], "o", color=_COLOURS[1], markersize=7, fillstyle="none")
+    axes.plot([found.best], [best], "o", color=RED, markersize=9, fillstyle="none")

@@ -64,6 +64,11 @@ def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> R
         title="Binary and ternary weights",
         lead=_LEAD.format(data=" and ".join(_words(task) for task, _, _ in tasks)),
         numbers=_numbers(found),
+        costs={
+            f"{source}: processor seconds of a training, {weights}": _spent(each)
+            for source, runs in found.items()
+            for weights, each in runs.items()
+        },
         statements=[
             statement
             for source, runs in found.items()
@@ -123,6 +128,10 @@ def _sparse(source: str, runs: Runs) -> Statement:
     )
 
 
+def _spent(runs: Sequence[Trained]) -> float:
+    return sum(one.seconds for one in runs) / len(runs)
+
+
 def _numbers(found: Mapping[str, Runs]) -> dict[str, float]:
     """Return what was measured, means over the runs."""
     numbers: dict[str, float] = {}
@@ -132,9 +141,6 @@ def _numbers(found: Mapping[str, Runs]) -> dict[str, float]:
             numbers[f"{source}: accuracy in %, {weights}"] = _mean(each)
             numbers[f"{source}: weights that are not 0 in %, {weights}"] = (
                 100 * sum(one.nonzero for one in each) / count
-            )
-            numbers[f"{source}: processor seconds of a training, {weights}"] = (
-                sum(one.seconds for one in each) / count
             )
         numbers[f"{source}: weights"] = runs[REAL][0].weights
     return numbers

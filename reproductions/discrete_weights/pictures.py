@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from reproductions.common.figures import canvas, grey, label, legend, save
+from reproductions.common.figures import canvas, grey, label, legend, line, save
 from reproductions.discrete_weights.networks import TERNARY, Trained
 
-_COLOURS = ("#5b6672", "#0072b2", "#d55e00")
 _UNITS = 10
 
 Runs = Mapping[str, Sequence[Trained]]
@@ -18,11 +17,11 @@ def draw_learning(found: Mapping[str, Runs], path: Path) -> Path:
     """Draw the held-out accuracy over epochs."""
     figure, axes = canvas(1, len(found), side=(4.8, 3.2))
     for each, (source, runs) in zip(axes.flat, found.items(), strict=True):
-        for colour, (weights, of) in zip(_COLOURS, runs.items(), strict=True):
+        for k, (weights, of) in enumerate(runs.items()):
             means = [
                 sum(column) / len(of) for column in zip(*(r.accuracies for r in of), strict=True)
             ]
-            each.plot(range(1, len(means) + 1), means, color=colour, label=weights)
+            each.plot(range(1, len(means) + 1), means, **line(k), label=weights)
         label(each, source, "epoch", "held-out accuracy, %")
     legend(figure, axes.flat[0])
     return save(figure, path)

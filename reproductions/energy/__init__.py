@@ -15,7 +15,7 @@ from darboux.integrators import (
     StormerVerlet,
     SymplecticEuler,
 )
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import COLOURS, SOFT, canvas, label, legend, line, save
 from reproductions.common.result import Result, Statement
 from reproductions.energy.modified_energy import COUNTS, convergences, draw_convergences
 from reproductions.energy.pendulum import START, Track, pendulum
@@ -70,11 +70,11 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
 def _tracks(*, steps: int) -> dict[str, Track]:
     """Return the trajectories by name."""
     tracks = [
-        Track("Störmer-Verlet", StormerVerlet(), _STEP, steps, "#3d6fb6"),
-        Track("symplectic Euler", SymplecticEuler(), _STEP, steps, "#e08e2b"),
-        Track("Kutta(4)", Kutta4(), _STEP, steps, "#2a9d8f"),
-        Track("Gonzalez", GonzalezGradient(), _STEP, steps, "#7b52ab"),
-        Track("forward Euler", Euler(), _STEP, _SHORT, "#d1495b"),
+        Track("Störmer-Verlet", StormerVerlet(), _STEP, steps),
+        Track("symplectic Euler", SymplecticEuler(), _STEP, steps),
+        Track("Kutta(4)", Kutta4(), _STEP, steps),
+        Track("Gonzalez", GonzalezGradient(), _STEP, steps),
+        Track("forward Euler", Euler(), _STEP, _SHORT),
     ]
     return {track.name: track for track in tracks}
 
@@ -123,16 +123,16 @@ def _lossy(track: Track) -> Statement:
 def _draw_errors(tracks: dict[str, Track], path: Path) -> Path:
     """Draw the energy errors over time, signed and logarithmic."""
     figure, ((left, right),) = canvas(1, 2, side=(5.6, 3.9))
-    for track in tracks.values():
+    for k, track in enumerate(tracks.values()):
         first = slice(_SHORT + 1)
-        left.plot(track.times[first], track.errors[first], color=track.colour, linewidth=1.0)
+        left.plot(track.times[first], track.errors[first], linewidth=1.0, **line(k))
         largest = track.errors.abs().clamp(min=1e-17).cummax(dim=0).values
-        right.plot(track.times[1:], largest[1:], color=track.colour, label=track.name)
+        right.plot(track.times[1:], largest[1:], label=track.name, **line(k))
     left.set_yscale("symlog", linthresh=1e-4)
     right.set_xscale("log")
     right.set_yscale("log")
     label(left, f"energy error, t <= {_STEP * _SHORT:g}", "t", "$H(z, p) - H(z_0, p_0)$")
-    label(right, "largest energy error up to t", "t", "")
+    label(right, "largest energy error up to t", "t", "$|H(z, p) - H(z_0, p_0)|$")
     legend(figure, right)
     return save(figure, path)
 
@@ -140,11 +140,11 @@ def _draw_errors(tracks: dict[str, Track], path: Path) -> Path:
 def _draw_orbits(tracks: dict[str, Track], path: Path) -> Path:
     """Draw the last steps of every method in phase space, on the exact level of H."""
     figure, (row,) = canvas(1, len(tracks), side=(2.6, 2.6))
-    for axes, track in zip(row, tracks.values(), strict=True):
+    for axes, track, colour in zip(row, tracks.values(), COLOURS, strict=False):
         _level(axes)
         shown = track.states[-400:]
         angle = (shown[:, 0] + torch.pi).remainder(2 * torch.pi) - torch.pi
-        axes.plot(angle, shown[:, 1], ".", color=track.colour, markersize=2.5)
+        axes.plot(angle, shown[:, 1], ".", color=colour, markersize=2.5)
         axes.set_xlim(-3.3, 3.3)
         axes.set_ylim(-3.3, 3.3)
         axes.set_aspect("equal")
@@ -157,4 +157,4 @@ def _level(axes: Axes) -> None:
     z = np.linspace(-START[0], START[0], 401)
     p = np.sqrt(np.maximum(2 * (np.cos(z) - np.cos(START[0])), 0.0))
     for side in (p, -p):
-        axes.plot(z, side, color="#5b6672", linewidth=0.8)
+        axes.plot(z, side, color=SOFT, linewidth=0.8)

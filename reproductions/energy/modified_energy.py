@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from darboux.integrators import Integrator, StormerVerlet, SymplecticEuler
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import DASHES, canvas, label, legend, marked, save
 from reproductions.common.result import Statement
 from reproductions.energy.pendulum import Track
 
 _TIME = 20.0
 COUNTS = (50, 100, 200, 400)  # steps: h = 0.4, 0.2, 0.1, 0.05
 _SLACK = 0.25
-_STYLES = ("o-", "o--", "o:")  # by the number of terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +62,8 @@ class Convergence:
 
 def convergences(counts: tuple[int, ...] = COUNTS) -> list[Convergence]:
     """Return the energies that are compared: H, and H̃ with the terms that are not 0."""
-    euler = _tracks("symplectic Euler", SymplecticEuler(), counts, "#e08e2b")
-    verlet = _tracks("Störmer-Verlet", StormerVerlet(), counts, "#3d6fb6")
+    euler = _tracks("symplectic Euler", SymplecticEuler(), counts)
+    verlet = _tracks("Störmer-Verlet", StormerVerlet(), counts)
     return [
         Convergence("H", euler, terms=0, order=1),
         Convergence("H + h H₂", euler, terms=1, order=2),
@@ -74,17 +73,18 @@ def convergences(counts: tuple[int, ...] = COUNTS) -> list[Convergence]:
     ]
 
 
-def _tracks(name: str, integrator: Integrator, counts: tuple[int, ...], colour: str) -> list[Track]:
-    return [Track(name, integrator, _TIME / count, count, colour) for count in counts]
+def _tracks(name: str, integrator: Integrator, counts: tuple[int, ...]) -> list[Track]:
+    return [Track(name, integrator, _TIME / count, count) for count in counts]
 
 
 def draw_convergences(found: list[Convergence], path: Path) -> Path:
     """Draw the deviations over the step size, with the powers that theory promises."""
     figure, ((axes,),) = canvas(1, 1, side=(8.4, 4.0))
+    methods = list(dict.fromkeys(each.method for each in found))
     for each in found:
         name = f"{each.method}: {each.name}, slope {each.slope:.2f} (theory {each.order})"
-        style, colour = _STYLES[each.terms], each.tracks[0].colour
-        axes.plot(each.sizes, each.errors, style, color=colour, markersize=4, label=name)
+        look = marked(methods.index(each.method)) | {"linestyle": DASHES[each.terms]}
+        axes.plot(each.sizes, each.errors, label=name, **look)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(found[0].sizes, [f"{h:g}" for h in found[0].sizes])

@@ -47,7 +47,6 @@ class Track:
     integrator: Integrator  # the method
     h: float  # the step size
     steps: int  # their number
-    colour: str = "black"  # in pictures
 
     @cached_property
     def states(self) -> Tensor:

@@ -11,12 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import canvas, label, legend, legend_beside, line, marked, save
 from reproductions.equivariant_denoiser.measures import ANGLES, Example
 from reproductions.equivariant_denoiser.statements import Runs
 from reproductions.equivariant_denoiser.training import Setting
 
-_COLOURS = ("#5b6672", "#d1495b")
 _SIZE = (11.0, 3.9)
 
 
@@ -40,15 +39,15 @@ def _draw_errors(axes: Axes, runs: Runs, setting: Setting) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(which="both", labelsize=8)
     every = setting.every
-    for colour, (name, of) in zip(_COLOURS, runs.items(), strict=True):
+    for number, (name, of) in enumerate(runs.items()):
         for k, run in enumerate(of):
             means = _means(run.trained.losses, every)
             places = every * np.arange(1, len(means) + 1)
-            axes.plot(places - every / 2, means, color=colour, linewidth=0.5, alpha=0.4)
+            axes.plot(places - every / 2, means, **line(number), linewidth=0.5, alpha=0.4)
             text = name if k == 0 else None
-            axes.plot(places, run.trained.errors, color=colour, linewidth=1.4, label=text)
+            axes.plot(places, run.trained.errors, **line(number), linewidth=1.4, label=text)
     axes.set_yscale("log")
-    axes.legend(frameon=False, fontsize=8)
+    legend_beside(axes)
     label(axes, "all runs; thick: held-out, thin: training", "iteration", "objective")
 
 
@@ -63,10 +62,10 @@ def draw_angles(runs: Runs, path: Path) -> Path:
     """Draw the errors on turned pictures over those on upright ones, run by run."""
     figure, ((axes,),) = canvas(1, 1, side=(5.6, 3.4))
     angles = (0, *ANGLES, 90)
-    for colour, (name, of) in zip(_COLOURS, runs.items(), strict=True):
+    for number, (name, of) in enumerate(runs.items()):
         for k, run in enumerate(of):
             ratios = [run.ratio(angle) for angle in angles]
-            axes.plot(angles, ratios, "o-", color=colour, label=name if k == 0 else None, lw=1.0)
+            axes.plot(angles, ratios, **marked(number), label=name if k == 0 else None, lw=1.0)
     axes.set_xticks(angles)
     legend(figure, axes)
     label(axes, "error on turned pictures", "angle, degrees", "over that on upright ones")

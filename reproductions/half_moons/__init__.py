@@ -54,6 +54,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="The two half-moons",
         lead=_lead(every, exact, size),
         numbers=_numbers(found, flows, exact, normal, test),
+        costs={f"{each.name}: processor seconds of training": each.seconds for each in flows},
         statements=[
             *statements(found, samples, exact=exact, normal=normal, size=size, law=law),
             integrated(flows, test),
@@ -113,7 +114,6 @@ def _numbers(
             "smallest density on the segment": float(its.segment.exp().min()),
             "parameters": each.parameters,
             "steps": len(each.losses),
-            "processor seconds of training": each.seconds,
         }
         numbers |= {f"{each.name}: {what}": value for what, value in values.items()}
     coarse = next(each for each in flows if each.coarse is not None)

@@ -11,13 +11,11 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, save
+from reproductions.common.figures import COLOURS, INK, RED, canvas, label, legend_beside, line, save
 from reproductions.half_moons.law import Law
 from reproductions.half_moons.measures import Measured, Plane
 from reproductions.half_moons.networks import Trained
 
-_COLOURS = ("#3d6fb6", "#d1495b", "#2f8f5b")
-_EXACT = "#1b1f24"
 _VIEW = ((-3.9, 3.9), (-2.2, 2.8))
 _DOTS = 4000
 _WINDOW = 25  # steps
@@ -32,15 +30,15 @@ def draw_densities(
 ) -> Path:
     """Draw data, density and samples, a row for each flow."""
     figure, rows = canvas(len(found), 3, side=(3.7, 2.6))
-    for row, colour, (name, its) in zip(rows, _COLOURS, found.items(), strict=False):
-        _scatter(row[0], data, _EXACT)
+    for row, colour, (name, its) in zip(rows, COLOURS, found.items(), strict=False):
+        _scatter(row[0], data, INK)
         density = its.plane.exp().reshape(plane.counts[::-1]).numpy()
         row[1].imshow(
             density, origin="lower", extent=plane.extent, cmap="magma", vmin=0.0, vmax=0.17
         )
         _scatter(row[2], samples[name], colour)
         for axes, title in zip(row, ("data", f"{name}: density", "samples"), strict=True):
-            label(axes, title, "", "")
+            label(axes, title, "$x_1$", "$x_2$")
             _view(axes)
     return save(figure, path)
 
@@ -56,15 +54,15 @@ def draw_bridge(
     figure, ((left, middle, right),) = canvas(1, 3, side=(4.3, 3.6))
     _region(left, law)
     share = np.linspace(0, 1, len(exact.segment))
-    middle.plot(share, exact.segment.exp(), color=_EXACT, linestyle="--")
-    for colour, (name, its), one in zip(_COLOURS, found.items(), flows, strict=False):
-        middle.plot(share, its.segment.exp(), color=colour)
+    middle.plot(share, exact.segment.exp(), color=INK, linestyle=(0, (1, 1)))
+    for k, ((name, its), one) in enumerate(zip(found.items(), flows, strict=True)):
+        middle.plot(share, its.segment.exp(), **line(k))
         smooth = torch.tensor(one.losses).unfold(0, _WINDOW, 1).mean(dim=1)
-        right.plot(smooth, color=colour, label=name)
-    right.axhline(exact.nll, color=_EXACT, linestyle="--", label="exact density")
+        right.plot(smooth, **line(k), label=name)
+    right.axhline(exact.nll, color=INK, linestyle=(0, (1, 1)), label="exact density")
     middle.set_yscale("log")
     right.set_ylim(exact.nll - 0.15, exact.nll + 1.6)
-    right.legend(frameon=False, fontsize=8)
+    legend_beside(right)
     label(middle, "density along the segment", "share of the way", "p(x)")
     label(right, f"training loss, mean of {_WINDOW} steps", "step", "nats")
     return save(figure, path)
@@ -77,8 +75,8 @@ def _region(axes: Axes, law: Law) -> None:
     shown = np.where(inside, 1.0, np.nan)
     axes.imshow(shown, origin="lower", extent=plane.extent, cmap="Greys", vmin=0, vmax=4)
     for arc in law.arcs(torch.linspace(0, math.pi, 200)):
-        axes.plot(*arc.T, color=_EXACT, linewidth=1.4)
-    axes.plot(*law.segment(2).T, color=_COLOURS[1], linewidth=1.2, linestyle="--")
+        axes.plot(*arc.T, color=INK, linewidth=1.4)
+    axes.plot(*law.segment(2).T, color=RED, linewidth=1.2, linestyle="--")
     label(axes, "between the moons (grey), and the segment", "$x_1$", "$x_2$")
     _view(axes)
 

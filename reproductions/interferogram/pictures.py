@@ -8,10 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, legend, save
-
-_COLOURS = ("#5b6672", "#cc79a7", "#d55e00", "#e69f00", "#0072b2")
-_MARKS = ("o", "D", "^", "P", "s")
+from reproductions.common.figures import canvas, label, legend, marked, save
 
 
 def draw_phases(shown: Mapping[str, Tensor], path: Path) -> Path:
@@ -35,8 +32,7 @@ def draw_errors(errors: Mapping[str, Mapping[float, Tensor]], path: Path) -> Pat
     for k, (name, of) in enumerate(errors.items()):
         places = [c + 0.006 * (k - len(errors) / 2) for c in of]
         means, bars = [float(e.mean()) for e in of.values()], [float(e.std()) for e in of.values()]
-        style = {"color": _COLOURS[k], "marker": _MARKS[k], "ms": 4, "lw": 1.0, "capsize": 2}
-        axes.errorbar(places, means, yerr=bars, label=name, **style)
+        axes.errorbar(places, means, yerr=bars, label=name, lw=1.0, capsize=2, **marked(k))
     axes.set_ylim(bottom=0)
     label(axes, "errors on the elevation model", "coherence", "mean wrapped error, radians")
     legend(figure, axes)

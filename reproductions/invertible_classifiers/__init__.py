@@ -69,6 +69,10 @@ def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> R
         title=f"Invertible classifiers: {task.source}",
         lead=f"{_LEAD} Data: {task.source}. Budget of each network: {_words(size, task)}.",
         numbers=_numbers(found, kept, errors, slope),
+        costs={
+            f"seconds of a training, {name}": sum(r.seconds for r in runs) / len(runs)
+            for name, runs in found.items()
+        },
         statements=[
             _same_size(found),
             *(_close(found, name, size.margin) for name in invertible),
@@ -121,7 +125,6 @@ def _numbers(
     numbers: dict[str, float] = {}
     for name, runs in found.items():
         numbers[f"parameters, {name}"] = runs[0].parameters
-        numbers[f"seconds of a training, {name}"] = sum(r.seconds for r in runs) / len(runs)
         numbers[f"last training loss, {name}"] = sum(r.losses[-1] for r in runs) / len(runs)
         for k, each in enumerate(runs):
             numbers[f"held-out accuracy in %, {name}, run {k + 1}"] = 100 * each.accuracy

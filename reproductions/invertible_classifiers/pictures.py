@@ -9,27 +9,34 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from reproductions.common.figures import canvas, grey, label, save, side_label
+from reproductions.common.figures import (
+    FAINT,
+    GREEN,
+    canvas,
+    grey,
+    label,
+    legend_beside,
+    marked,
+    save,
+    side_label,
+)
 from reproductions.invertible_classifiers.training import Fitted
-
-_COLOURS = ("#3d6fb6", "#d1495b", "#5b6672")
-_KEPT = ("#b9c3cf", "#2f8f5b")
 
 
 def draw_learning(found: Mapping[str, Sequence[Fitted]], path: Path) -> Path:
     """Draw the held-out accuracy and the training loss over the epochs, network by network."""
     figure, ((left, right),) = canvas(1, 2, side=(4.8, 3.6))
-    for colour, (name, runs) in zip(_COLOURS, found.items(), strict=True):
+    for number, (name, runs) in enumerate(found.items()):
         for k, run in enumerate(runs):
             epochs = range(1, 1 + len(run.losses))
             text = name if k == 0 else None
             errors = [100 * (1 - a) for a in run.accuracies]
-            left.plot(epochs, errors, "o-", color=colour, label=text, markersize=3)
-            right.plot(epochs, run.losses, "o-", color=colour, label=text, markersize=3)
+            left.plot(epochs, errors, label=text, **marked(number))
+            right.plot(epochs, run.losses, label=text, **marked(number))
     for axes in (left, right):
         axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(frameon=False, fontsize=8)
+    legend_beside(right)
     label(left, "held-out error, one curve a seed", "epoch", "%")
     label(right, "training loss", "epoch", "cross entropy, nats")
     return save(figure, path)
@@ -39,13 +46,13 @@ def draw_memory(kept: Mapping[str, tuple[int, int]], batch: int, path: Path) -> 
     """Draw what a training step keeps in memory, with all activations and without."""
     figure, ((axes,),) = canvas(1, 1, side=(6.4, 2.6))
     places = np.arange(len(kept))
-    for k, (name, colour) in enumerate(zip(("autograd", "constant"), _KEPT, strict=True)):
+    for k, (name, colour) in enumerate(zip(("autograd", "constant"), (FAINT, GREEN), strict=True)):
         sizes = [each[k] / 2**20 for each in kept.values()]
         bars = axes.barh(places + 0.2 * (2 * k - 1), sizes, 0.36, color=colour, label=name)
         axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=3)
     axes.set_yticks(places, list(kept))
     axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=8, title="memory", title_fontsize=8)
+    legend_beside(axes)
     label(axes, f"kept between forward and backward pass, batch of {batch}", "MiB", "")
     return save(figure, path)
 

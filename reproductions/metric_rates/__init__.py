@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from reproductions.common.figures import canvas, label, legend_beside, save
+from reproductions.common.figures import COLOURS, canvas, label, legend_beside, line, save
 from reproductions.common.result import Result, Statement
 from reproductions.metric_rates.measures import Problem, Rate, metrics, rates, ratios, superlinear
 
@@ -21,7 +21,6 @@ _LEAD = (
     "λ_n), the best one, and half of that. BFGS, whose metric learns, is superlinear."
 )
 _CLOSE = 0.01
-_COLOURS = ("#1b1f24", "#3d6fb6", "#c98a1b", "#2f8f5b")
 
 
 def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
@@ -56,8 +55,8 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
                 "BFGS, which starts farther away."
             ),
             _draw_factors(found, learnt, out / "factors.png"): (
-                "Factors from each distance to the next, and the rates that eigenvalues predict: "
-                "those of BFGS fall."
+                "Factors from each distance to the next, and the rates that eigenvalues predict, "
+                "dotted: those of BFGS fall."
             ),
         },
     )
@@ -114,23 +113,23 @@ def _numbers(found: Sequence[Rate], learnt: Sequence[float], smallest: float) ->
 def _draw(found: Sequence[Rate], learnt: Sequence[float], path: Path) -> Path:
     """Draw distances against steps."""
     figure, ((axes,),) = canvas(1, 1, side=(6.5, 3.5))
-    for colour, name in zip(_COLOURS, _names(found), strict=True):
+    for k, name in enumerate(_names(found)):
         rate = next(r for r in found if r.metric == name)
-        axes.loglog(rate.distances, color=colour, label=name)
-    axes.loglog(learnt, color="#d1495b", label="BFGS")
+        axes.loglog(rate.distances, label=name, **line(k))
+    axes.loglog(learnt, label="BFGS", **line(4))
     label(axes, "", "steps", "distance to the minimiser")
     legend_beside(axes)
     return save(figure, path)
 
 
 def _draw_factors(found: Sequence[Rate], learnt: Sequence[float], path: Path) -> Path:
-    """Draw mean factors of two steps, as two eigenvalues may be ±; dashed the predicted ones."""
+    """Draw mean factors of two steps, as two eigenvalues may be ±; dotted the predicted ones."""
     figure, ((axes,),) = canvas(1, 1, side=(6.5, 3.5))
-    for colour, name in zip(_COLOURS, _names(found), strict=True):
+    for k, name in enumerate(_names(found)):
         rate = next(r for r in found if r.metric == name)
-        axes.semilogx(_factors(rate.distances), color=colour)
-        axes.axhline(rate.predicted, color=colour, linestyle="--", linewidth=0.8, label=name)
-    axes.semilogx(_factors(learnt), color="#d1495b", label="BFGS")
+        axes.semilogx(_factors(rate.distances), label=name, **line(k))
+        axes.axhline(rate.predicted, color=COLOURS[k], linestyle=":", linewidth=0.8)
+    axes.semilogx(_factors(learnt), label="BFGS", **line(4))
     label(axes, "", "steps", "factor of the distance, mean of two steps")
     legend_beside(axes)
     return save(figure, path)

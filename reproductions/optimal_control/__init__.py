@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from reproductions.common.result import Result
+from reproductions.common.tracks import Tracks
 from reproductions.optimal_control.data import ball_in_shell, donut_2d, spiral
 from reproductions.optimal_control.pictures import (
     draw_evolutions,
@@ -90,6 +91,7 @@ def result(
         ),
         numbers=_numbers(runs, methods),
         statements=statements(shown, runs, methods, bars),
+        tracks={name: Tracks.of(its.states, its.points.c) for name, its in shown.items()},
         figures={
             draw_evolutions(shown, out / "evolutions.png"): (
                 "Features on their way through a ResNet (Figure 1): two data sets in the plane, "

@@ -9,12 +9,10 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import COLOURS, INK, canvas, label, legend, line, save
+from reproductions.common.tracks import seen
 from reproductions.optimal_control.training import Evolution, Runs, Trained
 
-_CLASSES = ("#3d6fb6", "#d1495b")
-_COLOURS = ("#8a8f98", "#3d6fb6", "#d1495b", "#2f8f5b")
-_TILT = (0.8, 0.35)  # how space is seen: (x + 0.35 z, y + 0.8 z)
 _GRID = 90  # points of a coordinate, for the classes that are predicted
 
 
@@ -24,7 +22,7 @@ def draw_evolutions(found: Mapping[str, Evolution], path: Path) -> Path:
     for row, (name, its) in zip(rows, found.items(), strict=True):
         count, reach = len(its.states) - 1, 1.1 * float(its.states.abs().max())
         for axes, k in zip(row, [round(j * count / 4) for j in range(5)], strict=True):
-            _scatter(axes, _seen(its.states[k]), its.points.c)
+            _scatter(axes, seen(its.states[k]), its.points.c)
             label(axes, f"{name}, layer {k}", "", "")
             axes.set_xlim(-reach, reach)
             axes.set_ylim(-reach, reach)
@@ -48,8 +46,9 @@ def draw_objectives(runs: Runs, path: Path) -> Path:
     """Draw objectives over iterations, problem by problem."""
     figure, (row,) = canvas(1, len(runs), side=(3.2, 2.8))
     for axes, (problem, its) in zip(row, runs.items(), strict=True):
-        for colour, (name, one) in zip(_COLOURS, its.items(), strict=True):
-            axes.plot(range(1, len(one.objectives) + 1), one.objectives, color=colour, label=name)
+        for number, (name, one) in enumerate(its.items()):
+            iterations = range(1, len(one.objectives) + 1)
+            axes.plot(iterations, one.objectives, **line(number), label=name)
         axes.set_xscale("log")
         axes.set_yscale("log")
         label(axes, problem, "iteration", "objective")
@@ -61,10 +60,10 @@ def draw_steps(runs: Runs, path: Path) -> Path:
     """Draw the step sizes of each layer, problem by problem."""
     figure, (row,) = canvas(1, len(runs), side=(3.2, 2.8))
     for axes, (problem, its) in zip(row, runs.items(), strict=True):
-        for colour, (name, one) in [*zip(_COLOURS, its.items(), strict=True)][1:]:
+        for number, (name, one) in [*enumerate(its.items())][1:]:
             layers = range(1, len(one.steps) + 1)
-            axes.step(layers, one.steps, where="mid", color=colour, label=name)
-        axes.axhline(0, color="#1b1f24", linewidth=0.6)
+            axes.step(layers, one.steps, where="mid", **line(number), label=name)
+        axes.axhline(0, color=INK, linewidth=0.6)
         label(axes, problem, "layer", "h")
     legend(figure, row[0])
     return save(figure, path)
@@ -99,20 +98,13 @@ def _moved(axes: Axes, one: Trained) -> None:
     foot, along = -b * w / (w @ w), torch.stack([-w[1], w[0]]) / w.norm()
     reach = 10 * float(z.abs().max())
     ends = torch.stack([foot - reach * along, foot + reach * along])
-    axes.plot(*ends.T.numpy(), color="#1b1f24", linewidth=1.0)
+    axes.plot(*ends.T.numpy(), color=INK, linewidth=1.0)
     axes.set_xlim(*limits[0])
     axes.set_ylim(*limits[1])
 
 
 def _scatter(axes: Axes, x: Tensor, c: Tensor) -> None:
-    for value, colour in enumerate(_CLASSES):
+    for value, colour in enumerate(COLOURS[:2]):
         axes.plot(*x[c == value].T.numpy(), ".", color=colour, markersize=2.5, markeredgewidth=0)
     axes.set_xticks([])
     axes.set_yticks([])
-
-
-def _seen(x: Tensor) -> Tensor:
-    """Return points of the plane, or how points in space look."""
-    if x.shape[1] == 2:
-        return x
-    return torch.stack([x[:, 0] + _TILT[1] * x[:, 2], x[:, 1] + _TILT[0] * x[:, 2]], dim=1)

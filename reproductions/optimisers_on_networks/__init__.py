@@ -10,7 +10,7 @@ from reproductions.common.result import Result
 from reproductions.discrete_weights.data import Task, digits, fashion
 from reproductions.optimisers_on_networks.networks import EVERY, convolutional, dense, orthogonal
 from reproductions.optimisers_on_networks.pictures import draw_losses
-from reproductions.optimisers_on_networks.statements import numbers, statements
+from reproductions.optimisers_on_networks.statements import costs, numbers, statements
 from reproductions.optimisers_on_networks.training import Problem, compared
 
 _BATCH = 128
@@ -48,6 +48,7 @@ def run(out: Path, *, quick: bool, seed: int = 0, data: Path | None = None) -> R
             shortened="Trainings are short." if quick else "",
         ),
         numbers=numbers(found),
+        costs=costs(found),
         statements=statements(found),
         figures={
             draw_losses(found, "steps", out / "steps.png"): (

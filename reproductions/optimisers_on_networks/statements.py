@@ -67,21 +67,32 @@ def _bounded(problem: str, relativistic: Compared, sgd: Compared) -> Statement:
 
 
 def numbers(found: Found) -> dict[str, float]:
-    """Return what was measured."""
+    """Return what was measured, but for the time."""
     measured: dict[str, float] = {}
     for problem, every in found.items():
         level = next(each.final for each in every if each.name == "SGD")
         for each in every:
-            steps, spent = each.reached(level), each.seconds
+            steps = each.reached(level)
             values = {
                 "loss at the end": each.final,
                 "largest of the seeds": max(run.final for run in each.runs),
                 "smallest of the seeds": min(run.final for run in each.runs),
                 "share named rightly": each.accuracy,
-                "milliseconds a step": 1e3 * spent,
                 **({"steps to where SGD ends": steps} if steps else {}),
-                **({"seconds to where SGD ends": steps * spent} if steps else {}),
                 **each.setting,
             }
             measured |= {f"{problem}: {each.name}: {what}": x for what, x in values.items()}
+    return measured
+
+
+def costs(found: Found) -> dict[str, float]:
+    """Return the time of steps, and until the loss is that which SGD ends with."""
+    measured: dict[str, float] = {}
+    for problem, every in found.items():
+        level = next(each.final for each in every if each.name == "SGD")
+        for each in every:
+            name, steps = f"{problem}: {each.name}", each.reached(level)
+            measured[f"{name}: milliseconds a step"] = 1e3 * each.seconds
+            if steps:
+                measured[f"{name}: seconds to where SGD ends"] = steps * each.seconds
     return measured

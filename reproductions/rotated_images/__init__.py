@@ -82,6 +82,17 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="Rotated images: ordinary, augmented and equivariant networks",
         lead=_LEAD,
         numbers={**_digits(judged), **_photographs(cleaning)},
+        costs={
+            **{
+                f"digits: seconds of a training, {name}": sum(r.trained.seconds for r in runs)
+                / len(runs)
+                for name, runs in judged.items()
+            },
+            **{
+                f"photographs: seconds of the training, {name}": each.seconds
+                for name, each in cleaning.items()
+            },
+        },
         statements=_statements(judged, cleaning, certificate, size.margins),
         figures=_figures(judged, cleaning, size.practice.side, out),
     )
@@ -111,14 +122,11 @@ def _statements(
 
 
 def _digits(judged: Mapping[str, Sequence[Judged]]) -> dict[str, float]:
-    """Return sizes, times and accuracies of the classifiers, the means over the runs."""
+    """Return sizes and accuracies of the classifiers, the means over the runs."""
     numbers: dict[str, float] = {}
     for name, runs in judged.items():
         count = len(runs)
         numbers[f"digits: parameters, {name}"] = runs[0].trained.parameters
-        numbers[f"digits: seconds of a training, {name}"] = (
-            sum(run.trained.seconds for run in runs) / count
-        )
         for angle in _SHOWN:
             mean = sum(run.by_angle[angle] for run in runs) / count
             numbers[f"digits: accuracy in %, turned by {angle}°, {name}"] = mean
@@ -129,11 +137,10 @@ def _digits(judged: Mapping[str, Sequence[Judged]]) -> dict[str, float]:
 
 
 def _photographs(cleaning: Mapping[str, Denoiser]) -> dict[str, float]:
-    """Return sizes, times and PSNR of the denoisers."""
+    """Return sizes and PSNR of the denoisers."""
     numbers: dict[str, float] = {}
     for name, each in cleaning.items():
         numbers[f"photographs: parameters, {name}"] = each.parameters
-        numbers[f"photographs: seconds of the training, {name}"] = each.seconds
         for angle, value in sorted(each.psnr.items()):
             numbers[f"photographs: PSNR in dB, turned by {angle}°, {name}"] = value
     return numbers

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from darboux.training import psnr
-from reproductions.common.figures import canvas, grey, label, legend_beside, save, side_label
+from reproductions.common.figures import (
+    canvas,
+    grey,
+    label,
+    legend_beside,
+    marked,
+    save,
+    side_label,
+)
 from reproductions.rotated_images.classifiers import ANGLES, Judged
 from reproductions.rotated_images.digits import digits_without_nine, shown
 from reproductions.rotated_images.photographs import (
@@ -18,24 +26,28 @@ from reproductions.rotated_images.photographs import (
     views,
 )
 
-_COLOURS = ("#5b6672", "#e09f3e", "#3d6fb6", "#2f8f5b")
 _DIGITS = 8
 
 
 def draw_angles(found: Mapping[str, Sequence[Judged]], path: Path) -> Path:
     """Draw the accuracy against the angle of the test images, the mean and range over seeds."""
     figure, ((axes,),) = canvas(1, 1, side=(7.2, 3.8))
-    for colour, (name, runs) in zip(_COLOURS, found.items(), strict=True):
+    for k, (name, runs) in enumerate(found.items()):
         rows = [[run.by_angle[angle] for run in runs] for angle in ANGLES]
         means = [sum(row) / len(row) for row in rows]
-        axes.plot(ANGLES, means, "o-", color=colour, label=name, markersize=3)
+        (curve,) = axes.plot(ANGLES, means, **marked(k), label=name)
         low, high = [min(row) for row in rows], [max(row) for row in rows]
-        axes.fill_between(ANGLES, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(ANGLES, low, high, color=curve.get_color(), alpha=0.15, linewidth=0)
     axes.set_xticks(range(0, 361, 45))
     axes.set_ylim(0, 101)
     axes.grid(visible=True, alpha=0.25)
     legend_beside(axes)
-    label(axes, "accuracy on turned digits, mean and range over seeds", "angle in degrees", "%")
+    label(
+        axes,
+        "turned digits, mean and range over seeds",
+        "angle, degrees",
+        "accuracy, %",
+    )
     return save(figure, path)
 
 
@@ -71,12 +83,11 @@ def draw_change(found: Mapping[str, Denoiser], path: Path) -> Path:
     """Draw the PSNR of each denoiser on photographs, angle by angle."""
     figure, ((axes,),) = canvas(1, 1, side=(6.4, 3.2))
     angles = sorted(next(iter(found.values())).psnr)
-    for colour, (name, denoiser) in zip(_COLOURS, found.items(), strict=True):
-        axes.plot(
-            range(len(angles)), [denoiser.psnr[a] for a in angles], "o", color=colour, label=name
-        )
-    axes.set_xticks(range(len(angles)), [f"{a}°" for a in angles])
+    for k, (name, denoiser) in enumerate(found.items()):
+        levels = [denoiser.psnr[a] for a in angles]
+        axes.plot(range(len(angles)), levels, **marked(k), label=name)
+    axes.set_xticks(range(len(angles)), [f"{a}" for a in angles])
     axes.grid(visible=True, axis="y", alpha=0.25)
     legend_beside(axes)
-    label(axes, "mean over four photographs", "turned by", "PSNR, dB")
+    label(axes, "mean over four photographs", "turned by, degrees", "PSNR, dB")
     return save(figure, path)

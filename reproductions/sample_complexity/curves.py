@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from reproductions.common.classification import LabelledImages
-from reproductions.common.figures import canvas, label, legend_beside, save
+from reproductions.common.figures import canvas, label, legend_beside, marked, save
 from reproductions.rotated_images.classifiers import (
     Build,
     Course,
@@ -26,7 +26,6 @@ from reproductions.rotated_images.classifiers import (
 from reproductions.rotated_images.digits import CLASSES, any_angles, shown
 
 ORDINARY, AUGMENTED, EQUIVARIANT = "ordinary", "ordinary, augmented", "equivariant"
-_COLOURS = ("#5b6672", "#e09f3e", "#3d6fb6")
 _LONGER = 3
 _TURNS = 11  # the seed of the random angles of training and test images
 
@@ -139,14 +138,14 @@ def _error(found: Trained, judged: LabelledImages) -> float:
 def draw(found: Mapping[str, Curve], path: Path) -> Path:
     """Draw the test error against the number of training images, with fitted power laws."""
     figure, ((axes,),) = canvas(1, 1, side=(7.2, 3.8))
-    for colour, (name, curve) in zip(_COLOURS, found.items(), strict=True):
+    for k, (name, curve) in enumerate(found.items()):
         exponent, factor = curve.fit()
         text = f"{name}, ∝ N^{exponent:.2f}"
-        axes.plot(curve.counts, curve.means, "o-", color=colour, label=text, markersize=4)
+        (drawn,) = axes.plot(curve.counts, curve.means, label=text, **marked(k))
         low, high = [min(runs) for runs in curve.errors], [max(runs) for runs in curve.errors]
-        axes.fill_between(curve.counts, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(curve.counts, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
         fitted = [factor * count**exponent for count in curve.counts]
-        axes.plot(curve.counts, fitted, ":", color=colour, linewidth=1)
+        axes.plot(curve.counts, fitted, ":", color=drawn.get_color(), linewidth=1)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(next(iter(found.values())).counts)
@@ -157,5 +156,5 @@ def draw(found: Mapping[str, Curve], path: Path) -> Path:
     axes.set_yticks([], minor=True)
     axes.grid(visible=True, alpha=0.25)
     legend_beside(axes)
-    label(axes, "test error on randomly turned digits", "training images N", "%")
+    label(axes, "test error on randomly turned digits", "training images N", "test error, %")
     return save(figure, path)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from reproductions.common.result import Result
-from reproductions.stability import antisymmetric, eigenvalues, linear, portraits
+from reproductions.stability import antisymmetric, eigenvalues, linear, portraits, slopes
 from reproductions.stability.methods import METHODS
 from reproductions.stability.portraits import Portrait
 
 _LEAD = (
     "Layers ż = σ(Az + b) with eigenvalues to the right of the imaginary axis, to the left of it "
-    "and on it; the same for antisymmetric layers with σ = tanh; and a network that grows "
-    "although the eigenvalues of each of its layers have negative real parts."
+    "and on it; the same for antisymmetric layers with σ = tanh; a network that grows although the "
+    "eigenvalues of each of its layers have negative real parts; and slopes that make a stable "
+    "matrix unstable."
 )
 
 
 def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
     """Draw the stability pictures of the slides and check what they show.
 
-    Source: sections 2.1 and 2.1.1; slides, stability and generalisation.
+    Source: sections 2.1 and 2.1.1; slides, stability and generalisation, whose corollary on
+    σ' >= 0 does not hold.
     """
     del seed
     steps, layers = (60, 80) if quick else (400, 400)
@@ -33,6 +35,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             *linear.statements(straight, circle),
             *antisymmetric.statements(turning),
             *eigenvalues.statements(layers=layers),
+            *slopes.statements(),
         ],
         figures={
             portraits.draw(straight, out / "linear.png"): (
@@ -56,6 +59,10 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
                 "ż = A(t)z of Markus and Yamabe, one layer per step: eigenvalues of negative real "
                 "part at all times, and solutions that grow. For non-autonomous systems the "
                 "eigenvalue test misleads; the one-sided Lipschitz constant does not."
+            ),
+            slopes.draw(out / "slopes.png"): (
+                "A = (1 -3; 2 -2) is stable, and DA is not where D = diag(d₁, d₂) lies in the red "
+                "region, right of the line; two solutions of ż = ReLU(Az + b) part there."
             ),
         },
     )

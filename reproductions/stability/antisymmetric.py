@@ -10,7 +10,7 @@ from torch import Tensor
 from darboux.activations import Tanh
 from darboux.fields import AntisymmetricField
 from darboux.linear import Dense
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import canvas, label, legend, line, save
 from reproductions.common.result import Statement
 from reproductions.stability.methods import METHODS
 from reproductions.stability.portraits import Portrait
@@ -89,10 +89,9 @@ def draw_levels(rows: list[Portrait], path: Path) -> Path:
     figure, (places,) = canvas(1, len(rows), side=(4.0, 3.5))
     for axes, portrait in zip(places, rows, strict=True):
         times, found = _STEP * torch.arange(portrait.steps + 1), _levels(portrait)
-        for method in METHODS:
-            dash = "--" if method.name == "implicit midpoint" else "-"
+        for k, method in enumerate(METHODS):
             level = found[method.name][:, 1]
-            axes.plot(times, level, dash, color=method.colour, label=method.name, linewidth=1.3)
+            axes.plot(times, level, label=method.name, linewidth=1.3, **line(k))
         axes.set_yscale("log")
         axes.set_xlim(0, min(60.0, portrait.horizon))
         axes.set_ylim(1e-4, 30)

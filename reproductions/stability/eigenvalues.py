@@ -13,12 +13,11 @@ from torch import Tensor
 from darboux.diagnostics import spectrum
 from darboux.flow import Flow
 from darboux.integrators import Kutta4
-from reproductions.common.figures import canvas, label, save
+from reproductions.common.figures import SOFT, canvas, label, legend_beside, line, save
 from reproductions.common.result import Statement
 from reproductions.stability import linear
 
 _HORIZON = 8.0
-_RED, _BLUE, _GREEN = "#d1495b", "#3d6fb6", "#2a9d8f"
 
 
 def markus_yamabe(t: float) -> Tensor:
@@ -74,28 +73,28 @@ def draw(path: Path, *, layers: int) -> Path:
     figure, ((plane, constants, norms),) = canvas(1, 3, side=(4.0, 3.6))
     states = _states(layers)
     times = np.linspace(0.0, _HORIZON, layers + 1)
-    plane.plot(*states.T.numpy(), color=_RED, linewidth=1.3)
+    plane.plot(*states.T.numpy(), linewidth=1.3, **line(0))
     plane.plot(*states[0].tolist(), "o", color="black", markersize=4, fillstyle="none")
     plane.set_aspect("equal", adjustable="datalim")
     label(plane, "features, spiralling out", "$z_1$", "$z_2$")
     _draw_constants(constants, times[:-1], layers)
-    norms.plot(times, states.norm(dim=1), color=_RED, label="measured", linewidth=1.6)
-    norms.plot(times, np.exp(times / 2), "--", color=_GREEN, label="$e^{νt}$, ν = 1/2")
-    norms.plot(times, np.exp(-times / 4), "--", color=_BLUE, label="what eigenvalues suggest")
+    norms.plot(times, states.norm(dim=1), label="measured", linewidth=1.6, **line(0))
+    norms.plot(times, np.exp(times / 2), label="$e^{νt}$, ν = 1/2", **line(1))
+    norms.plot(times, np.exp(-times / 4), label="what eigenvalues\nsuggest", **line(2))
     norms.set_yscale("log")
-    norms.legend(frameon=False, fontsize=8)
+    legend_beside(norms)
     label(norms, "size of the features", "t", "$|z(t)|$")
     return save(figure, path)
 
 
 def _draw_constants(axes: Axes, times: np.ndarray, layers: int) -> None:
     real, nu = _constants(layers)
-    axes.plot(times, real, color=_BLUE, label="largest real part of the eigenvalues")
-    axes.plot(times, nu, color=_GREEN, label="ν, one-sided Lipschitz constant")
-    axes.axhline(0.0, color="#5b6672", linewidth=0.8, linestyle="--")
+    axes.plot(times, real, label="largest Re λ", **line(2))
+    axes.plot(times, nu, label="ν, one-sided\nLipschitz constant", **line(1))
+    axes.axhline(0.0, color=SOFT, linewidth=0.8)
     axes.set_ylim(-0.6, 0.9)
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
-    label(axes, "two constants of every layer", "t", "")
+    legend_beside(axes)
+    label(axes, "two constants of every layer", "t", "1 / time")
 
 
 def _states(layers: int) -> Tensor:

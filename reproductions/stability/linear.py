@@ -11,7 +11,7 @@ from torch import Tensor
 from darboux.activations import Identity
 from darboux.fields import ResidualField
 from darboux.linear import Dense
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import canvas, label, legend, line, marked, save
 from reproductions.common.result import Statement
 from reproductions.stability.methods import METHODS, Method
 from reproductions.stability.portraits import Portrait
@@ -87,11 +87,10 @@ def draw_growth(circle: Portrait, path: Path) -> Path:
     """Draw ‖z_k‖ over k, and the growth factor |R(ih)| over h."""
     figure, ((left, right),) = canvas(1, 2, side=(5.4, 3.9))
     sizes = np.linspace(0.0, 3.2, 321)
-    for method in METHODS:
-        dash = "--" if method.name not in _WAYS else "-"
-        left.plot(_radii(method, circle), dash, color=method.colour, label=method.name)
-        right.plot(sizes, [abs(method.factor(1j * h)) for h in sizes], dash, color=method.colour)
-        right.plot(STEP, growth(method, circle), "o", color=method.colour, markersize=4)
+    for k, method in enumerate(METHODS):
+        left.plot(_radii(method, circle), label=method.name, **line(k))
+        right.plot(sizes, [abs(method.factor(1j * h)) for h in sizes], **line(k))
+        right.plot(STEP, growth(method, circle), **marked(k))
     left.set_yscale("log")
     left.set_ylim(0.1, 30)
     right.set_ylim(0.2, 2.2)

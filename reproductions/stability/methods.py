@@ -31,7 +31,6 @@ class Method:
     make: Callable[[], Integrator]  # builds the integrator
     numerator: tuple[Fraction, ...]  # coefficients of P, the constant first
     denominator: tuple[Fraction, ...]  # coefficients of Q
-    colour: str  # in pictures
 
     def factor(self, x: complex) -> complex:
         """Return R(x)."""
@@ -65,18 +64,15 @@ _ONE = (Fraction(1),)
 _HALF = Fraction(1, 2)
 
 METHODS = (
-    Method("forward Euler", integrators.Euler, _exponential(1), _ONE, "#d1495b"),
-    Method("improved Euler", integrators.ImprovedEuler, _exponential(2), _ONE, "#e08e2b"),
-    Method("Kutta(3)", integrators.Kutta3, _exponential(3), _ONE, "#7a9e32"),
-    Method("Kutta(4)", integrators.Kutta4, _exponential(4), _ONE, "#2a9d8f"),
-    Method(
-        "implicit Euler", integrators.ImplicitEuler, _ONE, (Fraction(1), Fraction(-1)), "#3d6fb6"
-    ),
+    Method("forward Euler", integrators.Euler, _exponential(1), _ONE),
+    Method("improved Euler", integrators.ImprovedEuler, _exponential(2), _ONE),
+    Method("Kutta(3)", integrators.Kutta3, _exponential(3), _ONE),
+    Method("Kutta(4)", integrators.Kutta4, _exponential(4), _ONE),
+    Method("implicit Euler", integrators.ImplicitEuler, _ONE, (Fraction(1), Fraction(-1))),
     Method(
         "implicit midpoint",
         integrators.ImplicitMidpoint,
         (Fraction(1), _HALF),
         (Fraction(1), -_HALF),
-        "#7b52ab",
     ),
 )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from darboux.fields import VectorField
 from darboux.flow import Flow
-from reproductions.common.figures import canvas, save
+from reproductions.common.figures import COLOURS, FAINT, canvas, save
 from reproductions.stability.methods import METHODS, Method
 
 _GRID = 13
@@ -50,9 +50,9 @@ def draw(portraits: Sequence[Portrait], path: Path, *, shown: int = 40) -> Path:
     """Write a picture with one row per portrait and one column per method."""
     figure, axes = canvas(len(portraits), len(METHODS), side=(2.3, 2.3))
     for row, portrait in zip(axes, portraits, strict=True):
-        for each, method in zip(row, METHODS, strict=True):
+        for each, method, colour in zip(row, METHODS, COLOURS, strict=True):
             _arrows(each, portrait)
-            _paths(each, portrait.trajectories[method.name][: shown + 1], method.colour)
+            _paths(each, portrait.trajectories[method.name][: shown + 1], colour)
         row[0].set_ylabel(f"{portrait.title}\n\n$z_2$", fontsize=9)
     for top, bottom, method in zip(axes[0], axes[-1], METHODS, strict=True):
         top.set_title(method.name, fontsize=10)
@@ -69,7 +69,7 @@ def _arrows(axes: Axes, portrait: Portrait) -> None:
         slopes = portrait.field(0.0, points)
     way = slopes / slopes.norm(dim=1, keepdim=True).clamp(min=1e-12)
     axes.quiver(
-        *points.T.numpy(), *way.T.numpy(), color="#bcc4cc", pivot="mid", scale=17, width=0.007,
+        *points.T.numpy(), *way.T.numpy(), color=FAINT, pivot="mid", scale=17, width=0.007,
         headwidth=2.8, headlength=3, headaxislength=3,
     )  # fmt: skip
     axes.set_xlim(x[0], x[-1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reproductions.common.figures import canvas, label, legend, save
+from reproductions.common.figures import AMBER, BLUE, RED, SOFT, canvas, label, legend, save
 from reproductions.successive_approximations.methods import ADAM, BASIC, EXTENDED, SGD, Learned
 
-_COLOURS = {EXTENDED: "#d55e00", BASIC: "#cc79a7", SGD: "#5b6672", ADAM: "#0072b2"}
+_COLOURS = {EXTENDED: RED, BASIC: AMBER, SGD: SOFT, ADAM: BLUE}
 
 
 def draw_curves(found: Mapping[str, Learned], path: Path) -> Path:

@@ -97,8 +97,9 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             "training steps": size.steps,
             "last training loss": sum(losses[-10:]) / 10,
             **{f"Dice, {who}, {_NAMES[k]}": v for who, of in scores.items() for k, v in of.items()},
-            **_memory_numbers(size, steps, kept),
+            **_memory_numbers(size, kept),
         },
+        costs=_peaks(size, steps),
         statements=[
             *learned(scores, size),
             as_large(size),
@@ -188,14 +189,18 @@ def _loss(network: nn.Module, volumes: Tensor, classes: Tensor) -> Tensor:
     return loss_of(network(volumes), classes)
 
 
-def _memory_numbers(
-    size: Size, steps: Measured, kept: Mapping[str, tuple[int, int]]
-) -> dict[str, float]:
-    """Return what was measured of memory."""
-    numbers: dict[str, float] = {"limit, MiB": size.limit / 2**20}
+def _peaks(size: Size, steps: Measured) -> dict[str, float]:
+    """Return the memory that the system gave, which is never twice the same."""
+    peaks: dict[str, float] = {}
     for name, found in ((f"{INVERTIBLE} (under the limit)", steps.mine), (PLAIN, steps.plain)):
         for side, peak in zip(size.sides, found.peaks, strict=False):
-            numbers[f"peak of a step, {name}, {side}³, MiB"] = peak / 2**20
+            peaks[f"peak of a step, {name}, {side}³, MiB"] = peak / 2**20
+    return peaks
+
+
+def _memory_numbers(size: Size, kept: Mapping[str, tuple[int, int]]) -> dict[str, float]:
+    """Return the limit, and what is kept for gradients."""
+    numbers: dict[str, float] = {"limit, MiB": size.limit / 2**20}
     for name, counts in kept.items():
         for words, count in zip(("", ", twice as deep"), counts, strict=True):
             numbers[f"kept for gradients, {name}{words}, MiB"] = count / 2**20

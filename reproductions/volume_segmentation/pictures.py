@@ -8,11 +8,20 @@ from pathlib import Path
 from matplotlib.colors import ListedColormap
 from torch import Tensor
 
-from reproductions.common.figures import canvas, label, save
+from reproductions.common.figures import (
+    BLUE,
+    PAPER,
+    RED,
+    SOFT,
+    canvas,
+    label,
+    legend_beside,
+    marked,
+    save,
+)
 from reproductions.volume_segmentation.networks import Volumes
 
-_CLASSES = ListedColormap(["#f4f5f7", "#3d6fb6", "#d1495b"])
-_COLOURS = ("#2f8f5b", "#5b6672")
+_CLASSES = ListedColormap([PAPER, BLUE, RED])
 
 
 def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
@@ -36,14 +45,12 @@ def draw_memory(
 ) -> Path:
     """Draw the peaks of memory over the size of the volumes, and the limit."""
     figure, ((axes,),) = canvas(1, 1, side=(5.6, 3.8))
-    for colour, (name, sizes) in zip(_COLOURS, peaks.items(), strict=True):
+    for k, (name, sizes) in enumerate(peaks.items()):
         shown = sides[: len(sizes)]  # a step that ran out of memory has no peak
-        axes.plot(
-            shown, [size / 2**20 for size in sizes], "o-", color=colour, label=f"{name} U-Net"
-        )
-    axes.axhline(limit / 2**20, color="#d1495b", linestyle="--", linewidth=1.0, label="the limit")
+        axes.plot(shown, [size / 2**20 for size in sizes], label=f"{name} U-Net", **marked(k))
+    axes.axhline(limit / 2**20, color=SOFT, linestyle=":", linewidth=1.0, label="the limit")
     axes.set_ylim(bottom=0)
     axes.set_xticks(list(sides))
-    axes.legend(frameon=False, fontsize=8)
+    legend_beside(axes)
     label(axes, "one training step, a batch of four", "side of the volumes, voxels", "peak, MiB")
     return save(figure, path)

@@ -75,7 +75,7 @@ def test_table_is_printed_and_files_are_written(run, small, tmp_path):
     assert err == "Running small-one, quick size ...\n"
     assert (small["quick"], small["seed"]) == (True, 5)
     names = {path.name for path in (tmp_path / "s").iterdir()}
-    assert names == {"picture.png", "numbers.json", "report.html"}
+    assert names == {"picture.png", "metrics.json", "report.html"}
 
 
 @pytest.mark.parametrize("name", ["small-one", "small_one"])
@@ -83,7 +83,7 @@ def test_full_size_is_the_default_and_so_is_the_folder(run, small, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     assert run(name)[0] == 0
     assert (small["quick"], small["seed"]) == (False, 0)
-    found = json.loads((tmp_path / "runs" / name / "numbers.json").read_text())
+    found = json.loads((tmp_path / "runs" / name / "metrics.json").read_text())
     assert found["numbers"] == {"sum": 2}
     assert found["experiment"] == "small-one"
 
@@ -166,9 +166,9 @@ def test_existing_output_is_kept(run, refused, small, tmp_path):
     out = tmp_path / "s"
     assert run("small-one", "--out", out, "--seed", 1)[0] == 0
     assert "use --overwrite" in refused("small-one", "--out", out, "--seed", 2)
-    assert json.loads((out / "numbers.json").read_text())["seed"] == 1
+    assert json.loads((out / "metrics.json").read_text())["seed"] == 1
     assert run("small-one", "--out", out, "--seed", 2, "--overwrite")[0] == 0
-    assert json.loads((out / "numbers.json").read_text())["seed"] == 2
+    assert json.loads((out / "metrics.json").read_text())["seed"] == 2
 
 
 def test_foreign_folder_and_file_are_refused(refused, small, tmp_path):

@@ -46,7 +46,7 @@ def test_every_statement_holds(reproduced, experiment):
 
 def test_numbers_are_finite_and_written(reproduced, experiment):
     result, folder = reproduced(experiment)
-    content = json.loads((folder / "numbers.json").read_text())
+    content = json.loads((folder / "metrics.json").read_text())
     assert all(math.isfinite(x) for x in content["numbers"].values())
     assert content["numbers"] == pytest.approx(dict(result.numbers))
     assert (content["experiment"], content["quick"], content["seed"]) == (experiment, True, 0)
@@ -74,7 +74,8 @@ def test_report_needs_nothing_else(reproduced, experiment):
 
 def test_folder_holds_what_is_said_and_no_more(reproduced, experiment):
     result, folder = reproduced(experiment)
-    names = {file.name for file in result.files} | {"numbers.json", "report.html"}
+    names = {file.name for file in result.files} | {"metrics.json", "report.html"}
+    names |= {"tracks.json"} if result.tracks else set()
     assert {path.name for path in folder.iterdir()} == names
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -95,12 +96,12 @@ def test_refuted_statement_is_raised_after_writing(small, tmp_path):
     small["holds"] = False
     with pytest.raises(RefutedError, match=r"1 of 2 statements refuted\.\n  x < y: no"):
         reproduce("small", tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "numbers.json").read_text())["holds"] is False
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["holds"] is False
     assert "REFUTED" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_texts_are_escaped_in_the_report(tmp_path):
-    page = to_html(result_of(tmp_path))
+    page = to_html("Sums", {"sums": result_of(tmp_path)})
     assert "One &lt; two." in page
     assert "a &amp; b" in page
     assert "x < y" not in page
@@ -118,9 +119,9 @@ def test_results_are_not_replaced_unless_asked(small, tmp_path):
     reproduce("small", out, seed=1)
     with pytest.raises(FileExistsError, match=r"already holds an experiment.*--overwrite"):
         reproduce("small", out, seed=2)
-    assert json.loads((out / "numbers.json").read_text())["seed"] == 1
+    assert json.loads((out / "metrics.json").read_text())["seed"] == 1
     reproduce("small", out, seed=2, overwrite=True)
-    assert json.loads((out / "numbers.json").read_text())["seed"] == 2
+    assert json.loads((out / "metrics.json").read_text())["seed"] == 2
 
 
 def test_foreign_files_are_never_touched(small, tmp_path):

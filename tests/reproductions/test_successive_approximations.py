@@ -33,7 +33,7 @@ def test_methods_begin_alike(method):
         found = by_sweeps(method, SETTING, data, noise=0.0, seed=0)
         assert len(found.objectives) == (8 if method == EXTENDED else 2)
     else:
-        found = by_gradients(method, SETTING, data, noise=0.0, seed=0, seconds=0.0)
+        found = by_gradients(method, SETTING, data, noise=0.0, seed=0, steps=3)
         assert len(found.objectives) == 3
     assert found.objectives[0] == pytest.approx(float(loss(data.x, data.y)))
     assert found.objectives[1] < found.objectives[0]

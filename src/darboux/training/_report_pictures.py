@@ -15,9 +15,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-_INK = "#010203"  # stands for the text colour of the page; replaced in the finished file
+from darboux._palette import marked
 
-_COLOURS = {"model": "#2f7ed8", "twin": "#e07b39"}
+_INK = "#010203"  # stands for the text colour of the page; replaced in the finished file
 
 _LABELS = {"model": "nonexpansive", "twin": "unconstrained"}
 
@@ -30,9 +30,9 @@ def curves_svg(lines: Sequence[Mapping[str, Any]], *, total_variation: float) ->
     quality, right = _axes("PSNR on the held-out images (dB)")
     _draw(right, lines, "psnr")
     right.axhline(
-        total_variation, label="total variation", color=_INK, alpha=0.6, linestyle="--", linewidth=1
+        total_variation, label="total variation", color=_INK, alpha=0.6, linestyle=":", linewidth=1
     )
-    right.legend(frameon=False, labelcolor=_INK, loc="lower right")
+    quality.legend(frameon=False, labelcolor=_INK, loc="outside lower center", ncols=3)
     return _svg(loss), _svg(quality)
 
 
@@ -50,12 +50,12 @@ def _axes(title: str) -> tuple[Figure, Axes]:
 
 def _draw(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str) -> None:
     """Draw one curve per network."""
-    for network, colour in _COLOURS.items():
+    for k, (network, name) in enumerate(_LABELS.items()):
         own = [line for line in lines if line["network"] == network and line[key] is not None]
         points = [(line["step"], line[key]) for line in own]
         if points:
             steps, values = zip(*points, strict=True)
-            axes.plot(steps, values, ".-", color=colour, label=_LABELS[network], markersize=4)
+            axes.plot(steps, values, label=name, **marked(k))
 
 
 def _svg(figure: Figure) -> str:
