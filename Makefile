@@ -1,4 +1,4 @@
-# make demo    train the denoiser and its unconstrained twin, certify it, write runs/demo/
+# make demo    train a denoiser and its unconstrained twin, reconstruct, certify, write runs/demo/
 # make test    everything that CI runs
 # make test-fast   while working: ruff, and one case of every test of the library
 # make bench   the benchmarks
@@ -17,7 +17,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/demo
-LIBRARY := activations bijections certification compose control density deploy diagnostics fields flow integrators linear manifolds models optim solvers structure symmetry
+LIBRARY := activations bijections certification compose control density deploy diagnostics fields flow imaging integrators linear manifolds models optim solvers structure symmetry transport
 # Two workers with one thread each fill two cores; more threads only fight.
 WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -73,6 +73,8 @@ $(ESCNN)/.ready: benchmarks/escnn.txt pyproject.toml
 demo: $(USER_READY)
 	$(call say,demo: train and certify into $(RUN)/)
 	@$(BIN)/darboux train denoise --out $(RUN) $(if $(wildcard $(RUN)/config.json),--resume)
+	$(call say,demo: reconstruct with the denoiser and with a prior that comes with the package)
+	@$(BIN)/python -m reproductions.image_reconstruction.demo $(RUN)
 
 # --- what CI runs ----------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         fields,
         flow,
         gradients,
+        imaging,
         integrators,
         linear,
         manifolds,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         structure,
         symmetry,
         testing,
+        transport,
     )
     from darboux.certification import Certificate, certify
     from darboux.compose import Average, Lifted, Residual
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         Averaged,
         BiLipschitz,
         ConformalSymplectic,
+        Convex,
         Dissipative,
         EnergyPreserving,
         Equivariant,
@@ -67,8 +70,10 @@ if TYPE_CHECKING:
         NearlyScaleEquivariant,
         OnManifold,
         Reversible,
+        Smooth,
         Symplectic,
         VolumePreserving,
+        WeaklyConvex,
     )
 
 __version__ = "0.2.0"
@@ -80,6 +85,7 @@ __all__ = [
     "Certificate",
     "ConformalSymplectic",
     "ContractiveSteps",
+    "Convex",
     "Dissipative",
     "EnergyPreserving",
     "Equivariant",
@@ -98,8 +104,10 @@ __all__ = [
     "OnManifold",
     "Residual",
     "Reversible",
+    "Smooth",
     "Symplectic",
     "VolumePreserving",
+    "WeaklyConvex",
     "activations",
     "bijections",
     "certification",
@@ -113,6 +121,7 @@ __all__ = [
     "flow",
     "freeze",
     "gradients",
+    "imaging",
     "integrators",
     "linear",
     "manifolds",
@@ -125,10 +134,11 @@ __all__ = [
     "structure",
     "symmetry",
     "testing",
+    "transport",
 ]
 
-# Rooms that need the extra darboux[workshop].
-_WORKSHOP = ("cli", "data", "training")
+# What needs the extra darboux[workshop].
+_WORKSHOP = ("cli", "data", "load", "training")
 
 _HOMES = {
     "Average": "compose",
@@ -140,6 +150,7 @@ _HOMES = {
     "Residual": "compose",
     "certify": "certification",
     "freeze": "deploy",
+    "load": "training",
     "odeint": "flow",
     "odeint_adjoint": "flow",
     "odeint_event": "flow",

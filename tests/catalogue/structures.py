@@ -12,6 +12,7 @@ from darboux.structure import (
     Averaged,
     BiLipschitz,
     ConformalSymplectic,
+    Convex,
     Dissipative,
     EnergyPreserving,
     Equivariant,
@@ -26,8 +27,10 @@ from darboux.structure import (
     NearlyScaleEquivariant,
     OnManifold,
     Reversible,
+    Smooth,
     Symplectic,
     VolumePreserving,
+    WeaklyConvex,
 )
 from darboux.symmetry import SO2, Cyclic, Feature
 
@@ -172,6 +175,9 @@ HONEST = {
     "log-euclidean lipschitz": (LipschitzOn(FLAT, 2.0), Call(squared)),
     "affine-invariant lipschitz": (LipschitzOn(CURVED, 1.0), Call(torch.linalg.inv)),
     "moves along": (EquivariantOn(CURVED), Call(lambda x: 2 * x)),
+    "convex": (Convex(), Call(lambda x: square(x) + torch.cos(x).sum(dim=1))),
+    "weakly convex": (WeaklyConvex(1.0), Call(lambda x: torch.cos(x).sum(dim=1))),
+    "smooth": (Smooth(1.0), Call(lambda x: torch.cos(x).sum(dim=1))),
 }
 
 FALSE = {
@@ -220,6 +226,10 @@ FALSE = {
     "log-euclidean lipschitz": (LipschitzOn(FLAT, 1.99), Call(squared)),
     "affine-invariant lipschitz": (LipschitzOn(CURVED, 1.0), Call(squared)),
     "moves along": (EquivariantOn(CURVED), Call(lambda x: x + 1e-5 * squared(x))),
+    "convex": (Convex(), Call(lambda x: square(x) + 1.01 * torch.cos(x).sum(dim=1))),
+    "convex, far away": (Convex(), Call(lambda x: torch.relu(x.abs() - 1).clamp(max=9).sum(dim=1))),
+    "weakly convex": (WeaklyConvex(0.99), Call(lambda x: torch.cos(x).sum(dim=1))),
+    "smooth": (Smooth(0.99), Call(lambda x: torch.cos(x).sum(dim=1))),
 }
 
 IMAGES = ("nearly equivariant", "nearly equivariant, gain", "nearly scale-equivariant")

@@ -12,6 +12,7 @@ from darboux.bijections._bijection import inversion_of
 
 ROOMS = (
     "_ending",
+    "_palette",
     "_workshop",
     "structure",
     "solvers",
@@ -31,8 +32,10 @@ ROOMS = (
     "density",
     "control",
     "optim",
+    "transport",
     "models",
     "certification",
+    "imaging",
     "training",
     "testing",
     "cli",

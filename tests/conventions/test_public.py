@@ -24,6 +24,7 @@ CATALOGUES = {
     "flow": ("flow", None),
     "density": ("density", None),
     "compose": ("flow", None),
+    "imaging": ("imaging", None),
 }
 
 

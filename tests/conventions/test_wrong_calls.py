@@ -26,6 +26,7 @@ SENSIBLE = {
     "compose.Translated.offset": "any finite number",
     "deploy.FrozenShears.h": "any finite number",
     "deploy.scaled_rows.scale": "any finite number",
+    "imaging.reconstruct.physics": "None is the identity",
     "linear.Scaled.factor": "any finite number",
     "manifolds.frechet_mean.dim": "an axis from the end",
     "manifolds.sym_powm.p": "any finite number",
@@ -72,6 +73,10 @@ RECORDS = {
     "density.FlowTransform",
     "density.History",
     "density.Transported",
+    "imaging.Reconstruction",
+    "transport.GeodesicDeviation",
+    "transport.LineShape",
+    "transport.TransportScore",
 }
 
 

@@ -8,6 +8,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from darboux.data import noisy
+from darboux.imaging import Inpainting
+from darboux.solvers import ConvergenceError
 from darboux.training import (
     OneCycle,
     denoise,
@@ -105,6 +107,30 @@ def test_tuned_weight_is_as_good_as_a_fine_search():
 
     grid = [0.02 * 1.05**k for k in range(76)]
     assert quality(weight) > max(quality(w) for w in grid) - 0.01
+
+
+def test_total_variation_with_an_operator_is_that_of_scikit_image_where_all_is_seen():
+    from skimage.restoration import denoise_tv_chambolle
+
+    clean = torch.zeros(1, 24, 24)
+    clean[:, 6:18, 6:18] = 1
+    image = noisy(clean, sigma=0.1, seed=0)
+    everything = Inpainting(torch.ones(24, 24, dtype=torch.bool))
+    found = total_variation(image, weight=0.15, physics=everything)
+    array = image.double().numpy()
+    exact = denoise_tv_chambolle(array, 0.15, eps=1e-9, max_num_iter=5000, channel_axis=0)
+    torch.testing.assert_close(found.double(), torch.from_numpy(exact), rtol=0, atol=5e-3)
+
+
+def test_total_variation_fills_what_an_operator_does_not_see():
+    clean = torch.zeros(1, 24, 24)
+    clean[:, 6:18, 6:18] = 1
+    seen = torch.rand(24, 24, generator=torch.Generator().manual_seed(0)) < 0.6
+    data = clean * seen
+    found = total_variation(data, weight=0.01, physics=Inpainting(seen))
+    assert psnr(found, clean) > psnr(data, clean) + 15
+    with pytest.raises(ConvergenceError, match="within 5 steps; got changes of"):
+        total_variation(data, weight=0.01, physics=Inpainting(seen), max_iter=5)
 
 
 def test_total_variation_without_scikit_image_gives_the_command(monkeypatch):

@@ -53,7 +53,7 @@ def fingerprint(module: nn.Module) -> str:
             digest.update(f"{name}={value!r};".encode())
             continue
         digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
-        raw = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+        raw = value.detach().cpu().resolve_conj().contiguous().flatten().view(torch.uint8)
         digest.update(raw.numpy().tobytes())
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""The command line: ``darboux train | denoise | certify``."""
+"""The command line: ``darboux train | denoise | reconstruct | certify``."""
 
 from darboux._workshop import require as _require
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from darboux.cli._commands import certify, denoise
+from darboux.cli._commands import certify, denoise, reconstruct
 from darboux.cli._errors import exit_code
 
 _UNHEARD = logging.NullHandler()
@@ -50,15 +50,15 @@ class _Trainings(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         del ctx
-        return ["denoise"]
+        return ["denoise", "regularizer"]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
-        from darboux.cli._train import train_denoise
+        from darboux.cli._train import command
 
         alone = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-        alone.command(cmd_name)(train_denoise)
+        alone.command(cmd_name)(command(cmd_name))
         return typer.main.get_command(alone)
 
 
@@ -107,6 +107,8 @@ def _train_options() -> None:
 app.add_typer(_train, name="train")
 
 app.command("denoise")(denoise)
+
+app.command("reconstruct")(reconstruct)
 
 app.command("certify")(certify)
 

@@ -44,7 +44,7 @@ def denoise(
         bool, typer.Option("--overwrite", help="Replace what exists under these names.")
     ] = False,
 ) -> None:
-    """Denoise an image with the nonexpansive network of a run, or every image of a folder.
+    """Denoise an image with the network of a run, or every image of a folder.
 
     A network of one channel treats the channels of a colour image one by one. The type of the
     samples is kept: any in TIFF, 8 and 16 bits in PNG; other formats hold 8 bits. So is
@@ -54,6 +54,71 @@ def denoise(
     from darboux.cli._trained import denoise_pictures
 
     denoise_pictures(run, image, out, noise=noise, levels=levels, overwrite=overwrite)
+
+
+def reconstruct(
+    *,
+    run: Annotated[Path, typer.Argument(help="Folder of a run of darboux train regularizer.")],
+    image: Annotated[
+        Path,
+        typer.Argument(help="Picture of the data, grey or colour; or a folder of them."),
+    ],
+    physics: Annotated[
+        str,
+        typer.Option(
+            help="What made the data of the image: denoising, blur:STD (in pixels), "
+            "downsampling:FACTOR, or inpainting:MASK.png (white where there are data)."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="File to write; or the folder to write to, under the same names.")
+    ],
+    weight: Annotated[
+        float, typer.Option(min=0.0, help="Of the regulariser; less for data with less noise.")
+    ] = 1.0,
+    tol: Annotated[
+        float, typer.Option(help="Of the residual, relative to the data; in (0, 1).")
+    ] = 1e-4,
+    max_iter: Annotated[int, typer.Option(min=1, help="The most iterations.")] = 1000,
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate", help="Take the picture for the image: make data of it, and tell the PSNR."
+        ),
+    ] = False,
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            help="Add noise of this standard deviation to simulated data, on the scale 0 ... 255."
+        ),
+    ] = None,
+    levels: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LOW HIGH",
+            help="Values of black and white in the picture; needed for integers with a sign or of "
+            "32 bits, and for floats beyond [0, 1].",
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the certificate of the reconstruction as JSON, too."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what exists under these names.")
+    ] = False,
+) -> None:
+    """Reconstruct an image from indirect data with the regulariser of a run, or a whole folder.
+
+    The image minimises ‖A x - y‖² / 2 + weight · R(x), with the operator A of --physics and the
+    data y. Where that did not converge, which is said, the best image so far is written and the
+    exit code is 3. A regulariser of one channel treats the channels of a colour picture one by one.
+    """
+    from darboux.cli._reconstruct import Task, reconstruct_pictures
+
+    options = {"weight": weight, "tol": tol, "max_iter": max_iter}
+    task = Task(physics=physics, options=options, noise=noise, simulate=simulate, json=json)
+    reconstruct_pictures(run, image, out, task, levels=levels, overwrite=overwrite)
 
 
 def certify(

@@ -1,4 +1,4 @@
-"""Options of the commands; those of a training are generated from `DenoiseConfig`."""
+"""Options of the commands; those of a training are generated from its settings."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from darboux.training import DenoiseConfig, RegularizerConfig
+
 _DATA = ("images", "held_out", "sigma", "channels")
 _NETWORK = (
-    *("features", "units", "depth", "shuffle", "kernel_size"),
-    *("threshold", "fraction", "metric"),
+    *("features", "units", "depth", "shuffle", "kernel_size", "threshold", "fraction", "metric"),
+    *("filters", "turns", "weak", "sharpness"),
 )
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "str | None": str}
 _PHOTOGRAPHS = "scikit-image's photographs"
 
 
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+def with_settings(
+    command: Callable[..., None], config: type[DenoiseConfig | RegularizerConfig]
+) -> Callable[..., None]:
     """Add an option for each setting of a run; those that are given arrive as `given`."""
-    from darboux.training import DenoiseConfig
-
     signature = inspect.signature(command, eval_str=True)
     own = [item for item in signature.parameters.values() if item.name != "given"]
-    text = DenoiseConfig.__doc__ or ""
-    settings = {each.name: _option(each, text) for each in fields(DenoiseConfig)}
+    text = config.__doc__ or ""
+    settings = {each.name: _option(each, text) for each in fields(config)}
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> None:

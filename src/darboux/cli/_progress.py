@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_NAMES = {"model": "nonexpansive network", "twin": "unconstrained twin"}
+_NAMES = {"model": "network", "twin": "unconstrained twin"}
 
 
 class ProgressBar:

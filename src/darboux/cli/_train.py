@@ -1,7 +1,8 @@
-"""``darboux train denoise``."""
+"""``darboux train denoise`` and ``darboux train regularizer``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,25 +15,36 @@ from darboux.cli._errors import OF_VERDICTS
 from darboux.cli._options import with_settings
 from darboux.cli._progress import ProgressBar
 from darboux.training._config import DenoiseConfig
+from darboux.training._regularizer_config import RegularizerConfig
 from darboux.training._run import train_denoiser
 from darboux.training._run_folder import RunFolder
 from darboux.training._trainer import make_accelerator
 
+Out = Annotated[Path, typer.Option(help="Folder that the run is written to.")]
 
-@with_settings
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the run in --out where it stands.")
+]
+
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, max=1024, help="CPU threads.", show_default="torch's choice"),
+]
+
+
+def command(name: str) -> Callable[..., None]:
+    """Return a command by its name, with an option for each setting."""
+    if name == "denoise":
+        return with_settings(train_denoise, DenoiseConfig)
+    return with_settings(train_regularizer, RegularizerConfig)
+
+
 def train_denoise(
     *,
-    out: Annotated[Path, typer.Option(help="Folder that the run is written to.")] = Path(
-        "runs/denoise"
-    ),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out where it stands.")
-    ] = False,
+    out: Out = Path("runs/denoise"),
+    resume: Resume = False,
     effort: Effort = "normal",
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, max=1024, help="CPU threads.", show_default="torch's choice"),
-    ] = None,
+    threads: Threads = None,
     given: dict[str, Any],
 ) -> None:
     """Train a denoiser that is nonexpansive by construction, judge it and certify it.
@@ -48,25 +60,70 @@ def train_denoise(
     accelerate launch --multi_gpu --num_processes 2 -m darboux train denoise, with GPUs or
     without.
     """
+    _run(DenoiseConfig(), out, resume=resume, effort=effort, threads=threads, given=given)
+
+
+def train_regularizer(
+    *,
+    out: Out = Path("runs/regularizer"),
+    resume: Resume = False,
+    effort: Effort = "normal",
+    threads: Threads = None,
+    given: dict[str, Any],
+) -> None:
+    """Train a regulariser that is convex or weakly convex by construction, judge and certify it.
+
+    It is learned by denoising photographs: its filters and thresholds change such that the
+    minimisers of ‖z - x‖² / 2 + R(z) come close to the clean patches. It is compared with total
+    variation on photographs that it has never seen, and gets its certificate. Then it serves for
+    other measurements, too: darboux reconstruct.
+
+    The run folder holds config.json, model.safetensors, metrics.json, metrics.jsonl,
+    certificate.json and report.html. A run that was stopped goes on with --resume; options that
+    are not repeated are then taken from the folder.
+    """
+    _run(RegularizerConfig(), out, resume=resume, effort=effort, threads=threads, given=given)
+
+
+def _run(
+    usual: Config,
+    out: Path,
+    *,
+    resume: bool,
+    effort: str,
+    threads: int | None,
+    given: dict[str, Any],
+) -> None:
+    """Train, and end with the code of the certificate's verdict."""
     if threads is not None:
         torch.set_num_threads(threads)
-    config = _config(out, given, resume=resume)
+    config = _config(usual, out, given, resume=resume)
     metrics = _train(config, out, resume=resume, effort=effort)
     if metrics:
         raise typer.Exit(OF_VERDICTS[metrics["certificate_verdict"]])
 
 
+Config = DenoiseConfig | RegularizerConfig
+
+
 _VERDICTS = {"holds": "holds", "refuted": "is REFUTED", "undecided": "is UNDECIDED"}
 
 
-def _config(out: Path, given: dict[str, Any], *, resume: bool) -> DenoiseConfig:
+def _config(usual: Config, out: Path, given: dict[str, Any], *, resume: bool) -> Config:
     """Return the settings: those given, on top of the run's own where it is continued."""
     folder = RunFolder(out)
-    begun = resume and folder.config.is_file()
-    return replace(folder.load_config() if begun else DenoiseConfig(), **given)
+    if not (resume and folder.config.is_file()):
+        return replace(usual, **given)
+    begun = folder.load_config()
+    if begun.task != usual.task:
+        raise ValueError(
+            f"Expected a run of darboux train {usual.task} in {out}; got one of darboux train "
+            f"{begun.task}. Continue it with that command."
+        )
+    return replace(begun, **given)
 
 
-def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> dict[str, Any]:
+def _train(config: Config, out: Path, *, resume: bool, effort: str) -> dict[str, Any]:
     """Train with a progress bar on the main process, and say what came out."""
     accelerator = make_accelerator()
     try:
@@ -76,7 +133,7 @@ def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> di
             metrics = train_denoiser(
                 config, out, resume=resume, effort=effort, listener=bar, accelerator=accelerator
             )
-        typer.echo(_summary(metrics, out))
+        typer.echo(_summary(metrics, out, config.label))
         return metrics
     except KeyboardInterrupt:
         raise KeyboardInterrupt("Continue with --resume.") from None
@@ -84,13 +141,13 @@ def _train(config: DenoiseConfig, out: Path, *, resume: bool, effort: str) -> di
         accelerator.end_training()
 
 
-def _summary(metrics: dict[str, Any], out: Path) -> str:
+def _summary(metrics: dict[str, Any], out: Path, label: str) -> str:
     """Return the result in a few lines."""
     names = {
         "psnr_noisy": "noisy",
         "psnr_tv": "total variation",
         "psnr_unconstrained": "unconstrained",
-        "psnr_model": "nonexpansive",
+        "psnr_model": label,
     }
     rows = [f"  {n:<16}{metrics[k]:6.2f} dB" for k, n in names.items() if metrics[k] is not None]
     verdict = _VERDICTS[metrics["certificate_verdict"]]

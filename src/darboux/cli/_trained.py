@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from darboux.data._patches import check_sigma
 from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import certify_denoiser, in_tiles, psnr
 from darboux.training._evaluation import denoise as denoised
+from darboux.training._regularizer_config import RegularizerConfig
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network
 
@@ -27,6 +29,8 @@ _DOCUMENT = """<!doctype html>
 {body}
 </html>
 """
+
+Config = DenoiseConfig | RegularizerConfig
 
 _TILE = 768  # pixels: some 100 MB for each feature map of the default network
 
@@ -41,16 +45,27 @@ def denoise_pictures(
     overwrite: bool,
 ) -> None:
     """Denoise an image, or each of a folder as if it were alone."""
-    pairs = _pairs(image, out)
+    pairs = pairs_of(image, out)
     for source, target in pairs:
-        _check_output(source, target, overwrite=overwrite)
+        check_output(source, target, overwrite=overwrite)
     if noise is not None:
         check_sigma(noise / 255)
     config, network = _trained(run)
+
+    def work(source: Path, target: Path) -> None:
+        _denoise(config, network, Picture.open(source, levels=levels), target, noise)
+
+    each_picture(image, pairs, work)
+
+
+def each_picture(
+    image: Path, pairs: Sequence[tuple[Path, Path]], work: Callable[[Path, Path], None]
+) -> None:
+    """Work on a picture, or on all of a folder; those that are refused are named at the end."""
     refused: dict[str, ValueError] = {}
     for source, target in pairs:
         try:
-            _denoise(config, network, Picture.open(source, levels=levels), target, noise)
+            work(source, target)
         except ValueError as error:
             if not image.is_dir():
                 raise
@@ -62,7 +77,7 @@ def denoise_pictures(
         )
 
 
-def _pairs(image: Path, out: Path) -> list[tuple[Path, Path]]:
+def pairs_of(image: Path, out: Path) -> list[tuple[Path, Path]]:
     """Return which file is read and which is written."""
     if image.is_dir():
         if out.exists() and not out.is_dir():
@@ -74,19 +89,18 @@ def _pairs(image: Path, out: Path) -> list[tuple[Path, Path]]:
 
 
 def _denoise(
-    config: DenoiseConfig, network: nn.Module, picture: Picture, out: Path, noise: float | None
+    config: Config, network: nn.Module, picture: Picture, out: Path, noise: float | None
 ) -> None:
     """Denoise a picture, write it and say so."""
     pixels = picture.pixels
     if noise is not None:
         pixels = noisy(pixels, sigma=noise / 255, seed=config.seed)
-    result = in_tiles(
-        partial(denoised, network, channels=config.channels),
-        pixels,
-        tile=_TILE,
-        halo=config.reach(),
-        step=config.shuffle,
-    )
+    function = partial(denoised, network, channels=config.channels)
+    if isinstance(config, DenoiseConfig):
+        halo, step = config.reach(), config.shuffle
+        result = in_tiles(function, pixels, tile=_TILE, halo=halo, step=step)
+    else:
+        result = function(pixels)
     out.parent.mkdir(parents=True, exist_ok=True)
     picture.with_pixels(result).save(out)
     height, width = result.shape[1:]
@@ -114,8 +128,8 @@ def certify_run(run: Path, *, effort: str, json: Path | None, html: Path | None)
     raise typer.Exit(OF_VERDICTS[certificate.verdict])
 
 
-def _trained(run: Path) -> tuple[DenoiseConfig, nn.Module]:
-    """Return the settings and the nonexpansive network of a run."""
+def _trained(run: Path) -> tuple[Config, nn.Module]:
+    """Return the settings and the network of a run."""
     folder = RunFolder(run)
     config = folder.load_config()
     network = build_network("model", config)
@@ -123,7 +137,7 @@ def _trained(run: Path) -> tuple[DenoiseConfig, nn.Module]:
     return config, network.eval()
 
 
-def _check_output(image: Path, out: Path, *, overwrite: bool) -> None:
+def check_output(image: Path, out: Path, *, overwrite: bool) -> None:
     """Refuse to overwrite the input, or another file without --overwrite."""
     if not out.exists():
         return

@@ -1,4 +1,4 @@
-"""Data to learn from: photographs, folders of images, random noisy patches; digits, half-moons.
+"""Data to learn from: photographs, folders of images, noisy patches; scans, digits, half-moons.
 
 Images are float32 tensors (channels, H, W) with values in [0, 1]; several of them are a
 dictionary from name to image, because their sizes differ. Noise has its standard deviation
@@ -14,6 +14,7 @@ from darboux.data._folder import image_folder
 from darboux.data._idx import idx_images
 from darboux.data._patches import Patches, noisy
 from darboux.data._pictures import Picture, grey
+from darboux.data._scans import brain_slice, shepp_logan
 from darboux.data._synthetic import ellipsoids, half_moons
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "TRAINING",
     "Patches",
     "Picture",
+    "brain_slice",
     "digits",
     "ellipsoids",
     "grey",
@@ -30,4 +32,5 @@ __all__ = [
     "image_folder",
     "noisy",
     "photographs",
+    "shepp_logan",
 ]

@@ -50,7 +50,7 @@ def digits(split: Literal["training", "validation", "test"] = "training") -> Ten
         "Expected scikit-learn, whose digits are wanted; it is not installed. "
         'Use: pip install "darboux[digits]".'
     )
-    file = _home("sklearn", missing) / "datasets" / "data" / "digits.csv.gz"
+    file = home("sklearn", missing) / "datasets" / "data" / "digits.csv.gz"
     table = np.loadtxt(file, delimiter=",")
     levels = torch.from_numpy(table[:, :-1]).to(torch.int64).reshape(-1, 1, 8, 8)
     order = torch.randperm(len(levels), generator=torch.Generator().manual_seed(_ORDER))
@@ -117,12 +117,12 @@ def photographs(
         "Expected scikit-image, whose photographs are wanted; it is not installed. "
         'Use: pip install "darboux[images]", or give a folder of your own images.'
     )
-    folder = _home("skimage", missing) / "data"
+    folder = home("skimage", missing) / "data"
     pixels = {name: Picture.open(folder / name).pixels for name in splits[split]}
     return {name: in_channels(image, colour=colour) for name, image in pixels.items()}
 
 
-def _home(module: str, missing: str) -> Path:
+def home(module: str, missing: str) -> Path:
     """Return the folder of an installed package, without importing it."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:

@@ -44,6 +44,8 @@ class LinearMap(Module, ABC):
     out_features: int
     dim: int
     weight_is_kernel = False  # so that what constrains the weight constrains the map
+    image_size: tuple[int, ...] | None = None  # of the only images that the map takes
+    norm_kind = Kind.BOUND  # MEASURED where `norm_bound` is an estimate with a margin
 
     @classmethod
     def from_argument(cls, value: object) -> NoReturn:
@@ -105,7 +107,7 @@ class LinearMap(Module, ABC):
             generator: source of the random start.
         """
         like = self._like()
-        shape = (4, self.in_features, *_IMAGE[self.dim])
+        shape = (4, self.in_features, *(self.image_size or _IMAGE[self.dim]))
         start = torch.randn(shape, generator=generator, dtype=torch.float64)
         with torch.no_grad():
             x = _normalised(start.to(like))
@@ -179,7 +181,7 @@ class LinearMap(Module, ABC):
         except ValueError as error:
             return Claims(gaps=(Gap("", f"no norm bound: {error}"),))
         reason = f"‖A x - A y‖ <= ‖A‖₂ ‖x - y‖ and ‖A‖₂ <= norm_bound() = {bound:.6g}"
-        known = Claim(Lipschitz(bound), Kind.BOUND, reason, premises)
+        known = Claim(Lipschitz(bound), self.norm_kind, reason, premises)
         constraint = self.constrained(self, premises)
         return Claims((known if constraint is None else constraint, *self.symmetries()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,7 +31,9 @@ def norm_bound(stencil: Stencil, symmetry: Equivariant | None = None) -> Tensor:
     return kernel_bound(stencil.weight, symmetry)
 
 
-def kernel_bound(weight: Tensor, symmetry: Equivariant | None = None) -> Tensor:
+def kernel_bound(
+    weight: Tensor, symmetry: Equivariant | None = None, *, samples: Sequence[int] | None = None
+) -> Tensor:
     """Return a number >= the norm of a convolution with this kernel: float64, ()."""
     # The supremum over all frequencies of the symbol's largest singular value is at most
     # its maximum over N > 2d samples per axis times Π 1/cos(πd/N), d = (k-1)/2; N is chosen
@@ -56,7 +59,7 @@ def kernel_bound(weight: Tensor, symmetry: Equivariant | None = None) -> Tensor:
         known = symmetry is not None and not watched
         moves = grid_moves(symmetry, weight.ndim - 2) if known else []
         bound, waves, u, resolvent = _norm_bound(
-            weight.detach(), list(samples_for(weight.shape[2:])), moves
+            weight.detach(), list(samples or samples_for(weight.shape[2:])), moves
         )
         kernel = (weight if _wide(weight) else weight.transpose(0, 1)).double()
         square = _eigenvalue(kernel, waves.detach(), u.detach(), resolvent.detach())

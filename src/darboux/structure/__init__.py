@@ -38,6 +38,7 @@ from darboux.structure._premise import (
     equivariant_field,
     equivariant_steps,
     gradient_of_energy,
+    gradient_of_values,
     growth_field,
     independent_samples,
     isometric_chart,
@@ -61,6 +62,7 @@ from darboux.structure._premise import (
     tangent_field,
 )
 from darboux.structure._registry import branches_of, claims_of, maps_of
+from darboux.structure._scalar import Convex, Smooth, WeaklyConvex
 
 del _torch_activations, _torch_layers, _torch_windows
 
@@ -71,6 +73,7 @@ __all__ = [
     "Claims",
     "Condition",
     "ConformalSymplectic",
+    "Convex",
     "Dissipative",
     "EnergyPreserving",
     "Equivariant",
@@ -90,10 +93,12 @@ __all__ = [
     "PointSet",
     "Premise",
     "Reversible",
+    "Smooth",
     "Structure",
     "Symmetry",
     "Symplectic",
     "VolumePreserving",
+    "WeaklyConvex",
     "adjoint_of",
     "as_frozen",
     "autonomous_field",
@@ -112,6 +117,7 @@ __all__ = [
     "equivariant_field",
     "equivariant_steps",
     "gradient_of_energy",
+    "gradient_of_values",
     "growth_field",
     "independent_samples",
     "isometric_chart",

@@ -105,6 +105,9 @@ one_sided_field = Condition("⟨Δf, Δz⟩ <= ν ‖Δz‖² for {subject}")
 gradient_of_energy = Condition("{subject}.forward = -∇energy")
 """The field is minus a gradient of its own ``energy``, in the metric it states."""
 
+gradient_of_values = Condition("{subject}.grad = ∇{subject}")
+"""A function's own ``grad(x)`` is its gradient, where it returns one number for each sample."""
+
 canonical_field = Condition("{subject}.forward = J∇energy")
 """The field is f = J∇H with H its own ``energy``, J the Darboux matrix."""
 

@@ -13,7 +13,9 @@ from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import certify_denoiser, denoise, photograph_example, psnr
 from darboux.training._files import load_tensors, save_tensors
 from darboux.training._listener import Listener, MetricsLog, Silent
+from darboux.training._load import Trained, load
 from darboux.training._one_cycle import OneCycle
+from darboux.training._regularizer_config import RegularizerConfig
 from darboux.training._run import train_denoiser
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network
@@ -24,12 +26,15 @@ __all__ = [
     "Listener",
     "MetricsLog",
     "OneCycle",
+    "RegularizerConfig",
     "RunFolder",
     "Silent",
+    "Trained",
     "Trainer",
     "build_network",
     "certify_denoiser",
     "denoise",
+    "load",
     "load_tensors",
     "loss_named",
     "photograph_example",

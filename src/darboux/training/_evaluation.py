@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from darboux.certification import Certificate, certify
 from darboux.data import noisy, photographs
+from darboux.imaging._bilevel import BilevelDenoiser
 from darboux.structure import Structure
 
 _SIDE = 64
@@ -140,7 +141,7 @@ def certify_denoiser(
     effort: str = "normal",
     claims: Sequence[Structure] | None = None,
 ) -> Certificate:
-    """Attack every claim of a denoiser at noisy photographs, reproducibly.
+    """Attack every claim of a denoiser, or of its regulariser, at noisy photographs, reproducibly.
 
     Args:
         network: images (batch, channels, H, W) to images of the same shape.
@@ -156,4 +157,5 @@ def certify_denoiser(
     example = photograph_example(channels=channels, sigma=sigma)
     example = example.to(next(network.parameters(), example))
     generator = torch.Generator().manual_seed(_SEED)
-    return certify(network, example, claims=claims, effort=effort, generator=generator)
+    subject = network.prior if isinstance(network, BilevelDenoiser) else network
+    return certify(subject, example, claims=claims, effort=effort, generator=generator)

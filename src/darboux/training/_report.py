@@ -8,14 +8,20 @@ from typing import Any
 from torch import Tensor
 
 from darboux.certification import Certificate
-from darboux.training._config import DenoiseConfig
 from darboux.training._report_pictures import crops, curves_svg
+from darboux.training._settings import Settings
 
 _LABELS = {
     "noisy": "noisy",
-    "model": "nonexpansive",
     "tv": "total variation",
     "unconstrained": "unconstrained",
+}
+
+_ORDER = ("noisy", "model", "tv", "unconstrained")
+
+_TITLES = {
+    "denoise": "A denoiser that is {} by construction",
+    "regularizer": "A regulariser that is {} by construction",
 }
 
 _VERDICTS = {
@@ -32,7 +38,7 @@ _PAGE = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>A denoiser that is nonexpansive by construction</title>
+<title>{{ title }}</title>
 <style>
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6672; --paper: #fdfdfc;
   --line: #d9dee3; --good: #1a7f37; --bad: #c9302c; --open: #7a5b00; --card: #f3f5f7; }
@@ -67,7 +73,7 @@ dt { display: inline; font-weight: 600; } dd { display: inline; margin: 0 0 0 0.
 </style>
 </head>
 <body>
-<h1>A denoiser that is nonexpansive by construction</h1>
+<h1>{{ title }}</h1>
 <p>Gaussian noise of σ = {{ "%.4g" | format(255 * config.sigma) }}/255, mean over
 {{ table | length }} held-out images:
 {% for method, label in methods.items() %}
@@ -139,7 +145,7 @@ images.</p>
 def report_html(
     metrics: Mapping[str, Any],
     *,
-    config: DenoiseConfig,
+    config: Settings,
     lines: Sequence[Mapping[str, Any]],
     images: Mapping[str, Mapping[str, Tensor]],
     certificate: Certificate,
@@ -151,16 +157,18 @@ def report_html(
     templates = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    labels = {**_LABELS, "model": config.label}
     return templates.from_string(_PAGE).render(
         metrics=metrics,
         table=metrics["images"],
         config=config,
-        methods={method: label for method, label in _LABELS.items() if method in images},
-        networks={"model": _LABELS["model"], "twin": _LABELS["unconstrained"]},
+        title=_TITLES[config.task].format(config.label),
+        methods={method: labels[method] for method in _ORDER if method in images},
+        networks={"model": config.label, "twin": _LABELS["unconstrained"]},
         images=images,
         crops=crops,
         side=_SIDE,
-        curves=curves_svg(lines, total_variation=metrics["psnr_tv"]),
+        curves=curves_svg(lines, label=config.label, total_variation=metrics["psnr_tv"]),
         certificate=certificate,
         verdicts=_VERDICTS,
         contrast=contrast,

@@ -19,16 +19,17 @@ from darboux._palette import marked
 
 _INK = "#010203"  # stands for the text colour of the page; replaced in the finished file
 
-_LABELS = {"model": "nonexpansive", "twin": "unconstrained"}
 
-
-def curves_svg(lines: Sequence[Mapping[str, Any]], *, total_variation: float) -> tuple[str, str]:
+def curves_svg(
+    lines: Sequence[Mapping[str, Any]], *, label: str, total_variation: float
+) -> tuple[str, str]:
     """Return two inline SVG pictures: the training loss, and the PSNR on held-out images."""
     loss, left = _axes("training loss")
-    _draw(left, lines, "loss")
+    labels = {"model": label, "twin": "unconstrained"}
+    _draw(left, lines, "loss", labels)
     left.set_yscale("log")
     quality, right = _axes("PSNR on the held-out images (dB)")
-    _draw(right, lines, "psnr")
+    _draw(right, lines, "psnr", labels)
     right.axhline(
         total_variation, label="total variation", color=_INK, alpha=0.6, linestyle=":", linewidth=1
     )
@@ -48,9 +49,11 @@ def _axes(title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _draw(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str) -> None:
+def _draw(
+    axes: Axes, lines: Sequence[Mapping[str, Any]], key: str, labels: Mapping[str, str]
+) -> None:
     """Draw one curve per network."""
-    for k, (network, name) in enumerate(_LABELS.items()):
+    for k, (network, name) in enumerate(labels.items()):
         own = [line for line in lines if line["network"] == network and line[key] is not None]
         points = [(line["step"], line[key]) for line in own]
         if points:

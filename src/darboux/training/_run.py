@@ -22,12 +22,12 @@ from darboux.certification import Certificate
 from darboux.data._files import write_text
 from darboux.structure import Lipschitz
 from darboux.training._baseline import total_variation, tune_total_variation
-from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import certify_denoiser, denoise, psnr
-from darboux.training._files import read_json, write_json
+from darboux.training._files import digest, read_json, write_json
 from darboux.training._listener import Listener, MetricsLog, Silent
 from darboux.training._report import report_html
 from darboux.training._run_folder import RunFolder
+from darboux.training._settings import Settings
 from darboux.training._setup import (
     build_network,
     held_out_images,
@@ -48,7 +48,7 @@ class _Baseline(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def train_denoiser(
-    config: DenoiseConfig,
+    config: Settings,
     out: str | Path,
     *,
     resume: bool = False,
@@ -56,7 +56,10 @@ def train_denoiser(
     effort: str = "normal",
     accelerator: Accelerator | None = None,
 ) -> dict[str, Any]:
-    """Train a nonexpansive denoiser (and its twin), evaluate it, certify it, and write the results.
+    """Train a denoiser (and its twin), evaluate it, certify it, and write the results.
+
+    It is nonexpansive with a `DenoiseConfig`, and minimises an energy with a regulariser of known
+    convexity with a `RegularizerConfig`.
 
     Several processes may call it at once, as Accelerate or torchrun start them; the main one
     writes.
@@ -96,7 +99,7 @@ def train_denoiser(
     with _begun(folder, config, accelerator, resume=resume):
         stage = Stage(config, folder, images, held_out, accelerator, listener)
         trained = {"model": stage.train("model")}
-        failure = _train_twin(stage, trained) if config.twin else None
+        failure = _train_twin(stage, trained) if "twin" in config.trained() else None
         if not accelerator.is_main_process:
             return {}
         return _finish(stage, trained, failure, effort)
@@ -104,7 +107,7 @@ def train_denoiser(
 
 @contextmanager
 def _begun(
-    folder: RunFolder, config: DenoiseConfig, accelerator: Accelerator, *, resume: bool
+    folder: RunFolder, config: Settings, accelerator: Accelerator, *, resume: bool
 ) -> Iterator[None]:
     """Hold the folder, with the settings in it; what the main process refuses, all refuse."""
     with ExitStack() as stack:
@@ -131,15 +134,10 @@ def _train_twin(stage: Stage, trained: dict[str, tuple[nn.Module, float]]) -> st
     return None
 
 
-def _names(config: DenoiseConfig) -> list[str]:
-    """Return the names of the networks of a run."""
-    return ["model", "twin"] if config.twin else ["model"]
-
-
-def _try(config: DenoiseConfig, images: Mapping[str, Tensor], accelerator: Accelerator) -> None:
+def _try(config: Settings, images: Mapping[str, Tensor], accelerator: Accelerator) -> None:
     """Build what will be needed once, so that bad settings are refused before a file is written."""
     make_patches(config, images).batch_at(0, parts=accelerator.num_processes)
-    for name in _names(config):
+    for name in config.trained():
         build_network(name, config)
 
 
@@ -160,11 +158,12 @@ def _finish(
     seconds = {name: spent for name, (_, spent) in trained.items()}
     seconds["certificate"] = time.perf_counter() - begun
     metrics = {
-        "task": "denoise",
+        "task": stage.config.task,
         "sigma": stage.config.sigma,
         **_psnrs(images),
         "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()},
         "tv_weight": weight,
+        "weights": digest(stage.folder.weights("model")),
         "certificate_verdict": certificates["model"].verdict,
         "twin_nonexpansive": certificates["twin"].verdict if "twin" in certificates else None,
         "twin_diverged": failure,
@@ -177,7 +176,7 @@ def _finish(
 
 
 def _certificates(
-    config: DenoiseConfig, networks: Mapping[str, nn.Module], effort: str
+    config: Settings, networks: Mapping[str, nn.Module], effort: str
 ) -> dict[str, Certificate]:
     """Return the certificate of the network, and what attacks find if its twin claims as much."""
     certify = partial(certify_denoiser, channels=config.channels, sigma=config.sigma)

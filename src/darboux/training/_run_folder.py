@@ -15,7 +15,9 @@ from torch import nn
 
 from darboux.data._files import PARTS
 from darboux.training._config import DenoiseConfig
-from darboux.training._files import checked, load_tensors
+from darboux.training._files import checked, load_tensors, read_json
+from darboux.training._regularizer_config import RegularizerConfig
+from darboux.training._settings import Settings
 from darboux.training._state import difference
 
 
@@ -28,7 +30,7 @@ class _Weights(msgspec.Struct):
 
 
 class RunFolder:
-    """The files of a denoising run.
+    """The files of a run.
 
     Args:
         path: the folder; it need not exist.
@@ -53,7 +55,7 @@ class RunFolder:
         """Return the file of the trained weights of "model" or "twin"."""
         return self.path / f"{name}.safetensors"
 
-    def check(self, config: DenoiseConfig, *, resume: bool) -> None:
+    def check(self, config: Settings, *, resume: bool) -> None:
         """Refuse a folder that holds something else, and a run unless it is to be continued.
 
         Args:
@@ -85,7 +87,7 @@ class RunFolder:
                 f"Expected a new folder; got {self.path}, which already holds a run. Nothing was "
                 "written: use --resume to continue it, or choose another folder with --out."
             )
-        if lines := config.differences(DenoiseConfig.load(self.config)):
+        if lines := config.differences(self.load_config()):
             raise ValueError(
                 f"Expected the settings that {self.path} was begun with; got {'; '.join(lines)}. "
                 "Leave these options out, or choose another folder with --out."
@@ -124,7 +126,7 @@ class RunFolder:
             return " ".join(self._lock.read_text().split()) or "another process"
         return "another process"
 
-    def load_config(self) -> DenoiseConfig:
+    def load_config(self) -> DenoiseConfig | RegularizerConfig:
         """Return the settings of a run that exists.
 
         Raises:
@@ -135,7 +137,10 @@ class RunFolder:
                 f"Expected the folder of a run; got {self.path}, which has no config.json. "
                 "Train one with: darboux train denoise --out DIR."
             )
-        return DenoiseConfig.load(self.config)
+        values = read_json(self.config, dict[str, Any])
+        kinds = {kind.task: kind for kind in (DenoiseConfig, RegularizerConfig)}
+        kind = kinds.get(str(values.get("task")), DenoiseConfig)
+        return kind.from_dict(values, where=str(self.config))
 
     def load_weights(self, name: str, network: nn.Module) -> dict[str, Any]:
         """Load trained weights into a network, and return what their file says about them.
@@ -152,7 +157,7 @@ class RunFolder:
         if not path.is_file():
             raise FileNotFoundError(
                 f"Expected trained weights in {path}; there are none yet. "
-                f"Use: darboux train denoise --out {self.path} --resume"
+                f"Use: darboux train {self.load_config().task} --out {self.path} --resume"
             )
         tensors, about = load_tensors(path)
         found = checked(about, _Weights, where=path).network

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from darboux.data import Patches, image_folder, noisy, photographs
 from darboux.fields._gradient import Metric
+from darboux.imaging._bilevel import BilevelDenoiser, Derivative
+from darboux.imaging._pretrained import regularizer_of
 from darboux.models import denoiser, unconstrained_denoiser
 from darboux.training._config import DenoiseConfig
+from darboux.training._regularizer_config import RegularizerConfig
+from darboux.training._settings import Settings
 
 _NOISE_SEED = 25_000_000  # of the first held-out image; fixed, whatever the seed of the run
 
 
-def training_images(config: DenoiseConfig) -> dict[str, Tensor]:
+def training_images(config: Settings) -> dict[str, Tensor]:
     """Return the images to learn from: a folder's, or scikit-image's photographs."""
     colour = config.channels == 3
     if config.images is None:
@@ -25,7 +29,7 @@ def training_images(config: DenoiseConfig) -> dict[str, Tensor]:
     return image_folder(config.images, colour=colour, smallest=config.patch)
 
 
-def held_out_images(config: DenoiseConfig) -> dict[str, Tensor]:
+def held_out_images(config: Settings) -> dict[str, Tensor]:
     """Return the images for evaluation: a folder's, or scikit-image's held-out photographs."""
     colour = config.channels == 3
     if config.held_out is None:
@@ -33,7 +37,7 @@ def held_out_images(config: DenoiseConfig) -> dict[str, Tensor]:
     return image_folder(config.held_out, colour=colour, smallest=16)
 
 
-def make_patches(config: DenoiseConfig, images: Mapping[str, Tensor]) -> Patches:
+def make_patches(config: Settings, images: Mapping[str, Tensor]) -> Patches:
     """Return the batches of a run."""
     return Patches(
         images, patch=config.patch, batch=config.batch, sigma=config.sigma, seed=config.seed
@@ -57,11 +61,11 @@ def fingerprint(images: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def build_network(name: str, config: DenoiseConfig) -> nn.Module:
+def build_network(name: str, config: Settings) -> nn.Module:
     """Return a freshly initialised network; its weights follow from the seed of the settings.
 
     Args:
-        name: "model", nonexpansive by construction, or "twin", the same without the structure.
+        name: "model", with structure by construction, or "twin", the same without it.
         config: the settings.
 
     Raises:
@@ -72,13 +76,18 @@ def build_network(name: str, config: DenoiseConfig) -> nn.Module:
         >>> build_network("model", config)(torch.rand(1, 1, 16, 16)).shape
         torch.Size([1, 1, 16, 16])
     """
-    makers = {"model": _model, "twin": _twin}
-    if name not in makers:
-        raise ValueError(f"Expected network 'model' or 'twin'; got {name!r}.")
+    makers: dict[tuple[str, type], Callable[[Any], nn.Module]] = {
+        ("model", DenoiseConfig): _model,
+        ("twin", DenoiseConfig): _twin,
+        ("model", RegularizerConfig): _bilevel,
+    }
+    if (name, type(config)) not in makers:
+        known = " or ".join(repr(n) for n, kind in makers if kind is type(config))
+        raise ValueError(f"Expected network {known}; got {name!r}.")
     # Forked, so that neither the caller's random numbers nor the order of building matter.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return makers[name](config)
+        return makers[name, type(config)](config)
 
 
 def _model(config: DenoiseConfig) -> nn.Module:
@@ -105,4 +114,17 @@ def _twin(config: DenoiseConfig) -> nn.Module:
         depth=config.depth,
         shuffle=config.shuffle,
         kernel_size=config.kernel_size,
+    )
+
+
+def _bilevel(config: RegularizerConfig) -> BilevelDenoiser:
+    """Return the denoiser that minimises an energy with a learned regulariser."""
+    prior = regularizer_of(config.to_dict())
+    with torch.no_grad():  # steps of Adam do not scale with the weights, which are scaled anyway
+        prior.bank.weight.mul_(config.filters**0.5)
+    return BilevelDenoiser(
+        prior,
+        iterations=config.iterations,
+        penalty=config.penalty,
+        derivative=cast("Derivative", config.derivative),
     )

@@ -14,12 +14,12 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from darboux.training._config import DenoiseConfig
 from darboux.training._evaluation import mean_psnr
 from darboux.training._files import checked, load_tensors, save_tensors
 from darboux.training._listener import Listener, MetricsLog
 from darboux.training._one_cycle import OneCycle
 from darboux.training._run_folder import RunFolder
+from darboux.training._settings import Settings
 from darboux.training._setup import build_network, fingerprint, make_patches, noisy_images
 from darboux.training._trainer import Trainer, diverged, loss_named
 
@@ -36,7 +36,7 @@ class _Checkpoint(msgspec.Struct):
 class Stage:
     """The training of the networks of a run, one after another."""
 
-    config: DenoiseConfig
+    config: Settings
     folder: RunFolder
     images: Mapping[str, Tensor]
     held_out: Mapping[str, Tensor]
@@ -73,11 +73,10 @@ class Stage:
     def _trainer(self, name: str, network: nn.Module) -> Trainer:
         """Return the trainer of a network, at step 0."""
         config = self.config
-        peak = config.lr if name == "model" else config.twin_lr
         return Trainer(
             network,
             make_patches(config, self.images),
-            schedule=OneCycle(peak=peak, steps=config.steps, warmup=config.warmup),
+            schedule=OneCycle(peak=config.peak(name), steps=config.steps, warmup=config.warmup),
             loss=loss_named(config.loss),
             accelerator=self.accelerator,
         )

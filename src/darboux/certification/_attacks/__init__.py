@@ -1,6 +1,7 @@
 """Attacks on structures, one family per file; importing this registers them."""
 
 from darboux.certification._attacks import (
+    convexity,
     energy,
     equivariant,
     invertible,
@@ -12,6 +13,7 @@ from darboux.certification._attacks import (
 )
 
 __all__ = [
+    "convexity",
     "energy",
     "equivariant",
     "invertible",

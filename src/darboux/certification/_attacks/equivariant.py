@@ -31,6 +31,7 @@ def compare(
     structure: Equivariant, target: Target, call: Map, *, twin: Map | None = None
 ) -> Finding:
     """Look for g and x with φ(π(g) x) != π'(g) φ(x), where φ is `call`."""
+    call, twin = _with_channels(call), None if twin is None else _with_channels(twin)
     problem = Problem(call, target, twin=twin)
     points = target.inputs
     if not problem.mixes:
@@ -51,6 +52,16 @@ def compare(
     if images and structure.group.order != len(elements):
         notes.append(f"on images: the {len(elements)} elements that map the grid to itself")
     return Finding(0.0, tuple(trials), "; ".join(note for note in notes if note))
+
+
+def _with_channels(call: Map) -> Map:
+    """Return the map with a channel for values that are one number for each sample."""
+
+    def values(x: Tensor) -> Tensor:
+        value = call(x)
+        return value if value.ndim != 1 else value[:, None]
+
+    return values
 
 
 @final

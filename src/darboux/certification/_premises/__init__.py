@@ -8,6 +8,7 @@ from darboux.certification._premises import (
     manifolds,
     methods,
     parts,
+    priors,
     slopes,
     steps,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "manifolds",
     "methods",
     "parts",
+    "priors",
     "slopes",
     "steps",
 ]

@@ -68,7 +68,8 @@ def probes(map: Linear, target: Target, *, batch: int = 2) -> list[Tensor]:
     """Return random inputs (batch, in_features, *space) at every size that the map accepts."""
     # The first has the example's own image size (cut to a moderate one).
     fitting, reason = [], "no size was tried"
-    for space in _spaces(map.dim, target):
+    only: tuple[int, ...] | None = getattr(map, "image_size", None)
+    for space in _spaces(map.dim, target) if only is None else [only]:
         x = target.randn(batch, map.in_features, *space)
         try:
             with torch.no_grad():

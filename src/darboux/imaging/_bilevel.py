@@ -1,0 +1,199 @@
+"""The minimiser of a denoising energy as a function of the parameters of its regulariser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, final
+
+import torch
+from torch import Tensor
+
+from darboux.imaging._filters import FilterBank, correlate, scatter
+from darboux.imaging._potential import ClipDifference
+from darboux.imaging._prior import Sigma
+from darboux.imaging._ridge import RidgeRegularizer
+from darboux.solvers._conjugate_gradients import conjugate_gradients
+from darboux.solvers._transforms import without_autocast
+from darboux.structure._arguments import Count, Within, checked
+from darboux.structure._module import Module
+
+Derivative = Literal["jacobian-free", "implicit", "unrolled"]
+
+_Penalty = Annotated[float, Within("a finite number above 1", above=1)]
+
+_ENTRIES = 2**18  # responses that are worked on at once: they stay in cache
+
+_PRODUCTS = 12  # of conjugate gradients, with which training is as good as with many
+
+
+@final
+class BilevelDenoiser(Module):
+    """argmin_z ‖z - x‖² / 2 + R(z, σ) by splitting, with derivatives by the parameters of R.
+
+    With copies v of the responses W z, each of the `iterations` solves three problems in closed
+    form, of which none becomes harder where R is sharp: for every v_i alone; for z, by Fourier
+    transforms, since (I + ρ W* W) is a convolution of the image with its continuation; and for
+    the multipliers. A dozen of them comes within 1 % of the minimiser, forty within 0.1 %. `prox`
+    of the regulariser gives it to a tolerance.
+
+    Let H be the Hessian of the energy at the minimiser. Then -H⁻¹ ∂_θ ∇R(z) is its derivative by
+    the parameters θ ("implicit": H⁻¹ by a few conjugate gradients), of which the direction is kept
+    if H⁻¹ is left out ("jacobian-free": the cheapest, and as good in short trainings). "unrolled"
+    differentiates the iterations themselves.
+
+    Shapes: x is (batch, channels, *space), and so is the result.
+
+    Source: section 3.2; Eckstein and Bertsekas 1992; Fung et al. 2022.
+
+    Args:
+        prior: R, with padding_mode "symmetric" or "circular".
+        iterations: how many.
+        penalty: ρ > 1; 2 to 5 is best.
+        derivative: "jacobian-free", "implicit" or "unrolled".
+
+    Raises:
+        ValueError: if the regulariser continues images by zeros.
+
+    Example:
+        >>> import torch
+        >>> prior = RidgeRegularizer(filters=8, kernel_size=3)
+        >>> denoiser = BilevelDenoiser(prior)
+        >>> clean = torch.zeros(2, 1, 16, 16)
+        >>> denoiser(clean + 0.1 * torch.randn_like(clean)).square().mean().backward()
+        >>> prior.log_threshold.grad.shape
+        torch.Size([1, 1])
+    """
+
+    @checked
+    def __init__(
+        self,
+        prior: RidgeRegularizer,
+        *,
+        iterations: Count = 12,
+        penalty: _Penalty = 2.0,
+        derivative: Derivative = "jacobian-free",
+    ) -> None:
+        super().__init__()
+        if prior.bank.padding_mode == "zeros":
+            msg = (
+                "BilevelDenoiser: expected a prior with padding_mode 'symmetric' or 'circular', "
+                "with which W* W is a convolution; got 'zeros'. Use prior.prox to evaluate it."
+            )
+            raise ValueError(msg)
+        self.prior, self.iterations, self.penalty = prior, iterations, penalty
+        self.derivative: Derivative = derivative
+
+    def forward(self, x: Tensor, sigma: Sigma = None) -> Tensor:
+        """Return the denoised images."""
+        with without_autocast(x):
+            if self.derivative == "unrolled":
+                return self._split(x, sigma)
+            with torch.no_grad():
+                z = self._split(x.detach(), sigma)
+            # Its value is 0; ∇F(z) as a function of the parameters and of x has the derivatives.
+            return z + _Moved.apply(x - z - self.prior.grad(z, sigma), self._inverse(z, sigma))
+
+    def _split(self, x: Tensor, sigma: Sigma) -> Tensor:
+        """Return what the iterations make of x."""
+        scale = self.prior.thresholds(len(x), sigma)
+        solve = _resolvent(self.prior.bank, self.penalty, x)
+        filters = self.prior.bank.stencil().weight
+        count = max(1, _ENTRIES // max(1, len(filters) * x[0:1, 0].numel()))
+        parts = x.split(count if len(scale) == 1 else 1)
+        taus = scale.expand(len(parts), *scale.shape[1:]).reshape(
+            len(parts), -1, *(1,) * (x.ndim - 1)
+        )
+        return torch.cat(
+            [
+                self._iterated(part, filters / tau, filters * tau, solve)
+                for part, tau in zip(parts, taus, strict=True)
+            ]
+        )
+
+    def _iterated(
+        self, x: Tensor, forward: Tensor, back: Tensor, solve: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        bank, rho = self.prior.bank, self.penalty
+        z, multiplier = x, x.new_zeros(())
+        for _ in range(self.iterations):
+            response = correlate(bank.padded(z), forward) + multiplier
+            multiplier = _slope_of_prox(self.prior.potential, response, rho) / rho
+            z = solve(x + rho * bank.unpadded(scatter(response - 2 * multiplier, back)))
+        return z
+
+    def _inverse(self, z: Tensor, sigma: Sigma) -> Callable[[Tensor], Tensor] | None:
+        """Return v -> H⁻¹ v at z, or None for v -> v."""
+        if self.derivative == "jacobian-free":
+            return None
+        with torch.no_grad():
+            hessian = self.prior.hessian(z, sigma)
+
+        def product(v: Tensor) -> Tensor:
+            return v + hessian(v.reshape(z.shape)).flatten()
+
+        def solve(v: Tensor) -> Tensor:
+            with torch.no_grad():
+                found = conjugate_gradients(product, v.flatten(), tol=1e-3, max_iter=_PRODUCTS)
+            return found.x.reshape(v.shape)
+
+        return solve
+
+
+def _slope_of_prox(potential: ClipDifference, s: Tensor, rho: float) -> Tensor:
+    """Return ψ'(v) at v = argmin ψ(v) + ρ (v - s)² / 2."""
+    beta, w = potential.sharpness, potential.weak
+    # It rises to where v = 1/β, falls to where v = 1, and then stays.
+    first, second = 1 / beta + (1 - w / beta) / rho, 1 + (1 - w) / rho
+    rise, fall = (beta - w) * rho / (rho + beta - w), w * rho / (rho - w)
+    near = torch.nn.functional.hardtanh(s, -first, first)
+    if not w:
+        return rise * near
+    far = torch.nn.functional.hardtanh(s, -second, second)
+    return (rise + fall) * near - fall * far
+
+
+def _resolvent(bank: FilterBank, rho: float, x: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return b -> (I + ρ W* W)⁻¹ b for images like x."""
+    mirrored, size = bank.padding_mode == "symmetric", x.shape[2:]
+    axes, period = tuple(range(2, x.ndim)), [n * (1 + mirrored) for n in size]
+    symbol = torch.fft.rfftn(_periodic(bank.stencil().weight, period), dim=axes)
+    gram = torch.einsum("fc...,fd...->...cd", symbol.conj(), symbol)
+    eye = torch.eye(bank.in_features, dtype=gram.dtype, device=gram.device)
+    inverse = torch.linalg.inv(eye + rho * gram).movedim((-2, -1), (0, 1))
+
+    def solve(b: Tensor) -> Tensor:
+        for axis in axes if mirrored else ():
+            b = torch.cat([b, b.flip(axis)], axis)
+        solved = (inverse * torch.fft.rfftn(b, dim=axes)[:, None]).sum(2)
+        wide = torch.fft.irfftn(solved, s=period, dim=axes)
+        return wide[(..., *(slice(n) for n in size))]
+
+    return solve
+
+
+def _periodic(weight: Tensor, period: list[int]) -> Tensor:
+    """Return kernels as images of a period, wrapped where they are longer."""
+    for axis, n in enumerate(period, 2):
+        taps = weight.shape[axis]
+        blank = weight.new_zeros(*weight.shape[:axis], n, *weight.shape[axis + 1 :])
+        places = torch.arange(taps, device=weight.device) % n
+        weight = blank.index_add(axis, places, weight)
+    return weight
+
+
+class _Moved(torch.autograd.Function):
+    """r -> 0, whose derivative is H⁻¹."""
+
+    @staticmethod
+    def forward(r: Tensor, inverse: Callable[[Tensor], Tensor] | None) -> Tensor:
+        del inverse
+        return torch.zeros_like(r)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Any], output: Tensor) -> None:
+        del output
+        ctx.inverse = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *slope: Tensor) -> tuple[Tensor, None]:
+        return slope[0] if ctx.inverse is None else ctx.inverse(slope[0]), None

@@ -1,0 +1,5 @@
+"""Everything about images: measurements and priors, name -> factory."""
+
+from tests.catalogue import operators, priors
+
+CASES = {**operators.CASES, **priors.CASES}
