@@ -41,13 +41,14 @@ def reproduce(
     source = {} if data is None else {"data": Path(data)}
     if source and not experiment.data:
         raise ValueError(f"Expected no data, for {name} needs none; got {data}. Leave out --data.")
-    about = {"experiment": name.replace("_", "-"), "quick": quick, "seed": seed}
+    name = name.replace("_", "-")
+    about = {"experiment": name, "quick": quick, "seed": seed}
     with _written(Path(out), overwrite=overwrite) as folder:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             result = experiment.run(folder, quick=quick, seed=seed, **source)
         result.write(folder, about)
-        page = to_html(result.title, {about["experiment"]: result})
+        page = to_html(result.title, {name: result})
         (folder / REPORT).write_text(page, encoding="utf-8")
     result = result.in_folder(Path(out))
     result.require()

@@ -91,13 +91,13 @@ def _written(out: Path) -> Iterator[Path]:
     return (path for path in out.glob(f"*/{METRICS}") if path.parent.name in EXPERIMENTS)
 
 
-def _settings(folder: Path) -> tuple[bool, int] | None:
+def _settings(folder: Path) -> tuple[object, object] | None:
     """Return the size and seed of the experiment that a folder holds."""
     try:
         content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return content["quick"], content["seed"]
+    return content.get("quick"), content.get("seed")
 
 
 def _write_index(out: Path, found: Outcome, *, quick: bool) -> None:

@@ -36,6 +36,7 @@ def _run(name: str, out: Path, **options: Any) -> Result:
 
 _SUMMARIES = {
     "activity-recognition": "curves of rotations from a watch, compared whatever their speed",
+    "adversarial-noise": "noise that misleads plain classifiers, and one with certified radii",
     "approximate-equivariance": "equivariance error off the grid: bound and measurement",
     "conformal-optimisers": "heavy balls, relativistic descent, Adam on a camelback (Figure 4)",
     "deep-hamiltonian": "a Hamiltonian network of 1000 layers: no gradient vanishes",
@@ -45,17 +46,23 @@ _SUMMARIES = {
     "discrete-weights": "binary and ternary weights beside real ones, by successive approximations",
     "energy": "energy of the pendulum over long times, method by method",
     "equivariant-denoiser": "ordinary and equivariant denoisers on turned rectangles (Figure 3)",
+    "geodesics": "tracks of data: are they straight, and near to optimal transport?",
     "half-moons": "three normalising flows of the two half-moons beside the exact density",
+    "ill-posed-training": "training without a solution, and with a regulariser (Example 3.2.1)",
+    "image-reconstruction": "images from indirect measurements, with certificates and without",
     "interferogram": "phases of radar interferometry, denoised on the circle and off it",
     "invertible-classifiers": "invertible classifiers beside a plain ResNet of the same size",
     "metric-rates": "natural gradients near a minimiser, metric by metric, beside their theory",
+    "open-problems": "energies, inverses, bounds and features: small experiments on open problems",
     "optimal-control": "learned steps and Runge-Kutta methods on plane problems (Figure 1)",
     "optimisers-on-networks": "five optimisers of small networks, against steps and seconds",
+    "random-matrices": "singular values of deep Jacobians beside free probability",
     "rotated-images": (
         "rotated digits and photographs: ordinary, augmented and equivariant networks"
     ),
     "sample-complexity": "how many training images equivariance saves",
     "stability": "phase portraits of stable and unstable layers, method by method",
+    "standard-map": "chaos from two shears: the standard map beside its theory",
     "successive-approximations": "a network trained from zero by the maximum principle",
     "volume-segmentation": "an invertible 3-D U-Net where a plain one runs out of memory",
     "wasserstein-flow": "two-layer networks as measures of particles: flows, balance, margins",
@@ -63,6 +70,7 @@ _SUMMARIES = {
 _DATA = {
     "activity-recognition": "a folder with BasicMotions_TRAIN.ts and BasicMotions_TEST.ts",
     "discrete-weights": "a folder with the four IDX files of Fashion-MNIST, beside digits",
+    "geodesics": "a folder with the four IDX files of Fashion-MNIST, beside digits",
     "invertible-classifiers": "a folder with the four IDX files of Fashion-MNIST",
     "optimisers-on-networks": "a folder with the four IDX files of Fashion-MNIST, beside digits",
 }

@@ -33,7 +33,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line);
   overflow-wrap: break-word; min-width: 4.5rem; }
 figure { margin: 1.4rem 0; }
-figure img { width: 100%; display: block; border-radius: 4px; background: white; }
+figure img { max-width: 100%; display: block; border-radius: 4px; background: white; }
 figcaption { font-size: 0.85rem; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 0.2rem 1rem;
   background: var(--card); padding: 1rem; border-radius: 6px; overflow-wrap: anywhere; }
@@ -46,6 +46,7 @@ dt { display: inline; font-weight: 600; } dd { display: inline; margin: 0 0 0 0.
 .tracks label { display: flex; gap: 0.6rem; align-items: center; }
 .tracks input { flex: 1; min-width: 0; height: 2rem; }
 .tracks output { font-variant-numeric: tabular-nums; min-width: 6rem; }
+@media (prefers-color-scheme: dark) { .tracks svg { filter: brightness(1.4); } }
 @media (max-width: 40rem) { body { padding: 1rem; } th, td { padding: 0.3rem 0.4rem; } }
 """
 

@@ -85,6 +85,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             "median distance of test digits to the training digits": float(test_far.median()),
             "median distance of samples to the training digits": float(far.median()),
         },
+        costs={"processor seconds of training": found.seconds},
         statements=[
             better(own, "log2 17", _TRIVIAL, margin=size.margin),
             better(own, "independent pixels", pixels, margin=size.pixels),
@@ -136,5 +137,4 @@ def _numbers(own: Bits, fit: Bits, found: Learned) -> dict[str, float]:
         "steps": len(found.validation) * found.steps,
         "steps that were chosen": found.best,
         "parameters": parameter_count(found.flow),
-        "processor seconds of training": found.seconds,
     }

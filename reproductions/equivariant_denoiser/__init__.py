@@ -73,6 +73,10 @@ def compared(
         title="Denoisers of rectangles, ordinary and equivariant",
         lead=_lead(setting, rates, parameters),
         numbers=_numbers(runs, parameters),
+        costs={
+            f"processor seconds of a training, {name}": sum(r.trained.seconds for r in of) / len(of)
+            for name, of in runs.items()
+        },
         statements=statements(runs, every=setting.every),
         figures={
             draw_denoisers(
@@ -125,8 +129,6 @@ def _numbers(runs: Runs, parameters: Mapping[str, int]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for name, of in runs.items():
         numbers[f"parameters, {name}"] = parameters[name]
-        seconds = sum(run.trained.seconds for run in of) / len(of)
-        numbers[f"processor seconds of a training, {name}"] = seconds
         for k, run in enumerate(of, start=1):
             where = f"{name}, run {k}"
             numbers[f"last held-out objective, {where}"] = run.trained.errors[-1]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from reproductions.common.result import Result
 from reproductions.half_moons.law import Law
-from reproductions.half_moons.measures import Measured, Plane, gaussian, measured
-from reproductions.half_moons.networks import BATCH, Kind, Trained, kinds, trained
+from reproductions.half_moons.measures import Measured, Plane, gaussian, measured, way
+from reproductions.half_moons.networks import BATCH, RESIDUAL, Kind, Trained, kinds, trained
 from reproductions.half_moons.pictures import draw_bridge, draw_densities
 from reproductions.half_moons.statements import Size, integrated, statements
 
@@ -54,6 +54,11 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="The two half-moons",
         lead=_lead(every, exact, size),
         numbers=_numbers(found, flows, exact, normal, test),
+        tracks={
+            f"{each.name}: from data to noise": way(each.flow, law, test[:200])
+            for each in flows
+            if each.name == RESIDUAL
+        },
         costs={f"{each.name}: processor seconds of training": each.seconds for each in flows},
         statements=[
             *statements(found, samples, exact=exact, normal=normal, size=size, law=law),

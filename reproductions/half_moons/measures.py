@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from darboux.bijections import Chain
+from darboux.density import NormalizingFlow
+from reproductions.common.tracks import Tracks
 from reproductions.half_moons.law import Law
 
 _PIECE = 20_000  # points at a time
@@ -93,3 +96,14 @@ def gaussian(points: Tensor) -> LogDensity:
     x = points.double()
     law = torch.distributions.MultivariateNormal(x.mean(dim=0), x.T.cov())
     return lambda y: law.log_prob(y.double())
+
+
+@torch.no_grad()
+def way(flow: NormalizingFlow, law: Law, x: Tensor) -> Tracks:
+    """Return points on their way to noise, layer by layer; classes are the nearer arcs."""
+    states, count = [x], 100
+    assert isinstance(flow.bijection, Chain)
+    for _, layer in flow.bijection.maps():
+        states.append(layer(states[-1]))
+    arcs = law.arcs(torch.linspace(0, math.pi, count)).reshape(-1, 2)
+    return Tracks.of(torch.stack(states), torch.cdist(x.double(), arcs).argmin(dim=1) // count)

@@ -92,6 +92,11 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
         title="Phases of radar interferometry, denoised on the circle",
         lead=_lead(setting),
         numbers=_numbers(runs, simple, parameters),
+        costs={
+            f"processor seconds of the training, {name}, run {k}": run.trained.seconds
+            for name, of in runs.items()
+            for k, run in enumerate(of, start=1)
+        },
         statements=[
             same_size(parameters, "all networks have as many parameters, to within 5 %"),
             *_certified(first[CIRCLE], scenes[_SHOWN]),
@@ -198,7 +203,6 @@ def _numbers(
         numbers[f"parameters, {name}"] = parameters[name]
         for k, run in enumerate(each, start=1):
             where = f"{name}, run {k}"
-            numbers[f"processor seconds of the training, {where}"] = run.trained.seconds
             numbers[f"error of commuting with shifts in rad, {where}"] = run.shifted
             numbers |= {f"error {place} jumps in rad, {where}": e for place, e in run.near.items()}
             numbers |= _errors(where, run.errors)

@@ -98,8 +98,8 @@ def result(
                 "one in space."
             ),
             draw_transformed(runs, out / "learned-steps.png"): (
-                "Training points before and after the network, with the probability of the red "
-                "class and the line at which it is 1/2."
+                "Training points before and after the network, with the probability of the "
+                "orange class and the line at which it is 1/2."
             ),
             draw_steps(runs, out / "steps.png"): "The step sizes after training.",
             draw_objectives(runs, out / "objectives.png"): "Objectives of the four kinds of steps.",

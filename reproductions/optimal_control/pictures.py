@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from reproductions.common.figures import COLOURS, INK, canvas, label, legend, line, save
-from reproductions.common.tracks import seen
 from reproductions.optimal_control.training import Evolution, Runs, Trained
 
 _GRID = 90  # points of a coordinate, for the classes that are predicted
@@ -21,12 +22,24 @@ def draw_evolutions(found: Mapping[str, Evolution], path: Path) -> Path:
     figure, rows = canvas(len(found), 5, side=(2.3, 2.3))
     for row, (name, its) in zip(rows, found.items(), strict=True):
         count, reach = len(its.states) - 1, 1.1 * float(its.states.abs().max())
-        for axes, k in zip(row, [round(j * count / 4) for j in range(5)], strict=True):
-            _scatter(axes, seen(its.states[k]), its.points.c)
+        for flat, k in zip(row, [round(j * count / 4) for j in range(5)], strict=True):
+            axes = flat if its.states.shape[2] == 2 else _in_space(figure, flat, reach)
+            _scatter(axes, its.states[k], its.points.c)
             label(axes, f"{name}, layer {k}", "", "")
             axes.set_xlim(-reach, reach)
             axes.set_ylim(-reach, reach)
     return save(figure, path)
+
+
+def _in_space(figure: Figure, flat: Axes, reach: float) -> Axes:
+    """Put axes of space in the place of those of the plane."""
+    axes: Any = figure.add_subplot(flat.get_subplotspec(), projection="3d")
+    flat.remove()
+    axes.set_zlim(-reach, reach)
+    axes.set_zticks([])
+    axes.view_init(elev=18, azim=-60)
+    found: Axes = axes
+    return found
 
 
 def draw_transformed(runs: Runs, path: Path) -> Path:

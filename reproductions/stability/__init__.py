@@ -62,7 +62,7 @@ def run(out: Path, *, quick: bool, seed: int = 0) -> Result:
             ),
             slopes.draw(out / "slopes.png"): (
                 "A = (1 -3; 2 -2) is stable, and DA is not where D = diag(d₁, d₂) lies in the red "
-                "region, right of the line; two solutions of ż = ReLU(Az + b) part there."
+                "region, below the line; two solutions of ż = ReLU(Az + b) part there."
             ),
         },
     )

@@ -36,7 +36,7 @@ def draw_slices(data: Volumes, found: Tensor, path: Path) -> Path:
         axes.set_yticks([])
     for row, text in zip(rows[:, 0], ("slice", "truth", "found"), strict=True):
         row.set_ylabel(text, fontsize=9)
-    figure.suptitle("blue: round, red: long; both are as bright", fontsize=9)
+    figure.suptitle("blue: round, orange: long; both are as bright", fontsize=9)
     return save(figure, path)
 
 

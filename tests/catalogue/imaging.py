@@ -1,5 +1,5 @@
-"""Everything about images: measurements and priors, name -> factory."""
+"""Everything about images: measurements, priors and denoisers, name -> factory."""
 
-from tests.catalogue import operators, priors
+from tests.catalogue import denoisers, operators, priors
 
-CASES = {**operators.CASES, **priors.CASES}
+CASES = {**operators.CASES, **priors.CASES, **denoisers.CASES}

@@ -1,11 +1,13 @@
 """The minimiser by splitting, its derivatives by parameters, and what comes trained."""
 
+from importlib import resources
+
 import pytest
 import torch
 
 import darboux as dx
 from darboux.imaging import BilevelDenoiser, RidgeRegularizer, pretrained
-from darboux.symmetry import Dihedral
+from darboux.symmetry import Cyclic, Dihedral
 
 
 def prior_of(**settings):
@@ -24,6 +26,9 @@ CASES = {
     "in between, periodic": {"weak": 0.5, "padding_mode": "circular"},
     "flips only": {"weak": 1.0, "group": Dihedral(2)},
     "colour": {"channels": 3},
+    "two channels, untied, periodic": {
+        **{"channels": 2, "filters": 3, "group": Cyclic(1), "padding_mode": "circular"}
+    },
     "line, kernel longer than the image": {"dim": 1, "filters": 4, "kernel_size": 9},
 }
 
@@ -100,6 +105,12 @@ def test_pretrained_regularisers_denoise_and_keep_their_promises(name, rho):
     assert rho - 1e-3 <= prior.weak_convexity() <= rho
     turned = prior.grad(torch.rot90(noisy, 1, (2, 3)))
     torch.testing.assert_close(turned, torch.rot90(prior.grad(noisy), 1, (2, 3)))
+
+
+@pytest.mark.parametrize("name", ["crr", "wcrr"])
+def test_certificates_of_pretrained_regularisers_are_shipped_and_hold(name):
+    text = (resources.files(dx.imaging) / "weights" / f"{name}.certificate.json").read_text()
+    assert dx.Certificate.from_json(text).holds
 
 
 def test_pretrained_name_that_is_unknown_is_refused():

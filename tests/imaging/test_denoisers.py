@@ -4,8 +4,7 @@ import pytest
 import torch
 
 import darboux as dx
-from darboux.activations import Clip, LeakyReLU, Tanh
-from darboux.fields import GradientField
+from darboux.activations import LeakyReLU, Tanh
 from darboux.imaging import (
     GradientDenoiser,
     InputConvexPrior,
@@ -13,31 +12,18 @@ from darboux.imaging import (
     ProximalDenoiser,
     RidgeRegularizer,
 )
-from darboux.linear import Conv
 from darboux.structure import Convex, Kind, Smooth, claims_of
 from darboux.testing import LIFECYCLE
+from tests.catalogue.denoisers import CASES as DENOISERS
+from tests.catalogue.denoisers import averaged, field
 from tests.catalogue.priors import CASES as PRIORS
 from tests.lifecycles import once_a_class
 
-
-def _averaged(**settings):
-    return NonexpansiveDenoiser(dx.models.denoiser(features=6, units=6, depth=2), **settings)
-
-
-def _field(metric="rows", activation=None):
-    filters = Conv(1, 6, kernel_size=3, dim=2, padding_mode="zeros")
-    return GradientField(filters, activation or Clip(6, dim=2, threshold=0.05), metric=metric)
-
-
+# those that claim something, and live as all modules do
 CASES = {
-    "averaged": lambda: _averaged(),
-    "averaged-strong": lambda: _averaged(strength=1.05),
-    "averaged-weak": lambda: _averaged(strength=0.3),
-    "gradient": lambda: GradientDenoiser(_field()),
-    "gradient-norm": lambda: GradientDenoiser(_field("norm"), fraction=0.5),
-    "input-convex": lambda: InputConvexPrior(features=4, depth=3, kernel_size=3),
+    **{name: build for name, build in DENOISERS.items() if name.startswith(("aver", "grad"))},
+    "input-convex": PRIORS["input-convex"],
 }
-
 
 QUICK = [check for check in LIFECYCLE if check != "compile"]
 
@@ -70,7 +56,7 @@ def test_the_energy_of_a_step_is_not_mapped():
 
 
 def test_strength_scales_the_change_and_the_constant():
-    plain, denoiser, x = _averaged(), _averaged(strength=0.25), _image()
+    plain, denoiser, x = averaged(), averaged(strength=0.25), _image()
     denoiser.load_state_dict(plain.state_dict())
     assert torch.allclose(denoiser(x) - x, 0.25 * (plain(x) - x), atol=1e-6)
     assert claims_of(denoiser).find(dx.Averaged).structure.alpha == 0.25 * plain.alpha
@@ -78,7 +64,7 @@ def test_strength_scales_the_change_and_the_constant():
 
 
 def test_noise_levels_of_samples():
-    denoiser, x = _averaged(), _image(batch=3)
+    denoiser, x = averaged(), _image(batch=3)
     levels = torch.tensor([0.01, 0.05, 0.0])
     both = denoiser(x, levels)
     for k, level in enumerate(levels.tolist()):
@@ -87,12 +73,12 @@ def test_noise_levels_of_samples():
 
 
 def test_the_strongest_is_nonexpansive_and_a_stronger_one_is_refused():
-    alpha = _averaged().alpha
-    assert claims_of(_averaged(strength=1 / alpha)).find(dx.Averaged) is None
-    assert claims_of(_averaged(strength=1 / alpha)).find(dx.Lipschitz).structure.constant == 1
+    alpha = averaged().alpha
+    assert claims_of(averaged(strength=1 / alpha)).find(dx.Averaged) is None
+    assert claims_of(averaged(strength=1 / alpha)).find(dx.Lipschitz).structure.constant == 1
     with pytest.raises(ValueError, match=r"expected strength <= 1/α = 1\.\d+; got 1\.2"):
-        _averaged(strength=1.2)
-    denoiser = _averaged(strength=0.5)
+        averaged(strength=1.2)
+    denoiser = averaged(strength=0.5)
     most = denoiser.sigma / (0.5 * alpha) ** 0.5
     denoiser(_image(), most)
     with pytest.raises(ValueError, match=r"expected sigma from 0 to σ₀ / \(α s\)\^½"):
@@ -112,7 +98,7 @@ def test_a_denoiser_without_claims_is_refused_with_the_reason():
 
 @pytest.mark.parametrize("fraction", [0.1, 0.45])
 def test_one_step_is_the_proximal_map_of_its_energy(fraction):
-    denoiser = GradientDenoiser(_field("norm"), fraction=fraction).double()
+    denoiser = GradientDenoiser(field("norm"), fraction=fraction).double()
     prior, x = denoiser.prior, _image().double()
     with torch.no_grad():
         cleaned = denoiser(x)
@@ -125,14 +111,14 @@ def test_one_step_is_the_proximal_map_of_its_energy(fraction):
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 2.0, 30.0])
 def test_other_proximal_maps_of_the_energy_solve_their_equation(gamma):
-    prior, x = GradientDenoiser(_field()).double().prior, _image().double()
+    prior, x = GradientDenoiser(field()).double().prior, _image().double()
     with torch.no_grad():
         z = prior.prox(x, gamma=gamma)
         assert torch.allclose(z + gamma * prior.grad(z), x, atol=1e-10)
 
 
 def test_the_step_follows_the_noise_level_of_each_sample():
-    denoiser, x = GradientDenoiser(_field()).double(), _image().double()
+    denoiser, x = GradientDenoiser(field()).double(), _image().double()
     levels = denoiser.prior.sigma * torch.tensor([0.5, 1.0])
     change = (denoiser(x) - x) * torch.tensor([0.25, 1.0]).reshape(2, 1, 1, 1)
     assert torch.allclose(denoiser(x, levels) - x, change)
@@ -146,13 +132,13 @@ def test_the_step_follows_the_noise_level_of_each_sample():
 
 def test_what_a_step_needs():
     with pytest.raises(ValueError, match=r"fraction to be a number in \(0, 1/2\]"):
-        GradientDenoiser(_field(), fraction=0.6)
+        GradientDenoiser(field(), fraction=0.6)
     with pytest.raises(ValueError, match="slopes >= 0"):
-        GradientDenoiser(_field(activation=LeakyReLU(slope=-0.1)))
+        GradientDenoiser(field(activation=LeakyReLU(slope=-0.1)))
 
 
 def test_the_constants_of_a_step_hold_at_the_border():
-    prior = GradientDenoiser(_field(activation=Tanh()), fraction=0.5).prior
+    prior = GradientDenoiser(field(activation=Tanh()), fraction=0.5).prior
     assert prior.lipschitz() == float("inf")
     assert claims_of(prior).find(Smooth) is None
     assert claims_of(prior).find(Convex) is not None

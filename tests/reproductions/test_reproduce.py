@@ -51,6 +51,7 @@ def test_numbers_are_finite_and_written(reproduced, experiment):
     assert content["numbers"] == pytest.approx(dict(result.numbers))
     assert (content["experiment"], content["quick"], content["seed"]) == (experiment, True, 0)
     assert content["holds"] is True
+    assert not [name for name in content["numbers"] if "second" in name], "times are costs"
 
 
 def test_pictures_show_something(reproduced, experiment):
@@ -62,6 +63,12 @@ def test_pictures_show_something(reproduced, experiment):
             pixels = np.asarray(picture.convert("RGB"), dtype=float)
         assert min(pixels.shape[:2]) > 250
         assert pixels.std() > 5, f"{file.name} is all but blank"
+
+
+@pytest.mark.slow
+def test_two_runs_give_the_same_metrics(reproduced, experiment, tmp_path):
+    result, _ = reproduced(experiment)
+    assert dict(reproduce(experiment, tmp_path / "again", quick=True).numbers) == result.numbers
 
 
 def test_report_needs_nothing_else(reproduced, experiment):

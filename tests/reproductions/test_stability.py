@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from reproductions.stability import antisymmetric, eigenvalues, linear
+from reproductions.stability import antisymmetric, eigenvalues, linear, slopes
 from reproductions.stability.methods import METHODS
 
 NAMES = [method.name for method in METHODS]
@@ -112,3 +112,8 @@ def test_layers_that_do_not_turn_are_refuted(monkeypatch):
     fixed = eigenvalues.markus_yamabe(0.0)
     monkeypatch.setattr(eigenvalues, "markus_yamabe", lambda t: fixed)
     assert [s.holds for s in eigenvalues.statements(layers=40)] == [True, False, True]
+
+
+def test_a_matrix_that_slopes_cannot_spoil_is_refuted(monkeypatch):
+    monkeypatch.setattr(slopes, "_MATRIX", -torch.eye(2, dtype=torch.float64))
+    assert [s.holds for s in slopes.statements()] == [False, False, True, True]

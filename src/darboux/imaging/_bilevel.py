@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal, final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from darboux.imaging._filters import FilterBank, correlate, scatter
 from darboux.imaging._potential import ClipDifference
@@ -22,6 +24,8 @@ Derivative = Literal["jacobian-free", "implicit", "unrolled"]
 _Penalty = Annotated[float, Within("a finite number above 1", above=1)]
 
 _ENTRIES = 2**18  # responses that are worked on at once: they stay in cache
+
+_ROWS = 4  # at least: neighbouring strips overlap by the reach of a filter
 
 _PRODUCTS = 12  # of conjugate gradients, with which training is as good as with many
 
@@ -114,11 +118,17 @@ class BilevelDenoiser(Module):
         self, x: Tensor, forward: Tensor, back: Tensor, solve: Callable[[Tensor], Tensor]
     ) -> Tensor:
         bank, rho = self.prior.bank, self.penalty
-        z, multiplier = x, x.new_zeros(())
+        slope = partial(_scaled_slope_of_prox, self.prior.potential, rho=rho)
+        z, multiplier = x, x.new_zeros(len(x), len(forward), *x.shape[2:])
+        plain = not torch.is_grad_enabled() and x.ndim == 4 and x.device.type == "cpu"
         for _ in range(self.iterations):
-            response = correlate(bank.padded(z), forward) + multiplier
-            multiplier = _slope_of_prox(self.prior.potential, response, rho) / rho
-            z = solve(x + rho * bank.unpadded(scatter(response - 2 * multiplier, back)))
+            if plain and x.numel():
+                spread = _by_strips(bank.padded(z), multiplier, forward, back, slope)
+            else:
+                response = correlate(bank.padded(z), forward) + multiplier
+                multiplier = slope(response)
+                spread = scatter(response - 2 * multiplier, back)
+            z = solve(x + rho * bank.unpadded(spread))
         return z
 
     def _inverse(self, z: Tensor, sigma: Sigma) -> Callable[[Tensor], Tensor] | None:
@@ -139,25 +149,52 @@ class BilevelDenoiser(Module):
         return solve
 
 
-def _slope_of_prox(potential: ClipDifference, s: Tensor, rho: float) -> Tensor:
-    """Return ψ'(v) at v = argmin ψ(v) + ρ (v - s)² / 2."""
+def _by_strips(
+    padded: Tensor,
+    multiplier: Tensor,
+    forward: Tensor,
+    back: Tensor,
+    slope: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Return W* (v - u) of planar images, and change the multipliers u, while rows are in cache."""
+    spread, taps = torch.zeros_like(padded), forward.shape[2:]
+    matrix = back.flatten(1).T.contiguous()
+    last, width = multiplier.shape[2], padded.shape[3]
+    rows = max(_ROWS, _ENTRIES // multiplier[:, :, 0].numel())
+    for top in range(0, last, rows):
+        own = multiplier[:, :, top : top + rows]
+        rest = slice(top, top + own.shape[2] + taps[0] - 1)
+        response = functional.conv2d(padded[:, :, rest], forward).add_(own)
+        own.copy_(slope(response))
+        columns = matrix @ response.sub_(own, alpha=2).flatten(2)
+        spread[:, :, rest] += functional.fold(columns, (rest.stop - top, width), taps)
+    return spread
+
+
+def _scaled_slope_of_prox(potential: ClipDifference, s: Tensor, *, rho: float) -> Tensor:
+    """Return ψ'(v)/ρ at v = argmin ψ(v) + ρ (v - s)² / 2."""
     beta, w = potential.sharpness, potential.weak
     # It rises to where v = 1/β, falls to where v = 1, and then stays.
     first, second = 1 / beta + (1 - w / beta) / rho, 1 + (1 - w) / rho
-    rise, fall = (beta - w) * rho / (rho + beta - w), w * rho / (rho - w)
-    near = torch.nn.functional.hardtanh(s, -first, first)
+    rise, fall = (beta - w) / (rho + beta - w), w / (rho - w)
+    near = functional.hardtanh(s, -first, first) * (rise + fall)
     if not w:
-        return rise * near
-    far = torch.nn.functional.hardtanh(s, -second, second)
-    return (rise + fall) * near - fall * far
+        return near
+    return torch.sub(near, functional.hardtanh(s, -second, second), alpha=fall)
 
 
 def _resolvent(bank: FilterBank, rho: float, x: Tensor) -> Callable[[Tensor], Tensor]:
     """Return b -> (I + ρ W* W)⁻¹ b for images like x."""
     mirrored, size = bank.padding_mode == "symmetric", x.shape[2:]
     axes, period = tuple(range(2, x.ndim)), [n * (1 + mirrored) for n in size]
-    symbol = torch.fft.rfftn(_periodic(bank.stencil().weight, period), dim=axes)
-    gram = torch.einsum("fc...,fd...->...cd", symbol.conj(), symbol)
+    # (W* W x)_c (p) = Σ_d Σ_t k_cd(t) x_d(p + t) with k_cd(t) = Σ_f Σ_p w_fc(p) w_fd(p + t)
+    filters = bank.stencil().weight.transpose(0, 1)
+    wide = [n - 1 for n in filters.shape[2:]]
+    products = (functional.conv1d, functional.conv2d, functional.conv3d)[x.ndim - 3](
+        filters, filters, padding=wide
+    )
+    symbol = torch.fft.rfftn(_periodic(products, period, wide), dim=axes).conj()
+    gram = symbol.movedim((1, 0), (-2, -1))
     eye = torch.eye(bank.in_features, dtype=gram.dtype, device=gram.device)
     inverse = torch.linalg.inv(eye + rho * gram).movedim((-2, -1), (0, 1))
 
@@ -171,14 +208,13 @@ def _resolvent(bank: FilterBank, rho: float, x: Tensor) -> Callable[[Tensor], Te
     return solve
 
 
-def _periodic(weight: Tensor, period: list[int]) -> Tensor:
-    """Return kernels as images of a period, wrapped where they are longer."""
-    for axis, n in enumerate(period, 2):
-        taps = weight.shape[axis]
-        blank = weight.new_zeros(*weight.shape[:axis], n, *weight.shape[axis + 1 :])
-        places = torch.arange(taps, device=weight.device) % n
-        weight = blank.index_add(axis, places, weight)
-    return weight
+def _periodic(kernels: Tensor, period: Sequence[int], centre: Sequence[int]) -> Tensor:
+    """Return kernels as images of a period with the centre at pixel 0, wrapped where longer."""
+    for axis, (n, middle) in enumerate(zip(period, centre, strict=True), 2):
+        places = (torch.arange(kernels.shape[axis], device=kernels.device) - middle) % n
+        blank = kernels.new_zeros(*kernels.shape[:axis], n, *kernels.shape[axis + 1 :])
+        kernels = blank.index_add(axis, places, kernels)
+    return kernels
 
 
 class _Moved(torch.autograd.Function):

@@ -117,13 +117,6 @@ def minimise(
     F never rises but by rounding. Samples that have not converged say so in `converged`: they
     needed more iterations, or no step went down, or rounding is all there is. No derivatives.
 
-    Args:
-        energy: F.
-        x0: the first iterate, (batch, ...).
-        tol: relative to the scale of the energy.
-        max_iter: the number of iterations.
-        progress: is told how it gets on.
-
     Raises:
         FloatingPointError: if F or its gradient at x0 is not finite.
     """

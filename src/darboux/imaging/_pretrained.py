@@ -26,10 +26,11 @@ def pretrained(name: Pretrained) -> RidgeRegularizer:
     the weight 1. Both are invariant under quarter turns and reflections. They were trained by
     denoising scikit-image's photographs with noise of 25/255:
 
-    - ``darboux train regularizer --weak 0 --sharpness 200 --penalty 5 --out runs/crr``
-    - ``darboux train regularizer --out runs/wcrr``
+    - ``darboux train regularizer --weak 0 --sharpness 200 --penalty 5 --filters 64 --steps 2000``
+    - ``darboux train regularizer --filters 64 --steps 1500``
 
-    What they promise holds whatever the weights are, and `certify` attacks it.
+    The settings and the certificate of each stand beside its weights. What they promise holds
+    whatever the weights are, and `certify` attacks it.
 
     Shapes: x is (batch, 1, height, width).
 
@@ -45,7 +46,7 @@ def pretrained(name: Pretrained) -> RidgeRegularizer:
         >>> import torch, darboux as dx
         >>> prior = dx.imaging.pretrained("wcrr")
         >>> prior.weak_convexity() <= 1, sum(p.numel() for p in prior.parameters())
-        (True, 492)
+        (True, 656)
     """
     prior = regularizer_of(json.loads((_WEIGHTS / f"{name}.json").read_text()))
     tensors = load_file(_WEIGHTS / f"{name}.safetensors")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,11 +67,6 @@ def _found(values: Any, reason: str) -> str:
             values = values[int(key) if isinstance(values, list) else key]
         return f": {values!r:.60}"
     return ""
-
-
-def digest(path: Path) -> str:
-    """Return a hash of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

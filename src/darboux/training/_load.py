@@ -9,9 +9,9 @@ from torch import nn
 
 from darboux.certification import Certificate
 from darboux.imaging._bilevel import BilevelDenoiser
-from darboux.training._files import digest, read_json
+from darboux.training._files import load_tensors, read_json
 from darboux.training._run_folder import RunFolder
-from darboux.training._setup import build_network
+from darboux.training._setup import build_network, fingerprint
 
 
 class Trained(NamedTuple):
@@ -56,7 +56,7 @@ def load(run: str | Path) -> Trained:
             f"Use: darboux train {config.task} --out {folder.path} --resume"
         )
     known = read_json(folder.metrics, dict[str, Any]).get("weights")  # version 0.1 has none
-    if known not in (None, digest(folder.weights("model"))):
+    if known not in (None, fingerprint(load_tensors(folder.weights("model"))[0])):
         raise ValueError(
             f"Expected the weights that {folder.certificate} speaks of; got others in "
             f"{folder.weights('model')}. Restore the file, or certify: darboux certify {run}."

@@ -23,13 +23,14 @@ from darboux.data._files import write_text
 from darboux.structure import Lipschitz
 from darboux.training._baseline import total_variation, tune_total_variation
 from darboux.training._evaluation import certify_denoiser, denoise, psnr
-from darboux.training._files import digest, read_json, write_json
+from darboux.training._files import load_tensors, read_json, write_json
 from darboux.training._listener import Listener, MetricsLog, Silent
 from darboux.training._report import report_html
 from darboux.training._run_folder import RunFolder
 from darboux.training._settings import Settings
 from darboux.training._setup import (
     build_network,
+    fingerprint,
     held_out_images,
     make_patches,
     noisy_images,
@@ -163,7 +164,7 @@ def _finish(
         **_psnrs(images),
         "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()},
         "tv_weight": weight,
-        "weights": digest(stage.folder.weights("model")),
+        "weights": fingerprint(load_tensors(stage.folder.weights("model"))[0]),
         "certificate_verdict": certificates["model"].verdict,
         "twin_nonexpansive": certificates["twin"].verdict if "twin" in certificates else None,
         "twin_diverged": failure,

@@ -53,7 +53,7 @@ def noisy_images(images: Mapping[str, Tensor], *, sigma: float) -> dict[str, Ten
 
 
 def fingerprint(images: Mapping[str, Tensor]) -> str:
-    """Return a hash of the names and pixels, to notice that a folder has changed."""
+    """Return a hash of names and values, to notice that a folder or a file has changed."""
     digest = hashlib.sha256()
     for name, image in images.items():
         digest.update(f"{name} {tuple(image.shape)}".encode())
