@@ -107,12 +107,21 @@ def test_pretrained_regularisers_denoise_and_keep_their_promises(name, rho):
     torch.testing.assert_close(turned, torch.rot90(prior.grad(noisy), 1, (2, 3)))
 
 
-@pytest.mark.parametrize("name", ["crr", "wcrr"])
-def test_certificates_of_pretrained_regularisers_are_shipped_and_hold(name):
+def test_pretrained_denoiser_denoises_and_is_averaged():
+    denoiser = pretrained("averaged")
+    ramp = torch.linspace(0.2, 0.8, 48).expand(1, 1, 48, 48)
+    noisy = ramp + 25 / 255 * torch.randn_like(ramp)
+    with torch.no_grad():
+        assert (denoiser(noisy) - ramp).square().mean() < (noisy - ramp).square().mean() / 10
+    assert dx.structure.claims_of(denoiser).find(dx.Averaged).kind.name == "CONSTRUCTION"
+
+
+@pytest.mark.parametrize("name", ["crr", "wcrr", "averaged"])
+def test_certificates_of_pretrained_networks_are_shipped_and_hold(name):
     text = (resources.files(dx.imaging) / "weights" / f"{name}.certificate.json").read_text()
     assert dx.Certificate.from_json(text).holds
 
 
 def test_pretrained_name_that_is_unknown_is_refused():
-    with pytest.raises(ValueError, match="'crr' or 'wcrr'; got 'drunet'"):
+    with pytest.raises(ValueError, match="'crr' or 'wcrr' or 'averaged'; got 'drunet'"):
         dx.imaging.pretrained("drunet")

@@ -85,6 +85,7 @@ def train_denoiser(
 
     Example:
         >>> import tempfile
+        >>> from darboux.training import DenoiseConfig
         >>> with tempfile.NamedTemporaryFile() as file:
         ...     train_denoiser(DenoiseConfig(), file.name)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
