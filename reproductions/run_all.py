@@ -16,6 +16,7 @@ from reproductions.run import reproduce
 from reproductions.table import EXPERIMENTS
 
 INDEX = "index.html"
+_TITLE = "Reproductions, "
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,24 @@ def reproduce_all(
 
 def _require_room(out: Path, *, quick: bool, seed: int, overwrite: bool) -> None:
     """Refuse a folder whose files nobody gave up, before anything runs."""
-    settings = {path.parent.name: _settings(path.parent) for path in _written(out)}
-    if (out / INDEX).exists() and not settings:
+    if (out / INDEX).exists() and not _is_ours(out / INDEX):
         raise FileExistsError(
             f"Expected a new folder, or one that holds experiments; got {out}, which holds another "
             f"{INDEX}. Nothing was written: choose another folder with --out."
         )
+    settings = {path.parent.name: _settings(path.parent) for path in _written(out)}
     other = [name for name, its in settings.items() if its != (quick, seed)]
     if other and not overwrite:
         raise FileExistsError(
             f"Expected a folder whose experiments have the same size and seed; got {out}, where "
-            f"{', '.join(sorted(other))} has another. Nothing was written: use --overwrite to "
-            "replace it, or choose another folder with --out."
+            f"{', '.join(sorted(other))} has another, or misses files. Nothing was written: use "
+            "--overwrite to replace it, or choose another folder with --out."
         )
+
+
+def _is_ours(index: Path) -> bool:
+    """Return whether a page is of experiments, all of which may have failed."""
+    return f"<title>{_TITLE}" in index.read_text(encoding="utf-8", errors="replace")
 
 
 def _written(out: Path) -> Iterator[Path]:
@@ -92,16 +98,20 @@ def _written(out: Path) -> Iterator[Path]:
 
 
 def _settings(folder: Path) -> tuple[object, object] | None:
-    """Return the size and seed of the experiment that a folder holds."""
+    """Return the size and seed of the experiment that a folder holds; None and None of a part."""
     try:
         content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        found = content["quick"], content["seed"]
+        whole = all((folder / name).is_file() for name in content["figures"])
     except FileNotFoundError:
         return None
-    return content.get("quick"), content.get("seed")
+    except (ValueError, TypeError, KeyError):
+        return None, None
+    return found if whole else (None, None)
 
 
 def _write_index(out: Path, found: Outcome, *, quick: bool) -> None:
-    title = f"Reproductions, {'quick' if quick else 'full'} size"
+    title = f"{_TITLE}{'quick' if quick else 'full'} size"
     unfinished = out / f".{INDEX}"
     unfinished.write_text(to_html(title, found.results, found.failures), encoding="utf-8")
     os.replace(unfinished, out / INDEX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 from statistics import fmean, stdev
 
 import torch
@@ -75,8 +75,8 @@ class Mean:
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """Return the mean of independent runs, and its standard error; NaN of none."""
-    if not values:
+    """Return the mean of independent runs, and its standard error; NaN of none or of NaN."""
+    if not values or any(map(isnan, values)):
         return Mean(nan, nan)
     error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return Mean(fmean(values), error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 
 from reproductions.common.result import Statement
 from reproductions.geodesics.measures import Mean, Measured, mean
@@ -149,7 +149,8 @@ def _lines(found: Found) -> list[Statement]:
 
 
 def _sorted(values: Iterable[float]) -> list[float]:
-    return sorted(values) or [nan]
+    found = sorted(values)
+    return found if found and not any(map(isnan, found)) else [nan]
 
 
 def _deep(found: Found) -> Statement:

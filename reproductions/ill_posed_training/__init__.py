@@ -148,9 +148,11 @@ def _coercive(kept: Mapping[int, Descent], found: Sequence[Minimiser]) -> list[S
             holds=off <= 1e-8,
         ),
         Statement(
-            "as λ -> 0 minimal values go to 0, and minimisers away like ¼ log(1/(λb)), to 5 %",
+            "as λ -> 0 minimal values fall below 1e-4, and minimisers go away like "
+            "¼ log(1/(λb)), to 5 %",
             f"E {values[0]:.2g} to {values[-1]:.2g}, slopes {slopes[-2]:.4f}, {slopes[-1]:.4f}",
             holds=all(b < a for a, b in pairwise(values))
+            and values[-1] <= 1e-4
             and all(abs(slope / 0.25 - 1) <= 0.05 for slope in slopes[-2:]),
         ),
     ]

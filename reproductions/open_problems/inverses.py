@@ -97,7 +97,7 @@ def _time(call: Callable[[Tensor], Tensor], x: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Bounded:
-    """Bounds of the norm of a map over its norm on a grid of 16 points a side."""
+    """Bounds of the norm of a map over its norm on a grid of 64 points a side."""
 
     rows: float  # √ of the largest row bound: sums of squares and products, no iteration
     proved: float  # guessed by power iteration, and proved
@@ -116,7 +116,7 @@ def bounded(seed: int) -> dict[str, Bounded]:
         for name, map in maps.items():
             for weight in map.parameters():
                 weight.copy_(torch.randn(weight.shape, generator=generator))
-            norm = float(torch.linalg.matrix_norm(map.symbol(16), 2).max())
+            norm = float(torch.linalg.matrix_norm(map.symbol(64), 2).max())
             rows = float(map.row_bound().max().sqrt())
             found[name] = Bounded(rows / norm, float(map.norm_bound()) / norm)
     return found

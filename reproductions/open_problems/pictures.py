@@ -40,7 +40,7 @@ def draw_comparisons(
     left.axvline(1, color="black", linewidth=0.8)
     for k, (name, its) in enumerate(features.items()):
         right.plot(its.errors, [name] * len(its.errors), MARKS[k], color=COLOURS[k], alpha=0.8)
-    right.set_xlim(left=0)
+    right.set_xlim(0, 1.05 * max(max(its.errors) for its in features.values()))
     right.margins(y=0.2)
     for axes in (left, right):
         axes.invert_yaxis()

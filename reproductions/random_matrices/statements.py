@@ -46,7 +46,7 @@ def lawful(found: Sequence[Spectrum], bars: Bars) -> list[Statement]:
             Statement(
                 f"{case.words}: shares of singular values differ from the law by {limit} at most",
                 f"{distances} for {depths} layers",
-                holds=max(each.distance for each in its) <= limit,
+                holds=all(each.distance <= limit for each in its),
             )
         )
     ratios = [each.moments[1] / each.law.second for each in found]
@@ -57,12 +57,12 @@ def lawful(found: Sequence[Spectrum], bars: Bars) -> list[Statement]:
             "E λ²/(E λ)² = 1 + L(E φ'⁴/(E φ'²)² - 1 + s), s = 1 (Gaussian) or 0 (orthogonal), "
             f"to {bars.spread:.0%}",
             f"{min(ratios):.2f} to {max(ratios):.2f} times that",
-            holds=max(abs(ratio - 1) for ratio in ratios) <= bars.spread,
+            holds=all(abs(ratio - 1) <= bars.spread for ratio in ratios),
         ),
         Statement(
             f"the largest singular value is {bars.edge[0]} to {bars.edge[1]} times that of the law",
             f"{min(tops):.2f} to {max(tops):.2f} times",
-            holds=bars.edge[0] <= min(tops) and max(tops) <= bars.edge[1],
+            holds=all(bars.edge[0] <= top <= bars.edge[1] for top in tops),
         ),
     ]
 
@@ -83,7 +83,7 @@ def isometric(found: Sequence[Spectrum], flat: torch.Tensor) -> list[Statement]:
             f"of {deep} layers, tanh with orthogonal weights alone keeps the largest singular "
             "value below twice the upper quartile (dynamical isometry)",
             f"{near:.2f}; {', '.join(f'{name} {value:.3g}' for name, value in others.items())}",
-            holds=near < 2 < min(others.values()),
+            holds=near < 2 and all(value > 2 for value in others.values()),
         ),
     ]
 
@@ -134,20 +134,19 @@ def _contracts(its: Fitted) -> Statement:
     return Statement(
         "contractive: no singular value exceeds 1, at every layer, trained or not",
         f"{tops[0]:.4f} at most before training, {tops[1]:.4f} after",
-        holds=max(tops) <= 1 + _ROUNDING,
+        holds=all(top <= 1 + _ROUNDING for top in tops),
     )
 
 
 def _narrow(found: Mapping[str, Fitted]) -> Statement:
     """Return whether stable flows keep singular values together."""
     ratios = {name: _condition(found[name].end[-1]) for name in found}
-    least = min(ratios[GAUSSIAN], ratios[ORTHOGONAL])
-    most = max(ratios[name] for name in (RESNET, SKEW, HAMILTONIAN))
+    plain, stable = (GAUSSIAN, ORTHOGONAL), (RESNET, SKEW, HAMILTONIAN)
     return Statement(
         "after training the largest singular value over the upper quartile is larger for both "
         "plain networks than for ResNet, antisymmetric and Hamiltonian ones",
         ", ".join(f"{name} {value:.3g}" for name, value in ratios.items()),
-        holds=least > most,
+        holds=all(ratios[a] > ratios[b] for a in plain for b in stable),
     )
 
 

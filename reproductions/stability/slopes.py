@@ -66,8 +66,9 @@ def draw(path: Path) -> Path:
     slopes = torch.linspace(0, 1, _GRID, dtype=torch.float64)
     pairs = torch.diag_embed(torch.cartesian_prod(slopes, slopes))
     real = torch.linalg.eigvals(pairs @ _MATRIX).real.amax(dim=1).reshape(_GRID, _GRID).T
-    shown = plane.pcolormesh(slopes, slopes, real, cmap="RdBu_r", vmin=-1, vmax=1)
-    plane.contour(slopes, slopes, real, levels=[0.0], colors=INK, linewidths=1.0)
+    values = slopes.numpy(), slopes.numpy(), real.numpy()
+    shown = plane.pcolormesh(*values, cmap="RdBu_r", vmin=-1, vmax=1)
+    plane.contour(*values, levels=[0.0], colors=INK, linewidths=1.0)
     plane.plot([1, 1], [1, 0], "o", color=INK, markersize=5, clip_on=False)
     plane.set_aspect("equal")
     bar = figure.colorbar(shown, ax=plane, shrink=0.8)

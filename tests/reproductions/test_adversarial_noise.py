@@ -57,8 +57,8 @@ def test_a_certificate_that_an_attack_breaks_is_refuted():
     its = judged(network, data, (0.0, 0.5), 2)
     sound = SimpleNamespace(holds=True, verdict="holds")
     text = "no attack changes an answer within the certified radius"
-    for broken, holds in ((0, True), (1, False)):
-        one = dataclasses.replace(its, broken=broken)
+    for inside, broken, holds in ((3, 0, True), (3, 1, False), (0, 0, False)):
+        one = dataclasses.replace(its, inside=inside, broken=broken)
         found = statements({kind.name: [one] for kind in KINDS}, 0.5, sound, ahead=5)
         assert next(s for s in found if s.text == text).holds is holds
     loose = dataclasses.replace(its, stretch=1.1)

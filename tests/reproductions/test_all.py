@@ -130,6 +130,29 @@ def test_a_foreign_page_is_never_touched(three, run_all, tmp_path):
     assert three == {}
 
 
+def test_where_nothing_succeeded_the_same_command_goes_on(three, run_all, monkeypatch):
+    for name in ("first", "third"):
+        monkeypatch.delitem(EXPERIMENTS, name)
+    three["error"] = ValueError("no data")
+    assert run_all("--quick")[0] == 2
+    del three["error"]
+    assert run_all("--quick")[0] == 0
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "a.png"])
+def test_what_is_damaged_is_named_and_replaced_when_asked(three, run_all, tmp_path, file):
+    assert run_all("--quick")[0] == 0
+    if file == "a.png":
+        (tmp_path / "all" / "second" / file).unlink()
+    else:
+        (tmp_path / "all" / "second" / file).write_text('{"quick": tr')
+    code, _, err = run_all("--quick")
+    assert code == 2
+    assert "where second has another, or misses files" in err
+    assert run_all("--quick", "--overwrite")[0] == 0
+    assert [len(three[name]) for name in ("first", "second", "third")] == [1, 2, 1]
+
+
 def test_tracks_come_back_from_a_file_and_long_ones_are_thinned(tmp_path):
     states, classes = torch.rand(200, 500, 3), torch.arange(500) % 2
     tracks = Tracks.of(states, classes)

@@ -7,6 +7,7 @@ import torch
 
 from darboux.integrators import Euler, Kutta4, StormerVerlet, SymplecticEuler
 from reproductions import energy
+from reproductions.common.figures import COLOURS
 from reproductions.energy.modified_energy import Convergence
 from reproductions.energy.pendulum import START, Track, deviation, pendulum
 
@@ -23,9 +24,8 @@ def test_both_panels_show_every_method_of_the_legend(monkeypatch, tmp_path):
     monkeypatch.setattr(energy, "save", lambda figure, path: figures.append(figure))
     tracks = energy._tracks(steps=20)
     energy._draw_errors(tracks, tmp_path / "energy.png")
-    colours = [track.colour for track in tracks.values()]
     for axes in figures[0].axes:
-        assert [line.get_color() for line in axes.lines] == colours
+        assert [line.get_color() for line in axes.lines] == list(COLOURS[: len(tracks)])
 
 
 def test_track_is_kick_drift_kick():

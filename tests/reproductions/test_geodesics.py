@@ -1,6 +1,7 @@
 """The parts of the tracks of data: rows of networks, starts, prices; and that it can fail."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -66,6 +67,12 @@ def test_measures_are_those_of_the_formulas():
     assert found.straight == pytest.approx(0.5)
     assert len(found.deviation) == 5
     assert str(mean([1.0, 3.0])) == "2.00 ± 1.00"
+
+
+def test_what_is_not_a_number_is_in_every_mean():
+    assert str(mean([1.0, 2.0])) == "1.50 ± 0.50"
+    for values in ([], [1.0, math.nan], [math.nan, 1.0]):
+        assert str(mean(values)) == "nan ± nan"
 
 
 def test_patches_are_parts_of_the_image():

@@ -87,6 +87,9 @@ def test_no_steps_closed_tracks_one_step_and_one_sample():
     single = walk(1, 1, 3)
     assert_close(line_shape_score(single), torch.ones(1, dtype=DOUBLE))
     assert mean_turning_angle(single).isnan().all()
+    alone = line_shape(walk(8, 1, 30))  # one sample says nothing of variances
+    assert alone.score.isfinite().all()
+    assert alone.random_embedding.isnan().all()
 
 
 def test_no_samples():

@@ -127,3 +127,28 @@ def test_blocks_of_indices_are_refused():
     with pytest.raises(TypeError, match=r"tracks: expected features as a tensor.*block '0'"):
         tracks(model, model, torch.tensor([[1, 2]]))
     assert tracks(model, model[1:], torch.tensor([[1, 2]])).shape == (2, 1, 2, 4)
+
+
+def test_states_of_several_formats_come_in_the_coarsest():
+    blocks = [nn.Linear(4, 4) for _ in range(5)]
+    for block in blocks:
+        nn.init.eye_(block.weight)
+        nn.init.zeros_(block.bias)
+    model = nn.Sequential(*blocks)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = tracks(model, model, torch.randn(6, 4))
+    assert found.dtype == torch.bfloat16
+    assert dx.transport.line_shape_score(found).isnan().all()  # rounding alone is no step
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_tensors_are_refused():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    x, padding = torch.randn(5, 7, 8), torch.arange(7).expand(5, 7) >= 4
+    model = nn.TransformerEncoder(layer, 2).eval()
+    with torch.no_grad(), pytest.raises(ValueError, match="enable_nested_tensor=False"):
+        tracks(model, model.layers, x, src_key_padding_mask=padding)
+    dense = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    with torch.no_grad():
+        found = tracks(dense, dense.layers, x, src_key_padding_mask=padding)
+    assert found.shape == (3, 5, 7, 8)

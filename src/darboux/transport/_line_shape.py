@@ -138,8 +138,8 @@ def line_shape(trajectory: Tensor, *, generator: torch.Generator | None = None) 
 
     Three tracks are no network's: √K is the score of independent steps; the same states in an
     order of its own for each sample; and independent normal features with mean and variance of
-    each layer, whose score is near K. A network whose score is not clearly below √K moves no
-    straighter than at random.
+    each layer, whose score is near K (NaN for one sample alone, which has no variance). A network
+    whose score is not clearly below √K moves no straighter than at random.
 
     Shapes: trajectory is (K+1, batch, *features).
 
@@ -166,7 +166,8 @@ def line_shape(trajectory: Tensor, *, generator: torch.Generator | None = None) 
     order = normal(states.shape[:2], generator).argsort(dim=0).to(states.device)
     shuffled = states.gather(0, order[..., None].expand_as(states))
     mean = states.mean(dim=1, keepdim=True)
-    variance = (states - mean).square().mean(dim=1, keepdim=True)
+    # over n - 1: a single sample has no variance, and its control is NaN rather than its own track
+    variance = (states - mean).square().sum(dim=1, keepdim=True) / (states.shape[1] - 1)
     embedding = mean + variance.sqrt() * normal(states.shape, generator).to(states.device)
     return LineShape(
         score=line_shape_score(trajectory),

@@ -16,10 +16,12 @@ from darboux.structure._arguments import checked, shown
 def tracks(model: nn.Module, blocks: Iterable[nn.Module], *args: Any, **kwargs: Any) -> Tensor:
     """Return the features before, between and after blocks of a model, as it is called once.
 
-    z_0 is what the first block gets, z_k what the k-th call of a block returns; a block that is
-    called many times gives as many states. Where a block returns a tuple, its first tensor
-    counts. The call is the model's own: mode, gradients and autocast are those around it, and
-    hooks are gone afterwards. `Flow.trajectory` returns the same of a flow.
+    z_0 is the first tensor that the first block gets, z_k what the k-th call of a block returns; a
+    block that is called many times gives as many states, so give the whole batch at once to a model
+    that goes through parts of it. Where a block returns a tuple, its first tensor counts. The call
+    is the model's own: mode, gradients and autocast are those around it, and hooks are gone
+    afterwards. States of several formats, as under autocast, come in the coarsest of them, by whose
+    rounding scores must judge. `Flow.trajectory` returns the same of a flow.
 
     A transformer's track has every token in it, (K+1, batch, tokens, features):
     ``.flatten(1, 2)`` makes each token a sample.
@@ -35,7 +37,8 @@ def tracks(model: nn.Module, blocks: Iterable[nn.Module], *args: Any, **kwargs: 
 
     Raises:
         TypeError: if blocks are no modules, or handle no tensors.
-        ValueError: if a block is not called, lies inside another one, or changes the shape.
+        ValueError: if a block is not called, lies inside another one, or changes the shape, or if
+            features are nested tensors.
 
     Example:
         >>> import torch, darboux as dx
@@ -114,6 +117,12 @@ class _Recorder:
                 f"{name!r}; got {shown(value if found is None else found)}. Leave that block out."
             )
             raise TypeError(msg)
+        if found.is_nested:
+            msg = (
+                f"tracks: expected samples of one shape at block {name!r}; got a nested tensor. A "
+                "transformer makes none with enable_nested_tensor=False."
+            )
+            raise ValueError(msg)
         self._states.append(found.clone())  # the model may overwrite it
 
     def stacked(self) -> Tensor:
@@ -132,4 +141,5 @@ class _Recorder:
                     f"blocks and {tuple(state.shape)} after {name!r}. Take the blocks of one stage."
                 )
                 raise ValueError(msg)
-        return torch.stack(self._states)
+        coarsest = max((z.dtype for z in self._states), key=lambda each: torch.finfo(each).eps)
+        return torch.stack([z.to(coarsest) for z in self._states])
