@@ -42,6 +42,13 @@ class Denoising:
         made = self.module(x) if self.sigma is None else self.module(x, self.sigma)
         return (x + made) / 2 if self.is_halved else made
 
+    def at_most_noise(self) -> Denoising:
+        """Return the denoiser at the largest of its noise levels, for which α is."""
+        if self.sigma is None:
+            return self
+        levels = torch.as_tensor(self.sigma).detach()
+        return replace(self, sigma=float(levels.max()) if levels.numel() else None)
+
     def firm(self) -> Denoising:
         """Return a denoiser with α <= 1/2: D itself, or (I + D) / 2."""
         if self.alpha <= 0.5:

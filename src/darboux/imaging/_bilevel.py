@@ -89,6 +89,7 @@ class BilevelDenoiser(Module):
 
     def forward(self, x: Tensor, sigma: Sigma = None) -> Tensor:
         """Return the denoised images."""
+        x = self.prior.usable(x)
         with without_autocast(x):
             if self.derivative == "unrolled":
                 return self._split(x, sigma)
@@ -99,6 +100,8 @@ class BilevelDenoiser(Module):
 
     def _split(self, x: Tensor, sigma: Sigma) -> Tensor:
         """Return what the iterations make of x."""
+        if not x.numel():  # MKL refuses it
+            return x
         scale = self.prior.thresholds(len(x), sigma)
         solve = _resolvent(self.prior.bank, self.penalty, x)
         filters = self.prior.bank.stencil().weight

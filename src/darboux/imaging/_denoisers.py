@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from darboux.imaging._prior import Prior, Sigma
+from darboux.imaging._prior import Prior, Sigma, noise_levels
 from darboux.structure import (
     Averaged,
     Claim,
@@ -83,9 +83,9 @@ class NonexpansiveDenoiser(Module):
         change = self.denoiser(x) - x
         if sigma is None:
             return x + self.strength * change
-        ratio = torch.as_tensor(sigma, dtype=x.dtype, device=x.device) / self.sigma
+        ratio = noise_levels("NonexpansiveDenoiser", sigma, x) / self.sigma
         strength = self.strength * ratio.square()
-        if not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and len(ratio):
             most = self.sigma / (self.alpha * self.strength) ** 0.5
             wanted = f"sigma from 0 to σ₀ / (α s)^½ = {most:.6g}"
             self._require(float(strength.detach().amax()), wanted, f"{sigma}")

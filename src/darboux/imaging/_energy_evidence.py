@@ -12,6 +12,7 @@ from darboux.certification import Certificate, Row
 from darboux.imaging._energy import LeastSquares, dots, lengths, spread
 from darboux.imaging._evidence import Scene, judged
 from darboux.imaging._minimise import EVERY, Minimum, minimise
+from darboux.imaging._prior_evidence import prior_rows
 from darboux.structure import Gap, Kind, Lipschitz, Smooth, WeaklyConvex, claims_of
 
 _CHANGE = 1e-2  # of the data, in the attack on stability
@@ -47,7 +48,7 @@ class EnergyRun:
         """Return the certificate of this run."""
         rows = [self._end(), self._monotone(), *self._rates()]
         stable, gaps = self._stability()
-        rows += [*stable, *self._constants()]
+        rows += [*stable, *self._constants(), *prior_rows(self.energy, self.found.x)]
         return self.scene.certificate(rows, gaps, self.found.x)
 
     def _row(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from darboux.certification import Certificate, Row
 from darboux.certification._environment import Environment, fingerprint
-from darboux.imaging._physics import norm_from_below
+from darboux.imaging._physics import norms_from_inside
 from darboux.linear import LinearMap
 from darboux.structure import Gap, Kind
 
@@ -52,20 +52,24 @@ class Scene:
                 "reconstruction; got some that have changed since. Reconstruct again."
             )
             raise RuntimeError(msg)
-        return Certificate((*rows, *self._norm_row(image)), tuple(gaps), self.made)
+        return Certificate((*rows, *self._norm_rows(image)), tuple(gaps), self.made)
 
-    def _norm_row(self, image: Tensor) -> list[Row]:
-        """Return the row about the norm of A, attacked on an image of this size."""
+    def _norm_rows(self, image: Tensor) -> list[Row]:
+        """Return the rows about the norm of A and its lower bound, attacked on such an image."""
         if self.physics is None or not image.numel():
             return []
         dice = torch.Generator().manual_seed(0)
         start = torch.randn(image[:1].shape, generator=dice, dtype=torch.float64).to(image)
-        found = norm_from_below(self.physics, start)[None]
+        least, most = norms_from_inside(self.physics, start)[:, None]
         about = {"tried": "Lanczos' method on a random image", "samples": 1, "dtype": _name(image)}
-        noise = _ROUNDING * torch.finfo(image.dtype).eps * self.norm
-        place = type(self.physics).__name__
-        statement = f"‖A‖ <= {self.norm:.6g}"
-        return [judged(statement, found, self.norm, noise, path=place, level="premise", **about)]
+        about |= {"path": type(self.physics).__name__, "level": "premise"}
+        unit, below = _ROUNDING * torch.finfo(image.dtype).eps, float(self.physics.lower_bound())
+        rows = [judged(f"‖A‖ <= {self.norm:.6g}", most, self.norm, unit * self.norm, **about)]
+        if below > 0:
+            noise = unit * self.norm**2 / below  # the squares are rounded
+            statement = f"-‖A x‖ <= {-below:.6g} ‖x‖"
+            rows.append(judged(statement, -least, -below, noise, **about))
+        return rows
 
 
 def judged(

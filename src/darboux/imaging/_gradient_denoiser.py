@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darboux.fields import GradientField
-from darboux.imaging._prior import Prior, Sigma
+from darboux.imaging._prior import Prior, Sigma, noise_levels
 from darboux.solvers import solve
 from darboux.structure import Averaged, Claim, Claims, Equivariant, Kind
 from darboux.structure._arguments import Positive, Within, checked
@@ -176,13 +176,13 @@ class GradientStepPrior(Prior):
         """Return h, (1 or batch, 1, ..., 1)."""
         step = (2 * self.fraction / torch.as_tensor(self.field.lipschitz())).to(x).reshape(-1)
         if sigma is not None:
-            ratio = torch.as_tensor(sigma, dtype=x.dtype, device=x.device) / self.sigma
+            ratio = noise_levels("GradientDenoiser", sigma, x) / self.sigma
             within = torch.compiler.is_compiling() or bool((ratio.detach() <= 1 + _ROUNDING).all())
-            if not within or (not torch.compiler.is_compiling() and bool((ratio < 0).any())):
+            if not within:
                 msg = (
                     f"GradientDenoiser: expected sigma from 0 to {self.sigma:.6g}; got {sigma}. "
                     "For more noise the step would be longer than 1/L: use another denoiser."
                 )
                 raise ValueError(msg)
-            step = step * ratio.square().reshape(-1)
+            step = step * ratio.square()
         return step.reshape(-1, *(1,) * (x.ndim - 1))

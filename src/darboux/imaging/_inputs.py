@@ -26,7 +26,10 @@ def check_data(y: Tensor, name: str = "y") -> Tensor:
             f"got {shown(y)}. {advice}"
         )
         raise (ValueError if y.dtype in _FORMATS else TypeError)(msg)
-    lost = int((~y.isfinite()).sum()) if not y.is_meta else 0
+    if y.is_meta:
+        msg = f"reconstruct: expected {name} with numbers; got a tensor on the meta device."
+        raise ValueError(msg)
+    lost = int((~y.isfinite()).sum())
     if lost:
         msg = (
             f"reconstruct: expected finite numbers in {name}; got {lost} of {y.numel()} that are "

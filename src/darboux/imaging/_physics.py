@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
@@ -36,8 +37,8 @@ def as_physics(physics: Any, data: Tensor) -> LinearMap:
 
     Raises:
         TypeError: if there is no ``A`` or no ``A_adjoint``.
-        ValueError: if the shapes do not fit, if A is not linear, or if the adjoint is wrong, with
-            the defect.
+        ValueError: if the shapes do not fit, if A is not linear or mixes the samples of a batch,
+            or if the adjoint is wrong, with the defect.
 
     Example:
         >>> import torch, darboux as dx
@@ -55,6 +56,8 @@ def as_physics(physics: Any, data: Tensor) -> LinearMap:
         one = data[:1] if len(data) else data.new_ones(1, *data.shape[1:])
         found = physics if isinstance(physics, LinearMap) else _Foreign(physics, one)
         _require_adjoint(type(physics).__name__, found, one)
+        if len(data) > 1:
+            _require_separate(type(physics).__name__, found, one)
     return found
 
 
@@ -99,7 +102,7 @@ class _Foreign(Operator):
     def norm_bound(self) -> Tensor:
         """Return 1.05 times the norm that Lanczos' method finds: no bound, but for its margin."""
         shape = (1, self.in_features, *(self.image_size or ()))
-        return _MARGIN * norm_from_below(self, _random(shape, self.format, seed=0))
+        return _MARGIN * norms_from_inside(self, _random(shape, self.format, seed=0))[1]
 
     def turned_data(self, y: Tensor) -> Tensor:
         """Return y turned like an image."""
@@ -109,8 +112,9 @@ class _Foreign(Operator):
         return self.format
 
 
-def norm_from_below(map: LinearMap, start: Tensor) -> Tensor:
-    """Return an estimate of ‖A‖₂ that is not larger: float64, (). Lanczos' method for A*A."""
+def norms_from_inside(map: LinearMap, start: Tensor) -> Tensor:
+    """Return ‖A x‖ of unit images x where it is nearly least and nearly largest: float64, (2,)."""
+    # Lanczos' method for A*A.
     with torch.no_grad():
         basis = [start / start.norm()]
         images = []
@@ -124,7 +128,7 @@ def norm_from_below(map: LinearMap, start: Tensor) -> Tensor:
                 break
             basis.append(step / size)
         flat = torch.stack([image.flatten().double() for image in images])
-        return torch.linalg.eigvalsh(flat @ flat.T)[-1].clamp(min=0).sqrt()
+        return torch.linalg.eigvalsh(flat @ flat.T)[[0, -1]].clamp(min=0).sqrt()
 
 
 def _require_adjoint(name: str, map: LinearMap, data: Tensor) -> None:
@@ -154,6 +158,24 @@ def _require_adjoint(name: str, map: LinearMap, data: Tensor) -> None:
                 f"{name}: expected an adjoint with ⟨A x, y⟩ = ⟨x, A* y⟩; got {float(left):.6g} and "
                 f"{float(right):.6g}, which differ by {defect:.3g} of ‖A x‖ ‖y‖; at most "
                 f"{_ROUNDING:.2g} is rounding. Mend the adjoint: nothing converges without it."
+            )
+            raise ValueError(msg)
+
+
+def _require_separate(name: str, map: LinearMap, data: Tensor) -> None:
+    """Refuse a map that makes other things of samples of a batch than of each alone."""
+    shapes = map.adjoint(data).shape, data.shape
+    acts: tuple[Callable[[Tensor], Tensor], ...] = (map, map.adjoint)
+    for act, does, shape in zip(acts, ("A(x)", "A* y"), shapes, strict=True):
+        x, w = (_random(shape, data, seed=seed) for seed in (4, 5))
+        both, alone = act(torch.cat([x, w])), torch.cat([act(x), act(w)])
+        same = both.shape == alone.shape
+        defect = float((both - alone).norm()) / max(float(alone.norm()), 1e-300) if same else 1.0
+        if not defect <= _ROUNDING:
+            msg = (
+                f"{name}: expected an operator that treats the samples of a batch separately; got "
+                f"{does} of two samples that differs from those of each alone by {defect:.3g} of "
+                f"their size; at most {_ROUNDING:.2g} is rounding. Reconstruct them one by one."
             )
             raise ValueError(msg)
 

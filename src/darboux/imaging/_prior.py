@@ -13,7 +13,7 @@ from darboux.imaging._minimise import minimise
 from darboux.solvers import ConvergenceError
 from darboux.solvers._transforms import is_differentiated
 from darboux.structure import Claim, Claims, Convex, Kind, Smooth, WeaklyConvex, gradient_of_values
-from darboux.structure._arguments import Count, NonNegative, Positive, checked
+from darboux.structure._arguments import Count, NonNegative, Positive, checked, shown
 from darboux.structure._module import Module
 
 Sigma = float | Tensor | None
@@ -121,3 +121,19 @@ class Prior(Module):
 
 
 _ROUNDING = 1e-6  # of γ ρ
+
+
+def noise_levels(name: str, sigma: float | Tensor, x: Tensor) -> Tensor:
+    """Return σ >= 0 as a tensor of one number or of one for each sample, or refuse it."""
+    usable = isinstance(sigma, Tensor | int | float) and not isinstance(sigma, bool)
+    given = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).reshape(-1) if usable else None
+    if given is None or len(given) not in (1, len(x)):
+        msg = (
+            f"{name}: expected sigma to be one number, or a tensor of one for each of {len(x)} "
+            f"samples; got {shown(sigma)}."
+        )
+        raise (TypeError if given is None else ValueError)(msg)
+    if not torch.compiler.is_compiling() and bool((given.detach() < 0).any()):
+        msg = f"{name}: expected sigma of 0 or more; got {sigma}."
+        raise ValueError(msg)
+    return given

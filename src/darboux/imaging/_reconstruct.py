@@ -276,4 +276,5 @@ def _strength(denoiser: nn.Module, sigma: Sigma) -> float:
     """Return by how much α at noise levels σ exceeds what is claimed for the usual one."""
     if sigma is None or not isinstance(denoiser, NonexpansiveDenoiser):
         return 1.0
-    return float((torch.as_tensor(sigma, dtype=torch.float64) / denoiser.sigma).square().max())
+    levels = torch.as_tensor(sigma, dtype=torch.float64)
+    return float((levels / denoiser.sigma).square().max()) if levels.numel() else 1.0

@@ -149,7 +149,7 @@ class RidgeRegularizer(Prior):
 
         Its derivatives by the parameters are those of the gradient along a fixed v.
         """
-        x, v = self._checked(x), self._checked(v)
+        x, v = self.usable(x), self.usable(v)
         with without_autocast(x):
             scale = self.thresholds(len(x), sigma)
             slope = scale * self.potential(self.bank(x) / scale)
@@ -157,7 +157,7 @@ class RidgeRegularizer(Prior):
 
     def hessian(self, x: Tensor, sigma: Sigma = None) -> Callable[[Tensor], Tensor]:
         """Return v -> ∇²R(x, σ) v = W* ψ''(W x / τ) W v, with ψ'' evaluated once."""
-        x = self._checked(x)
+        x = self.usable(x)
         with without_autocast(x):
             curvature = self.potential.curvature(self.bank(x) / self.thresholds(len(x), sigma))
         return lambda v: self.bank.adjoint(curvature * self.bank(v))
@@ -201,7 +201,7 @@ class RidgeRegularizer(Prior):
 
     def _evaluate(self, x: Tensor, sigma: Sigma, *, value: bool) -> tuple[Tensor, Tensor]:
         """Return R(x, σ) as float64 if it is asked for, and ∇R(x, σ)."""
-        x = self._checked(x)
+        x = self.usable(x)
         with without_autocast(x):
             scale, filters = self.thresholds(len(x), sigma), self.bank.stencil().weight
             padded = self.bank.padded(x)
@@ -223,12 +223,13 @@ class RidgeRegularizer(Prior):
         followed = torch.compiler.is_compiling() or any(map(is_differentiated, tensors))
         return self.dim == 2 and usual and x.numel() > 0 and not followed
 
-    def _checked(self, x: Tensor) -> Tensor:
+    def usable(self, x: Tensor) -> Tensor:
+        """Return an image in the format of the filters, or refuse it."""
         check_features("RidgeRegularizer", x)
-        if x.ndim != self.dim + 2 or x.shape[1] != self.channels:
+        if x.ndim != self.dim + 2 or x.shape[1] != self.channels or 0 in x.shape[2:]:
             msg = (
                 f"RidgeRegularizer: expected an image (batch, {self.channels}, *space) with "
-                f"{self.dim} spatial axes; got shape {tuple(x.shape)}."
+                f"{self.dim} spatial axes of one pixel or more; got shape {tuple(x.shape)}."
             )
             raise ValueError(msg)
         dtype = self.log_threshold.dtype

@@ -135,7 +135,7 @@ class SchemeRun:
 
     def _denoiser(self) -> Row:
         """Attack the claim about the denoiser on a part of the image."""
-        denoise, image = self.scheme.denoise, self.found.x[:1]
+        denoise, image = self.scheme.denoise.at_most_noise(), self.found.x[:1]
         window = (slice(None), slice(None), *(slice(0, _SIDE),) * (image.ndim - 2))
         part = image[window]
         claim = Claim(Averaged(denoise.alpha), denoise.kind, denoise.reason)
