@@ -85,6 +85,12 @@ def test_unknown_physics_is_refused(refused, regularizer, photograph, tmp_path, 
     assert not out.exists()
 
 
+def test_noise_without_data_to_make_is_refused(refused, regularizer, photograph, tmp_path):
+    options = ("--physics", "denoising", "--noise", 25, "--out", tmp_path / "out.png")
+    error = refused("reconstruct", regularizer, photograph(1, 9, 9), *options)
+    assert "--noise beside --simulate" in error
+
+
 def test_run_of_a_denoiser_is_refused(refused, trained, photograph, tmp_path):
     options = ("--physics", "blur:1", "--out", tmp_path / "out.png")
     assert "has no metrics.json" in refused("reconstruct", trained, photograph(1, 9, 9), *options)

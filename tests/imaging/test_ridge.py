@@ -1,5 +1,6 @@
 """Ridge regularisers: constants at every size, exact gradients, and faults that are found."""
 
+import math
 import pickle
 
 import pytest
@@ -279,6 +280,14 @@ def test_a_wrong_gradient_is_found(monkeypatch):
         RidgeRegularizer, "grad", lambda self, x, sigma=None: 1.001 * self.value_and_grad(x)[1]
     )
     assert attack_premise(premise, target).refuted
+
+
+@pytest.mark.parametrize("sharpness", [0.5, math.nan, math.inf])
+def test_sharpness_below_one_is_refused_later_too(sharpness):
+    potential = ClipDifference(sharpness=15.0, weak=0.2)
+    with pytest.raises(ValueError, match="finite, 1 or more"):
+        potential.sharpness = sharpness
+    assert potential.sharpness == 15.0
 
 
 def test_slopes_premise_knows_the_potential():

@@ -47,6 +47,8 @@ def reconstruct_pictures(
         check_output(source, target, overwrite=overwrite)
     if task.noise is not None:
         check_sigma(task.noise / 255)
+        if not task.simulate:
+            raise ValueError("Expected --noise beside --simulate, to make data; got it alone.")
     if task.json is not None and len(pairs) > 1:
         raise ValueError("Expected one picture for --json; got a folder of them. Leave it out.")
     prior = load(run).model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, final
 
 import torch
@@ -31,6 +32,18 @@ class ClipDifference(Module):
     def __init__(self, *, sharpness: Sharpness, weak: Weak) -> None:
         super().__init__()
         self.sharpness, self.weak = float(sharpness), float(weak)
+
+    @property
+    def sharpness(self) -> float:
+        """β, which may be changed."""
+        return self._sharpness
+
+    @sharpness.setter
+    def sharpness(self, value: float) -> None:
+        if not 1 <= value < math.inf:
+            msg = f"ClipDifference: expected sharpness to be finite, 1 or more; got {value}."
+            raise ValueError(msg)
+        self._sharpness = float(value)
 
     @property
     def lower(self) -> float:

@@ -135,7 +135,7 @@ class RunFolder:
         if not self.config.is_file():
             raise FileNotFoundError(
                 f"Expected the folder of a run; got {self.path}, which has no config.json. "
-                "Train one with: darboux train denoise --out DIR."
+                "Train one with: darboux train denoise --out DIR, or darboux train regularizer."
             )
         values = read_json(self.config, dict[str, Any])
         kinds = {kind.task: kind for kind in (DenoiseConfig, RegularizerConfig)}
