@@ -34,6 +34,7 @@ def prolong(flow: Flow, factor: Count = 2) -> Flow:
 
     Example:
         >>> import torch, darboux as dx
+        >>> generator = torch.manual_seed(0)
         >>> layer = dx.linear.Dense(2, 2)
         >>> field = dx.fields.ResidualField(layer, dx.activations.Tanh())
         >>> coarse = dx.Flow([field], dx.integrators.Kutta4())
