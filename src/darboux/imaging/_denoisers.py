@@ -108,7 +108,8 @@ class NonexpansiveDenoiser(Module):
         reason = f"id + s (D - id), s = {self.strength:g}: {claim.reason}"
         kept = [Claim(structure, claim.kind, reason, claim.premises)]
         same = claims_of(self.denoiser).find(Equivariant)
-        if same is not None and same.structure.source == same.structure.target:  # type: ignore[attr-defined]
+        law = None if same is None else same.structure
+        if same is not None and isinstance(law, Equivariant) and law.source == law.target:
             kept.append(same)
         return Claims(tuple(kept))
 
