@@ -25,7 +25,7 @@ def test_the_quick_run_shows_what_the_full_one_does(reproduced):
     assert result.holds, str(result)
     side = module._QUICK.sides[-1]
     peaks = [
-        result.numbers[f"peak of a step, {name}, {side}³, MiB"]
+        result.costs[f"peak of a step, {name}, {side}³, MiB"]
         for name in (f"{INVERTIBLE} (under the limit)", PLAIN)
     ]
     assert peaks[0] < result.numbers["limit, MiB"] < peaks[1]
