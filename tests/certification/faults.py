@@ -16,6 +16,8 @@ from darboux.activations import Activation, ReLU
 from darboux.compose import Lifted
 from darboux.fields import GradientField, ZhangSchaefferField
 from darboux.flow import ContractiveSteps, Flow, StepRule
+from darboux.imaging import Prior
+from darboux.imaging._prior import Sigma
 from darboux.integrators import Euler, Integrator
 from darboux.linear import Conv, Dense, Lift, LinearMap, SkewPart
 from darboux.structure import (
@@ -172,6 +174,28 @@ def _wrong_energy() -> Fault:
     return planted(Flow([field], Euler(), steps=STEPS), gradient_of_energy)
 
 
+class LongGradient(Prior):
+    """‖x‖² / 2 with a gradient that is 1 % too long."""
+
+    channels, dim = 1, 2
+
+    def g(self, x: Tensor, sigma: Sigma = None) -> Tensor:
+        return x.square().flatten(1).sum(1) / 2
+
+    def grad(self, x: Tensor, sigma: Sigma = None) -> Tensor:
+        return 1.01 * x
+
+    def lipschitz(self) -> float:
+        return 1.01
+
+    def weak_convexity(self) -> float:
+        return 0.0
+
+
+def _long_gradient() -> Fault:
+    return Fault(LongGradient(), torch.randn(2, 1, 6, 6), "premise", ".grad = ∇")
+
+
 def _hasty() -> Fault:
     flow = Flow([sharp()], HastyEuler(), steps=STEPS)
     return Fault(nn.Sequential(flow, nn.Tanh()), torch.randn(2, 4), "part", "averaged")
@@ -183,6 +207,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     ),
     "negative step": lambda: planted(network(steps=BadRule(-0.1)), step_within),
     "integrator goes further than told": _hasty,
+    "gradient of a prior too long": _long_gradient,
     "adjoint with an unflipped kernel": lambda: planted(network(UnflippedAdjoint), adjoint_of),
     "wrong padding in the adjoint": lambda: planted(
         network(ZeroPaddedAdjoint), adjoint_of, hides=True

@@ -32,14 +32,14 @@ def experiment(name, seen):
 
 
 @pytest.fixture
-def three(monkeypatch):
+def three():
     """Three tiny experiments alone in the table; returns what they were called with."""
-    seen = {}
-    for name in list(EXPERIMENTS):
-        monkeypatch.delitem(EXPERIMENTS, name)
-    for name in ("first", "second", "third"):
-        monkeypatch.setitem(EXPERIMENTS, name, experiment(name, seen))
-    return seen
+    seen, kept = {}, dict(EXPERIMENTS)
+    EXPERIMENTS.clear()
+    EXPERIMENTS.update({name: experiment(name, seen) for name in ("first", "second", "third")})
+    yield seen
+    EXPERIMENTS.clear()  # in the old order, which restoring entry by entry would not keep
+    EXPERIMENTS.update(kept)
 
 
 @pytest.fixture
@@ -130,9 +130,9 @@ def test_a_foreign_page_is_never_touched(three, run_all, tmp_path):
     assert three == {}
 
 
-def test_where_nothing_succeeded_the_same_command_goes_on(three, run_all, monkeypatch):
+def test_where_nothing_succeeded_the_same_command_goes_on(three, run_all):
     for name in ("first", "third"):
-        monkeypatch.delitem(EXPERIMENTS, name)
+        del EXPERIMENTS[name]
     three["error"] = ValueError("no data")
     assert run_all("--quick")[0] == 2
     del three["error"]
