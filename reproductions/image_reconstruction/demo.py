@@ -20,6 +20,7 @@ from reproductions.image_reconstruction.training import Setting
 
 PAGE = "reconstruction.html"
 _FOURIER = "Fourier, 1/4 of the lines"
+_WEIGHT = 0.005  # what tuning finds
 _SETTING = Setting(
     side=96,
     measured=64,
@@ -60,7 +61,7 @@ def _certificate() -> str:
     """Return a section with the certificate of one reconstruction."""
     problem = problems(_SETTING.side)[_FOURIER]
     y = problem.data(unseen_images(_SETTING.side)[SHOWN], seed=3)
-    made = minimised(priors()[WEAKLY], problem, y, 0.02)
+    made = minimised(priors()[WEAKLY], problem, y, _WEIGHT)
     head = f"<h2>The certificate of one reconstruction: {WEAKLY}, {problem.name}</h2>"
     return f'{head}<div class="scroll">{made.certificate.to_html()}</div>'
 

@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from darboux.imaging._filters import Mirror
 from darboux.symmetry import (
     O2,
     O3,
@@ -115,6 +116,7 @@ CASES: dict[str, Callable[[], Group]] = {
     "subgroup-with-inversion": lambda: Subgroup(Octahedral(reflections=True), (2, 24)),
     "subgroup-icosahedral": lambda: Subgroup(Icosahedral(), (1,)),
     "subgroup-quaternions": lambda: Subgroup(QUATERNIONS, (1, 2)),
+    "line-reflection": Mirror,
     "own": Boxes,
     "own-named": Swap,
 }

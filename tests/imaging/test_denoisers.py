@@ -83,7 +83,7 @@ def test_the_strongest_is_nonexpansive_and_a_stronger_one_is_refused():
     denoiser(_image(), most)
     with pytest.raises(ValueError, match=r"expected sigma from 0 to σ₀ / \(α s\)\^½"):
         denoiser(_image(), 1.01 * most)
-    with pytest.raises(ValueError, match="expected sigma from 0"):
+    with pytest.raises(ValueError, match="expected finite sigma of 0 or more"):
         denoiser(_image(), torch.tensor([0.01, float("nan")]))
 
 

@@ -15,7 +15,7 @@ from darboux.imaging._potential import ClipDifference
 from darboux.imaging._prior import Sigma
 from darboux.imaging._ridge import RidgeRegularizer
 from darboux.solvers._conjugate_gradients import conjugate_gradients
-from darboux.solvers._transforms import without_autocast
+from darboux.solvers._transforms import is_differentiated, without_autocast
 from darboux.structure._arguments import Count, Within, checked
 from darboux.structure._module import Module
 
@@ -91,12 +91,16 @@ class BilevelDenoiser(Module):
         """Return the denoised images."""
         x = self.prior.usable(x)
         with without_autocast(x):
-            if self.derivative == "unrolled":
+            followed = any(map(is_differentiated, (x, *self.prior.parameters())))
+            if self.derivative == "unrolled" or not followed:
                 return self._split(x, sigma)
             with torch.no_grad():
                 z = self._split(x.detach(), sigma)
-            # Its value is 0; ∇F(z) as a function of the parameters and of x has the derivatives.
-            return z + _Moved.apply(x - z - self.prior.grad(z, sigma), self._inverse(z, sigma))
+            # Of -∇F(z), a function of the parameters and of x, only the derivatives count.
+            rest = x - z - self.prior.grad(z, sigma)
+            if self.derivative == "jacobian-free":
+                return z + (rest - rest.detach())
+            return z + _Moved.apply(rest, self._inverse(z, sigma))
 
     def _split(self, x: Tensor, sigma: Sigma) -> Tensor:
         """Return what the iterations make of x."""
@@ -134,10 +138,8 @@ class BilevelDenoiser(Module):
             z = solve(x + rho * bank.unpadded(spread))
         return z
 
-    def _inverse(self, z: Tensor, sigma: Sigma) -> Callable[[Tensor], Tensor] | None:
-        """Return v -> H⁻¹ v at z, or None for v -> v."""
-        if self.derivative == "jacobian-free":
-            return None
+    def _inverse(self, z: Tensor, sigma: Sigma) -> Callable[[Tensor], Tensor]:
+        """Return v -> H⁻¹ v at z."""
         with torch.no_grad():
             hessian = self.prior.hessian(z, sigma)
 
@@ -224,7 +226,7 @@ class _Moved(torch.autograd.Function):
     """r -> 0, whose derivative is H⁻¹."""
 
     @staticmethod
-    def forward(r: Tensor, inverse: Callable[[Tensor], Tensor] | None) -> Tensor:
+    def forward(r: Tensor, inverse: Callable[[Tensor], Tensor]) -> Tensor:
         del inverse
         return torch.zeros_like(r)
 
@@ -235,4 +237,4 @@ class _Moved(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slope: Tensor) -> tuple[Tensor, None]:
-        return slope[0] if ctx.inverse is None else ctx.inverse(slope[0]), None
+        return ctx.inverse(slope[0]), None

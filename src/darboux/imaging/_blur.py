@@ -8,6 +8,7 @@ from typing import Literal, Self, final
 
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
 from darboux.imaging._operator import Operator, Resolvent
@@ -110,10 +111,6 @@ class Blur(Operator):
             return torch.zeros((), dtype=torch.float64, device=self.kernel.device)
         return smallest_bound(self._stencil())
 
-    def turned_data(self, y: Tensor) -> Tensor:
-        """Return y turned like an image."""
-        return torch.rot90(y, 1, (-2, -1))
-
     def extra_repr(self) -> str:
         """Return the sizes and the border."""
         sizes = f"{tuple(self.kernel.shape)}, channels={self.in_features}"
@@ -126,7 +123,11 @@ class Blur(Operator):
         """Return the periods of the transform, and where A x begins and how long it is."""
         pairs = list(zip(space, self.kernel.shape, strict=True))
         if self.padding_mode == "zeros":
-            return [quick_length(n + k - 1) for n, k in pairs], [0] * self.dim, list(space)
+            return (
+                [next_fast_len(n + k - 1, real=True) for n, k in pairs],
+                [0] * self.dim,
+                list(space),
+            )
         if any(n < k for n, k in pairs):
             msg = (
                 f"Blur: expected images at least as large as the kernel, {tuple(self.kernel.shape)}"
@@ -172,19 +173,6 @@ def usable_kernel(owner: str, kernel: Tensor) -> None:
             f"{tuple(kernel.shape)} and {kernel.dtype}. Give one axis for each axis of space."
         )
         raise ValueError(msg)
-
-
-def quick_length(least: int) -> int:
-    """Return the next length that a Fourier transform likes: 2^a 3^b 5^c."""
-    n = least
-    while True:
-        rest = n
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return n
-        n += 1
 
 
 def _cut(x: Tensor, starts: Sequence[int], lengths: Sequence[int]) -> Tensor:

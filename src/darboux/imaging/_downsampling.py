@@ -95,10 +95,6 @@ class Downsampling(Operator):
         """Return a number >= ‖A‖₂ for every image size: float64, ()."""
         return kept_norm_bound(self, self._stencil(self.weight)).clone()
 
-    def turned_data(self, y: Tensor) -> Tensor:
-        """Return y turned like an image."""
-        return torch.rot90(y, 1, (-2, -1))
-
     def extra_repr(self) -> str:
         """Return the factor and the channels."""
         return f"{self.factor}, channels={self.in_features}, dim={self.dim}"

@@ -67,10 +67,6 @@ class Inpainting(Operator):
         """Return 0, or 1 if all pixels are kept."""
         return self.mask.all().double()
 
-    def turned_data(self, y: Tensor) -> Tensor:
-        """Return y turned like an image."""
-        return torch.rot90(y, 1, (-2, -1))
-
     def extra_repr(self) -> str:
         """Return the size and how much is kept."""
         kept = float(self.mask.double().mean())

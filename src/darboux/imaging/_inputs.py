@@ -39,19 +39,6 @@ def check_data(y: Tensor, name: str = "y") -> Tensor:
     return y.detach()
 
 
-def check_sigma(sigma: float | Tensor | None, batch: int) -> None:
-    """Refuse what is no noise level, or not one for each sample."""
-    if sigma is None:
-        return
-    values = torch.as_tensor(sigma, dtype=torch.float64)
-    if values.numel() not in (1, batch) or not bool((values.isfinite() & (values >= 0)).all()):
-        msg = (
-            "reconstruct: expected sigma to be a finite number of 0 or more, or one for each of "
-            f"{batch} samples; got {values.tolist()}."
-        )
-        raise ValueError(msg)
-
-
 def usable_box(box: tuple[float, float] | Literal["auto"] | None) -> Box | None:
     """Return the box, (0, 1) for "auto", or refuse what is none."""
     if box is None:

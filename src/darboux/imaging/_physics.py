@@ -104,10 +104,6 @@ class _Foreign(Operator):
         shape = (1, self.in_features, *(self.image_size or ()))
         return _MARGIN * norms_from_inside(self, _random(shape, self.format, seed=0))[1]
 
-    def turned_data(self, y: Tensor) -> Tensor:
-        """Return y turned like an image."""
-        return torch.rot90(y, 1, (-2, -1))
-
     def _like(self) -> Tensor:
         return self.format
 

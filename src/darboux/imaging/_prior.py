@@ -32,8 +32,6 @@ class Prior(Module):
 
     channels: int
     dim: int
-    sigma_range: tuple[float, float] | None = None
-    """The noise levels that are taken, None for all."""
     explicit_prior = True  # what deepinv asks a prior that has values
 
     def forward(self, x: Tensor, sigma: Sigma = None) -> Tensor:
@@ -133,7 +131,8 @@ def noise_levels(name: str, sigma: float | Tensor, x: Tensor) -> Tensor:
             f"samples; got {shown(sigma)}."
         )
         raise (TypeError if given is None else ValueError)(msg)
-    if not torch.compiler.is_compiling() and bool((given.detach() < 0).any()):
-        msg = f"{name}: expected sigma of 0 or more; got {sigma}."
+    level = given.detach()
+    if not torch.compiler.is_compiling() and not bool(((level >= 0) & level.isfinite()).all()):
+        msg = f"{name}: expected finite sigma of 0 or more; got {sigma}."
         raise ValueError(msg)
     return given

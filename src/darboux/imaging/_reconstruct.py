@@ -18,10 +18,10 @@ from darboux.imaging._denoisers import NonexpansiveDenoiser
 from darboux.imaging._energy import Box, LeastSquares
 from darboux.imaging._energy_evidence import EnergyRun
 from darboux.imaging._evidence import Scene
-from darboux.imaging._inputs import check_data, check_sigma, first_image, usable_box
+from darboux.imaging._inputs import check_data, first_image, usable_box
 from darboux.imaging._minimise import Progress, minimise
 from darboux.imaging._physics import as_physics
-from darboux.imaging._prior import Sigma
+from darboux.imaging._prior import Sigma, noise_levels
 from darboux.imaging._scheme_evidence import SchemeRun
 from darboux.structure import Averaged, Lipschitz, claims_of
 from darboux.structure._arguments import Count, NonNegative, Within, checked
@@ -146,7 +146,8 @@ def reconstruct(
         ('converged', torch.Size([1, 1, 32, 32]))
     """
     y = check_data(y)
-    check_sigma(sigma, len(y))
+    if sigma is not None:
+        noise_levels("reconstruct", sigma, y)
     weight = float(weight)
     map = None if physics is None else as_physics(physics, y)
     norm = 1.0 if map is None else float(map.norm_bound())

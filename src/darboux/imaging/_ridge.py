@@ -115,7 +115,6 @@ class RidgeRegularizer(Prior):
             msg = f"RidgeRegularizer: expected ascending noise levels; got {self.levels}."
             raise ValueError(msg)
         self._limits = self.levels[0] * (1 - _CLOSE), self.levels[-1] * (1 + _CLOSE)
-        self.sigma_range = self._limits
         group = all_of_the_grid(dim) if group is None else group
         check_group(group, dim, filters, padding_mode)
         sizes = (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)
