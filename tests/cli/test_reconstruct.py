@@ -85,6 +85,13 @@ def test_unknown_physics_is_refused(refused, regularizer, photograph, tmp_path, 
     assert not out.exists()
 
 
+@pytest.mark.parametrize("std", ["1e9", "inf", "2"])
+def test_blur_wider_than_the_picture_is_refused(refused, regularizer, photograph, tmp_path, std):
+    options = ("--physics", f"blur:{std}", "--out", tmp_path / "out.png")
+    error = refused("reconstruct", regularizer, photograph(1, 9, 9), *options)
+    assert "8 STD below the size of the picture" in error
+
+
 def test_noise_without_data_to_make_is_refused(refused, regularizer, photograph, tmp_path):
     options = ("--physics", "denoising", "--noise", 25, "--out", tmp_path / "out.png")
     error = refused("reconstruct", regularizer, photograph(1, 9, 9), *options)

@@ -111,7 +111,7 @@ def _maker(text: str) -> Callable[[Tensor], LinearMap | None]:
             return lambda data: None
         if name == "blur":
             std = float(value)
-            return lambda data: Blur.gaussian(std, channels=data.shape[1])
+            return lambda data: _blur(std, data)
         if name == "downsampling":
             factor = int(value)
             return lambda data: Downsampling(factor, channels=data.shape[1])
@@ -124,3 +124,14 @@ def _maker(text: str) -> Callable[[Tensor], LinearMap | None]:
         "Expected --physics denoising, blur:STD, downsampling:FACTOR or inpainting:MASK.png; got "
         f"{text!r}. STD is in pixels, FACTOR an integer, and the mask white where data are."
     )
+
+
+def _blur(std: float, data: Tensor) -> Blur:
+    """Return a Gaussian blur of the data's channels, whose kernel is no larger than they are."""
+    if 8 * std >= min(data.shape[2:]):
+        size = " x ".join(map(str, data.shape[:1:-1]))
+        raise ValueError(
+            f"Expected --physics blur:STD with 8 STD below the size of the picture; got "
+            f"STD {std:g} and {size} pixels."
+        )
+    return Blur.gaussian(std, channels=data.shape[1])

@@ -9,6 +9,7 @@ from torch import nn
 
 from darboux.certification import Certificate
 from darboux.imaging._bilevel import BilevelDenoiser
+from darboux.structure._arguments import checked
 from darboux.training._files import load_tensors, read_json
 from darboux.training._run_folder import RunFolder
 from darboux.training._setup import build_network, fingerprint
@@ -26,6 +27,7 @@ class Trained(NamedTuple):
     certificate: Certificate
 
 
+@checked
 def load(run: str | Path) -> Trained:
     """Return what a run has trained, with the certificate that it got.
 
@@ -36,6 +38,7 @@ def load(run: str | Path) -> Trained:
         run: the folder of a run that is complete.
 
     Raises:
+        TypeError: if `run` is no path.
         FileNotFoundError: if there is no run, or it is not complete.
         ValueError: if a file is damaged or foreign, or the weights are not those that the
             certificate speaks of.
