@@ -14,6 +14,7 @@ from reproductions.adversarial_noise.networks import Classifier, margins
 from reproductions.adversarial_noise.noise import accuracy, attacked, norms, random_noise
 from reproductions.adversarial_noise.training import ATTACKED, NONEXPANSIVE, PLAIN
 from reproductions.common.classification import LabelledImages
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 
 _ROUNDING = 1e-5  # of norms and margins in single precision
@@ -46,7 +47,7 @@ def judged(network: Classifier, data: LabelledImages, sizes: Sequence[float], st
     """Attack a classifier."""
     found = tuple(attacked(network, data, size, steps=steps) for size in sizes)
     radii = network.radii(data)
-    covered, broken, stretch = 0, 0, 0.0
+    covered, broken, stretches = 0, 0, []
     for noise in found:
         with torch.no_grad():
             moved = network(data.images + noise)
@@ -55,7 +56,7 @@ def judged(network: Classifier, data: LabelledImages, sizes: Sequence[float], st
         inside = (size > 0) & (size * (1 + _ROUNDING) + _ROUNDING < radii)
         covered += int(inside.sum())
         broken += int((~(margins(moved, data.classes) > 0) & inside).sum())
-        stretch = max(stretch, float(change.max()))
+        stretches.append(float(change.max()))
     return Judged(
         network,
         tuple(sizes),
@@ -65,7 +66,7 @@ def judged(network: Classifier, data: LabelledImages, sizes: Sequence[float], st
         radii,
         covered,
         broken,
-        stretch,
+        maximum(stretches),
     )
 
 
@@ -117,7 +118,7 @@ def _random(runs: Sequence[Judged], size: float) -> Statement:
     return Statement(
         f"random noise of norm {size:g} costs the plain network less than 3 points, chosen noise "
         "more than 20",
-        f"{max(chance):.1f} at most and {min(chosen):.1f} at least",
+        f"{maximum(chance):.1f} at most and {minimum(chosen):.1f} at least",
         holds=all(a < 3 < 20 < b for a, b in zip(chance, chosen, strict=True)),
     )
 
@@ -143,12 +144,12 @@ def _certified(runs: Mapping[str, Sequence[Judged]], size: float) -> Statement:
         f"at norm {size:g} more than 30 % are certified for the nonexpansive network, none for the "
         "plain ones",
         measured,
-        holds=min(shares[NONEXPANSIVE]) > 30 and max(shares[PLAIN] + shares[ATTACKED]) == 0,
+        holds=minimum(shares[NONEXPANSIVE]) > 30 and maximum(shares[PLAIN] + shares[ATTACKED]) == 0,
     )
 
 
 def _stretch(runs: Mapping[str, Sequence[Judged]]) -> Statement:
-    most = {name: max(its.stretch for its in of) for name, of in runs.items()}
+    most = {name: maximum(its.stretch for its in of) for name, of in runs.items()}
     return Statement(
         "attacks move scores of the nonexpansive network by no more than they move the image",
         ", ".join(f"{name} {value:.3f} times as much" for name, value in most.items()),

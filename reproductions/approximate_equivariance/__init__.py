@@ -10,6 +10,7 @@ from darboux.symmetry import Bracket
 from reproductions.approximate_equivariance.kernels import GROUPS, Kernel
 from reproductions.approximate_equivariance.networks import network, network_error
 from reproductions.approximate_equivariance.pictures import Curve, draw_convolutions, draw_networks
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Result, Statement
 
 _BAND = math.pi / 2
@@ -128,9 +129,9 @@ def _statements(
     widths: dict[str, dict[float, float]],
 ) -> list[Statement]:
     """Return what is said of the errors, beside what was found."""
-    right = max(b.upper for curve in curves.values() for a, (b, _) in curve.items() if a % 90 == 0)
-    square = max(each.upper for each in groups["C4"].values())
-    turns = max(e for curve in networks.values() for a, e in curve.items() if a % 90 == 0)
+    bounds = [b.upper for curve in curves.values() for a, (b, _) in curve.items() if a % 90 == 0]
+    right = maximum([*bounds, *(each.upper for each in groups["C4"].values())])
+    turns = maximum(e for curve in networks.values() for a, e in curve.items() if a % 90 == 0)
     ratios = [m / b.upper for c in curves.values() for a, (b, m) in c.items() if a % 90]
     # a supremum over more frequencies: it cannot fall, but need not rise at every step
     rows = [list(row.values()) for row in bands.values()]
@@ -139,16 +140,16 @@ def _statements(
     return [
         Statement(
             "convolutions commute with quarter turns to 1e-12",
-            f"bound {max(right, square):.1e}",
-            holds=max(right, square) <= _EXACT,
+            f"bound {right:.1e}",
+            holds=right <= _EXACT,
         ),
         Statement(
             "networks commute with quarter turns to 1e-12", f"{turns:.1e}", holds=turns <= _EXACT
         ),
         Statement(
             "what is measured stays below the bound, at every angle and size",
-            f"{min(ratios):.2f} to {max(ratios):.2f} of it",
-            holds=max(ratios) <= 1,
+            f"{minimum(ratios):.2f} to {maximum(ratios):.2f} of it",
+            holds=maximum(ratios) <= 1,
         ),
         Statement(
             "the error of a convolution never falls with the band, and more than doubles",
@@ -167,7 +168,7 @@ def _span(name: str, row: dict[float, Bracket]) -> str:
 
 def _finer(networks: dict[str, dict[float, float]]) -> Statement:
     """Return whether more rotations make the worst angle better."""
-    worst = {name: max(curve.values()) for name, curve in networks.items()}
+    worst = {name: maximum(curve.values()) for name, curve in networks.items()}
     return Statement(
         "networks: C8 is closer to all rotations than C4, and C16 than C8",
         ", ".join(f"{name} {error:.2g}" for name, error in worst.items()),
@@ -199,7 +200,7 @@ def _numbers(
         for size, each in sizes.items():
             numbers[f"bound, {name}, kernel {size}, band {_BAND:.3g}"] = each.upper
     for name, curve in networks.items():
-        numbers[f"worst angle of the network, {name}"] = max(curve.values())
+        numbers[f"worst angle of the network, {name}"] = maximum(curve.values())
     for name, curve in widths.items():
         for width, error in curve.items():
             numbers[f"network at 22.5°, {name}, width {width:g}"] = error

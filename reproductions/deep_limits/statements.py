@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from darboux.control import DeepLimit
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.deep_limits.descent import Descents
 from reproductions.deep_limits.multilevel import Curve
@@ -20,20 +21,20 @@ def smooth_limits(found: Mapping[str, DeepLimit]) -> list[Statement]:
     """Return what is said of every network with the regulariser in H¹."""
     said = []
     for name, its in found.items():
-        smallest = min(*its.value_differences, *its.distances)
+        smallest = minimum([*its.value_differences, *its.distances])
         values, minimisers = its.rates()
         said += [
             Statement(
                 f"{name}, H¹: minimisers are known to 1 % of the smallest difference",
-                f"errors up to {max(its.errors):.1e}, differences from {smallest:.1e}",
-                holds=max(its.errors) <= _RESOLVED * smallest,
+                f"errors up to {maximum(its.errors):.1e}, differences from {smallest:.1e}",
+                holds=maximum(its.errors) <= _RESOLVED * smallest,
             ),
             _rates(name, values, minimisers),
             Statement(
                 f"{name}, H¹: the smallest eigenvalue of the Hessian in L² settles above 0",
                 f"{its.coercivity[0]:.4f} to {its.coercivity[-1]:.4f}, the last two apart by "
                 f"{_change(its.coercivity):.1%}",
-                holds=min(its.coercivity) > 0 and _change(its.coercivity) <= 0.1,
+                holds=minimum(its.coercivity) > 0 and _change(its.coercivity) <= 0.1,
             ),
         ]
     return said
@@ -53,7 +54,7 @@ def jumping_limits(found: Mapping[str, DeepLimit]) -> list[Statement]:
     """Return what is said of every network with the total variation."""
     said = []
     for name, its in found.items():
-        largest, last = max(its.value_differences), its.value_differences[-1]
+        largest, last = maximum(its.value_differences), its.value_differences[-1]
         said.append(
             Statement(
                 f"{name}, total variation: minimal values converge, the last difference at most a "
@@ -95,7 +96,7 @@ def without(free: DeepLimit, kept: DeepLimit) -> list[Statement]:
 
 def starts(kept: tuple[DeepLimit, DeepLimit], alike: Descents, apart: Descents) -> list[Statement]:
     """Return what initial values matter for: nothing with λ > 0, all with λ = 0."""
-    same = max(abs(a - b) for a, b in zip(kept[0].values, kept[1].values, strict=True))
+    same = maximum(abs(a - b) for a, b in zip(kept[0].values, kept[1].values, strict=True))
     return [
         Statement(
             "λ > 0: from independent initial values the same minimal values are reached",
@@ -164,4 +165,4 @@ def _change(values: Sequence[float]) -> float:
 
 
 def _largest(found: DeepLimit) -> float:
-    return max(float(theta(problem.flow).abs().max()) for problem in found.problems)
+    return maximum(float(theta(problem.flow).abs().max()) for problem in found.problems)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 import darboux as dx
+from reproductions.common.extremes import minimum
 from reproductions.common.result import Statement
 from reproductions.common.sizes import same_size
 from reproductions.diffusion_tensors.measures import Errors
@@ -57,7 +58,7 @@ def _turns(name: str, error: float) -> Statement:
 def positivity(found: Found, *, where: str) -> list[Statement]:
     """Return which methods leave tensors with eigenvalues that are not positive."""
     counts = sorted(found[SOFT])
-    least = {name: min(found[name][n].least for n in counts) for name in (LOG, SOFT)}
+    least = {name: minimum(found[name][n].least for n in counts) for name in (LOG, SOFT)}
     shares = {
         name: 100 * float(found[name][counts[0]].negative.mean()) for name in (FIT, RAW, SIGNALS)
     }
@@ -65,7 +66,7 @@ def positivity(found: Found, *, where: str) -> list[Statement]:
         Statement(
             f"{where}: every tensor of the networks on SPD(3) is positive definite",
             "; ".join(f"{name}: {value:.3f} µm²/ms at least" for name, value in least.items()),
-            holds=min(least.values()) > 0,
+            holds=minimum(least.values()) > 0,
         ),
         Statement(
             f"{where}: without geometry some are not, from {counts[0]} directions",

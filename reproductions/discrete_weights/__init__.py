@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reproductions.common.extremes import maximum
 from reproductions.common.result import Result, Statement
 from reproductions.discrete_weights.data import Task, digits, fashion
 from reproductions.discrete_weights.networks import (
@@ -120,7 +121,7 @@ def _close(source: str, weights: str, runs: Runs, margin: float) -> Statement:
 
 
 def _sparse(source: str, runs: Runs) -> Statement:
-    share = 100 * max(each.nonzero for each in runs[TERNARY])
+    share = 100 * maximum(each.nonzero for each in runs[TERNARY])
     return Statement(
         f"{source}: at most half of the ternary weights are not 0",
         f"{share:.1f} %",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.equivariant_denoiser.measures import ANGLES
 from reproductions.equivariant_denoiser.training import Trained
@@ -86,8 +87,9 @@ def _quarter(runs: Runs) -> Statement:
     mine, plain = ([run.quarter for run in runs[name]] for name in (EQUIVARIANT, ORDINARY))
     return Statement(
         "it commutes with a quarter turn to rounding",
-        f"relative error {max(mine):.1e} at most; of the ordinary one {min(plain):.1e} at least",
-        holds=max(mine) <= _ROUNDING,
+        f"relative error {maximum(mine):.1e} at most; of the ordinary one "
+        f"{minimum(plain):.1e} at least",
+        holds=maximum(mine) <= _ROUNDING,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from darboux.activations import ReLU
+from reproductions.common.extremes import maximum
 from reproductions.common.figures import INK, canvas, label, legend_beside, line, marked, save
 from reproductions.common.result import Result, Statement
 from reproductions.ill_posed_training.descents import (
@@ -125,7 +126,7 @@ def _coercive(kept: Mapping[int, Descent], found: Sequence[Minimiser]) -> list[S
     """Return whether a coercive regulariser gives minimisers, and descents that settle."""
     bound = {k: math.sqrt(2 * float(d.objectives[0]) / _SHOWN) for k, d in kept.items()}
     last = {k: float(d.sizes[-2:].diff().abs()) for k, d in kept.items()}
-    off = max(abs(m.size - m.exact) for m in found)
+    off = maximum(abs(m.size - m.exact) for m in found)
     slopes = [
         (b.size - a.size) / math.log(a.weight * a.size / (b.weight * b.size))
         for a, b in pairwise(found)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from darboux.imaging import Prior, Reconstruction, reconstruct
 from darboux.structure import Averaged, claims_of
+from reproductions.common.extremes import maximum, minimum
 from reproductions.image_reconstruction.methods import fixed_point, minimised
 from reproductions.image_reconstruction.problems import Problem
 
@@ -77,9 +78,11 @@ def starts_convex(prior: Prior, problem: Problem, y: Tensor, weight: float) -> S
     """
     runs = [_from(k, prior, problem, y, weight) for k in range(STARTS)]
     values = [float(run.history["objective"][-1, 0]) for run in runs]
-    left = max(float(run.history["residual"][-1, 0]) for run in runs)
-    apart = max(float((a.image - b.image).norm()) for a in runs for b in runs)
-    return Spread((max(values) - min(values)) / values[0], left * apart / values[0] + _ROUNDING)
+    left = maximum(float(run.history["residual"][-1, 0]) for run in runs)
+    apart = maximum(float((a.image - b.image).norm()) for a in runs for b in runs)
+    return Spread(
+        (maximum(values) - minimum(values)) / values[0], left * apart / values[0] + _ROUNDING
+    )
 
 
 def starts_strong(prior: Prior, noisy: Tensor, weight: float) -> Spread:
@@ -91,7 +94,7 @@ def starts_strong(prior: Prior, noisy: Tensor, weight: float) -> Spread:
     left = [float(run.history["residual"][-1, 0]) / mu for run in runs]
     pairs = [(i, j) for i in range(STARTS) for j in range(i)]
     ratios = [float((runs[i].image - runs[j].image).norm()) / (left[i] + left[j]) for i, j in pairs]
-    return Spread(max(ratios), 1.0)
+    return Spread(maximum(ratios), 1.0)
 
 
 def stability_strong(prior: Prior, noisy: Tensor, weight: float) -> Spread:
@@ -102,7 +105,7 @@ def stability_strong(prior: Prior, noisy: Tensor, weight: float) -> Spread:
         change = 0.02 * _normal(k, noisy)
         other = reconstruct(None, prior, noisy + change, weight=weight, tol=1e-6, max_iter=4000)
         ratios.append(float((other.image - first).norm() / change.norm()))
-    return Spread(max(ratios), 1 / _convexity(prior, weight))
+    return Spread(maximum(ratios), 1 / _convexity(prior, weight))
 
 
 def stability_convex(prior: Prior, problem: Problem, y: Tensor, weight: float) -> Spread:
@@ -113,7 +116,7 @@ def stability_convex(prior: Prior, problem: Problem, y: Tensor, weight: float) -
         change = 0.02 * float(y.norm()) / y.numel() ** 0.5 * _normal(k, y)
         other = minimised(prior, problem, y + change, weight, tol=1e-6).image
         ratios.append(float(problem.physics(other - first).norm() / change.norm()))
-    return Spread(max(ratios), 1.0)
+    return Spread(maximum(ratios), 1.0)
 
 
 def turned(made: Reconstruction, other: Reconstruction) -> float:

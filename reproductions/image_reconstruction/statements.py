@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import darboux as dx
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.image_reconstruction.measures import Curve, Spread
 from reproductions.image_reconstruction.methods import AVERAGED, CONVEX, FREE, TV, WEAKLY
@@ -60,8 +61,8 @@ def diverges(
 ) -> Statement:
     """Return whether equally good denoisers end differently in the same iteration."""
     gap = denoising[FREE] - denoising[AVERAGED]
-    falls = {name: max(of) - of[-1] for name, of in qualities.items()}
-    rise = free[-1] / min(free)
+    falls = {name: maximum(of) - of[-1] for name, of in qualities.items()}
+    rise = free[-1] / minimum(free)
     return Statement(
         f"denoisers equally good to {_EQUAL} dB, Fourier sampling, 1/8 of the lines: the "
         "unconstrained one diverges, the averaged one does not",
@@ -78,7 +79,7 @@ def better(scores: Scores, first: str, second: str) -> Statement:
     return Statement(
         f"higher PSNR on photographs in every problem: {first} than {second}",
         "; ".join(f"{name}: {gap:+.2f} dB" for name, gap in gaps.items()),
-        holds=min(gaps.values()) > 0,
+        holds=minimum(gaps.values()) > 0,
     )
 
 

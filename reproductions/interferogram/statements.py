@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 import darboux as dx
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.interferogram.training import Trained
 
@@ -48,7 +49,7 @@ def certified(whole: dx.Certificate, inner: dx.Certificate) -> list[Statement]:
 
 def shifts(runs: Runs) -> Statement:
     """Return whether the network on the circle commutes with shifts of all phases."""
-    worst = {name: max(run.shifted for run in of) for name, of in runs.items()}
+    worst = {name: maximum(run.shifted for run in of) for name, of in runs.items()}
     return Statement(
         "it commutes with shifts of all phases to rounding",
         "; ".join(f"{name}: {value:.1e} rad at most" for name, value in worst.items()),
@@ -66,8 +67,8 @@ def jumps(runs: Runs) -> Statement:
     return Statement(
         "near jumps of the phase the errors of angles are more than twice those elsewhere, the "
         "others less than 1.25 times",
-        "; ".join(f"{name}: {max(of):.2f}" for name, of in found.items()),
-        holds=min(found[ANGLES]) > 2 and max(found[CIRCLE] + found[PLANE]) < 1.25,
+        "; ".join(f"{name}: {maximum(of):.2f}" for name, of in found.items()),
+        holds=minimum(found[ANGLES]) > 2 and maximum(found[CIRCLE] + found[PLANE]) < 1.25,
     )
 
 

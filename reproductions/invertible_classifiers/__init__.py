@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from darboux.models import coupling_classifier, plain_resnet_classifier, residual_classifier
 from reproductions.common.classification import LabelledImages
+from reproductions.common.extremes import maximum
 from reproductions.common.result import Result, Statement
 from reproductions.invertible_classifiers.data import Task, task_of
 from reproductions.invertible_classifiers.inversion import bytes_kept, gradient_difference, restored
@@ -137,7 +138,7 @@ def _numbers(
 
 def _same_size(found: Mapping[str, list[Fitted]]) -> Statement:
     sizes = [runs[0].parameters for runs in found.values()]
-    near = max(abs(n / sizes[-1] - 1) for n in sizes) <= 0.05
+    near = maximum(abs(n / sizes[-1] - 1) for n in sizes) <= 0.05
     text = "parameters are those of the plain ResNet to within 5 %"
     return Statement(text, ", ".join(map(str, sizes)), holds=near)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from reproductions.common.extremes import minimum
 from reproductions.common.figures import COLOURS, canvas, label, legend_beside, line, save
 from reproductions.common.result import Result, Statement
 from reproductions.metric_rates.measures import Problem, Rate, metrics, rates, ratios, superlinear
@@ -73,23 +74,23 @@ def _predicted(rate: Rate) -> Statement:
 
 def _better(found: Sequence[Rate]) -> Statement:
     """Return whether a metric helps."""
-    best = {name: min(r.observed for r in found if r.metric == name) for name in _names(found)}
+    best = {name: minimum(r.observed for r in found if r.metric == name) for name in _names(found)}
     measured = ", ".join(f"{name} {value:.4f}" for name, value in best.items())
     return Statement(
         "the Fisher matrix converges faster than its diagonal, K-FAC and the identity",
         measured,
-        holds=best["Fisher"] == min(best.values()),
+        holds=best["Fisher"] == minimum(best.values()),
     )
 
 
 def _superlinear(distances: Sequence[float], found: Sequence[Rate]) -> Statement:
     """Return whether the factors of BFGS become small."""
     factors = ratios(distances)
-    last, best = min(factors[-3:]), min(r.observed for r in found)
+    last, best = minimum(factors[-3:]), minimum(r.observed for r in found)
     return Statement(
         "BFGS is superlinear: its last factors are smaller than every linear rate, and below 0.1",
         f"{', '.join(f'{f:.3f}' for f in factors[-5:])} after {len(factors)} steps",
-        holds=last < min(best, 0.1),
+        holds=last < minimum([best, 0.1]),
     )
 
 

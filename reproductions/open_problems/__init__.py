@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reproductions.common.extremes import maximum
 from reproductions.common.result import Result, Statement
 from reproductions.open_problems.features import Approximated, approximated
 from reproductions.open_problems.inverses import Bounded, Inverted, bounded, inverted
@@ -73,7 +74,7 @@ def _inverses(found: Mapping[str, Inverted]) -> list[Statement]:
         )
         for name in _CHAINS
     ]
-    worst = max(each.error for each in found.values())
+    worst = maximum(each.error for each in found.values())
     return [
         *steps,
         Statement(
@@ -84,9 +85,9 @@ def _inverses(found: Mapping[str, Inverted]) -> list[Statement]:
         Statement(
             "inverses of contractive residuals cost at least twice as much as any other",
             f"{found['contractive residuals'].ratio:.1f} forward passes; "
-            f"{max(found[n].ratio for n in ('couplings', *_CHAINS)):.1f}",
+            f"{maximum(found[n].ratio for n in ('couplings', *_CHAINS)):.1f}",
             holds=found["contractive residuals"].ratio
-            >= 2 * max(found[n].ratio for n in ("couplings", *_CHAINS)),
+            >= 2 * maximum(found[n].ratio for n in ("couplings", *_CHAINS)),
         ),
     ]
 

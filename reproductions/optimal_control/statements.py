@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.optimal_control.networks import NET, ODENET, RESNET, SIMPLEX
 from reproductions.optimal_control.training import Evolution, Runs, Trained
@@ -49,7 +50,7 @@ def _moved(name: str, its: Evolution, bars: Bars) -> Statement:
 def _descended(runs: Runs, methods: Runs) -> Statement:
     """Return whether the line searches did what they promise."""
     every = [one for group in (runs, methods) for its in group.values() for one in its.values()]
-    rise = max((b - a) / a for one in every for a, b in pairwise(one.objectives))
+    rise = maximum((b - a) / a for one in every for a, b in pairwise(one.objectives))
     return Statement(
         "no iteration raises an objective, up to rounding",
         f"largest relative change {rise:.1e} in {len(every)} trainings",
@@ -60,8 +61,8 @@ def _descended(runs: Runs, methods: Runs) -> Statement:
 def _kept(runs: Runs) -> Statement:
     """Return whether constrained steps are on the simplex."""
     steps = [its[SIMPLEX].steps for its in runs.values()]
-    off = max(abs(float(h.sum()) - 1) for h in steps)
-    low = min(float(h.min()) for h in steps)
+    off = maximum(abs(float(h.sum()) - 1) for h in steps)
+    low = minimum(float(h.min()) for h in steps)
     return Statement(
         "constrained steps are nonnegative and sum to 1 (39)",
         f"smallest {low:.1g}, sums off by {off:.1g}",
@@ -120,7 +121,7 @@ def _orders(methods: Runs) -> Statement:
         problem: [one.objectives[len(one.objectives) // 10] for one in its.values()][1:]
         for problem, its in methods.items()
     }
-    spread = {problem: max(found) / min(found) - 1 for problem, found in tenth.items()}
+    spread = {problem: maximum(found) / minimum(found) - 1 for problem, found in tenth.items()}
     return Statement(
         "methods of orders 2, 3 and 4 learn alike: objectives within 10 % after a tenth",
         ", ".join(f"{problem} {value:.1%}" for problem, value in spread.items()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.random_matrices.plain import Spectrum
 from reproductions.random_matrices.stable import (
@@ -56,12 +57,12 @@ def lawful(found: Sequence[Spectrum], bars: Bars) -> list[Statement]:
         Statement(
             "E λ²/(E λ)² = 1 + L(E φ'⁴/(E φ'²)² - 1 + s), s = 1 (Gaussian) or 0 (orthogonal), "
             f"to {bars.spread:.0%}",
-            f"{min(ratios):.2f} to {max(ratios):.2f} times that",
+            f"{minimum(ratios):.2f} to {maximum(ratios):.2f} times that",
             holds=all(abs(ratio - 1) <= bars.spread for ratio in ratios),
         ),
         Statement(
             f"the largest singular value is {bars.edge[0]} to {bars.edge[1]} times that of the law",
-            f"{min(tops):.2f} to {max(tops):.2f} times",
+            f"{minimum(tops):.2f} to {maximum(tops):.2f} times",
             holds=all(bars.edge[0] <= top <= bars.edge[1] for top in tops),
         ),
     ]

@@ -16,6 +16,7 @@ from darboux.models import equivariant_classifier
 from darboux.solvers import descend
 from darboux.symmetry import Cyclic
 from reproductions.common.classification import LabelledImages, accuracy
+from reproductions.common.extremes import maximum
 from reproductions.common.sizes import parameter_count
 from reproductions.rotated_images.digits import CLASSES, any_angles, digits_without_nine, shown
 
@@ -147,4 +148,4 @@ def _wobble(found: Trained, test: LabelledImages) -> float:
     images = shown(test.images)
     first = found.network(images)
     turns = [found.network(torch.rot90(images, k, dims=(2, 3))) for k in (1, 2, 3)]
-    return max(float((each - first).abs().max()) for each in turns) / float(first.abs().max())
+    return maximum(float((each - first).abs().max()) for each in turns) / float(first.abs().max())

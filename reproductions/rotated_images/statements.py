@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from darboux.certification import Certificate
 from darboux.structure import Averaged, Equivariant
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.rotated_images.classifiers import BOTH, EQUIVARIANT, Judged
 from reproductions.rotated_images.photographs import BOTH as JOINT
@@ -20,7 +21,7 @@ _SAME = 1e-3  # dB
 def quarter_turns(found: Runs) -> Statement:
     """Return whether quarter turns do not change what equivariant classifiers say."""
     runs = [*found[EQUIVARIANT], *found[BOTH]]
-    wobble = max((run.wobble for run in runs), default=0.0)
+    wobble = maximum([0.0, *(run.wobble for run in runs)])
     equal = all(run.by_angle[a] == run.by_angle[0] for run in runs for a in (90, 180, 270))
     text = "digits: quarter turns change no answer of an equivariant classifier, in any run"
     measured = f"logits change by {wobble:.1e} of the largest, accuracy by nothing"
@@ -37,7 +38,7 @@ def ahead(found: Runs, first: str, second: str, points: float) -> Statement:
         "every run"
     )
     measured = ", ".join(f"{gap:+.1f}" for gap in gaps) + " points"
-    return Statement(text, measured, holds=bool(gaps) and min(gaps) >= points)
+    return Statement(text, measured, holds=bool(gaps) and minimum(gaps) >= points)
 
 
 def same_psnr(found: Mapping[str, Denoiser]) -> Statement:
@@ -60,4 +61,4 @@ def certified(certificate: Certificate) -> Statement:
 
 def _spread(denoiser: Denoiser) -> float:
     values = [denoiser.psnr[angle] for angle in TURNS]
-    return max(values) - min(values)
+    return maximum(values) - minimum(values)

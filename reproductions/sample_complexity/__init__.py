@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Result, Statement
 from reproductions.common.sizes import same_size
 from reproductions.rotated_images.classifiers import Course
@@ -117,5 +118,5 @@ def _saves(found: Mapping[str, Curve]) -> Statement:
         below = found[EQUIVARIANT].means[0] < found[ORDINARY].means[-1]
         measured = f"with {least:g} times as many images its error is still the larger one"
         return Statement(text, measured, holds=below)
-    measured = f"{min(ratios):.1f} to {max(ratios):.1f} times as many"
-    return Statement(text, measured, holds=min(ratios) >= 2)
+    measured = f"{minimum(ratios):.1f} to {maximum(ratios):.1f} times as many"
+    return Statement(text, measured, holds=minimum(ratios) >= 2)

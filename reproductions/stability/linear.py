@@ -11,6 +11,7 @@ from torch import Tensor
 from darboux.activations import Identity
 from darboux.fields import ResidualField
 from darboux.linear import Dense
+from reproductions.common.extremes import maximum
 from reproductions.common.figures import canvas, label, legend, line, marked, save
 from reproductions.common.result import Statement
 from reproductions.stability.methods import METHODS, Method
@@ -115,7 +116,7 @@ def _moves(text: str, portrait: Portrait, *, way: int) -> Statement:
 
 def _exact(portrait: Portrait) -> Statement:
     """Return whether every method does exactly what its stability function says."""
-    worst = max(_error(portrait, method) for method in METHODS)
+    worst = maximum(_error(portrait, method) for method in METHODS)
     limit = _ROUNDING * portrait.steps * _EPS
     name = portrait.title.split(",")[0].strip("$").translate(str.maketrans("+-0", "₊₋₀", "_"))
     text = f"{name}: every method computes z_k = R(hA)ᵏ z_0 to rounding"

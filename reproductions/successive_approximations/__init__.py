@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Result, Statement
 from reproductions.successive_approximations.methods import (
     ADAM,
@@ -94,7 +95,7 @@ def _stalls(found: Mapping[str, Learned], setting: Setting) -> Statement:
 
 def _rise(learned: Learned) -> float:
     """Return the largest ratio of two objectives in a row."""
-    return max(after / before for before, after in itertools.pairwise(learned.objectives))
+    return maximum(after / before for before, after in itertools.pairwise(learned.objectives))
 
 
 def _settles(found: Mapping[str, Learned], begin: str) -> Statement:
@@ -107,7 +108,7 @@ def _settles(found: Mapping[str, Learned], begin: str) -> Statement:
 
 
 def _does_not_settle(found: Mapping[str, Learned]) -> Statement:
-    rise = min(_rise(found[f"{BASIC}, from {begin}"]) for begin in ("zero", "near zero"))
+    rise = minimum(_rise(found[f"{BASIC}, from {begin}"]) for begin in ("zero", "near zero"))
     return Statement(
         f"a sweep of the {BASIC} may multiply the objective by more than 10",
         f"by {rise:.0f}",

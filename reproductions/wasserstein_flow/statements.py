@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
+from reproductions.common.extremes import maximum, minimum
 from reproductions.common.result import Statement
 from reproductions.wasserstein_flow.experiments import NEURONS
 from reproductions.wasserstein_flow.margins import Margin
@@ -16,8 +17,8 @@ Margins = Mapping[bool, Mapping[int, Sequence[Margin]]]
 
 def wide_enough(losses: Mapping[int, Sequence[float]]) -> list[Statement]:
     """Return whether students with enough neurons learn the teacher, and others do not."""
-    wide = max(max(found) for width, found in losses.items() if width >= 2 * NEURONS)
-    narrow = min(min(found) for width, found in losses.items() if width < NEURONS)
+    wide = maximum(maximum(found) for width, found in losses.items() if width >= 2 * NEURONS)
+    narrow = minimum(minimum(found) for width, found in losses.items() if width < NEURONS)
     return [
         Statement(
             "from twice as many neurons as the teacher has, every student gets below 1 % of E",
@@ -35,7 +36,7 @@ def wide_enough(losses: Mapping[int, Sequence[float]]) -> list[Statement]:
 def starts(flows: Mapping[str, Flowed], level: float) -> list[Statement]:
     """Return whether the start decides about the end (Theorem 6.1)."""
     ends = {name: float(flow.losses[-1]) / level for name, flow in flows.items()}
-    rises = max(float(flow.losses.diff().max()) for flow in flows.values())
+    rises = maximum(float(flow.losses.diff().max()) for flow in flows.values())
     return [
         Statement(
             "from a diverse start the loss falls below 0.1 % of E",
@@ -94,7 +95,8 @@ def metrics(flows: Mapping[str, Flowed]) -> list[Statement]:
         Statement(
             "particles that move get lower than masses that change",
             ", ".join(f"{name} {end:.1e}" for name, end in ends.items()),
-            holds=ends["Fisher-Rao"] > max(ends["Wasserstein"], ends["Wasserstein-Fisher-Rao"]),
+            holds=ends["Fisher-Rao"]
+            > maximum([ends["Wasserstein"], ends["Wasserstein-Fisher-Rao"]]),
         ),
         Statement(
             "masses stay positive and sum to 1",

@@ -32,3 +32,5 @@ def test_statements_can_fail():
     assert not _wider(rough).holds
     worst = {"C4": {0.0: 0.1}, "C8": {0.0: 0.2}, "C16": {0.0: 0.05}}
     assert not _finer(worst).holds
+    worst = {"C4": {0.0: 0.3}, "C8": {0.0: 0.2}, "C16": {0.0: 0.1, 1.0: math.nan}}
+    assert not _finer(worst).holds

@@ -126,6 +126,7 @@ def test_statements_can_fail():
     scores = {"a": {"x": 30.0, "y": 29.0}, "b": {"x": 30.0, "y": 29.0}}
     assert better(scores, "x", "y").holds
     assert not better({**scores, "c": {"x": 1.0, "y": 2.0}}, "x", "y").holds
+    assert not better({**scores, "c": {"x": math.nan, "y": 2.0}}, "x", "y").holds
 
 
 def test_only_equally_good_denoisers_are_compared():

@@ -130,4 +130,7 @@ def test_statements_can_fail():
     assert not lower(worse, "mean", {0.5: large}, 0.5).holds
     assert not shifts(worse).holds
     assert not jumps(worse).holds
+    undefined = {**fine, CIRCLE: [fine[CIRCLE][0], run(small, shifted=math.nan, near=math.nan)]}
+    assert not shifts(undefined).holds
+    assert not jumps(undefined).holds
     assert not jumps({**fine, ANGLES: [replace(fine[ANGLES][0], near=fine[PLANE][0].near)]}).holds

@@ -157,8 +157,11 @@ def test_statements_can_fail():
     assert statements.quarter_turns(found).holds
     worse = replace(found[BOTH][0], by_angle={**found[BOTH][0].by_angle, 180: 1.0})
     assert not statements.quarter_turns({**found, BOTH: [worse]}).holds
-    wobbling = replace(found[BOTH][0], wobble=0.01)
-    assert not statements.quarter_turns({**found, BOTH: [wobbling]}).holds
+    for wobble in (0.01, math.nan):
+        wobbling = replace(found[BOTH][0], wobble=wobble)
+        assert not statements.quarter_turns({**found, BOTH: [found[BOTH][1], wobbling]}).holds
+    found |= runs(**{BOTH: [95.0, math.nan]})
+    assert not statements.ahead(found, BOTH, AUGMENTED, 0.0).holds
 
 
 def test_a_psnr_that_changes_is_refuted():
