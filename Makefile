@@ -2,6 +2,7 @@
 # make test    everything that CI runs
 # make test-fast   while working: ruff, and one case of every test of the library
 # make bench   the benchmarks
+# make bench-gpu   those of them that a GPU can run, and its number formats
 # make bench-escnn   equivariant layers against escnn, in an environment of its own
 # make docs    the documentation, into site/
 # make clean   remove what was built; the environment and runs/ stay
@@ -28,11 +29,12 @@ USER_READY := $(VENV)/.ready-demo
 TEST_READY := $(VENV)/.ready-test
 BENCH_READY := $(VENV)/.ready-bench
 ESCNN := .venv-escnn
+ON_GPU := device equivariance guarantee orthogonal riemannian spline waiting
 RECIPE := pyproject.toml constraints.txt
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo test test-fast bench bench-escnn docs clean lint types doctests tests site wheel
+.PHONY: help demo test test-fast bench bench-gpu bench-escnn docs clean lint types doctests tests site wheel
 help:
 	@sed -n 's/^# make/make/p' Makefile
 
@@ -78,7 +80,10 @@ demo: $(USER_READY)
 
 # --- what CI runs ----------------------------------------------------------------------
 
-test: lint types doctests tests site wheel
+# Three sections are one process each: two of them at a time.
+test: lint
+	@$(MAKE) -j 2 -O types site wheel
+	@$(MAKE) doctests tests
 	$(call say,all sections passed)
 
 lint: $(TEST_READY)
@@ -118,6 +123,10 @@ test-fast: $(TEST_READY)
 bench: $(BENCH_READY)
 	$(call say,benchmarks)
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds
+
+bench-gpu: $(BENCH_READY)
+	$(call say,benchmarks: on a GPU)
+	@$(BIN)/python -m pytest $(addprefix benchmarks/test_,$(ON_GPU:=.py)) --device cuda --benchmark-only --benchmark-columns=median,iqr,rounds
 
 bench-escnn: $(ESCNN)/.ready
 	$(call say,benchmarks: against escnn)

@@ -18,8 +18,7 @@ def main(way: str, method: str, steps: int) -> None:
     step(way, method, 2)[0]()  # the kernels, so that they are loaded before counting starts
     run, module = step(way, method, steps)
     before = resident("VmRSS") + sum(p.numel() * p.element_size() for p in module.parameters())
-    for _ in range(2):
-        run()
+    run()
     sys.stdout.write(f"{resident('VmHWM') - before}\n")
 
 

@@ -1,5 +1,7 @@
 """Write the peak memory of training steps in bytes: python peak_memory.py MODE DEPTH.
 
+The mode is one of our chain, or "memcnn".
+
 Beyond what the process had with its parameters, after a step of a chain of two layers, and
 beyond the gradients of the parameters.
 
@@ -13,7 +15,7 @@ import sys
 from pathlib import Path
 
 import torch
-from couplings import chain, networks, step
+from couplings import Memcnn, chain, networks, step
 from torch import nn
 
 CHANNELS, HIDDEN, SIDE, BATCH = 16, 16, 64, 32
@@ -28,18 +30,24 @@ def resident(entry: str) -> int:
     return 1024 * int(status.split(f"{entry}:")[1].split()[0])
 
 
+def build(mode: str, depth: int) -> nn.Module:
+    parts = networks(depth, channels=CHANNELS, hidden=HIDDEN)
+    return Memcnn(parts) if mode == "memcnn" else chain(parts, mode)
+
+
 def main(mode: str, depth: int) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     x, head = torch.randn(BATCH, CHANNELS, SIDE, SIDE), nn.Conv2d(CHANNELS, CHANNELS, 1)
     # the kernels of a short chain first, so that they are loaded before counting starts
-    step(chain(networks(2, channels=CHANNELS, hidden=HIDDEN), mode), head, x)()
-    module = chain(networks(depth, channels=CHANNELS, hidden=HIDDEN), mode)
+    step(build(mode, 2), head, x)()
+    module = build(mode, depth)
     before = resident("VmRSS") + sum(p.numel() * p.element_size() for p in module.parameters())
     run = step(module, head, x)
     for _ in range(4):
         run()
-    sys.stdout.write(f"{resident('VmHWM') - before} {module.drift_report().checkpoints}\n")
+    checkpoints = (0,) if mode == "memcnn" else module.drift_report().checkpoints
+    sys.stdout.write(f"{resident('VmHWM') - before} {checkpoints}\n")
 
 
 if __name__ == "__main__":

@@ -43,15 +43,17 @@ def test_training_step(benchmark, goals, fields, nonlinearity, batch, size):
     benchmark.extra_info.update(times, **ratios)
     benchmark.pedantic(steps["darboux"], rounds=3)
     what = f"{fields}, {nonlinearity}, {batch} images"
-    rows = [(f"{what} / plain", ratios["darboux / plain"], "<=", 1.10)]
+    took = times["darboux"]
+    rows = [(f"{what} / plain", ratios["darboux / plain"], "<=", 1.10, took, times["plain"])]
     if has_escnn:
-        rows.append((f"escnn / {what}", times["escnn"] / times["darboux"], ">=", 1.0))
+        ratio = times["escnn"] / took
+        rows.append((f"escnn / {what}", ratio, ">=", 1.0, took, times["escnn"]))
     goals(*rows)
 
 
-@pytest.mark.parametrize(("fields", "nonlinearity"), BLOCKS[:1])
+@pytest.mark.parametrize(("fields", "nonlinearity"), BLOCKS)
 def test_frozen(benchmark, goals, fields, nonlinearity):
-    """At most 1.05 times the plain convolution and ReLU."""
+    """What the plain convolution and ReLU take; with ReLU the layers are the same ones."""
     torch.manual_seed(0)
     x = image(8, 32).detach()
     frozen, reference = dx.freeze(ours(fields, nonlinearity, 3)), plain(3).eval()
@@ -60,7 +62,9 @@ def test_frozen(benchmark, goals, fields, nonlinearity):
         times = medians(calls, rounds=41)
         benchmark.extra_info.update(times, ratio=times["darboux"] / times["plain"])
         benchmark.pedantic(calls["darboux"], rounds=3)
-    goals((f"frozen {fields} / plain", times["darboux"] / times["plain"], "<=", 1.05))
+    goal = 1.05 if nonlinearity == "relu" else 1.0
+    what, ratio = f"frozen {fields}, {nonlinearity} / plain", times["darboux"] / times["plain"]
+    goals((what, ratio, "<=", goal, times["darboux"], times["plain"]))
 
 
 FRESH = """
@@ -92,4 +96,5 @@ def test_construction(benchmark, goals, fields, kernel):
         benchmark.extra_info["escnn"] = seconds("peer", fields, kernel)
     benchmark.pedantic(lambda: ours(fields, "norm", kernel), rounds=2)
     what = f"construct {fields}, kernel {kernel}, seconds"
-    goals((what, statistics.median(times), "<=", 1.0))
+    median = statistics.median(times)
+    goals((what, median, "<=", 1.0, median, benchmark.extra_info.get("escnn")))

@@ -36,7 +36,9 @@ def peak(way: str, method: str, steps: int) -> int:
 def test_memory(benchmark, goals, method, steps):
     if method in ("kutta4", "verlet") and steps == 1024:
         pytest.skip("autograd needs more memory than a small machine has")
-    peaks = {way: peak(way, method, steps) for way in WAYS[method]}
+    # the other ways have no goal, and take minutes on long flows
+    ways = WAYS[method] if steps <= 64 else ("autograd", "adjoint")
+    peaks = {way: peak(way, method, steps) for way in ways}
     benchmark.extra_info.update(peaks)
     benchmark.pedantic(lambda: None, rounds=1)
     ratio = peaks["adjoint"] / peaks["autograd"]
@@ -50,7 +52,8 @@ def test_time(benchmark, goals, method):
     benchmark.extra_info.update(times)
     benchmark.pedantic(lambda: None, rounds=1)
     ratio = times["adjoint"] / times["autograd"]
-    goals((f"flow, {method}, adjoint, time", ratio, "<=", TIME))
+    what = f"flow, {method}, adjoint / autograd, time"
+    goals((what, ratio, "<=", TIME, times["adjoint"], times["autograd"]))
 
 
 class Field(torch.nn.Module):
@@ -93,9 +96,10 @@ def test_torchdiffeq(benchmark, goals):
     found = medians(runs, rounds=5)
     benchmark.extra_info.update(found, **{f"error, {k}": v for k, v in errors.items()})
     benchmark.pedantic(lambda: None, rounds=1)
+    ratio = found["torchdiffeq"] / found["ours"]
     goals(
         ("odeint_adjoint, error / torchdiffeq", errors["ours"] / errors["torchdiffeq"], "<=", 1.5),
-        ("odeint_adjoint, torchdiffeq / time", found["torchdiffeq"] / found["ours"], ">=", 1.0),
+        ("torchdiffeq / odeint_adjoint", ratio, ">=", 1.0, found["ours"], found["torchdiffeq"]),
     )
 
 
@@ -133,4 +137,5 @@ def test_diffrax(benchmark, goals):
     found = medians(runs, rounds=3)
     benchmark.extra_info.update(found)
     benchmark.pedantic(lambda: None, rounds=1)
-    goals(("odeint_adjoint, diffrax / time", found["diffrax"] / found["ours"], ">=", 1.0))
+    ratio = found["diffrax"] / found["ours"]
+    goals(("diffrax / odeint_adjoint", ratio, ">=", 1.0, found["ours"], found["diffrax"]))

@@ -86,7 +86,8 @@ def test_guarantee_cost_of_a_training_step(benchmark, goals, metric, name):
     ratio = times["guaranteed"] / times["fixed"]
     benchmark.extra_info.update(times, ratio=ratio, limit=limit)
     benchmark.pedantic(_training_step, (flow, x), rounds=5)
-    goals((f"training step, {name}, {metric} / fixed metric", ratio, "<=", limit))
+    what = f"training step, {name}, {metric} / fixed metric"
+    goals((what, ratio, "<=", limit, times["guaranteed"], times["fixed"]))
 
 
 class ByHand(nn.Module):
@@ -115,4 +116,5 @@ def test_frozen_network_runs_at_the_speed_of_the_same_graph_by_hand(benchmark, g
     ratio = times["frozen"] / times["by hand"]
     benchmark.extra_info.update(times, ratio=ratio, limit=1.05)
     benchmark.pedantic(frozen, (x,), rounds=5)
-    goals((f"frozen / by hand, {batch} images", ratio, "<=", 1.05))
+    what = f"frozen / by hand, {batch} images"
+    goals((what, ratio, "<=", 1.05, times["frozen"], times["by hand"]))

@@ -37,5 +37,6 @@ def test_logarithm(benchmark, goals, dtype):
     for ours, theirs in zip(steps["darboux"](), steps["spd_learn"](), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)
     times = medians(steps, rounds=ROUNDS)
-    what = f"logarithm of 3 x 3, {str(dtype)[6:]}, forward and backward: times spd_learn"
-    goals((what, times["spd_learn"] / times["darboux"], ">=", FASTER))
+    what = f"spd_learn / logarithm of 3 x 3 and its gradient, {str(dtype)[6:]}"
+    ratio = times["spd_learn"] / times["darboux"]
+    goals((what, ratio, ">=", FASTER, times["darboux"], times["spd_learn"]))

@@ -23,9 +23,10 @@ def test_a_step(benchmark, goals, size):
     times = medians(calls, rounds=25)
     benchmark.extra_info.update(times)
     benchmark.pedantic(calls["heavy ball"], rounds=3)
+    sgd = times["SGD"]
     goals(
         *(
-            (f"{name}, {size} / SGD", times[name] / times["SGD"], "<=", goal)
+            (f"{name}, {size} / SGD", times[name] / sgd, "<=", goal, times[name], sgd)
             for name, goal in GOALS.items()
         )
     )

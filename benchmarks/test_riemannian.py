@@ -78,9 +78,9 @@ def test_one_matrix(benchmark, goals, name):
     defects = {"darboux": defect(w), "geoopt": defect(v), "pogo": defect(u[0])}
     benchmark.extra_info.update(times, defects=defects)
     benchmark.pedantic(calls["darboux"], rounds=3)
-    peers = min(times["geoopt"], times["pogo"])
+    took, peers = times["darboux"], min(times["geoopt"], times["pogo"])
     goals(
-        (f"Stiefel step {name} / the faster peer", times["darboux"] / peers, "<=", goal),
+        (f"Stiefel step {name} / the faster peer", took / peers, "<=", goal, took, peers),
         (f"Stiefel defect {name} / geoopt's", defects["darboux"] / defects["geoopt"], "<=", 1.0),
         (f"Stiefel defect {name}", defects["darboux"], "<=", 1e-6),
     )
@@ -107,11 +107,11 @@ def test_a_thousand_matrices(benchmark, goals):
     times = medians(calls, rounds=40)
     benchmark.extra_info.update(times)
     benchmark.pedantic(calls["separate"], rounds=3)
+    what, peer = "1000 Stiefel steps 16 x 16", times["pogo stacked"]
     goals(
         *(
-            (f"1000 Stiefel steps 16 x 16, {name} / POGO stacked", ratio, "<=", goal)
+            (f"{what}, {name} / POGO stacked", times[name] / peer, "<=", goal, times[name], peer)
             for name, goal in (("separate", 1.6), ("shared", 0.8))
-            for ratio in [times[name] / times["pogo stacked"]]
         ),
         ("1000 Stiefel defects 16 x 16", max(map(defect, lists[0] + lists[1])), "<=", 1e-6),
     )
