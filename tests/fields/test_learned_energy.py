@@ -46,6 +46,29 @@ def test_slopes_have_derivatives_where_something_asks_for_them():
     assert not network.requires_grad_(requires_grad=False)(0.0, x).requires_grad
 
 
+@pytest.mark.parametrize("form", ["slopes", "drift", "kick"])
+def test_zeros_are_nothing_that_wants_a_gradient(form):
+    """An energy that ignores one half, inside of what may use no tensors but its own."""
+    ignoring = {"slopes": lambda t, z, p: p, "drift": lambda t, z, p: z, "kick": lambda t, z, p: p}
+    weight = torch.ones(2, requires_grad=True)
+    choice = ignoring[form]
+    field = dx.fields.LearnedHamiltonianField(lambda *at: (weight * choice(*at)).sum(dim=1))
+    z, p = torch.randn(2, 3, 2)
+    found = getattr(field, form)(0.0, z, p)
+    zeros = found[1] if form == "slopes" else found
+    assert not zeros.any()
+    assert not zeros.requires_grad
+
+
+def test_adjoint_of_an_energy_that_ignores_positions():
+    field = dx.fields.LearnedHamiltonianField(lambda t, z, p: p.square().sum(dim=1))
+    flow = dx.Flow(field, dx.integrators.ImplicitMidpoint(), horizon=1, steps=2, gradient="adjoint")
+    x = torch.randn(3, 4, requires_grad=True)
+    (slope,) = torch.autograd.grad(flow(x).sum(), x)
+    expected = torch.tensor([1.0, 1.0, 3.0, 3.0]).expand_as(slope)
+    torch.testing.assert_close(slope, expected)
+
+
 def test_learned_field_is_the_derivative_by_autograd():
     field, x = _network(autonomous=True), torch.randn(3, 4, requires_grad=True)
     (slope,) = torch.autograd.grad(field.energy(0.0, x).sum(), x)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import darboux as dx
 from darboux.integrators import AdaptiveRadau, StiffnessError
@@ -118,6 +119,36 @@ def test_batch_is_a_loop():
     for row, after in zip(z, found, strict=True):
         alone = AdaptiveRadau().step(stiff, 0.0, 1.0, row[None])[0]
         torch.testing.assert_close(after, alone, rtol=1e-12, atol=1e-12)
+
+
+def test_many_samples_step_as_few_do():
+    """The algebra of small systems is done by NumPy, that of others by torch."""
+    z = torch.cat([batch(4), batch(400)])
+    assert z[:4].numel() < 256 < z.numel()
+    few, many = (AdaptiveRadau().step(linear, 0.3, 0.7, rows) for rows in (z[:4], z))
+    torch.testing.assert_close(many[:4], few, rtol=1e-12, atol=1e-12)
+
+
+class Operations(TorchDispatchMode):
+    """Counts what torch computes."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.count += 1
+        return operation(*args, **(kwargs or {}))
+
+
+def test_a_small_system_costs_few_operations_of_torch_beside_those_of_f():
+    z, counted = torch.tensor([[2.0, 0.0]], dtype=torch.float64), Counted(van_der_pol)
+    with torch.no_grad():
+        with Operations() as own:
+            van_der_pol(0.0, z)
+        with Operations() as all_of_them:
+            AdaptiveRadau(rtol=1e-3).step(counted, 0.0, 100.0, z)
+    assert all_of_them.count / counted.calls - own.count < 8
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 2, 2), (3, 1, 2, 2)])

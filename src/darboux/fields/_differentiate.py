@@ -13,8 +13,10 @@ from darboux.solvers._transforms import is_plain, refuse_export
 
 def time_of(t: Time, like: Tensor) -> Tensor:
     """Return t as energies get it: (batch, 1, ..., 1), one time for every sample."""
-    time = torch.as_tensor(t, dtype=like.dtype, device=like.device)
     shape = (like.shape[0], *(1,) * (like.ndim - 1))
+    if not isinstance(t, Tensor):
+        return like.new_full(shape, t)
+    time = t.to(like)
     if time.ndim == 0:
         return time.expand(shape)
     if time.shape[0] != like.shape[0] or time.numel() != like.shape[0]:
@@ -47,40 +49,47 @@ def energies(name: str, energy: object, like: Tensor) -> Tensor:
 
 def slope(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return the derivative of energies (batch,) in the samples x, each of its own sample."""
-    # It is differentiable again, in x and in everything that the energy uses.
+    return slopes(energy, x)[0]
+
+
+def slopes(energy: Callable[..., Tensor], *at: Tensor) -> tuple[Tensor, ...]:
+    """Return the derivatives of energies (batch,) in all arguments, each of its own sample."""
+    # They are differentiable again, in the arguments and in everything that the energy uses.
     refuse_export("The slope of an energy")
-    if x.shape[0] == 0:  # torch has no second derivatives of a convolution of nothing
-        return x + energy(x).reshape(0, *(1,) * (x.ndim - 1))
-    return _by_autograd(energy, x) if is_plain() else _by_transform(energy, x)
+    if at[0].shape[0] == 0:  # torch has no second derivatives of a convolution of nothing
+        return tuple([x + energy(*at).reshape(0, *(1,) * (x.ndim - 1)) for x in at])
+    return _by_autograd(energy, at) if is_plain() else _by_transform(energy, at)
 
 
-def _by_transform(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    found: Tensor = torch.func.grad(lambda y: energy(y).sum())(x)
+def _by_transform(energy: Callable[..., Tensor], at: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    numbers = tuple(range(len(at)))
+    found: tuple[Tensor, ...] = torch.func.grad(lambda *y: energy(*y).sum(), numbers)(*at)
     return found
 
 
-def _by_autograd(energy: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _by_autograd(energy: Callable[..., Tensor], at: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     again = torch.is_grad_enabled()
     with torch.enable_grad():
-        y = x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
-        total = energy(y).sum()
+        y = [x.view_as(x) if x.requires_grad else x.detach().requires_grad_() for x in at]
+        total = energy(*y).sum()
         if not total.requires_grad:
-            return torch.zeros_like(x)
-        again = again and (x.requires_grad or _sees_others(total, y))
-        (found,) = torch.autograd.grad(total, y, create_graph=again, materialize_grads=True)
-    return found
+            return tuple([torch.zeros_like(x) for x in at])
+        again = again and (any(x.requires_grad for x in at) or _sees_others(total, y))
+        found = torch.autograd.grad(total, y, create_graph=again, allow_unused=True)
+    # zeros of torch's own making would be further leaves
+    return tuple([torch.zeros_like(x) if s is None else s for s, x in zip(found, at, strict=True)])
 
 
-def _sees_others(total: Tensor, y: Tensor) -> bool:
-    """Return whether a leaf other than y enters: else the slope has no derivatives of its own."""
-    seen, ahead = set(), [total.grad_fn]
+def _sees_others(total: Tensor, y: list[Tensor]) -> bool:
+    """Return whether another leaf enters: else the slopes have no derivatives of their own."""
+    own, seen, ahead = set(map(id, y)), set(), [total.grad_fn]
     while ahead:
         node = ahead.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        leaf = getattr(node, "variable", y)
-        if leaf is not y:
+        leaf = getattr(node, "variable", y[0])
+        if id(leaf) not in own:
             return True
         ahead.extend(following for following, _ in node.next_functions)
     return False

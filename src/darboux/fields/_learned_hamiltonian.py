@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Annotated, final
 
+import torch
 from torch import Tensor
 
-from darboux.fields._differentiate import energies, slope, time_of
-from darboux.fields._field import Time
-from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves, join
+from darboux.fields._differentiate import energies, slope, slopes, time_of
+from darboux.fields._field import Prepared, Time
+from darboux.fields._phase_space import CanonicalPhaseField, SeparablePhaseField, halves
 from darboux.structure._arguments import checked
 
 Energy = Annotated[
@@ -30,7 +32,7 @@ class LearnedHamiltonianField(CanonicalPhaseField):
     Derivatives are automatic and can be differentiated again, under every transformation
     of torch. Nothing is assumed of H but that the energy of a sample depends on that sample
     alone. In general it is not separable: explicit shears do not apply, and symplectic
-    methods solve equations.
+    methods solve equations. If it separates all the same, that costs one evaluation each.
 
     Give a module, so that its parameters are those of the field. A function may be given
     where nothing is to be learned, or where its parameters live elsewhere.
@@ -58,6 +60,8 @@ class LearnedHamiltonianField(CanonicalPhaseField):
         tensor([[ 2.0000, -0.8415]])
     """
 
+    _recent_slopes: dict[str, tuple[Tensor, Tensor]] | None = None  # where steps begin their search
+
     @checked
     def __init__(self, energy: Energy, *, autonomous: bool = False) -> None:
         super().__init__()
@@ -74,9 +78,21 @@ class LearnedHamiltonianField(CanonicalPhaseField):
 
     def slopes(self, t: Time, z: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """Return (∂H/∂p, -∂H/∂z) from one evaluation."""
-        both = slope(lambda x: self.energy(t, x), join(z, p))
-        by_position, by_momentum = halves(both)
+        by_position, by_momentum = slopes(lambda z, p: self._energy(t, z, p), z, p)
         return by_momentum, -by_position
+
+    @property
+    def at_once(self) -> bool:
+        """Whether slopes() gives in one evaluation what drift() and kick() do."""
+        return {"drift", "kick"}.isdisjoint(vars(self))
+
+    def prepare(self) -> Prepared:
+        """Return a copy in which steps leave their slopes."""
+        if torch.compiler.is_compiling():
+            return self
+        prepared = copy(self)
+        prepared._recent_slopes = {}
+        return prepared
 
     def energy(self, t: Time, x: Tensor) -> Tensor:
         """Return H(t, z, p), (batch,)."""

@@ -22,7 +22,8 @@ def as_field(f: Any, form: StateForm, z: Tensor) -> Field:
     if not form.is_flat and (isinstance(f, VectorField) or hasattr(f, "drift")):
         return prepared
     watched = not torch.compiler.is_compiling()  # graphs keep no count of what is written
-    return _UserField(prepared, form, z.real.dtype, z.device, watched)
+    counted = watched and _writes(z) >= 0
+    return _UserField(prepared, form, z.real.dtype, z.device, watched, counted)
 
 
 def between(field: Field, low: float | None, high: float | None) -> Field:
@@ -49,21 +50,14 @@ class _UserField:
     dtype: torch.dtype  # of t
     device: torch.device
     watched: bool
+    counted: bool  # whether z knows how often it was written into
     low: float = -math.inf  # of the times that f sees
     high: float = math.inf
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return the slope of z."""
-        if not self.watched:
-            return self._slope(t, z)
-        before = _writes(z)
-        slope = self._slope(t, z)
-        if _writes(z) != before:
-            raise ValueError(WROTE)
-        return slope.clone() if _may_be_overwritten(slope) else slope
-
-    def _slope(self, t: Time, z: Tensor) -> Tensor:
-        form = self.form
+        form, counted = self.form, self.counted  # in one piece: it counts in every stage
+        before = z._version if counted else 0
         members = form.unpack(z) if form.is_flat else (z,)
         time = self._time(t) if isinstance(t, Tensor) else self._clock(t)
         try:
@@ -77,10 +71,14 @@ class _UserField:
             )
             raise TypeError(msg) from None
         if form.is_tuple or form.as_pairs:
-            return form.pack_slope(slope, members)
-        if not isinstance(slope, Tensor) or slope.shape != members[0].shape:
+            slope = form.pack_slope(slope, members)
+        elif not isinstance(slope, Tensor) or slope.shape != members[0].shape:
             raise form.misfit(slope, members)
-        return slope.reshape(1, -1) if form.is_flat else slope
+        elif form.is_flat:
+            slope = slope.reshape(1, -1)
+        if counted and z._version != before:
+            raise ValueError(WROTE)
+        return slope.clone() if self.watched and _may_be_overwritten(slope) else slope
 
     def next_to(self, t: float, direction: float) -> float:
         """Return the number beside a time, as f can tell them apart."""
@@ -88,7 +86,8 @@ class _UserField:
         return float(torch.nextafter(time[0], time[1]))
 
     def _clock(self, t: float) -> Tensor:
-        t = min(max(t, self.low), self.high)
+        if not self.low <= t <= self.high:
+            t = min(max(t, self.low), self.high)
         return torch.scalar_tensor(t, dtype=self.dtype, device=self.device)
 
     def _time(self, t: Tensor) -> Tensor:

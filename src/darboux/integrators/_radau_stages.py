@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from darboux.integrators._generated import radau_iia_tableau
+from darboux.solvers._convergence import Numbers, like, numbers
+
+Array = Any  # a tensor, or an array of NumPy, which takes a fraction of the time for small systems
+
+_SMALL = 256  # entries of all samples
 
 _TABLEAU = radau_iia_tableau(3)
 
@@ -43,57 +48,102 @@ _AHEAD = [
 class Inverses(NamedTuple):
     """What one f' and one h of each sample give."""
 
-    newton: Tensor  # of F and U, (batch, 3n, 6n)
-    error: Tensor  # (γ I - h f')⁻¹, (batch, n, n)
+    newton: Array  # of F and U, (batch, 3n, 6n)
+    error: Array  # (γ I - h f')⁻¹, (batch, n, n)
 
-    def replaced(self, rows: Tensor, other: Inverses) -> Inverses:
+    def replaced(self, rows: NDArray[np.intp], other: Inverses) -> Inverses:
         """Return these, but others for some samples."""
         pairs = zip(self, other, strict=True)
-        return Inverses(*(mine.index_copy(0, rows, theirs) for mine, theirs in pairs))
+        return Inverses(*(_replaced(mine, rows, theirs) for mine, theirs in pairs))
 
 
 @dataclass(frozen=True)
 class Stages:
     """Equations U = A F(z + h U) of the mean slopes U = Z/h, (batch, 3n), as coefficients."""
 
-    values: Tensor  # λ I for both, (2, 1, n, n)
-    joined: Tensor  # (18, 2)
-    errors: Tensor  # (3, 1)
+    values: Array  # λ I for both, (2, 1, n, n)
+    joined: Array  # (18, 2)
+    errors: Array  # (3, 1)
     nodes: Tensor  # (3, 1), float64
+    dtype: torch.dtype  # of U
 
     @staticmethod
     def like(z: Tensor) -> Stages:
-        """Return the coefficients in the dtype and on the device of z, (batch, n)."""
+        """Return the coefficients for z, (batch, ...): in its dtype, at least float32."""
+        dtype = torch.promote_types(z.dtype, torch.float32)
+        small = z.device.type == "cpu" and z.numel() <= _SMALL
 
-        def as_tensor(values: NDArray[np.generic], dtype: torch.dtype) -> Tensor:
-            return torch.as_tensor(values, dtype=dtype, device=z.device)
+        def as_array(values: NDArray[np.generic], dtype: torch.dtype) -> Array:
+            return values if small else torch.as_tensor(values, dtype=dtype, device=z.device)
 
         joined = np.einsum("ik,kj->ijk", _FROM, _JOINED).reshape(-1, 2)
-        values = as_tensor(_VALUES[_TWO].reshape(2, 1, 1, 1), z.dtype.to_complex())
+        values = _VALUES[_TWO].reshape(2, 1, 1, 1) * np.eye(z[0].numel())
         return Stages(
-            values * torch.eye(z.shape[1], dtype=z.dtype, device=z.device),
-            as_tensor(joined, z.dtype.to_complex()),
-            as_tensor(_ERROR, z.dtype),
-            as_tensor(NODES[:, None], torch.float64),
+            as_array(values, dtype.to_complex()),
+            as_array(joined, dtype.to_complex()),
+            as_array(_ERROR, dtype),
+            torch.as_tensor(NODES[:, None], device=z.device),
+            dtype,
         )
 
-    def inverses(self, slopes: Tensor, h: Tensor) -> Inverses:
-        """Return what slopes f', (batch, n, n), and steps, (batch, 1, 1), give."""
+    def array(self, values: Tensor | Numbers) -> Array:
+        """Return values as what is computed with."""
+        if isinstance(self.errors, np.ndarray):
+            return values if isinstance(values, np.ndarray) else numbers(values)
+        return torch.as_tensor(values, dtype=self.dtype, device=self.errors.device)
+
+    def inverses(self, slopes: Array, h: Array) -> Inverses:
+        """Return what slopes f', (batch, n, n), and steps, (batch,), give."""
         batch, n = slopes.shape[:2]
-        found = torch.linalg.inv_ex(self.values - h * slopes)[0]
-        blocks = self.joined.mm(found.reshape(2, -1)).real.reshape(3, 6, batch, n, n)
-        newton = blocks.permute(2, 0, 3, 1, 4).reshape(batch, 3 * n, 6 * n)
+        found = _inverse(self.values - h.reshape(-1, 1, 1) * slopes)
+        blocks = (self.joined @ found.reshape(2, -1)).real.reshape(3, 6, batch, n, n)
+        newton = _library(blocks).einsum("rkbij->brikj", blocks).reshape(batch, 3 * n, 6 * n)
         return Inverses(newton, found[0].real)
 
-    def error(self, inverses: Inverses, means: Tensor, slope: Tensor) -> Tensor:
+    def error(self, inverses: Inverses, means: Array, slope: Array) -> Array:
         """Return ε/h for f(z) = `slope`, (batch, n)."""
-        rest = slope + (means.reshape(len(means), 3, -1) * self.errors).sum(dim=1)
-        return inverses.error.bmm(rest.unsqueeze(2)).squeeze(2)
+        rest = slope + (means.reshape(len(means), 3, -1) * self.errors).sum(1)
+        return _product(inverses.error, rest)
 
 
-def correction(inverses: Inverses, means: Tensor, slopes: list[Tensor]) -> Tensor:
+def correction(inverses: Inverses, means: Array, slopes: list[Array]) -> Array:
     """Return what simplified Newton adds to U where the slopes are F."""
-    return inverses.newton.bmm(torch.cat([*slopes, means], dim=1).unsqueeze(2)).squeeze(2)
+    return _product(inverses.newton, beside([*slopes, means]))
+
+
+def beside(parts: list[Array]) -> Array:
+    """Return (batch, ...) of several entries of each sample."""
+    return _library(parts[0]).concatenate(parts, 1)
+
+
+def larger(x: Array, y: Array) -> Array:
+    """Return the larger one of the sizes of entries."""
+    return _library(x).maximum(abs(x), abs(y))
+
+
+def _library(x: Array) -> Any:
+    return torch if isinstance(x, Tensor) else np
+
+
+def _product(matrices: Array, rows: Array) -> Array:
+    return (matrices @ rows[..., None])[..., 0]
+
+
+def _inverse(matrices: Array) -> Array:
+    if isinstance(matrices, Tensor):
+        return torch.linalg.inv_ex(matrices)[0]
+    try:
+        return np.linalg.inv(matrices)
+    except np.linalg.LinAlgError:  # one of them is singular, which is no reason to lose others
+        return torch.linalg.inv_ex(torch.from_numpy(matrices))[0].numpy()
+
+
+def _replaced(mine: Array, rows: NDArray[np.intp], theirs: Array) -> Array:
+    if isinstance(mine, Tensor):
+        return mine.index_copy(0, like(rows, mine), theirs)
+    mine = mine.copy()
+    mine[rows] = theirs
+    return mine
 
 
 def between(increments: Tensor, place: Tensor) -> Tensor:
@@ -104,9 +154,10 @@ def between(increments: Tensor, place: Tensor) -> Tensor:
     return (weights.to(rows.dtype).unsqueeze(2) * rows).sum(dim=1)
 
 
-def ahead(means: Tensor, ratio: NDArray[np.float64]) -> Tensor:
+def ahead(means: Array, ratio: Numbers) -> Array:
     """Return the mean slopes of a next step of ratio · h along the same polynomial."""
     r = ratio[:, None, None]
     weights = _AHEAD[0] + r * (_AHEAD[1] + r * _AHEAD[2])
-    rows = torch.as_tensor(weights, dtype=means.dtype, device=means.device)
-    return rows.bmm(means.reshape(len(means), 3, -1)).reshape(means.shape)
+    if isinstance(means, Tensor):
+        weights = torch.as_tensor(weights, dtype=means.dtype, device=means.device)
+    return (weights @ means.reshape(len(means), 3, -1)).reshape(means.shape)

@@ -14,9 +14,9 @@ from torch import Tensor
 from darboux.integrators._outputs import Slope, along
 from darboux.integrators._path import Path
 from darboux.integrators._radau_newton import ITERATIONS, Newton, Solved, flat, shaped
-from darboux.integrators._radau_stages import Inverses, Stages, ahead, between
+from darboux.integrators._radau_stages import Array, Inverses, Stages, ahead, between, larger
 from darboux.integrators._step_control import Tolerance, Tries, Try, Walk
-from darboux.solvers._convergence import Mask, Numbers, choose, like, numbers
+from darboux.solvers._convergence import Mask, Numbers, choose, numbers
 from darboux.solvers._linearised import jacobian
 
 _ENTRIES = 512  # of a sample, whose matrices are dense
@@ -37,9 +37,9 @@ class _Kept:
     """What is known of each sample from the tries before."""
 
     stages: Stages
-    slopes: Tensor  # f' there or at an earlier z, (batch, n, n)
+    slopes: Array  # f' there or at an earlier z, (batch, n, n)
     inverses: Inverses
-    means: Tensor  # mean slopes of the last accepted step, (batch, 3n)
+    means: Array  # mean slopes of the last accepted step, (batch, 3n)
     alone: bool  # whether autograd may differentiate f, as for `pullbacks`
     current: Mask  # whether f' is that at z
     wanted: Mask  # whether it is to be
@@ -76,17 +76,13 @@ class RadauTries(Tries):
         """
         _check(z)
         batch, n = len(z), z[0].numel()
-        wide = z.new_zeros(batch, n, dtype=torch.promote_types(z.dtype, torch.float32))
-        stages, slopes = Stages.like(wide), wide.new_zeros(batch, n, n)
-        none = np.zeros(batch)
-        never = none > 0
-        inverses = stages.inverses(slopes, wide.new_zeros(batch, 1, 1))
-        nothing = wide.new_zeros(batch, 3 * n)
+        stages, none = Stages.like(z), np.zeros(batch)
+        slopes, never = stages.array(np.zeros((batch, n, n))), none > 0
         return _Kept(
             stages,
             slopes,
-            inverses,
-            nothing,
+            stages.inverses(slopes, stages.array(none)),
+            stages.array(np.zeros((batch, 3 * n))),
             alone=False,
             current=never,
             wanted=~never,
@@ -96,27 +92,27 @@ class RadauTries(Tries):
             rejected=never,
         )
 
+    @np.errstate(all="ignore")
     def attempt(self, field: Slope, t: Tensor, h: Tensor, at: Walk) -> Try:
         """Return one step."""
         steps = numbers(h)
         kept = self._linearised(at, t, h, steps)
-        with np.errstate(all="ignore"):
-            newton = Newton(self.tolerance, kept.stages, kept.inverses)
-            solved = newton.solved(field, (t, h), at.z, self._guess(kept, steps), steps != 0)
-        end = solved.increments.narrow(1, 2 * kept.slopes.shape[1], kept.slopes.shape[1])
-        end = flat(at.z) + end
-        error = self._error(field, t, h, at, kept, solved, end)
+        newton = Newton(self.tolerance, kept.stages, kept.inverses)
+        solved = newton.solved(field, (t, h), at.z, self._guess(kept, steps), steps != 0)
+        rows, n = kept.stages.array(flat(at.z)), kept.slopes.shape[1]
+        end = rows + solved.increments[:, 2 * n :]
+        error = self._error(field, t, h, at, kept, solved, (rows, end))
         accepted = (steps != 0) & (error <= 1)
         slow = (solved.iterations > 2) & (solved.rate > _SLOW)
         factor = _factor(steps, error, solved, slow, kept)
-        after = shaped(end.to(at.z.dtype), at.z)
+        after = _state(end, at.z)
         slope = field(along(t + h, at.z), after) if accepted.any() else at.slope
         return Try(
             after,
             slope,
             error,
             factor,
-            partial(states_between, at.z, solved.increments),
+            partial(_between, at.z, solved.increments),
             replace(
                 kept,
                 means=choose(accepted, solved.means, kept.means),
@@ -136,7 +132,7 @@ class RadauTries(Tries):
             slopes, alone = self._jacobian(along(t, at.z), at.z, alone=kept.alone)
             kept = replace(
                 kept,
-                slopes=choose(fresh, slopes.to(kept.slopes.dtype), kept.slopes),
+                slopes=choose(fresh, kept.stages.array(slopes), kept.slopes),
                 alone=alone,
                 current=kept.current | fresh,
                 wanted=kept.wanted & ~fresh,
@@ -144,11 +140,11 @@ class RadauTries(Tries):
         needed = (steps != 0) & (fresh | (steps != kept.size))
         if not needed.any():
             return kept
-        size = h.to(kept.slopes.dtype).reshape(-1, 1, 1)
+        size = kept.stages.array(h)
         if needed.all():
             inverses = kept.stages.inverses(kept.slopes, size)
         else:
-            rows = like(np.flatnonzero(needed), h)
+            rows = np.flatnonzero(needed)
             some = kept.stages.inverses(kept.slopes[rows], size[rows])
             inverses = kept.inverses.replaced(rows, some)
         return replace(kept, inverses=inverses, size=np.where(needed, steps, kept.size))
@@ -180,7 +176,7 @@ class RadauTries(Tries):
             columns.append(change / (moved - rows)[:, j : j + 1])
         return torch.stack(columns, dim=2)
 
-    def _guess(self, kept: _Kept, steps: Numbers) -> Tensor:
+    def _guess(self, kept: _Kept, steps: Numbers) -> Array:
         """Return the mean slopes along the polynomial of the step before, 0 at first."""
         if not kept.length.any():
             return kept.means
@@ -195,21 +191,27 @@ class RadauTries(Tries):
         at: Walk,
         kept: _Kept,
         solved: Solved,
-        end: Tensor,
+        ends: tuple[Array, Array],
     ) -> Numbers:
         """Return the error over the tolerance, more than 1 where there is no solution."""
-        z, size = flat(at.z), h.to(end.dtype).unsqueeze(1)
-        rough = size * kept.stages.error(kept.inverses, solved.means, flat(at.slope))
-        error = self.tolerance.norm(rough, z, end)
+        stages, rtol = kept.stages, self.tolerance.relative(at.z.dtype)
+        scale = (self.tolerance.atol + rtol * larger(*ends)) / stages.array(h)[:, None]
+        rough = stages.error(kept.inverses, solved.means, stages.array(flat(at.slope)))
+        error = self.tolerance.measured(rough / scale)
         # f' may be large where the error is not: it is filtered once more
         doubtful = solved.found & (error > 1) & (kept.rejected | (kept.length == 0))
         if doubtful.any():
-            moved = shaped((z + rough).to(at.z.dtype), at.z)
-            slope = flat(field(along(t, at.z), moved))
-            finer = size * kept.stages.error(kept.inverses, solved.means, slope)
-            error = np.where(doubtful, self.tolerance.norm(finer, z, end), error)
+            moved = _state(ends[0] + stages.array(h)[:, None] * rough, at.z)
+            slope = stages.array(flat(field(along(t, at.z), moved)))
+            finer = stages.error(kept.inverses, solved.means, slope)
+            error = np.where(doubtful, self.tolerance.measured(finer / scale), error)
         failed = np.where(solved.lost, np.inf, error.clip(2.0, _MOST))
         return np.where(solved.found, error, failed)
+
+
+def _state(rows: Array, z: Tensor) -> Tensor:
+    """Return (batch, n) like z."""
+    return shaped(torch.as_tensor(rows).to(z.dtype), z)
 
 
 def _check(z: Tensor) -> None:
@@ -241,6 +243,10 @@ def _factor(steps: Numbers, error: Numbers, solved: Solved, slow: Mask, kept: _K
     # with slopes of an earlier z it is tried again with those of this one
     again = np.where(kept.current | solved.lost, 0.5, 1.0)
     return np.where(solved.found, factor, again)
+
+
+def _between(z: Tensor, increments: Array, place: Tensor) -> Tensor:
+    return states_between(z, torch.as_tensor(increments), place)
 
 
 def states_between(z: Tensor, increments: Tensor, place: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -70,7 +72,7 @@ class RungeKutta(Integrator):
         self._rows = tuple(_terms(row) for row in tableau.a)
         # weights of 0 stay: a stage that is no number must not get lost
         self._weights = tuple((j, float(x)) for j, x in enumerate(tableau.b))
-        self._nodes = tuple(float(node) for node in tableau.c)
+        self._nodes_rows = tuple(zip(map(float, tableau.c), self._rows, strict=True))
 
     @property
     def stages(self) -> int:
@@ -89,12 +91,16 @@ class RungeKutta(Integrator):
         Raises:
             ValueError: if h is a tensor with axes, or f(t, z) has another shape than z.
         """
-        size = step_size(h, state)
+        size: Any = step_size(h, state)
+        eager = not (isinstance(size, Tensor) or torch.compiler.is_compiling())
+        combine = _combine_eagerly if eager else _combine
         slopes: list[Tensor] = []
-        for node, row in zip(self._nodes, self._rows, strict=True):
-            stage = _combine(state, slopes, row, size) if row else state
-            slopes.append(fitting(field(t + node * h if node else t, stage), stage))
-        return _combine(state, slopes, self._weights, size)
+        for node, row in self._nodes_rows:
+            stage = combine(state, slopes, row, size) if row else state
+            slope = field(t + node * h if node else t, stage)
+            alike = slope.shape == stage.shape and slope.dtype == stage.dtype  # spares a call
+            slopes.append(slope if alike else fitting(slope, stage))
+        return combine(state, slopes, self._weights, size)
 
     def lipschitz_factor(self, h: StepSize, lipschitz: StepSize) -> Tensor:
         """Return a Lipschitz constant of one step, for a field with constant L.
@@ -145,12 +151,16 @@ def _combine(z: Tensor, slopes: list[Tensor], row: _Terms, h: StepSize) -> Tenso
     if isinstance(h, Tensor):
         for j, coefficient in row:
             z = torch.addcmul(z, slopes[j], h, value=coefficient)
-    elif torch.compiler.is_compiling():
-        for j, coefficient in row:
-            z = add_scaled(z, slopes[j], coefficient * h)
     else:
         for j, coefficient in row:
-            z = torch.add(z, slopes[j], alpha=coefficient * h)
+            z = add_scaled(z, slopes[j], coefficient * h)
+    return z
+
+
+def _combine_eagerly(z: Tensor, slopes: list[Tensor], row: _Terms, h: float) -> Tensor:
+    """Return what `_combine` does for a number h: these loops are most of a short step."""
+    for j, coefficient in row:
+        z = torch.add(z, slopes[j], alpha=coefficient * h)
     return z
 
 

@@ -62,12 +62,19 @@ class Tolerance:
 
         It is infinite, too, where an error is no number.
         """
-        ratio = error / torch.maximum(self.scale(z), self.scale(after))
-        return self.size(ratio) if self.measure is None else _finite(self.measure(ratio))
+        return self.measured(error / torch.maximum(self.scale(z), self.scale(after)))
 
-    def size(self, ratio: Tensor) -> Numbers:
+    def measured(self, ratio: Tensor | Numbers) -> Numbers:
+        """Return the root mean square of each sample, or what is measured instead."""
+        if self.measure is None:
+            return self.size(ratio)
+        return _finite(numbers(self.measure(torch.as_tensor(ratio))))
+
+    def size(self, ratio: Tensor | Numbers) -> Numbers:
         """Return the root mean square of the entries of each sample, or of its worst member."""
-        return _finite(self._mean_square(ratio).sqrt())
+        if isinstance(ratio, np.ndarray) and len(self.sizes) < 2:
+            return _finite(np.sqrt(np.einsum("ij,ij->i", ratio, ratio) / ratio.shape[1]))
+        return _finite(numbers(self._mean_square(torch.as_tensor(ratio)).sqrt()))
 
     def scale(self, z: Tensor) -> Tensor:
         """Return atol + rtol |z|, at least in float32."""
@@ -277,11 +284,9 @@ class Search:
         )
 
 
-def _finite(sizes: Tensor) -> Numbers:
+def _finite(sizes: Numbers) -> Numbers:
     """Return the sizes of errors, infinite where they are no numbers."""
-    found = numbers(sizes)
-    found[np.isnan(found)] = np.inf
-    return found
+    return np.fmin(sizes, np.inf)
 
 
 def _aligned(places: Numbers) -> Numbers:

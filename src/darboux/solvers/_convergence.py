@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from darboux.solvers._transforms import is_mapped
+
 Numbers = NDArray[np.float64]
 """Numbers of samples, (batch,): NumPy takes a fraction of torch's time for so few."""
 
 Mask = NDArray[np.bool_]
+
+Values = TypeVar("Values", Tensor, Numbers)
 
 Map = Callable[[Tensor], Tensor]
 
@@ -54,6 +58,10 @@ class Target:
         """Return which errors are within the tolerance."""
         found: Mask = (error <= self.tol * size) & np.isfinite(error)
         return found
+
+    def size(self, x: Tensor) -> Numbers:
+        """Return the size of x."""
+        return np.maximum(numbers(norms(x)), self.floor)
 
     def rounding(self, x: Tensor, size: Numbers, gain: Numbers | float) -> Numbers:
         """Return the errors that rounding alone can make, with gain = ‖g'‖."""
@@ -116,15 +124,15 @@ def norms(x: Tensor) -> Tensor:
 
 def numbers(values: Tensor, refusal: str = _VMAP) -> NDArray[Any]:
     """Return values as an array; refuse those of `torch.func.vmap`."""
-    values = values.detach()
-    values = values if values.dtype == torch.bool else values.double()
+    values = values.detach() if values.requires_grad else values
+    values = values if values.dtype in (torch.float64, torch.bool) else values.double()
     try:
-        return values.cpu().numpy()
+        return (values if values.is_cpu else values.cpu()).numpy()
     except RuntimeError:  # a tensor of `torch.func`, which has no memory, but may have values
         try:
-            found = [value.item() for value in values.flatten()]
+            found = values.tolist()
         except RuntimeError as error:
-            if "vmap" not in str(error):
+            if not is_mapped():
                 raise
             raise RuntimeError(refusal) from error
         return np.array(found).reshape(values.shape)
@@ -135,10 +143,11 @@ def like(values: NDArray[Any], x: Tensor) -> Tensor:
     return torch.from_numpy(values).to(x.device)
 
 
-def choose(mask: Mask, x: Tensor, y: Tensor) -> Tensor:
-    """Return x for the samples of the mask, y elsewhere."""
+def choose(mask: Mask, x: Values, y: Values) -> Values:
+    """Return x for the samples of the mask, y elsewhere: tensors, or arrays."""
     if mask.all():
         return x
     if not mask.any():
         return y
-    return torch.where(like(mask, x).reshape(-1, *(1,) * (x.ndim - 1)), x, y)
+    rows = mask.reshape(-1, *(1,) * (x.ndim - 1))
+    return torch.where(like(rows, x), x, y) if isinstance(x, Tensor) else np.where(rows, x, y)

@@ -9,7 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from darboux.solvers._convergence import Map, Mask, Numbers, Progress, Target, choose, numbers
+from darboux.solvers._convergence import (
+    Map,
+    Mask,
+    Numbers,
+    Progress,
+    Target,
+    choose,
+    norms,
+    numbers,
+)
 
 _RIDGE = 1e-13  # of the trace: keeps the small least-squares problems regular
 
@@ -30,27 +39,36 @@ def fixed_point(
     # with the smallest residual.
     best, active = x, np.ones(len(x), dtype=bool)
     solved = ~active
-    error = size = np.full(len(x), np.inf)
-    iterations, together = 0, True
-    limit, pace = max(target.unit(x), target.tol), min(rate, _DECREASE)
+    error, size, bound = np.full(len(x), np.inf), None, target.floor
+    iterations, together, pace = 0, True, min(rate, _DECREASE)
     while iterations < target.max_iter and active.any():
         iterations += 1
         y = g(x) if image is None else image
         image = None
-        found, now = target.measured(y - x, x)
-        # all that follows is for samples that end, or converge slowly
-        if together and ((found > limit * now) & (found <= pace * error)).all():
-            best, x, error, size = x, y, found, now
+        found = numbers(norms(y - x))
+        falling = found <= pace * error
+        # as long as all samples are on their way, bounds of their sizes are enough
+        if together and (falling & (found > target.tol * bound)).all():
+            best, x, error, size, bound = x, y, found, None, bound + found
             continue
-        near = (found <= target.rounding(x, now, 0.0)) & np.isfinite(found)
-        fresh = active & (target.reached(found, now) | (near & (found >= error)))
-        going = active & ~fresh & np.isfinite(found) & (near | (found <= rate * error))
-        best = choose(fresh, y, choose(active & (found < error), x, best))
+        now = target.size(x)
+        fresh = active & target.reached(found, now)
+        going = active & ~fresh
         # a sample at rest is not touched again: its neighbours do not change it
-        error, size = np.where(active, found, error), np.where(active, now, size)
-        solved, active, together = solved | fresh, going, bool(going.all())
-        x = choose(active, y, best)
-    return Progress(best, solved, error, size, iterations)
+        if (falling | ~going).all():
+            best, x = x, choose(active, y, x)
+        else:  # some converge slowly, or to what rounding allows
+            near = (found <= target.rounding(x, now, 0.0)) & np.isfinite(found)
+            fresh |= active & near & (found >= error)
+            going &= ~fresh & np.isfinite(found) & (near | (found <= rate * error))
+            best = choose(active & (found < error), x, choose(active, best, x))
+            best = choose(fresh, y, best)
+            x = choose(going, y, best)
+        error = np.where(active, found, error)
+        size = now if size is None else np.where(active, now, size)
+        solved, active, bound, together = solved | fresh, going, now + found, bool(going.all())
+    size = target.size(best) if size is None else size
+    return Progress(choose(active, best, x), solved, error, size, iterations)
 
 
 @dataclass(frozen=True)
@@ -105,11 +123,11 @@ def anderson(
     # Anderson 1965; Walker and Ni 2011, Anderson acceleration for fixed-point iterations.
     batch = len(x)
     unknown, active = np.full(batch, np.inf), np.ones(batch, dtype=bool)
-    solved, best, size, least = ~active, x, unknown, unknown
-    count = np.zeros(batch)
-    state = _State(x, x, unknown, solved, count, count + 2)
-    empty = x.new_zeros(batch, depth, x[:1].numel())
-    memory = _Memory(empty, empty)
+    solved, best, least = ~active, x, unknown
+    count, size, bound, together = np.zeros(batch), None, target.floor, True
+    start = (solved, count, count + 2)
+    state = _State(x, x, unknown, *start)
+    memory: _Memory | None = None
     past: list[tuple[Tensor, Tensor]] = []  # residuals and images since the memory was extended
     iterations = 0
     while iterations < target.max_iter and active.any():
@@ -117,19 +135,39 @@ def anderson(
         y = g(state.x) if image is None else image
         image = None
         residual = y - state.x
-        found, now = target.measured(residual, state.x)
+        found = numbers(norms(residual))
+        past.append((residual.reshape(batch, -1), y.reshape(batch, -1)))
+        falling, plain = found < least, iterations <= _PLAIN
+        if plain and together and (falling & (found > target.tol * bound)).all():
+            best, least, size, bound = state.x, found, None, bound + found
+            state = _State(y, y, found, *start)
+            continue
+        now = target.size(state.x)
+        fresh = active & target.reached(found, now)
+        size = now if size is None else np.where(active, now, size)
+        bound = now + found
+        if plain and (falling | fresh | ~active).all():
+            best, x = state.x, choose(active, y, state.x)
+            least = np.where(active, found, least)
+            solved, active = solved | fresh, active & ~fresh
+            together = bool(active.all())
+            state = _State(x, x, found, *start)
+            continue
         near = (found <= target.rounding(state.x, now, 0.0)) & np.isfinite(found)
-        fresh = active & (target.reached(found, now) | (near & (found >= least)))
+        fresh |= active & near & (found >= least)
         rejected = state.trial & ~fresh & ~(found <= _DECREASE * state.error)
-        best = choose(fresh, y, choose(active & (found < least), state.x, best))
-        least = np.where(active & (found < least), found, least)
-        size = np.where(active, now, size)
+        best = choose(active & falling, state.x, choose(active, best, state.x))
+        best = choose(fresh, y, best)
+        least = np.where(active & falling, found, least)
         solved = solved | fresh
         active = active & ~fresh & (np.isfinite(found) | rejected)
-        past.append((residual.reshape(batch, -1), y.reshape(batch, -1)))
-        if iterations <= _PLAIN:
+        together = bool(active.all())
+        if plain:
             state = replace(state, x=y, plain=y, error=found)
         else:
+            if memory is None:  # what contracts fast needs none
+                empty = x.new_zeros(batch, depth, x[:1].numel())
+                memory = _Memory(empty, empty)
             for (r, y_r), (s, y_s) in pairwise(past):
                 memory = memory.extended(s - r, y_s - y_r)
             past = past[-1:]
@@ -138,6 +176,8 @@ def anderson(
             )
         # a sample at rest is not touched again: its neighbours do not change it
         state = replace(state, x=choose(active, state.x, best))
+    best = choose(active, best, state.x)
+    size = target.size(best) if size is None else size
     return Progress(best, solved, least, size, iterations)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import ParamSpec, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 P = ParamSpec("P")
@@ -35,9 +35,27 @@ def is_differentiated(x: object) -> bool:
     )
 
 
+def are_constant(*tensors: Tensor) -> bool:
+    """Return whether tensors are plain numbers that nobody differentiates, traces or watches."""
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._get_tracing_state() is not None
+        or nesting() > 0
+    ):
+        return False
+    recorded, dual = torch.is_grad_enabled(), forward_ad._current_level >= 0
+    for tensor in tensors:
+        if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_meta:
+            return False
+        if (recorded and tensor.requires_grad) or (dual and is_dual(tensor)):
+            return False
+    return True
+
+
 def is_dual(x: Tensor) -> bool:
     """Return whether forward mode, outside of `torch.func`, follows a tensor."""
-    return forward_ad.unpack_dual(x).tangent is not None
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(x).tangent is not None
 
 
 def is_plain() -> bool:
@@ -144,3 +162,26 @@ def _by_autograd(g: Callable[[Tensor], Tensor], x: Tensor, *, again: bool = True
 def _unhooked() -> torch.autograd.graph.saved_tensors_hooks:
     """Return hooks that do nothing: only the innermost ones are called."""
     return torch.autograd.graph.saved_tensors_hooks(lambda saved: saved, lambda saved: saved)
+
+
+def in_batches(*gradients: Tensor | None) -> bool:
+    """Return whether autograd.grad(is_grads_batched=True) asks; torch has no public way to see."""
+    batched = torch._C._functorch.is_legacy_batchedtensor
+    return any(g is not None and batched(g) for g in gradients)
+
+
+def again(
+    function: Callable[..., Sequence[Tensor]],
+    given: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+) -> tuple[Tensor | None, ...]:
+    """Return gradients that can be differentiated: evaluate once more, with a graph."""
+    create = torch.is_grad_enabled()
+    with torch.enable_grad():
+        given = [x.view_as(x) for x in given]  # their hooks are called by whoever asked, once
+        found = function(*given)
+    pairs = [(o, g) for o, g in zip(found, gradients, strict=True) if g is not None]
+    needed = [x for x in given if x.requires_grad]
+    outputs, cotangents = [o for o, _ in pairs], [g for _, g in pairs]
+    back = iter(torch.autograd.grad(outputs, needed, cotangents, create_graph=create))
+    return tuple(next(back) if x.requires_grad else None for x in given)
