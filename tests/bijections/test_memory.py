@@ -114,6 +114,17 @@ def test_images(dim, memory):
     assert relative(found, expected) <= 1e-12
 
 
+@pytest.mark.parametrize("memory", ["autograd", *MODES])
+def test_volumes_in_single_precision(memory):
+    """Sub-networks compute with channels last; what leaves is in the order of the others."""
+    chain, plain = convolutional(5, dim=3, memory=memory), convolutional(5, dim=3)
+    x = torch.randn(2, 4, 5, 5, 5)
+    assert chain(x).is_contiguous()
+    assert relative(gradients(chain, x), gradients(plain.double(), x.double())) <= 1e-5
+    torch.testing.assert_close(torch.func.vmap(chain)(x[:, None]), chain(x)[:, None])
+    torch.testing.assert_close(chain.inverse(chain(x)), x)
+
+
 @pytest.mark.parametrize("memory", MODES)
 def test_flows_are_undone_step_by_step(memory):
     torch.manual_seed(0)

@@ -8,7 +8,15 @@ import torch
 from torch import nn
 
 import darboux as dx
-from darboux.bijections import AdditiveCoupling, Chain
+from darboux.bijections import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    Alternating,
+    Chain,
+    Checkerboard,
+    Halves,
+)
 from darboux.bijections._bijection import bijective
 from darboux.gradients import OpenLayerError
 from tests.bijections.nets import additive, convolutional, gradients, mixed, network, relative
@@ -185,3 +193,23 @@ def test_weights_must_not_change_before_the_backward_pass():
         chain.layers[0].network[0].weight.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_dropout_draws_the_same_wherever_networks_put_channels():
+    """The order of numbers in memory is that of what a sub-network returns, not of its input."""
+    networks = [nn.Sequential(nn.Dropout(0.5), nn.Conv2d(2, 4, 3, padding=1)) for _ in range(4)]
+    layers = [AffineCoupling(network, swap=k % 2 == 1) for k, network in enumerate(networks)]
+    chain = Chain(layers, memory="constant").to(memory_format=torch.channels_last)
+    chain(torch.randn(3, 4, 5, 5)).square().sum().backward()
+    assert chain.drift_report().checkpoints == (0,)
+
+
+@pytest.mark.parametrize("partition", [Halves(), Alternating(), Checkerboard()])
+def test_dropout_draws_the_same_in_volumes(partition):
+    """Where a coupling stands alone, or its parts are no views."""
+    width = partition.channels(4)[0]
+    parts = [nn.Dropout(0.5), nn.Conv3d(width, width, 3, padding=1)]
+    layers = [AdditiveCoupling(nn.Sequential(*parts), partition=partition), ActNorm(4)]
+    chain = Chain([*layers, *layers], memory="constant")
+    chain(torch.randn(3, 4, 5, 5, 5)).square().sum().backward()
+    assert chain.drift_report().checkpoints == (0,)

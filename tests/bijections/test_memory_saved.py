@@ -6,6 +6,7 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from darboux.bijections import AdditiveCoupling, Chain
 from tests.bijections.nets import additive, convolutional, mixed
@@ -90,3 +91,22 @@ def test_activations_inside_are_gone_after_the_forward_pass(memory):
         loss.backward()
         gc.collect()
         assert all(ref() is None for ref in seen)
+
+
+def test_nothing_is_in_memory_twice_while_layers_are_undone():
+    """The input, one state and its gradient, and what one sub-network needs."""
+    torch.manual_seed(0)
+    networks = [nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64)) for _ in range(8)]
+    layers = [AdditiveCoupling(network, swap=k % 2 == 1) for k, network in enumerate(networks)]
+    chain, x = Chain(layers, memory="constant"), torch.randn(4096, 128, requires_grad=True)
+    for _ in range(3):
+        chain(1 * x).square().mean().backward()
+    for _ in range(2):  # a pass without calibration, and one with
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+            chain(1 * x).square().mean().backward()
+        events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+        level = peak = 0
+        for event in sorted(events, key=lambda e: e.start_ns()):
+            level += event.nbytes()
+            peak = max(peak, level)
+        assert peak <= 6.5 * x.nbytes

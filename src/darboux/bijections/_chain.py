@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import constraints
 
 from darboux.bijections._bijection import Bijection, bijective, inversion_of
-from darboux.bijections._coupling import Coupling, run_couplings, runs_of
+from darboux.bijections._coupling import Coupling
+from darboux.bijections._coupling_runs import links_of, run_couplings, runs_of
 from darboux.bijections._links import BijectionLink, RearrangementLink
 from darboux.bijections._rearrangement import Rearrangement
 from darboux.gradients import DriftReport, Link, Memory, Monitor, OnDrift, Stack, propagate
@@ -165,7 +166,7 @@ class Chain(Bijection):
         """Apply the layers, and keep few activations."""
         run = hidden(propagate)  # eager, so that a compiler leaves it alone or refuses
         stack, total = run(
-            self.links(),
+            self._joined_links() if self.memory == "constant" else self.links(),
             (x,) if isinstance(x, Tensor) else tuple(x),
             context,
             log_det=log_det,
@@ -174,6 +175,18 @@ class Chain(Bijection):
             on_drift=self.on_drift,
         )
         return stack[0] if len(stack) == 1 else stack, total
+
+    def _joined_links(self) -> list[Link]:
+        """Return the links, those of couplings with one partition on its parts."""
+        links, found = self.links(), []
+        for run in runs_of([link.module for link in links]):
+            here, links = links[: len(run)], links[len(run) :]
+            if len(run) > 1:
+                couplings = cast("Sequence[Coupling]", run)
+                found += links_of(couplings, [link.name for link in here])
+            else:
+                found += here
+        return found
 
     def _loop(
         self, x: State, context: Tensor | None, *, log_det: bool, back: bool = False

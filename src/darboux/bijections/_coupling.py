@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from darboux.bijections._bijection import WIDE, Bijection, Pull, Pulled, wide
 from darboux.bijections._coupling_law import CouplingLaw
-from darboux.bijections._partition import Partition
-from darboux.gradients import gradients_of
+from darboux.bijections._partition import Partition, dense
 from darboux.solvers._transforms import nesting
 from darboux.structure._arguments import Count, checked
 from darboux.structure._module import check_features
-from darboux.structure._rules import departure, ours
+
+Parts = tuple[Tensor, Tensor]
+
+PulledParts = tuple[Parts, tuple[Tensor | None, ...]]
+
+PullParts = Callable[[Parts, Tensor | None, Sequence[Tensor]], PulledParts]
 
 _Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 
@@ -90,52 +94,61 @@ class Coupling(Bijection, ABC):
         """Return φ(x) in the memory of x, where the parts are views of it."""
         if not self.partition.views or x.dtype not in WIDE:
             return self.forward_and_log_det(x, context) if log_det else (self(x, context), None)
-        kept, moved = self._parts(x)
-        raw = self._evaluate(kept, moved.shape[1], context)
-        found, slopes = self.law.push(moved, raw.to(moved.dtype))
-        if found is not moved:
-            moved.copy_(found)
-        return x, self._log_det(x, slopes) if log_det else None
+        places = self._split(x)
+        parts, total = self.push_parts(places, context, log_det=log_det)
+        return self._put(x, places, parts), total
+
+    def push_parts(
+        self, parts: Parts, context: Tensor | None, *, log_det: bool
+    ) -> tuple[Parts, Tensor | None]:
+        """Return the parts of φ(x), and log|det| or None, without graph; may overwrite."""
+        kept, moved = self._ordered(parts)
+        if moved.dtype in WIDE:
+            raw = self._evaluate(kept, moved.shape[1], context)
+            moved, slopes = self.law.push(moved, raw.to(moved.dtype))
+            parts = self._ordered((kept, moved))
+        else:
+            parts, slopes = self._moved(self.law.forward, parts, context)
+        return parts, self._log_det(parts[0], slopes) if log_det else None
 
     def retrace(self, y: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
         """Return x and what pulls gradients back, by one evaluation of f, which serves both."""
-        kept, moved = self._parts(y)
-        place = moved if self.partition.views and y.dtype in WIDE else None
+        places = self._split(y)
+        parts, pull_parts = self.retrace_parts(places, context)
+
+        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
+            ends = self.partition.split(gradient)
+            back, found = pull_parts(ends, weight, wanted)
+            return self._put(gradient, ends, back), found
+
+        return self._put(y, places, parts), pull
+
+    def retrace_parts(self, parts: Parts, context: Tensor | None) -> tuple[Parts, PullParts]:
+        """Return the parts of x and what pulls gradients of parts back; both may be overwritten."""
+        kept, moved = self._ordered(parts)
+        dtype = moved.dtype
         with torch.enable_grad():
             # one copy, where every product would make its own; .data has a version counter of
             # its own, because the other part is overwritten below
-            leaf = kept.data.contiguous().requires_grad_()
+            leaf = dense(kept.data).requires_grad_()
             graph = self._evaluate(leaf, moved.shape[1], context)
-        if place is None:
-            moved = wide(moved).clone()
+        edge = get_gradient_edge(graph) if graph.requires_grad else None  # without the values
+        narrow, moved = graph.dtype, wide(moved)
         moved, back = self.law.retrace(moved, graph.detach().to(moved.dtype))
-        if place is None:
-            x = self._join(kept, moved, y.dtype)
-        else:
-            x = y
-            if moved is not place:
-                place.copy_(moved)
 
-        def pull(gradient: Tensor, weight: Tensor | None, wanted: Sequence[Tensor]) -> Pulled:
-            first, second = self.partition.split(gradient)
-            if self.swap:
-                first, second = second, first
-            spread = None
+        def pull(gradients: Parts, weight: Tensor | None, wanted: Sequence[Tensor]) -> PulledParts:
+            first, second = self._ordered(gradients)
+            second, spread = wide(second), None
             if weight is not None:
-                spread = self.partition.spread(weight.to(moved.dtype), moved, first=self.swap)
-            towards, towards_raw = back(second.to(moved.dtype), spread)
-            slope, *found = gradients_of([graph], [leaf, *wanted], [towards_raw])
-            if not self.partition.views:
-                first = first if slope is None else first + slope
-                return self._join(first, towards, gradient.dtype), tuple(found)
-            rest = _apart(found, gradient)
-            if towards is not second:
-                second.copy_(towards)
+                spread = self.partition.spread(weight.to(second.dtype), second, first=self.swap)
+            towards, towards_raw = back(second, spread)
+            slope, *found = _slopes(edge, [leaf, *wanted], towards_raw.to(narrow))
+            rest = _apart(found, gradients)
             if slope is not None:
                 first.add_(slope)
-            return gradient, rest
+            return self._ordered((first, towards.to(dtype))), rest
 
-        return x, pull
+        return self._ordered((kept, moved.to(dtype))), pull
 
     def extra_repr(self) -> str:
         """Return the partition, and the law where it has options."""
@@ -143,16 +156,12 @@ class Coupling(Bijection, ABC):
         count = self.context_features
         return given if count is None else f"{given}, context_features={count}"
 
-    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is kept and what moves."""
-        return self._ordered(self._split(x))
-
-    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _split(self, x: Tensor) -> Parts:
         check_features(type(self).__name__, x)
         self.partition.check(x)
         return self.partition.split(x)
 
-    def _ordered(self, parts: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _ordered(self, parts: Parts) -> Parts:
         """Return the first part and the second as what is kept and what moves, or back."""
         return parts[::-1] if self.swap else parts
 
@@ -162,8 +171,8 @@ class Coupling(Bijection, ABC):
         return self.partition.join(*parts), slopes
 
     def _moved(
-        self, law: _Map, parts: tuple[Tensor, Tensor], context: Tensor | None
-    ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+        self, law: _Map, parts: Parts, context: Tensor | None
+    ) -> tuple[Parts, Tensor | None]:
         """Return the parts, one of them moved, in float32 at least, and the logarithmic slopes."""
         kept, moved = self._ordered(parts)
         dtype = kept.dtype
@@ -175,15 +184,22 @@ class Coupling(Bijection, ABC):
         moved, slopes = law(moved, raw.to(moved.dtype))
         return self._ordered((kept.to(dtype), moved.to(dtype))), slopes
 
-    def _join(self, kept: Tensor, moved: Tensor, dtype: torch.dtype) -> Tensor:
-        return self.partition.join(*self._ordered((kept.to(dtype), moved.to(dtype))))
+    def _put(self, whole: Tensor, places: Parts, parts: Parts) -> Tensor:
+        """Return the parts as one tensor, the whole where they are views of it."""
+        if not self.partition.views:
+            return self.partition.join(*(part.to(whole.dtype) for part in parts))
+        for place, part in zip(places, parts, strict=True):
+            if part is not place:
+                place.copy_(part)
+        return whole
 
     def _evaluate(self, kept: Tensor, moved: int, context: Tensor | None) -> Tensor:
         """Return f(x₁), for that many channels that move."""
-        given = kept
+        # volumes lie alike in both passes, because dropout draws in the order of memory
+        given = dense(kept) if kept.ndim == 5 else kept
         if self.context_features is not None:
             c = context_at(type(self).__name__, kept, context, self.context_features)
-            given = torch.cat((kept, c), 1)
+            given = torch.cat((given, c), 1)
         # changes in place are not counted in inference mode, nor below compilers and transforms
         counted = not (torch.compiler.is_compiling() or nesting() or given.is_inference())
         before = given._version if counted else 0
@@ -215,43 +231,21 @@ class Coupling(Bijection, ABC):
         )
 
 
-def runs_of(layers: Sequence[nn.Module]) -> list[Sequence[nn.Module]]:
-    """Return the layers in order, couplings with one partition that follow each other together."""
-    # Not where a compiler fuses what is cut and joined, nor where a class of someone else or a
-    # hook wants whole features.
-    if torch.compiler.is_compiling():
-        return [[layer] for layer in layers]
-    return [list(run) for _, run in groupby(layers, _common)]
+def _slopes(
+    edge: GradientEdge | None, inputs: Sequence[Tensor], cotangent: Tensor
+) -> Sequence[Tensor | None]:
+    if edge is None:
+        return (None,) * len(inputs)
+    return torch.autograd.grad([edge], inputs, [cotangent], allow_unused=True)
 
 
-def _common(layer: nn.Module) -> object:
-    """Return what the layers of one run have in common, something else for each of the others."""
-    if isinstance(layer, Coupling) and layer.partition.views and ours(layer) is type(layer):
-        return layer.partition if not departure(layer, type(layer)) else object()
-    return object()
-
-
-def run_couplings(
-    run: Sequence[Coupling], x: Tensor, context: Tensor | None, *, log_det: bool, back: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Return what couplings with one partition make of x, which is cut and joined once."""
-    parts, total = run[0]._split(x), None
-    for layer in run:
-        law = layer.law.inverse if back else layer.law.forward
-        parts, slopes = layer._moved(law, parts, context)
-        if log_det:
-            found = layer._log_det(parts[0], slopes)
-            total = found if total is None else total + found
-    return run[0].partition.join(*parts), total
-
-
-def _apart(found: Sequence[Tensor | None], gradient: Tensor) -> tuple[Tensor | None, ...]:
-    """Return gradients without those that share the memory of another, which is overwritten."""
+def _apart(found: Sequence[Tensor | None], gradients: Parts) -> tuple[Tensor | None, ...]:
+    """Return gradients without those that share the memory of others, which are overwritten."""
     # Autograd passes a gradient on as it is where an output is a parameter itself.
-    place = gradient.untyped_storage().data_ptr()
+    places = [gradient.untyped_storage().data_ptr() for gradient in gradients]
     apart = list(found)
     for k, g in enumerate(found):
-        if g is not None and g.untyped_storage().data_ptr() == place:
+        if g is not None and g.untyped_storage().data_ptr() in places:
             apart[k] = g.clone()
     return tuple(apart)
 

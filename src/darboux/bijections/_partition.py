@@ -10,6 +10,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from darboux.solvers._transforms import nesting
 from darboux.structure._arguments import Natural, checked
 
 
@@ -197,6 +198,15 @@ class Channels(Partition):
     def _order(self, count: int) -> tuple[list[int], list[int]]:
         chosen = list(self.indices)
         return chosen, [i for i in range(count) if i not in chosen]
+
+
+def dense(part: Tensor) -> Tensor:
+    """Return a part without gaps in its memory."""
+    # Processors convolve few channels in 3-D in half of the time where channels come last.
+    narrow = part.dtype in (torch.float32, torch.bfloat16) and not nesting()
+    if part.ndim == 5 and part.device.type == "cpu" and narrow:
+        return part.contiguous(memory_format=torch.channels_last_3d)
+    return part.contiguous()
 
 
 def _index(places: list[int], x: Tensor) -> Tensor:

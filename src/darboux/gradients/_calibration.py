@@ -9,7 +9,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from darboux.gradients._fingerprint import Fingerprint
+from darboux.gradients._fingerprint import Marks
 from darboux.gradients._link import Stack, copied
 from darboux.gradients._passes import Passes, Sums
 from darboux.gradients._tape import Tape
@@ -51,8 +51,13 @@ class Calibration:
         self._whole = (tensors, context, weight)
 
     def run(self, stack: Stack, gradients: Stack) -> None:
-        """Measure the stretches between checkpoints, the last one first."""
-        few = _few(stack[0])
+        """Measure the stretches between checkpoints, the last one first.
+
+        Args:
+            stack: the first one.
+            gradients: of the last stack, for `some_of` the samples.
+        """
+        few = some_of(stack[0])
         tensors, context, weight = self._whole
         given = None
         if context is not None:
@@ -62,7 +67,7 @@ class Calibration:
         starts = sorted(
             {0, *(k for k in self.tape.monitor.checkpoints if k < len(self.tape.links))}
         )
-        first, back = _rows(stack, few), _rows(gradients, few)
+        first, back = rows_of(stack, few), gradients
         stop = len(self.tape.links)
         for start in reversed(starts):
             back = self._stretch(start, stop, self.passes.ahead(0, start, first), back)
@@ -83,24 +88,25 @@ class Calibration:
 
     def _compared(self, start: int, stop: int, stack: Stack, gradients: Stack) -> Outcome:
         """Return how far gradients from undone links are off."""
-        passes, prints = self.passes, self.tape.monitor.prints
-        marks: list[Fingerprint] = []
-        current, back, drift = stack, gradients, 0.0
+        passes, prints, links = self.passes, self.tape.monitor.prints, self.tape.links
+        exact, undone = self._sums(), self._sums()
+        truth = self._exact(start, stop, stack, gradients, exact)
+        marks: list[Marks] = []
+        current, drift = stack, 0.0
         for k in range(start, stop):
-            marks.append(prints(current[0]))
+            marks.append(prints.marks(current, links[k].watched, {}))
             current = passes.ahead(k, k + 1, current)
-        undone = self._sums()
-        current, back = copied(current), copied(back)
+        current, back = copied(current), copied(gradients)
         for k in range(stop - 1, start, -1):
             current, pull = passes.retrace(k, current)
             back = passes.pull(k, pull, back, undone)
-            drift = max(drift, prints.drift(marks[k - start], current[0]))
+            if not links[k].exact:
+                drift = max(drift, prints.drift(marks[k - start], current, links[k].left))
             if not math.isfinite(drift):
-                break
+                return Outcome(drift, math.inf, self.accuracy, truth)
+        del current
         _, back = passes.repeat(start, start + 1, stack, back, undone)
-        exact = self._sums()
-        truth = self._exact(start, stop, stack, gradients, exact)
-        error = _error((back, undone), (truth, exact)) if math.isfinite(drift) else math.inf
+        error = _error((back, undone), (truth, exact))
         borne = self.accuracy
         if error > borne and self.tape.monitor.kinked:
             borne = max(borne, _AS_ROUNDING * self._rounding(start, stop, stack, gradients))
@@ -109,12 +115,11 @@ class Calibration:
     def _rounding(self, start: int, stop: int, stack: Stack, gradients: Stack) -> float:
         """Return by how much exact gradients differ when features change by one rounding."""
         # Where derivatives jump, those of plain backpropagation are no more certain than that.
-        top, *rest = stack
-        nudged = top * (1 + torch.finfo(top.dtype).eps)
+        nudged = tuple(s * (1 + torch.finfo(s.dtype).eps) for s in stack)
         sums = self._sums(), self._sums()
         one, other = (
-            self._exact(start, stop, (x, *rest), gradients, found)
-            for x, found in zip((top, nudged), sums, strict=True)
+            self._exact(start, stop, features, gradients, found)
+            for features, found in zip((stack, nudged), sums, strict=True)
         )
         return _error((one, sums[0]), (other, sums[1]))
 
@@ -124,13 +129,21 @@ class Calibration:
         return Sums(len(self.passes.tensors), reduce=reduce)
 
     def _exact(self, start: int, stop: int, stack: Stack, gradients: Stack, sums: Sums) -> Stack:
-        """Return exact gradients, by halving: log K stacks in memory, K log K evaluations."""
+        """Return exact gradients."""
+        back = [gradients]
+        self._back(start, stop, stack, back, sums)
+        return back[0]
+
+    def _back(self, start: int, stop: int, stack: Stack, back: list[Stack], sums: Sums) -> None:
+        """Replace gradients by exact ones, by thirds: log K stacks, K log K evaluations."""
         if stop - start == 1:
-            return self.passes.repeat(start, stop, stack, gradients, sums)[1]
-        middle = (start + stop) // 2
-        half = self.passes.ahead(start, middle, stack)
-        back = self._exact(middle, stop, half, gradients, sums)
-        return self._exact(start, middle, stack, back, sums)
+            back[0] = self.passes.repeat(start, stop, stack, back[0], sums)[1]
+            return
+        third = -(-(stop - start) // 3)
+        for lower in reversed(range(start, stop, third)):
+            here = self.passes.ahead(start, lower, stack)
+            self._back(lower, min(lower + third, stop), here, back, sums)
+            del here
 
 
 def _error(found: tuple[Stack, Sums], exact: tuple[Stack, Sums]) -> float:
@@ -139,13 +152,15 @@ def _error(found: tuple[Stack, Sums], exact: tuple[Stack, Sums]) -> float:
     return max(features, _difference(found[1].tensors(), exact[1].tensors()))
 
 
-def _few(x: Tensor) -> Tensor:
+def some_of(x: Tensor) -> slice:
     """Return the places of some samples, spread over the batch."""
     count = min(len(x), max(_SAMPLES, math.ceil(len(x) / _PART)))
-    return torch.arange(count, device=x.device) * len(x) // max(count, 1)
+    step = max(len(x) // max(count, 1), 1)
+    return slice(0, step * count, step)
 
 
-def _rows(stack: Stack, rows: Tensor) -> Stack:
+def rows_of(stack: Stack, rows: slice) -> Stack:
+    """Return some samples of a stack, as views."""
     return tuple(tensor[rows] for tensor in stack)
 
 

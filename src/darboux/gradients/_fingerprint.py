@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, final
 
 import torch
@@ -25,6 +26,10 @@ class Fingerprint(NamedTuple):
 
     entries: Tensor
     projections: Tensor
+
+
+Marks = Mapping[int, Fingerprint]
+"""Fingerprints of some tensors of a stack, by their places."""
 
 
 @final
@@ -50,8 +55,17 @@ class Fingerprints:
         row = x.reshape(1, -1)
         return self._projected(row if row.dtype in (torch.float32, torch.float64) else row.float())
 
-    def drift(self, mark: Fingerprint, x: Tensor) -> float:
+    def marks(self, stack: Sequence[Tensor], places: Sequence[int], known: Marks) -> Marks:
+        """Return the fingerprints of some tensors of a stack, as far as they are not known."""
+        return {i: known[i] if i in known else self(stack[i]) for i in places}
+
+    def drift(self, marks: Marks, stack: Sequence[Tensor], left: Collection[int] = ()) -> float:
+        """Return the error relative to all that is marked, in what is not known to be the same."""
+        return max((self._drift(marks, i, stack[i]) for i in marks if i not in left), default=0.0)
+
+    def _drift(self, marks: Marks, place: int, x: Tensor) -> float:
         """Return the relative error, the root mean square of the worst sample."""
+        mark = marks[place]
         # Zero where the mark is not finite: then nothing can be compared, nor can it drift.
         if not mark.entries.numel():
             return 0.0
@@ -60,9 +74,9 @@ class Fingerprints:
         error, size, spread, whole = torch.stack(
             [
                 norm(entries - mark.entries, dim=1).amax(),
-                norm(mark.entries),
+                _norm([other.entries for other in marks.values()]),
                 norm(projections - mark.projections, float("inf")),
-                norm(mark.projections),
+                _norm([other.projections for other in marks.values()]),
             ]
         ).tolist()
         if not math.isfinite(size) or not math.isfinite(whole):
@@ -109,6 +123,10 @@ class Fingerprints:
     def __getstate__(self) -> dict[str, object]:
         """Leave the tables behind: they can be made again."""
         return {"_signs": {}, "_places": {}}
+
+
+def _norm(parts: Sequence[Tensor]) -> Tensor:
+    return torch.linalg.vector_norm(torch.cat([part.flatten() for part in parts]))
 
 
 def _ratio(error: float, size: float) -> float:

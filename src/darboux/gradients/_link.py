@@ -32,6 +32,10 @@ class Link(ABC):
     """
 
     emitted: int = 0
+    counted: bool = True  # whether it is one of the user's
+    watched: tuple[int, ...] = (0,)  # places of the stack that are compared when it is undone
+    left: tuple[int, ...] = ()  # those of them that the step leaves as they are
+    exact: bool = False  # whether undoing it moves entries and no more
     shares_context = False  # whether the context is the same for all samples, not a row for each
 
     def __init__(self, module: nn.Module, name: str) -> None:

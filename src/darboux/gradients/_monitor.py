@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -111,6 +112,7 @@ class Monitor:
         self.kinked = False  # whether a layer's derivative jumps
         self._allowed: dict[int, float] = {}
         self._drift: list[float] = []
+        self._counted: list[bool] = []
         self._error = math.nan
         self._passes, self._next = 0, 0
         self._warned = False
@@ -123,9 +125,14 @@ class Monitor:
         own = max(_UNITS * eps, _ENOUGH, _ROOTS * math.sqrt(eps) if self.kinked else 0.0)
         return own if autocast is None else max(own, _OF_AUTOCAST * torch.finfo(autocast).eps)
 
-    def begin(self, links: int) -> bool:
-        """Begin a backward pass; return whether to calibrate before."""
-        self._drift = [math.nan] * links
+    def begin(self, counted: Sequence[bool]) -> bool:
+        """Begin a backward pass; return whether to calibrate before.
+
+        Args:
+            counted: of each link, whether it is one of the user's.
+        """
+        self._drift = [math.nan] * len(counted)
+        self._counted = list(counted)
         due = self._passes >= self._next
         self._passes += 1
         if due:
@@ -161,7 +168,8 @@ class Monitor:
         if not self._warned:
             self._warned = True
             text = (
-                f"The inverses of links {start} to {stop - 1}, up to {name}, magnify rounding: "
+                f"The inverses of links {self._place(start)} to {self._place(stop) - 1}, up to "
+                f"{name}, magnify rounding: "
                 f"{what} would be off by {error:.2g}. The chain computes gradients from "
                 "checkpoints there, which it keeps from now on: they are right, at the cost of "
                 "memory. See drift_report()."
@@ -171,6 +179,11 @@ class Monitor:
 
     def report(self, links: int) -> DriftReport:
         """Return what was measured."""
-        drift = tuple(self._drift) or (math.nan,) * links
-        kept = tuple(sorted({0, *(k for k in self.checkpoints if k < links)}))
+        pairs = zip(self._drift, self._counted, strict=True)
+        drift = tuple(d for d, counts in pairs if counts) or (math.nan,) * links
+        kept = tuple(sorted({0, *filter(links.__gt__, map(self._place, self.checkpoints))}))
         return DriftReport(error=self._error, drift=drift, checkpoints=kept, links=links)
+
+    def _place(self, link: int) -> int:
+        """Return how many of the user's links come before a link."""
+        return sum(self._counted[:link])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, final, get_args
+from collections.abc import Collection, Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,9 +13,9 @@ from torch.autograd import forward_ad
 from darboux.gradients._checkpoint import Checkpoint
 from darboux.gradients._link import Link, Stack, added
 from darboux.gradients._monitor import Monitor
+from darboux.gradients._nodes import Ends, Propagation
 from darboux.gradients._record import Environment, Inventory, is_watched
-from darboux.gradients._tape import HELD, OpenLayerError, Outcome, Tape, require_named, require_own
-from darboux.gradients._unwind import Unwinding
+from darboux.gradients._tape import HELD, OpenLayerError, Tape
 from darboux.solvers._transforms import nesting
 
 Memory = Literal["autograd", "checkpoint", "constant"]
@@ -94,7 +94,8 @@ def propagate(
     with torch.no_grad(), environment.uncached():
         result = tape.forward(stack, context)
     tensors = (*stack, *given, *tape.receivers())
-    outputs = _Propagation.apply(tape, result, len(stack), len(given), *tensors)
+    stand_ins = Propagation.apply(tape, result, len(stack), len(given), *tensors)
+    outputs = Ends.apply(tape, result, [*stack, *tensors[len(stack) :]], *stand_ins)
     return (outputs[:-1], outputs[-1]) if log_det else (outputs, None)
 
 
@@ -177,112 +178,3 @@ def _checkpoints(
         return set(range(0, count, max(1, math.isqrt(count))))
     kept = {k for k in monitor.checkpoints if k < count}
     return kept if on_drift == "raise" else {0, *kept}
-
-
-@final
-class _Propagation(torch.autograd.Function):
-    """All links as one node of the graph."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, tape: Tape, result: Outcome, size: int, given: int, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        last, total, kept = result.last, result.total, result.kept
-        # what leaves must not be a view of what came in, nor leave twice: autograd would confuse
-        seen = {id(tensor) for tensor in tensors}
-        leaving = []
-        for s in (*last, *result.emitted):
-            leaving.append(s.clone() if s._is_view() or id(s) in seen else s)
-            seen.add(id(leaving[-1]))
-        last = tuple(leaving[: len(last)])
-        ctx.tape, ctx.sizes = tape, (size, given, {k: len(s) for k, s in kept.items()}, len(last))
-        flat = [tensor for stack in kept.values() for tensor in stack]
-        ctx.save_for_backward(*last, *flat, *tensors[size:])
-        ctx.set_materialize_grads(False)
-        if not tape.log_det:
-            return tuple(leaving)
-        return (*leaving, last[0].new_zeros(len(last[0])) if total is None else total)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
-        tape = ctx.tape
-        size, given, kept_sizes, count = ctx.sizes
-        saved = list(ctx.saved_tensors)
-        last, saved = tuple(saved[:count]), saved[count:]
-        kept: dict[int, Stack] = {}
-        for k, length in kept_sizes.items():
-            kept[k], saved = tuple(saved[:length]), saved[length:]
-        context, parameters = (saved[0] if given else None), saved[given:]
-        whole = tuple(
-            torch.zeros_like(s) if g is None else g for s, g in zip(last, gradients, strict=False)
-        )
-        weight = gradients[-1] if tape.log_det else None
-        emitted, place = {}, count
-        for k, link in enumerate(tape.links):
-            emitted[k], place = gradients[place : place + link.emitted], place + link.emitted
-        if torch.is_grad_enabled():
-            found = _again(tape, kept, context, parameters, (whole, weight, emitted))
-            return (None, None, None, None, *found)
-        leaf = (
-            None
-            if context is None
-            else context.detach().requires_grad_(ctx.needs_input_grad[4 + size])
-        )
-        unwinding = Unwinding(tape, kept, leaf, parameters, whole, weight, emitted)
-        back = unwinding.run(last)
-        middle = (unwinding.sums.context,) if given else ()
-        return (None, None, None, None, *back, *middle, *unwinding.sums.parameters)
-
-
-def _again(
-    tape: Tape,
-    kept: dict[int, Stack],
-    context: Tensor | None,
-    parameters: Sequence[Tensor],
-    gradients: tuple[Stack, Tensor | None, Mapping[int, Sequence[Tensor | None]]],
-) -> Sequence[Tensor | None]:
-    """Return gradients that can be differentiated: from the first stack, with all activations."""
-    if 0 not in kept:
-        msg = (
-            "Derivatives of higher order need the input of the chain, which on_drift='raise' does "
-            "not keep. Use on_drift='checkpoint' or memory='autograd'."
-        )
-        raise RuntimeError(msg)
-    first = tuple([_same(tensor) for tensor in kept[0]])
-    context = None if context is None else _same(context)
-    parameters = tape.own(parameters)
-    leaves, replaced = tape.stand_ins(parameters, _same)
-    inputs = [*first, *(() if context is None else (context,)), *leaves]
-    stack, total = first, None
-    pairs: list[tuple[Tensor, Tensor | None]] = []
-    with tape.environment.again():
-        for k, link in enumerate(tape.links):
-            call = (replaced[k], link.apply, stack, context)
-            after, part = tape.call(k, *call, log_det=tape.log_det)
-            stack, own = link.parted(after)
-            pairs += zip(own, gradients[2][k], strict=True)
-            total = added(total, part)
-    pairs += zip(stack, gradients[0], strict=True)
-    if total is not None:
-        pairs.append((total, gradients[1]))
-    pairs = [(o, c) for o, c in pairs if c is not None and o.requires_grad]
-    outputs = [o for o, _ in pairs]
-    require_named(outputs, inputs, parameters)
-    if not tape.looks:
-        require_own(tape.links[0].name, outputs, [*inputs, *tape.members()])
-    needed = [tensor for tensor in inputs if tensor.requires_grad]
-    found = iter(
-        torch.autograd.grad(
-            outputs,
-            needed,
-            [c for _, c in pairs],
-            create_graph=True,
-            allow_unused=True,
-        )
-    )
-    return [next(found) if tensor.requires_grad else None for tensor in inputs]
-
-
-def _same(tensor: Tensor) -> Tensor:
-    """Return the tensor under another name, with its history but without its hooks."""
-    return tensor.view_as(tensor)

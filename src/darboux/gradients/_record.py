@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from darboux.gradients._captured import Captured
-from darboux.gradients._fingerprint import Fingerprint
+from darboux.gradients._fingerprint import Marks
 from darboux.gradients._link import Link
 
 _SWAPPING = RLock()  # one thread at a time sees a module with other tensors than its own
@@ -115,7 +115,7 @@ class Inventory:
 class Record:
     """What one link found when it was applied."""
 
-    mark: Fingerprint | None
+    marks: Marks
     random: RandomState | None
     buffers: Mapping[str, Tensor]
 
@@ -132,9 +132,7 @@ class Watch:
         """Return the buffers of a link with their names, and copies of them."""
         return [(name, buffer, buffer.clone()) for name, buffer in inventory.buffers]
 
-    def after(
-        self, link: Link, mark: Fingerprint | None, buffers: list[tuple[str, Tensor, Tensor]]
-    ) -> Record:
+    def after(self, link: Link, marks: Marks, buffers: list[tuple[str, Tensor, Tensor]]) -> Record:
         """Return the record of a link that has just been applied."""
         now = RandomState.now(self._device)
         drew, self._random, before = not now.same(self._random), now, self._random
@@ -145,7 +143,7 @@ class Watch:
             # batch normalisation writes without counting versions: values tell
             if current.get(name) is not buffer or not torch.equal(buffer, copy)
         }
-        return Record(mark, before if drew else None, changed)
+        return Record(marks, before if drew else None, changed)
 
 
 @final

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from darboux.gradients._captured import Captured
+from darboux.gradients._fingerprint import Marks
 from darboux.gradients._link import Link, Stack, added, copied
 from darboux.gradients._monitor import Monitor
 from darboux.gradients._record import (
@@ -33,6 +34,13 @@ class Outcome:
     kept: dict[int, Stack]
     emitted: Stack
 
+    def outputs(self, *, log_det: bool) -> Stack:
+        """Return the last stack, the outputs of links, and log|det| where it is asked for."""
+        if not log_det:
+            return (*self.last, *self.emitted)
+        total = self.last[0].new_zeros(len(self.last[0])) if self.total is None else self.total
+        return (*self.last, *self.emitted, total)
+
 
 @final
 @dataclass(eq=False, kw_only=True)
@@ -51,6 +59,7 @@ class Tape:
     states: int | None  # that may be stored; links between checkpoints are repeated at once if None
     looks: bool  # whether links are looked at before, for tensors that are not their own
     records: list[Record] = field(default_factory=list)
+    handed: dict[int, list[Stack]] = field(default_factory=dict)  # to the backward pass, by key
     used: set[int] = field(default_factory=set)
 
     def forward(self, stack: Stack, context: Tensor | None) -> Outcome:
@@ -58,6 +67,7 @@ class Tape:
         total, watch = None, Watch(stack[0].device)
         kept: dict[int, Stack] = {}
         emitted: list[Tensor] = []
+        marks: Marks = {}
         fresh = any(link.overwrites for link in self.links)
         first, stack = stack, copied(stack) if fresh else stack
         for k, link in enumerate(self.links):
@@ -65,10 +75,12 @@ class Tape:
                 kept[k] = (copied(stack) if fresh else stack) if k else first
             if self.looks:
                 self._check_closed(k, stack, context)
-            mark = self.monitor.prints(stack[0]) if self.invert else None
+            if self.invert:
+                marks = self.monitor.prints.marks(stack, link.watched, marks)
             buffers, dtype = watch.before(self.inventories[k]), stack[0].dtype
             found, part = link.push(stack, context, log_det=self.log_det)
-            self.records.append(watch.after(link, mark, buffers))
+            self.records.append(watch.after(link, marks, buffers))
+            marks = {i: marks[i] for i in link.left if i in marks}
             stack, outputs = link.parted(found)
             emitted += outputs
             total = added(total, part)
@@ -137,7 +149,7 @@ class Tape:
         with self.environment.again():
             copies = {n: b.clone() for n, b in link.module.named_buffers()}
             everything = [p for p in link.module.parameters() if p.requires_grad]
-            record = Record(None, None, copies)
+            record = Record({}, None, copies)
             arguments = (link, stack, context, [*(p for _, p in own), *everything])
             nodes = repeat(link, record, {}, _require_closed, *arguments, log_det=self.log_det)
         self.monitor.kinked |= any(node.name().startswith(_KINKS) for node in nodes)

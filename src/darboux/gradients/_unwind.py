@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from darboux.gradients._calibration import Calibration
+from darboux.gradients._calibration import Calibration, rows_of, some_of
 from darboux.gradients._checkpoint import part
 from darboux.gradients._link import Stack, copied
 from darboux.gradients._monitor import DriftError
@@ -30,47 +30,53 @@ class Unwinding:
         kept: dict[int, Stack],
         context: Tensor | None,
         tensors: list[Tensor],
-        gradients: Stack,
+        ends: list[Stack],
         weight: Tensor | None,
         emitted: Mapping[int, Sequence[Tensor | None]],
     ) -> None:
         self.tape, self.kept = tape, dict(kept)
-        self.gradients = copied(gradients) if tape.invert else gradients
-        self.whole = gradients
+        # taken out of the list: what is overwritten or left behind nobody else shall hold
+        self.gradients, self.stack = ends.pop(), ends.pop()
+        self.dtype = self.gradients[0].dtype
+        self.few = rows_of(self.gradients, some_of(self.gradients[0])) if tape.invert else ()
         self.calibrated = False
         self.passes = Passes(tape, tensors, context, weight, emitted)
         self.sums = Sums(len(tensors))
 
-    def run(self, stack: Stack) -> Stack:
+    def run(self) -> Stack:
         """Return the gradients with respect to the first stack, starting from the last one."""
         tape, stop = self.tape, len(self.tape.links)
-        due = tape.monitor.begin(stop) and tape.invert and len(stack[0]) > 0
+        due = tape.monitor.begin([link.counted for link in tape.links])
+        due = due and tape.invert and len(self.stack[0]) > 0
         with tape.environment.again(), torch.no_grad():
             if due and 0 in self.kept:
                 self._calibrate(self.kept[0])
                 self._keep_more()
+            self.few = copied(self.few)  # gradients are overwritten
             starts = sorted({0, *self.kept})
             for before, start in reversed(list(enumerate(starts))):
                 exact = self.kept.get(start)
                 if tape.invert:
-                    stack = self._segment(start, stop, exact, stack)
+                    self._segment(start, stop, exact)
                 elif exact is not None and tape.states is None:
                     self._repeat(start, stop, exact)  # together
                 elif exact is not None and tape.states is not None:
                     self._revolve(start, stop, exact, tape.states - before)
-                stop, stack = start, stack if exact is None else exact
+                stop = start
+                if start > 0 and exact is not None and tape.invert:
+                    self.stack = copied(exact)
             if due and 0 not in self.kept:
-                self._accept(stack)
+                self._accept(self.stack)
         return self.gradients
 
     def _calibrate(self, stack: Stack) -> None:
         """Measure how much drift the gradients bear, starting from the first stack."""
         self.calibrated = True
         tape, passes = self.tape, self.passes
-        dtype = self.whole[0].dtype
-        accuracy = tape.monitor.accuracy_for(dtype, tape.environment.autocast)
+        accuracy = tape.monitor.accuracy_for(self.dtype, tape.environment.autocast)
         calibration = Calibration(tape, passes.tensors, passes.context, passes.weight, accuracy)
-        calibration.run(stack, self.whole)
+        calibration.run(stack, self.few)
+        self.few = ()
 
     def _keep_more(self) -> None:
         """Compute the stacks at checkpoints that a calibration has just asked for."""
@@ -87,20 +93,22 @@ class Unwinding:
         if self.tape.monitor.checkpoints != before:
             raise DriftError(_NOTHING_KEPT.format(name=self.tape.links[-1].name))
 
-    def _segment(self, start: int, stop: int, exact: Stack | None, stack: Stack) -> Stack:
+    def _segment(self, start: int, stop: int, exact: Stack | None) -> None:
         """Go through links start, ..., stop - 1, undoing them as long as that is accurate."""
-        monitor, stack = self.tape.monitor, copied(stack)
+        monitor = self.tape.monitor
         for k in range(stop - 1, start - 1, -1):
             if k == start and exact is not None:
+                self.stack = exact
                 self._repeat(start, k + 1, exact)
-                return exact
-            stack, pull = self.passes.retrace(k, stack)
-            drift = self._difference(k, stack)
+                return
+            self.stack, pull = self.passes.retrace(k, self.stack)
+            drift = self._difference(k, self.stack, undone=True)
             monitor.measured(k, drift)
-            if not drift <= monitor.limit(start, stack[0].dtype) and not self._bears(start, drift):
-                return self._halve(start, k + 1, exact, drift)
+            if not drift <= monitor.limit(start, self.dtype) and not self._bears(start, drift):
+                self._halve(start, k + 1, exact, drift)
+                return
             self.gradients = self.passes.pull(k, pull, self.gradients, self.sums)
-        return stack
+            del pull  # and what it holds
 
     def _bears(self, start: int, drift: float) -> bool:
         """Return whether gradients bear a drift that is larger than it was; look once a pass."""
@@ -108,11 +116,10 @@ class Unwinding:
             return False
         before = set(self.tape.monitor.checkpoints)
         self._calibrate(self.kept[0])
-        dtype = self.whole[0].dtype
         same = self.tape.monitor.checkpoints == before
-        return same and drift <= self.tape.monitor.limit(start, dtype)
+        return same and drift <= self.tape.monitor.limit(start, self.dtype)
 
-    def _halve(self, start: int, stop: int, exact: Stack | None, drift: float) -> Stack:
+    def _halve(self, start: int, stop: int, exact: Stack | None, drift: float) -> None:
         """Compute activations again from the exact ones before, and go on from these."""
         monitor, name = self.tape.monitor, self.tape.links[stop - 1].name
         if exact is None:
@@ -122,8 +129,10 @@ class Unwinding:
         end = self.passes.ahead(middle, stop, half)
         for k, again in ((middle, half), (stop, end)):
             self._require_repeatable(k, again)
-        self._segment(middle, stop, half, end)
-        return self._segment(start, middle, exact, half)
+        self.stack = copied(end)
+        self._segment(middle, stop, half)
+        self.stack = copied(half)
+        self._segment(start, middle, exact)
 
     def _revolve(self, start: int, stop: int, exact: Stack, states: int) -> None:
         """Repeat links one by one, the last one first, storing states of which one is exact."""
@@ -140,13 +149,14 @@ class Unwinding:
         self._require_repeatable(stop, found[0])
         self.gradients = found[1]
 
-    def _difference(self, k: int, stack: Stack) -> float:
+    def _difference(self, k: int, stack: Stack, *, undone: bool = False) -> float:
         kept = self.kept.get(k)
         if kept is not None:
             return max(starmap(_distance, zip(stack, kept, strict=True)))
-        mark = self.tape.records[k].mark
-        assert mark is not None  # every link is marked
-        return self.tape.monitor.prints.drift(mark, stack[0])
+        link, marks = self.tape.links[k], self.tape.records[k].marks
+        if undone and link.exact:
+            return 0.0
+        return self.tape.monitor.prints.drift(marks, stack, link.left if undone else ())
 
     def _require_repeatable(self, k: int, stack: Stack) -> None:
         """Refuse activations that differ when they are computed again from exact ones."""
