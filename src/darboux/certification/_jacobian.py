@@ -8,6 +8,7 @@ from typing import Protocol, final
 import torch
 from torch import Tensor
 
+from darboux.certification._convolutions import LeanConvolutions
 from darboux.certification._finding import NotAttackedError
 from darboux.certification._problem import Map, norms, spread, unit
 
@@ -24,7 +25,7 @@ class Jacobian:
     def __init__(self, call: Map, points: Tensor) -> None:
         self.call = call
         self.points = points.detach().clone().requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), LeanConvolutions():
             self.value = call(self.points)
         self._transposed: tuple[Tensor, Tensor] | None = None
         self._ways: list[Callable[[Tensor], Tensor]] = [
