@@ -5,6 +5,7 @@ import torch
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from darboux.activations import Activation
+from darboux.deploy import freeze
 from darboux.structure import Averaged, Equivariant, Lipschitz
 from darboux.symmetry._feature import Feature
 from darboux.symmetry._groups.cyclic import Cyclic, Dihedral
@@ -252,3 +253,18 @@ BUILD = {
 @pytest.mark.parametrize(("name", "check"), lifecycle_cases(BUILD))
 def test_lifecycle(name, check):
     LIFECYCLE[check](BUILD[name], torch.randn(3, FEATURES[name].channels, 4, 5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_not_one_bit_differs_without_derivatives(dtype):
+    feature = Feature(SO2(), ["0", "1", "1", "0"])
+    activation = NormActivation(feature, bias=-0.5)
+    x = torch.randn(3, feature.channels, 4, 5).to(dtype)
+    x[0, :, 0, 0], x[0, :, 0, 1], x[0, :, 0, 2] = 0.0, torch.inf, torch.nan
+    expected = activation(x.clone().requires_grad_()).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(activation(x), expected, rtol=0, atol=0, equal_nan=True)
+        frozen = freeze(activation)(x)
+    torch.testing.assert_close(frozen, expected, rtol=0, atol=0, equal_nan=True)
+    mapped = vmap(freeze(activation))(x.unsqueeze(1))
+    torch.testing.assert_close(mapped.squeeze(1), expected, equal_nan=True)

@@ -17,11 +17,11 @@ from darboux.symmetry._nonlinear.common import (
     joined,
     norms,
     split_fields,
-    working,
 )
 from darboux.symmetry._nonlinear.gated import GatedActivation
 from darboux.symmetry._nonlinear.norm import NormActivation
 from darboux.symmetry._nonlinear.resample import halve, spread
+from darboux.symmetry._nonlinear.shrink import shrink
 from darboux.symmetry._nonlinear.tensor_product import TensorProductActivation, squares
 
 
@@ -36,25 +36,7 @@ class FrozenNormActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return max(1 + b_f/‖x_f‖, 0) x_f."""
-        biases = self.bias.split([count for count, _ in self.runs])
-        parts = split_fields(x, self.runs)
-        return join_fields([_shortened(p, b) for p, b in zip(parts, biases, strict=True)])
-
-
-def _shortened(part: Tensor, bias: Tensor) -> Tensor:
-    # The sum over a short axis takes several passes over memory; adding up slices takes one.
-    dtype = working(part.dtype)
-    bias = bias.to(dtype).reshape(-1, *(1,) * (part.ndim - 3))
-    if part.shape[2] == 1:
-        limit = bias.to(part.dtype).unsqueeze(1)
-        return part - part.clamp(limit, -limit)
-    first, *others = (x.to(dtype) for x in part.unbind(2))
-    square = first.square()
-    for x in others:
-        square = square.addcmul_(x, x)
-    inverse = square.clamp_(min=torch.finfo(dtype).tiny).rsqrt()
-    scale = torch.addcmul(torch.ones_like(bias), inverse, bias).relu()
-    return part * scale.unsqueeze(2).to(part.dtype)
+        return shrink(x, self.bias, self.runs)
 
 
 @final

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from darboux.solvers._transforms import is_differentiated
 from darboux.symmetry._nonlinear.common import Runs, inner, join_fields, split_fields, working
 
 Shrunk = tuple[Tensor, Tensor]
@@ -24,6 +25,8 @@ def shrink(x: Tensor, bias: Tensor, runs: Runs) -> Tensor:
     bias = bias.to(dtype).clamp(max=-least).reshape(-1, *(1,) * (x.ndim - 2))
     if torch.compiler.is_compiling():  # fuses the formula itself
         return _formula(x, bias, runs)[0]
+    if not (is_differentiated(x) or is_differentiated(bias)):  # nothing is kept
+        return _filled(x, _cut(x, bias, runs).add_(1), runs)
     y: Tensor = _Shrink.apply(x, bias, runs)[0]
     return y
 
@@ -35,6 +38,20 @@ def _formula(x: Tensor, bias: Tensor, runs: Runs) -> Shrunk:
     inverse = torch.where(active, square, 1).rsqrt()
     cut = torch.where(active, bias * inverse, -torch.ones_like(inverse))
     return _scaled(x, 1 + cut, runs), cut
+
+
+def _cut(x: Tensor, bias: Tensor, runs: Runs) -> Tensor:
+    """Return c in few passes over memory, outside of differentiation."""
+    return inner(x, x, runs, dtype=bias.dtype).rsqrt_().mul_(bias).clamp_min_(-1)
+
+
+def _filled(x: Tensor, scale: Tensor, runs: Runs) -> Tensor:
+    """Return `_scaled` of contiguous memory, without a copy of its parts."""
+    y = torch.empty_like(x, memory_format=torch.contiguous_format)
+    scales = _of_fields(scale.to(x.dtype), runs)
+    for part, s, place in zip(split_fields(x, runs), scales, split_fields(y, runs), strict=True):
+        torch.mul(part, s.unsqueeze(2), out=place)
+    return y
 
 
 def _pull(x: Tensor, bias: Tensor, v: Tensor, runs: Runs) -> Shrunk:
@@ -69,13 +86,8 @@ class _Shrink(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, bias: Tensor, runs: Runs) -> Shrunk:
-        parts = split_fields(x, runs)
-        cut = inner(x, x, runs, dtype=bias.dtype).rsqrt_().mul_(bias).clamp_min_(-1)
-        y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        scales = _of_fields((1 + cut).to(x.dtype), runs)
-        for part, scale, place in zip(parts, scales, split_fields(y, runs), strict=True):
-            torch.mul(part, scale.unsqueeze(2), out=place)
-        return y, cut
+        cut = _cut(x, bias, runs)
+        return _filled(x, 1 + cut, runs), cut
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Shrunk) -> None:
