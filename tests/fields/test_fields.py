@@ -1,11 +1,15 @@
 """The theorems of section 2.1 in numbers."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn.utils import parametrize
 
 import darboux as dx
+from darboux.fields import _together
 from darboux.flow import as_float
+from darboux.linear import _remembered
 from darboux.structure import Kind
 
 
@@ -153,3 +157,20 @@ def test_gradients_through_fields_bound_together():
     alone = sum(field(0.0, z).square().sum() for field in fields)
     expected = torch.autograd.grad(alone, weights)
     torch.testing.assert_close(torch.autograd.grad(together, weights), expected)
+
+
+def test_frozen_fields_keep_their_bounds_while_inputs_are_differentiated(monkeypatch):
+    conv = [dx.linear.Conv(2, 3, kernel_size=3, dim=1) for _ in "ab"]
+    fields = [dx.fields.GradientField(c, dx.activations.Tanh()) for c in conv]
+    flow = dx.Flow(fields, dx.integrators.Euler(), steps=dx.ContractiveSteps())
+    z = torch.randn(2, 2, 9, requires_grad=True)
+    (expected,) = torch.autograd.grad(flow(z).square().sum(), z)
+    flow.requires_grad_(requires_grad=False)
+    flow(z)
+    with monkeypatch.context() as patch:
+        patch.setattr(_together, "row_bounds", None)
+        patch.setattr(_remembered.kept_row_bound, "function", None)
+        (found,) = torch.autograd.grad(flow(z).square().sum(), z)
+    torch.testing.assert_close(found, expected)
+    conv[0].weight.data.mul_(3)
+    torch.testing.assert_close(flow(z), copy.deepcopy(flow)(z))

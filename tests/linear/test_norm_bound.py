@@ -294,6 +294,13 @@ def test_equal_kernels_have_equal_bounds():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (300, 280), (5, 7, 3, 3), (2, 2, 2, 2, 2)], ids=str)
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_bounds_are_the_same_without_derivatives(shape, scale):
+    kernel = torch.randn(shape) * scale
+    assert torch.equal(kernel_bound(kernel), kernel_bound(kernel.clone().requires_grad_()).detach())
+
+
 def test_circular_products_are_tighter_than_products_of_norms():
     torch.manual_seed(0)
     first, second = Conv(3, 3, kernel_size=3, dim=1), Conv(3, 3, kernel_size=3, dim=1)

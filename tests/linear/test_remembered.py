@@ -178,3 +178,16 @@ def test_shrunk_maps_keep_their_rows(monkeypatch, sizes, change):
         assert len(calls) == 1
         change(shrunk.map)
         assert torch.equal(shrunk(x), copy.deepcopy(shrunk)(x))
+        assert torch.equal(shrunk.prepare(None)(x), copy.deepcopy(shrunk)(x))
+
+
+def test_a_prepared_map_follows_its_options_and_keeps_what_it_shrank_to_itself():
+    shrunk, x = dx.linear.Shrunk(dx.linear.Dense(3, 4), norm=0.1), torch.ones(2, 3)
+    with torch.no_grad():
+        first = shrunk.prepare(None)(x)
+        shrunk.stencil().weight.zero_()
+        assert torch.equal(shrunk.prepare(None)(x), first)
+        shrunk.norm = 0.05
+        assert torch.equal(shrunk.prepare(None)(x), copy.deepcopy(shrunk)(x))
+        shrunk.by = "spectral"
+        assert torch.equal(shrunk.prepare(None)(x), copy.deepcopy(shrunk)(x))

@@ -65,9 +65,9 @@ def test_adjoint(kernels, padding):
 
 def test_sum_and_identity(kernels, padding):
     one, two = (_stencil(kernel, padding) for kernel in kernels)
-    total = one.plus(two.scaled(-2.0)).plus_identity(0.5)
+    total = one.plus(two.scaled(-2.0)).minus(two).plus_identity(0.5)
     for size in SIZES[one.dim]:
-        expected = _matrix(one, size) - 2 * _matrix(two, size)
+        expected = _matrix(one, size) - 3 * _matrix(two, size)
         expected += 0.5 * torch.eye(len(expected), dtype=torch.float64)
         torch.testing.assert_close(_applied(total, size), expected)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NoReturn
 
 from torch import Tensor, nn
@@ -56,6 +57,10 @@ class Activation(Module, ABC):
             return from_torch(value)
         name = getattr(value, "__name__", value)
         raise TypeError(_advice(name if isinstance(name, str) else ""))
+
+    def prepare(self) -> Callable[[Tensor], Tensor]:
+        """Return σ, for many x with the same parameters."""
+        return self
 
     @property
     def conservative(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, final
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from darboux.activations._activation import Activation
+from darboux.solvers._transforms import are_constant
 from darboux.structure._arguments import Count, Positive, Within, checked
+from darboux.structure._rules import departure
 
 _Axes = Annotated[int, Within("an integer from 0 to 60", least=0, most=60)]
 
@@ -66,10 +69,27 @@ class Clip(Activation):
         """Return x, clipped to [-ℓ, ℓ]."""
         self._check_input(x)
         threshold = self._threshold(x.dtype).to(x.dtype)
+        if are_constant(x, threshold):
+            return _between(-threshold, x, threshold)
         # Several times faster than max(min()), and its gradient with respect to ℓ is
         # hardtanh(x/ℓ) - x/ℓ = 0 inside, ±1 outside, as it should be. Dividing x itself
         # would make the gradient twice as expensive.
         return threshold * functional.hardtanh(x * threshold.reciprocal())
+
+    def prepare(self) -> Callable[[Tensor], Tensor]:
+        """Return σ with ℓ computed once, where nobody asks for derivatives."""
+        if departure(self, type(self)) or not are_constant(self.log_threshold):
+            return self
+        threshold = self.threshold
+        least = -threshold
+
+        def clip(x: Tensor) -> Tensor:
+            if x.dtype != threshold.dtype or not are_constant(x):
+                return self.forward(x)
+            self._check_input(x)
+            return _between(least, x, threshold)
+
+        return clip
 
     @property
     def uniform(self) -> bool:
@@ -106,3 +126,9 @@ class Clip(Activation):
                 f"{tuple(x.shape)}. Use Clip(channels, dim=...) with the channels and axes of x."
             )
             raise ValueError(msg)
+
+
+def _between(least: Tensor, x: Tensor, most: Tensor) -> Tensor:
+    """Return max(min(x, most), least), the second pass in memory that the first one has filled."""
+    clipped = torch.minimum(x, most)
+    return torch.maximum(clipped, least, out=clipped)

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from darboux.activations._activation import Activation
 from darboux.activations._softplus import negative_dilogarithm, softplus
+from darboux.activations._swish import SCALE, swish
 from darboux.structure._arguments import Within, checked
 
 _Sharpness = Annotated[float, Within("a number from -40 to 10000", least=-40, most=1e4)]
-
-_SCALE = 1.1
 
 _STEEPEST = 1.0998393202  # above the largest slope of u sigmoid(u), 1.09983932012..., at u = 2.3994
 
@@ -68,16 +67,16 @@ class LipSwish(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x sigmoid(s x)/1.1."""
-        return x * torch.sigmoid(self._sharpness(x) * x) / _SCALE
+        return swish(x, self._sharpness(x))
 
     def slopes(self) -> tuple[float, float]:
         """Return (-0.0908, 0.99986): those of u sigmoid(u) at u and -u add up to 1."""
-        return ((1 - _STEEPEST) / _SCALE, _STEEPEST / _SCALE)
+        return ((1 - _STEEPEST) / SCALE, _STEEPEST / SCALE)
 
     def antiderivative(self, x: Tensor) -> Tensor:
         """Return γ(x), which is 0 at 0, without overflow for |s x| <= 1e4."""
         s = self._sharpness(x)
-        return _integral(s * x) / (_SCALE * s * s)
+        return _integral(s * x) / (SCALE * s * s)
 
     def _sharpness(self, x: Tensor) -> Tensor:
         return softplus(self.beta.to(x.dtype))

@@ -54,9 +54,11 @@ class Tanh(Activation):
 
 def _is_compiled_for_cpu(x: Tensor) -> bool:
     """Return whether a compiler would evaluate tanh again in the backward pass."""
+    if not torch.compiler.is_compiling():
+        return False
     # An exported graph keeps tanh, for which every runtime has a kernel.
     exporting = getattr(torch.compiler, "is_exporting", None)  # torch >= 2.7
-    if not torch.compiler.is_compiling() or (exporting is not None and exporting()):
+    if exporting is not None and exporting():
         return False
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 

@@ -11,8 +11,10 @@ from typing import Annotated, final
 import torch
 from torch import Tensor, nn
 
-from darboux.activations import LipSwish
+from darboux.activations import Activation, LipSwish
+from darboux.bijections._layered import Layered, does_what_we_wrote
 from darboux.linear import Conv, Dense, NormControl, Shrunk, StencilMap
+from darboux.linear._shrunk import kept_stencil
 from darboux.linear._sizes import Taps
 from darboux.linear._stencil import Padding
 from darboux.structure import Claim, Claims, Kind, Lipschitz, Premise, claims_of
@@ -74,6 +76,26 @@ def contraction_of(network: nn.Module) -> Contraction:
         raise ValueError(f"{what} {found.constant:.6g} ({found.reason}). {_USE}")
     known: Contraction = found
     return known
+
+
+def constant_of(network: nn.Module) -> float:
+    """Return the constant of `contraction_of`, in a tenth of the time for parts of ours."""
+    if type(network) is ContractiveNetwork:
+        parts = (network, *network.maps, *network.activations)
+        if all(does_what_we_wrote(part) for part in parts):
+            constant = math.prod(_plain_constant(part) for part in parts[1:])
+            if 0 <= constant < 1 - _ROUNDING:
+                return constant
+    return contraction_of(network).constant
+
+
+def _plain_constant(part: nn.Module) -> float:
+    """Return what a part claims as its Lipschitz constant, ∞ where that takes more than a look."""
+    if isinstance(part, Shrunk):
+        return part.norm
+    if isinstance(part, Activation) and type(part).claims is Activation.claims:
+        return max(map(abs, part.slopes()))
+    return math.inf
 
 
 def _departed(network: nn.Module, method: str) -> str:
@@ -169,26 +191,26 @@ class ContractiveNetwork(Module):
 
     def prepare(self) -> Map:
         """Return f with its norms computed once, for many x with the same parameters."""
-        first, *rest = [m.prepare(b) for m, b in zip(self._maps(), self.biases, strict=True)]
-        activations = list(self.activations)
-
-        def prepared(x: Tensor) -> Tensor:
-            y = first(x)
-            for activation, layer in zip(activations, rest, strict=True):
-                y = layer(activation(y))
-            return y
-
-        return prepared
+        maps = self._maps()
+        shifts = [m.shift(bias) for m, bias in zip(maps, self.biases, strict=True)]
+        return Layered([kept_stencil(m) for m in maps], shifts, list(self.activations))
 
     def claims(self) -> Claims:
         """Return that the network is Lipschitz with c, for all parameters."""
-        found = [claims_of(part).find(Lipschitz) for part in (*self.maps, *self.activations)]
-        members = tuple(claim for claim in found if claim is not None)
+        members: list[Claim] = []
+        for k, part in enumerate((*self.maps, *self.activations)):
+            known = claims_of(part)
+            claim = known.find(Lipschitz)
+            if claim is None:
+                j = k - len(self.maps)
+                path = f"maps.{k}" if j < 0 else f"activations.{j}"
+                return Claims(gaps=tuple(gap.under(path) for gap in known.gaps))
+            members.append(claim)
         constant = math.prod(_constant(claim) for claim in members)
         count = len(self.maps)
         reason = f"{count} maps of norm <= {self._maps()[0].norm:.6g}, and slopes, multiply"
         kind = min(claim.kind for claim in members)
-        return Claims((Claim(Lipschitz(constant), kind, reason, merge_premises(members)),))
+        return Claims((Claim(Lipschitz(constant), kind, reason, merge_premises(tuple(members))),))
 
     def extra_repr(self) -> str:
         """Return the constant."""

@@ -9,12 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from darboux.bijections._bijection import Bijection, bijective, in_wide
-from darboux.bijections._contractive_network import ContractiveNetwork, Map, contraction_of
+from darboux.bijections._contractive_network import (
+    ContractiveNetwork,
+    Map,
+    constant_of,
+    contraction_of,
+)
 from darboux.bijections._coupling import context_at
+from darboux.bijections._layered import Layered
 from darboux.bijections._log_det_estimator import ExactLogDet, LogDetEstimator, TruncatedSeries
 from darboux.bijections._mixed_contractive_network import MixedContractiveNetwork
 from darboux.bijections._russian_roulette import RussianRoulette
-from darboux.solvers import solve
+from darboux.solvers._solve import solved
 from darboux.structure import (
     BiLipschitz,
     Claims,
@@ -133,10 +139,10 @@ class InvertibleResidual(Bijection):
         return in_wide(self, y, lambda y: (self._inverse(y, context),))[0]
 
     def _inverse(self, y: Tensor, context: Tensor | None) -> Tensor:
-        constant = contraction_of(self.network).constant
+        constant = constant_of(self.network)
         f = self._map(y, context)
         limit = _iterations(constant, y.dtype) if self.max_iter is None else self.max_iter
-        return solve(
+        return solved(
             lambda x: y - f(x),
             y,
             method=self.method,
@@ -221,6 +227,8 @@ class InvertibleResidual(Bijection):
         if self.context_features is None:
             return f
         given = context_at(type(self).__name__, x, context, self.context_features)
+        if isinstance(f, Layered):
+            return f.at(given)
         return lambda z: f(torch.cat([z, given], dim=1))
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from darboux.solvers._transforms import nesting, refuse_export
+from darboux.bijections._layered import Layered
+from darboux.solvers._transforms import is_plain, nesting, refuse_export
 
 Map = Callable[[Tensor], Tensor]
 
@@ -53,6 +54,9 @@ def products(f: Map, x: Tensor) -> tuple[Tensor, Products]:
     if torch.is_inference_mode_enabled():
         raise RuntimeError(_INFERENCE)
     outer = torch.is_grad_enabled()
+    if isinstance(f, Layered) and f.diagonal and is_plain():
+        image, pull = f.linearised(x)
+        return image, lambda v, *, graph: _held(pull, v, graph=graph and outer)
     with torch.enable_grad():
         # hooks of x are not called for these derivatives
         start = x.view_as(x) if outer and x.requires_grad else x.detach().requires_grad_()
@@ -73,6 +77,11 @@ def products(f: Map, x: Tensor) -> tuple[Tensor, Products]:
         return slope
 
     return image if outer else image.detach(), product
+
+
+def _held(pull: Map, v: Tensor, *, graph: bool) -> Tensor:
+    with torch.set_grad_enabled(graph):
+        return pull(v)
 
 
 def is_functional(x: Tensor) -> bool:

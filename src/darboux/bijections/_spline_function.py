@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from darboux.bijections._rational_quadratic import Bins, Evaluated, Piece, Shape, evaluate
+from darboux.solvers._transforms import again, in_batches
 
 
 @final
@@ -40,18 +41,17 @@ class SplineFunction(torch.autograd.Function):
         value, log_slope = gradients
         if value is None and log_slope is None:
             return None, None, None, None
-        if torch.is_grad_enabled() or _in_batches(value, log_slope):
-            return (*_again(ctx, x, raw, gradients), None, None)
+        if torch.is_grad_enabled() or in_batches(value, log_slope):
+
+            def evaluated(x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
+                found = evaluate(ctx.bins, x, ctx.bins.rows(raw), inverse=ctx.inverse)
+                return found.value, found.log_slope
+
+            return (*again(evaluated, (x, raw), gradients), None, None)
         at = Evaluated(x, x, inside, theta, Piece(*piece))
         found = SplineGradients(ctx.bins, at)
         back, rows = _of_inverse(found, *gradients) if ctx.inverse else found.pull(*gradients)
         return back, ctx.bins.columns(rows), None, None
-
-
-def _in_batches(*gradients: Tensor | None) -> bool:
-    """Return whether autograd.grad(is_grads_batched=True) asks; torch has no public way to see."""
-    batched = torch._C._functorch.is_legacy_batchedtensor
-    return any(g is not None and batched(g) for g in gradients)
 
 
 def _of_inverse(
@@ -66,25 +66,6 @@ def _of_inverse(
     assert total is not None  # one of both is there
     back = total / found.slope()
     return back, found.pull(-back, weight)[1]
-
-
-def _again(
-    ctx: Any, x: Tensor, raw: Tensor, gradients: tuple[Tensor | None, ...]
-) -> tuple[Tensor | None, ...]:
-    """Return gradients that can be differentiated: evaluate once more, with a graph."""
-    create = torch.is_grad_enabled()
-    with torch.enable_grad():
-        x, raw = x.view_as(x), raw.view_as(raw)  # their hooks are called by whoever asked, once
-        at = evaluate(ctx.bins, x, ctx.bins.rows(raw), inverse=ctx.inverse)
-    pairs = [
-        (output, gradient)
-        for output, gradient in zip((at.value, at.log_slope), gradients, strict=True)
-        if gradient is not None
-    ]
-    needed = [t for t in (x, raw) if t.requires_grad]
-    outputs, cotangents = [o for o, _ in pairs], [g for _, g in pairs]
-    found = iter(torch.autograd.grad(outputs, needed, cotangents, create_graph=create))
-    return tuple(next(found) if t.requires_grad else None for t in (x, raw))
 
 
 @final
@@ -168,23 +149,20 @@ class SplineGradients:
         rows = piece.sizes.new_empty(bins.parameters, *piece.number.shape[1:])
         both, inner = rows[: 2 * bins.count].unflatten(0, (2, -1)), rows[2 * bins.count :]
         last = bins.count - 1
+        here = torch.empty_like(both[0])  # 1 in the bin of an entry, else 0
+        torch.sub(1, piece.steps[0], out=here[0])
+        torch.sub(piece.steps[:-1], piece.steps[1:], out=here[1:last])
+        here[last] = piece.steps[-1]
         # a size moves the start of the bins after it, and its own bin
         both[:, last].zero_()
         torch.mul(piece.steps, start.unsqueeze(1), out=both[:, :last])
-        both.scatter_(1, piece.number.expand(2, *piece.number.shape), size.unsqueeze(1))
+        both.addcmul_(here, size.unsqueeze(1))
         mean = start * self._share(piece.start, piece.number) + size * self._share(piece.size)
         both.sub_(mean.unsqueeze(1)).mul_(self._free(piece.sizes))
-        self._add_slopes(inner.zero_(), slopes)
-        return rows
-
-    def _add_slopes(self, inner: Tensor, slopes: Tensor) -> None:
-        """Add the gradients of the slopes to those of the raw ones at the inner knots."""
-        bins, piece = self.bins, self.at.piece
         # softplus' = 1 - exp(-softplus); at the tails there is nothing to learn
-        slopes = slopes * -torch.expm1(bins.min_slope - piece.slopes)
-        slopes = slopes * torch.stack((piece.steps[0], 1 - piece.steps[-1]))
-        knots = torch.cat((piece.number - 1, piece.number)).clamp(0, bins.count - 2)
-        inner.scatter_add_(0, knots[:1], slopes[:1]).scatter_add_(0, knots[1:], slopes[1:])
+        first, second = (slopes * -torch.expm1(bins.min_slope - piece.slopes)).unbind(0)
+        torch.mul(here[1:], first, out=inner).addcmul_(here[:-1], second)
+        return rows
 
     def _free(self, sizes: Tensor, number: Tensor | None = None) -> Tensor:
         """Return what softmax gave to a bin, or to all those before."""

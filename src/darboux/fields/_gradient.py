@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
 
 from darboux.activations import Activation
 from darboux.fields._field import Constant, Time, VectorField
+from darboux.fields._kept import is_kept, kept
 from darboux.fields._layers import largest_slope, pulled_back, require_conservative, slope_premises
 from darboux.linear import LinearMap
+from darboux.linear._linear_map import REMEMBERED
 from darboux.structure import (
     Equivariant,
     Kind,
@@ -79,8 +81,15 @@ class GradientField(VectorField):
         """Return f(t, z)."""
         return -self.gradient(t, z)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: all but what is found out again."""
+        return {k: v for k, v in vars(self).items() if not k.startswith(REMEMBERED)}
+
     def prepare(self) -> PreparedGradientField:
         """Return the field with its metric computed once."""
+        return kept(self, self._prepared)
+
+    def _prepared(self) -> PreparedGradientField:
         return PreparedGradientField(self, self.scale())
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
@@ -214,14 +223,27 @@ class PreparedGradientField:
     def __init__(self, field: GradientField, scale: Tensor | None) -> None:
         self.field = field
         self.scale = scale
+        self._activation = field.activation.prepare()
         self._affine = field.map.prepare(field.bias)
-        self._pull = field.map.prepare_adjoint(None if scale is None else -scale)
+        minus = -field.bias.new_ones(field.map.out_features) if scale is None else -scale
+        self._pull = field.map.prepare_adjoint(minus)
+        self._cocoercivity: float | None = None
+
+    def cocoercivity(self) -> Constant | None:
+        """Return ν̄ of the field: a number that is kept where the field keeps this preparation."""
+        if self._cocoercivity is None:
+            found = self.field.cocoercivity()
+            # someone may have held this for longer than the parameters were so
+            current = is_kept(self.field, self) and self.field.prepare() is self
+            if found is None or not current:
+                return found
+            self._cocoercivity = float(found)
+        return self._cocoercivity
 
     def __call__(self, t: Time, z: Tensor) -> Tensor:
         """Return f(t, z)."""
         del t  # autonomous
-        slope = self._pull(self.field.activation(self._affine(z)))
-        return -slope if self.scale is None else slope
+        return self._pull(self._activation(self._affine(z)))
 
     def energy(self, t: Time, z: Tensor) -> Tensor:
         """Return the potential V(z), (batch,)."""

@@ -10,6 +10,7 @@ from darboux.fields._field import Prepared, VectorField
 from darboux.fields._gradient import GradientField, PreparedGradientField, inverse_rows
 from darboux.linear import CombinedMap, Stencil, StencilMap
 from darboux.linear._rows import row_bounds
+from darboux.solvers._transforms import are_constant
 
 
 def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
@@ -29,7 +30,7 @@ def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
         >>> torch.testing.assert_close(prepare_together(fields)[1](0.0, z), fields[1](0.0, z))
     """
     distinct = {id(field): field for field in fields}
-    # Without gradients maps keep their bounds from one call to the next.
+    # Without gradients, or frozen, maps keep their bounds from one call to the next.
     if len(distinct) == 1 or not torch.is_grad_enabled():
         prepared = {key: field.prepare() for key, field in distinct.items()}
         return [prepared[id(field)] for field in fields]
@@ -52,10 +53,14 @@ def prepare_together(fields: Sequence[VectorField]) -> list[Prepared]:
 
 
 def _stencil(field: VectorField) -> Stencil | None:
-    """Return the stencil of a gradient field in the row metric, if its map is one."""
+    """Return the stencil of a gradient field in the row metric whose map does not keep its bound.
+
+    None for other fields.
+    """
     if not isinstance(field, GradientField) or field.metric != "rows":
         return None
     linear = field.map
     if isinstance(linear, CombinedMap) and not linear.one_stencil:
         return None
-    return linear.stencil() if isinstance(linear, StencilMap) else None
+    stencil = linear.stencil() if isinstance(linear, StencilMap) else None
+    return None if stencil is None or are_constant(stencil.weight) else stencil

@@ -196,10 +196,10 @@ class Flow(Module):
 
         What depends on parameters alone is computed here, before the first step, in batches.
         """
-        fields, method = self._schedule(), self.integrator
-        sizes = self.rule.sizes(fields, method)
+        known = prepare_together(fields := self._schedule())
+        sizes = self.rule.sizes_of(known, fields, self.integrator)
         steps, t = [], cast("Time", 0.0)
-        for prepared, h in zip(prepare_together(fields), sizes, strict=True):
+        for prepared, h in zip(known, sizes, strict=True):
             steps.append((prepared, t, h))
             t = t + h
         return steps

@@ -10,7 +10,8 @@ from typing import Annotated, final
 
 from torch import Tensor
 
-from darboux.fields import VectorField
+from darboux.fields import PreparedGradientField, VectorField
+from darboux.fields._field import Prepared
 from darboux.integrators import Integrator
 from darboux.structure._arguments import Positive, Within, checked
 
@@ -35,6 +36,13 @@ class StepRule(ABC):
     def sizes(self, fields: Sequence[VectorField], integrator: Integrator) -> Sequence[StepSize]:
         """Return h of all steps, of which each has its field, in order."""
         return [self.size(field, integrator, index) for index, field in enumerate(fields)]
+
+    def sizes_of(
+        self, prepared: Sequence[Prepared], fields: Sequence[VectorField], integrator: Integrator
+    ) -> Sequence[StepSize]:
+        """Return `sizes`; rules that can use what was prepared of the fields do."""
+        del prepared
+        return self.sizes(fields, integrator)
 
     def forward_in_time(self) -> bool:
         """Return whether h >= 0 whatever the parameters are."""
@@ -125,12 +133,25 @@ class ContractiveSteps(StepRule):
     def size(self, field: VectorField, integrator: Integrator, index: int = 0) -> StepSize:
         """Return h."""
         del index
-        h = self.fraction * required_limit(field, integrator)
+        return self._within(required_limit(field, integrator))
+
+    def _within(self, limit: StepSize) -> StepSize:
+        h = self.fraction * limit
         return h.clamp(max=self.max_step) if isinstance(h, Tensor) else min(h, self.max_step)
 
     def sizes(self, fields: Sequence[VectorField], integrator: Integrator) -> list[StepSize]:
         """Return h of all steps; that of a field is computed once."""
         known = {field: self.size(field, integrator) for field in dict.fromkeys(fields)}
+        return [known[field] for field in fields]
+
+    def sizes_of(
+        self, prepared: Sequence[Prepared], fields: Sequence[VectorField], integrator: Integrator
+    ) -> list[StepSize]:
+        """Return h of all steps, with the constants of prepared gradient fields."""
+        known = {
+            field: self._within(_prepared_limit(given, field, integrator))
+            for field, given in dict(zip(fields, prepared, strict=True)).items()
+        }
         return [known[field] for field in fields]
 
     def fraction_of_limit(self) -> float:
@@ -228,11 +249,20 @@ def step_limit(field: VectorField, integrator: Integrator) -> StepSize | None:
         >>> step_limit(field, dx.integrators.Euler())
         2.0
     """
-    cocoercivity = field.cocoercivity()
-    radius = integrator.radius
-    if cocoercivity is None or radius is None:
-        return None
-    return -2 * radius * cocoercivity
+    return _limit(field.cocoercivity(), integrator.radius)
+
+
+def _prepared_limit(prepared: Prepared, field: VectorField, integrator: Integrator) -> StepSize:
+    """Return `required_limit` of a field with what was prepared of it."""
+    if isinstance(prepared, PreparedGradientField):
+        limit = _limit(prepared.cocoercivity(), integrator.radius)
+        if limit is not None:
+            return limit
+    return required_limit(field, integrator)
+
+
+def _limit(cocoercivity: StepSize | None, radius: float | None) -> StepSize | None:
+    return None if cocoercivity is None or radius is None else -2 * radius * cocoercivity
 
 
 def _no_limit(field: VectorField, integrator: Integrator) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -81,7 +82,7 @@ def prepared(map: LinearMap, stencil: Stencil, bias: Tensor | None) -> Callable[
     """Return x -> A x + b of a map that is one stencil."""
     shift = None if bias is None else map.shift(bias)
     if stencil.dim:
-        return lambda x: stencil.apply(x, shift)
+        return stencil.prepare(shift)
     return _product(stencil.weight, None if shift is None else shift.reshape(-1))
 
 
@@ -90,7 +91,10 @@ def prepared_adjoint(
 ) -> Callable[[Tensor], Tensor]:
     """Return y -> A* diag(s) y of a map that is one stencil."""
     adjoint = stencil.adjoint() if scale is None else adjoint_of_scaled(map, stencil, scale)
-    return adjoint.apply if stencil.dim else _product(adjoint.weight, None)
+    if not stencil.dim:
+        return _product(adjoint.weight, None)
+    # a convolution would copy a transposed kernel in each call
+    return replace(adjoint, weight=adjoint.weight.contiguous()).prepare()
 
 
 def _product(weight: Tensor, shift: Tensor | None) -> Callable[[Tensor], Tensor]:

@@ -43,7 +43,8 @@ class GramSamples:
             kernel = layered(kernel)
             products = torch.cat(correlations(kernel, kernel))
             self._even = (products + products.mT).flatten(1)
-            self._odd = (products - products.mT).flatten(1)
+            if len(products) > 1:
+                self._odd = (products - products.mT).flatten(1)
 
     def __len__(self) -> int:
         """Return the number of samples."""

@@ -3,19 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import Array, c_char
 from typing import Generic, TypeVar, final
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from darboux.linear._linear_map import REMEMBERED, LinearMap
 from darboux.linear._rows import entry_bound, row_bound
 from darboux.linear._spectral import norm_bound
 from darboux.linear._stencil import Stencil
-from darboux.solvers._transforms import is_differentiated
+from darboux.solvers._transforms import are_constant
 
 T = TypeVar("T", Tensor, Stencil)
+
+
+@final
+class Snapshot:
+    """What tensors held at one time, bit by bit."""
+
+    # Bytes are compared at the speed of memory; NumPy takes three times as long for numbers.
+    # Equal numbers with other bits, 0 and -0, count as a change.
+
+    def __init__(self, *given: Tensor) -> None:
+        self.kept = [(_form(tensor), _copy(tensor)) for tensor in given]
+
+    def same(self, *given: Tensor) -> bool:
+        """Return whether tensors have the same entries, of the same kind at the same place."""
+        return len(given) == len(self.kept) and all(
+            form == _form(tensor) and _equal(bits, tensor)
+            for tensor, (form, bits) in zip(given, self.kept, strict=True)
+        )
+
+
+def _form(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.dtype, tensor.device, tensor.shape, tensor.is_neg(), tensor.is_conj()
+
+
+def _memory(tensor: Tensor) -> Array[c_char] | None:
+    """Return the bytes of a tensor that is one piece of memory of the processor."""
+    # Not by `numpy()`, which forbids that the memory is ever resized and knows no bfloat16.
+    if not tensor.is_cpu or not tensor.is_contiguous():
+        return None
+    return (c_char * tensor.nbytes).from_address(tensor.data_ptr())
+
+
+def _copy(tensor: Tensor) -> Tensor | bytearray:
+    memory = _memory(tensor)
+    return tensor.detach().clone() if memory is None else bytearray(memory)
+
+
+def _equal(kept: Tensor | bytearray, given: Tensor) -> bool:
+    memory = _memory(given)
+    if memory is None:
+        return isinstance(kept, Tensor) and torch.equal(kept, given.detach())
+    return kept == memory
 
 
 @final
@@ -31,45 +73,21 @@ class Remembered(Generic[T]):
         self.function: Callable[..., T] = function
         self.name = f"{REMEMBERED}{function.__name__}"
 
-    def __call__(self, map: LinearMap, stencil: Stencil, *scale: Tensor) -> T:
-        """Return the value; callers do not write into it."""
+    def __call__(
+        self, map: LinearMap, stencil: Stencil, *scale: Tensor, options: tuple[object, ...] = ()
+    ) -> T:
+        """Return the value, for options of the map; callers do not write into it."""
         given = (stencil.weight, *scale)
-        if not all(_is_constant(tensor) for tensor in given):
+        if not are_constant(*given):
             return self.function(map, stencil, *scale)
-        place = (stencil.origin, stencil.padding_mode, torch.is_inference_mode_enabled())
+        place = (stencil.origin, stencil.padding_mode, torch.is_inference_mode_enabled(), options)
         kept = map.__dict__.get(self.name)
-        if kept is not None and kept[0] == place and _same(kept[1], given):
+        if kept is not None and kept[0] == place and kept[1].same(*given):
             return kept[2]
         value = self.function(map, stencil, *scale)
         # One assignment, so that another thread sees all of it or nothing.
-        map.__dict__[self.name] = (place, tuple(t.detach().clone() for t in given), value)
+        map.__dict__[self.name] = (place, Snapshot(*given), value)
         return value
-
-
-def _is_constant(tensor: Tensor) -> bool:
-    """Return whether a tensor is plain numbers that nobody differentiates, traces or watches."""
-    return (
-        not torch.compiler.is_compiling()
-        and type(tensor) in (Tensor, nn.Parameter)
-        and tensor.device.type != "meta"
-        and not torch._C._len_torch_dispatch_stack()
-        and torch._C._get_tracing_state() is None
-        and not is_differentiated(tensor)
-    )
-
-
-def _same(kept: tuple[Tensor, ...], given: tuple[Tensor, ...]) -> bool:
-    return all(
-        a.dtype == b.dtype and a.device == b.device and _equal(a, b.detach())
-        for a, b in zip(kept, given, strict=True)
-    )
-
-
-def _equal(a: Tensor, b: Tensor) -> bool:
-    # NumPy compares three times faster than torch; it has no bfloat16.
-    if a.device.type == "cpu" and a.dtype in (torch.float32, torch.float64):
-        return np.array_equal(a.numpy(), b.numpy())
-    return torch.equal(a, b)
 
 
 @Remembered

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from darboux.linear._gram import correlations, layered
 from darboux.linear._stencil import Stencil
-from darboux.solvers._transforms import without_autocast
+from darboux.solvers._transforms import is_plain, without_autocast
 
 
 def row_bound(stencil: Stencil) -> Tensor:
@@ -42,13 +42,44 @@ def entry_bound(stencil: Stencil) -> Tensor:
     weight = stencil.weight
     with without_autocast(weight):
         wide = weight.dtype in (torch.float32, torch.float64)
-        sizes = (weight if wide else weight.float()).abs()
-        outer, inner, *kernel = weight.shape
-        if kernel:
-            sizes = sizes.flatten(2).sum(2)
-        rows = (sizes * sizes.sum(0)).sum(1).double()
+        entries = weight if wide else weight.float()
+        rows = _EntryRows.apply(entries) if is_plain() else _entry_rows(_sizes(entries))
+    outer, inner, *kernel = weight.shape
     terms = outer + inner + 2 * math.prod(kernel) + 4
-    return rows * (1 + terms * torch.finfo(sizes.dtype).eps) + _floor(weight.dtype)
+    return rows.double() * (1 + terms * torch.finfo(entries.dtype).eps) + _floor(weight.dtype)
+
+
+def _sizes(weight: Tensor) -> Tensor:
+    """Return the absolute values, summed over taps: (out, in)."""
+    sizes = weight.abs()
+    return sizes.flatten(2).sum(2) if weight.ndim > 2 else sizes
+
+
+def _entry_rows(sizes: Tensor) -> Tensor:
+    return (sizes * sizes.sum(0)).sum(1)
+
+
+class _EntryRows(torch.autograd.Function):
+    """|A| |A|ᵀ 1 with a backward pass of few passes over A, differentiable again."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(weight)
+        sizes = _sizes(weight)
+        return sizes.mul_(sizes.sum(0)).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        # ∂/∂|a_ij| Σ_i g_i T_i = g_i s_j + u_j with the sums s of columns and u = |A|ᵀ g
+        (weight,), slope = ctx.saved_tensors, slopes[0]
+        with without_autocast(weight):
+            sizes = _sizes(weight)
+            change = torch.addr(slope @ sizes, slope, sizes.sum(0))
+            change = change.reshape(*sizes.shape, *(1,) * (weight.ndim - 2))
+            if torch.is_grad_enabled() or weight.ndim > 2:
+                return change * weight.detach().sign()
+            # fresh memory costs more than what fills it
+            return change.mul_(torch.sign(weight, out=sizes))
 
 
 def row_bounds(stencils: Sequence[Stencil]) -> Tensor:

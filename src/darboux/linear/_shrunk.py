@@ -10,7 +10,7 @@ from torch import Tensor
 
 from darboux.linear._constraints import shrunk
 from darboux.linear._conv import StencilMap
-from darboux.linear._remembered import kept_row_bound
+from darboux.linear._remembered import Remembered, kept_row_bound
 from darboux.linear._spectral import kernel_bound
 from darboux.linear._stencil import Stencil
 from darboux.linear._symmetries import adjoint_symmetry, tied
@@ -62,13 +62,7 @@ class Shrunk(StencilMap):
 
     def stencil(self) -> Stencil:
         """Return the kernel after shrinking, with its place and padding."""
-        stencil = self.map.stencil()
-        if self.by == "spectral":
-            return self._within(stencil, kernel_bound(stencil.weight))
-        if self.out_features <= self.in_features:
-            return self._shrunk_rows(stencil, self.map.equivariant())
-        symmetry = adjoint_symmetry(self.map.equivariant())
-        return self._shrunk_rows(stencil.adjoint(), symmetry).adjoint()
+        return self._shrunk(self.map.stencil())
 
     def equivariant(self) -> Equivariant | None:
         """Return what the map commutes with."""
@@ -76,8 +70,7 @@ class Shrunk(StencilMap):
 
     def prepare(self, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
         """Return x -> A x + b, shrunk once for many x."""
-        stencil, shift = self.stencil(), None if bias is None else self.shift(bias)
-        return lambda x: stencil.apply(x, shift)
+        return kept_stencil(self).prepare(None if bias is None else self.shift(bias))
 
     def shifts(self) -> Tensor | None:
         """Return the directions in which A x may be shifted: those of A."""
@@ -94,9 +87,27 @@ class Shrunk(StencilMap):
         """Return the norm and how it is kept."""
         return f"norm={self.norm:g}, by={self.by!r}"
 
+    def _shrunk(self, stencil: Stencil) -> Stencil:
+        if self.by == "spectral":
+            return self._within(stencil, kernel_bound(stencil.weight))
+        if self.out_features <= self.in_features:
+            return self._shrunk_rows(stencil, self.map.equivariant())
+        symmetry = adjoint_symmetry(self.map.equivariant())
+        return self._shrunk_rows(stencil.adjoint(), symmetry).adjoint()
+
     def _shrunk_rows(self, stencil: Stencil, symmetry: Equivariant | None) -> Stencil:
         rows = tied(kept_row_bound(self, stencil), symmetry).sqrt()
         return self._within(stencil, rows.reshape(-1, *(1,) * (stencil.weight.ndim - 1)))
 
     def _within(self, stencil: Stencil, bound: Tensor) -> Stencil:
         return replace(stencil, weight=shrunk(stencil.weight, bound, self.norm))
+
+
+def kept_stencil(map: Shrunk) -> Stencil:
+    """Return the kernel after shrinking; callers do not write into it."""
+    return _within_norm(map, map.map.stencil(), options=(map.norm, map.by))
+
+
+@Remembered
+def _within_norm(map: Shrunk, stencil: Stencil) -> Stencil:
+    return map._shrunk(stencil)

@@ -57,7 +57,7 @@ class SkewPart(CombinedMap):
     def stencil(self) -> Stencil:
         """Return the kernel, with its place and padding."""
         inner = stencil_of(self.map)
-        skew = inner.plus(inner.adjoint().scaled(-1.0))
+        skew = inner.minus(inner.adjoint())
         return skew.plus_identity(-self.damping) if self.damping else skew
 
     def equivariant(self) -> Equivariant | None:

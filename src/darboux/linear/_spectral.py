@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from darboux.linear._gram import GramSamples
 from darboux.linear._orbits import grid_moves, representatives
 from darboux.linear._prove import largest, simple_enough
 from darboux.linear._stencil import Stencil
+from darboux.solvers._transforms import are_constant
 from darboux.structure import Equivariant
 
 _REFUSAL = (
@@ -58,9 +59,11 @@ def kernel_bound(
         watched = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack()
         known = symmetry is not None and not watched
         moves = grid_moves(symmetry, weight.ndim - 2) if known else []
-        bound, waves, u, resolvent = _norm_bound(
-            weight.detach(), list(samples or samples_for(weight.shape[2:])), moves
-        )
+        points = list(samples or samples_for(weight.shape[2:]))
+        if are_constant(weight):
+            found = _proved(weight.detach(), points, moves)
+            return weight.new_tensor(found.bound if found else 0.0, dtype=torch.float64)
+        bound, waves, u, resolvent = _norm_bound(weight.detach(), points, moves)
         kernel = (weight if _wide(weight) else weight.transpose(0, 1)).double()
         square = _eigenvalue(kernel, waves.detach(), u.detach(), resolvent.detach())
         # √(1 + m) = 1 + m/2 - m²/8 + ..., where m = 0 but for its derivatives.
@@ -126,6 +129,37 @@ def _eigenvalue(kernel: Tensor, waves: Tensor, u: Tensor, resolvent: Tensor) -> 
 )
 def _norm_bound(weight: Tensor, samples: list[int], moves: list[Tensor]) -> tuple[Tensor, ...]:
     """Return the bound, and what `_eigenvalue` needs, for one kernel (out, in, *kernel)."""
+    found = _proved(weight, samples, moves)
+    if found is None:
+        return tuple(weight.new_zeros(shape, dtype=torch.float64) for shape in _shapes(weight))
+    with torch.no_grad():
+        gram, vectors = found.gram, found.vectors
+        cosine, sine = gram.waves(found.top)
+        if len(cosine) == 1:
+            waves, basis = cosine[:, None], vectors
+        else:
+            waves = torch.stack([cosine, -sine, sine, cosine], dim=1)
+            basis = torch.cat([vectors.real, vectors.imag])
+        exact = simple_enough(gram.size)
+        resolvent = _resolvent(found.values, basis) if exact else gram.kernel[:0, 0]
+        bound = gram.kernel.new_tensor(found.bound)
+        parts = bound, waves / found.scale, basis[:, -1].clone(), resolvent
+        return tuple(x.reshape(shape) for x, shape in zip(parts, _shapes(weight), strict=True))
+
+
+class _Proved(NamedTuple):
+    """A bound, and eigenpairs at the sample where the norm is largest, of a kernel over a scale."""
+
+    bound: float
+    scale: float
+    gram: GramSamples
+    top: int
+    values: Tensor
+    vectors: Tensor
+
+
+def _proved(weight: Tensor, samples: list[int], moves: list[Tensor]) -> _Proved | None:
+    """Return what is known of one kernel (out, in, *kernel), None if it is zero."""
     with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
         kernel = weight.double()
         scale = float(kernel.abs().amax()) if kernel.numel() else 0.0
@@ -133,7 +167,7 @@ def _norm_bound(weight: Tensor, samples: list[int], moves: list[Tensor]) -> tupl
             msg = "Expected finite weights; got NaN or infinity. Look for the step that made them."
             raise ValueError(msg)
         if scale == 0:
-            return tuple(kernel.new_zeros(shape) for shape in _shapes(weight))
+            return None
         scale = max(scale, 1e-300)
         kernel = kernel / scale
         points, error = representatives(kernel, samples, moves)
@@ -141,15 +175,7 @@ def _norm_bound(weight: Tensor, samples: list[int], moves: list[Tensor]) -> tupl
         square, top, values, vectors = largest(gram)
         bound = square**0.5 + error
         bound *= slack(gram.taps, samples) * (1 + 8 * torch.finfo(torch.float64).eps)
-        cosine, sine = gram.waves(top)
-        if len(cosine) == 1:
-            waves, basis = cosine[:, None], vectors
-        else:
-            waves = torch.stack([cosine, -sine, sine, cosine], dim=1)
-            basis = torch.cat([vectors.real, vectors.imag])
-        resolvent = _resolvent(values, basis) if simple_enough(gram.size) else gram.kernel[:0, 0]
-        found = kernel.new_tensor(bound * scale), waves / scale, basis[:, -1].clone(), resolvent
-        return tuple(x.reshape(shape) for x, shape in zip(found, _shapes(weight), strict=True))
+        return _Proved(bound * scale, scale, gram, top, values, vectors)
 
 
 def _resolvent(values: Tensor, basis: Tensor) -> Tensor:

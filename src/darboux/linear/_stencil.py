@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,6 +14,8 @@ from darboux.linear._frequencies import kernel_offsets, lattice, phases
 from darboux.structure._arguments import shown
 
 Padding = Literal["circular", "zeros"]
+
+_PADDINGS = get_args(Padding)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Stencil:
                 f"got {shown(given[0])} and {shown(given[1])}."
             )
             raise TypeError(msg)
-        if not isinstance(self.padding_mode, str) or self.padding_mode not in get_args(Padding):
+        if not isinstance(self.padding_mode, str) or self.padding_mode not in _PADDINGS:
             msg = (
                 f"Expected padding_mode 'circular' or 'zeros'; got {self.padding_mode!r}. "
                 "Use one of them."
@@ -84,7 +86,11 @@ class Stencil:
 
     def apply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return A x + b: (batch, in, *space) -> (batch, out, *space)."""
-        return _correlate(x, self.weight, self.origin, self.padding_mode, bias)
+        return self.prepare(bias)(x)
+
+    def prepare(self, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """Return x -> A x + b, for many x."""
+        return _correlation(self.weight, self.origin, self.padding_mode, bias)
 
     def adjoint(self) -> Stencil:
         """Return ``A*``: channels swapped and taps mirrored, Σ_t W(t)ᵀ y(p - o - t)."""
@@ -117,10 +123,17 @@ class Stencil:
         first, second = _aligned((self, other))
         return Stencil(first.weight + second.weight, first.origin, self.padding_mode)
 
+    def minus(self, other: Stencil) -> Stencil:
+        """Return A - B, as `plus` does."""
+        first, second = _aligned((self, other))
+        return Stencil(first.weight - second.weight, first.origin, self.padding_mode)
+
     def plus_identity(self, factor: float) -> Stencil:
         """Return A + c I for a square map."""
         eye = torch.eye(self.weight.shape[0], dtype=self.weight.dtype, device=self.weight.device)
-        tap = (eye * factor).reshape(*eye.shape, *(1,) * self.dim)
+        tap = eye * factor
+        if self.dim:
+            tap = tap.reshape(*eye.shape, *(1,) * self.dim)
         return self.plus(Stencil(tap, (0,) * self.dim, self.padding_mode))
 
     def after(self, first: Stencil) -> Stencil:
@@ -153,6 +166,8 @@ class Stencil:
 
 def _aligned(stencils: Sequence[Stencil]) -> tuple[Stencil, ...]:
     """Return the same maps with kernels zero-padded to one common support."""
+    if not any(stencil.origin for stencil in stencils):  # dense maps
+        return tuple(stencils)
     if len({stencil.padding_mode for stencil in stencils if stencil.dim}) > 1:
         msg = (
             "Expected maps with equal padding; got 'circular' and 'zeros', whose combination is "
@@ -193,21 +208,25 @@ def _convolve(a: Tensor, b: Tensor) -> Tensor:
     return product.transpose(0, 1)
 
 
-def _correlate(
-    x: Tensor, weight: Tensor, origin: tuple[int, ...], padding_mode: str, bias: Tensor | None
-) -> Tensor:
-    """Return y(p) = Σ_t W(t) x(p + o + t) + b, of the size of x."""
-    check_input(x, weight)
+def _correlation(
+    weight: Tensor, origin: tuple[int, ...], padding_mode: str, bias: Tensor | None
+) -> Callable[[Tensor], Tensor]:
+    """Return x -> y(p) = Σ_t W(t) x(p + o + t) + b, of the size of x."""
     bias = None if bias is None else bias.reshape(-1)
-    if not origin:
-        return F.linear(x, weight, bias)
-    kernel = weight.shape[2:]
     left = [-o for o in origin]
-    right = [o + k - 1 for o, k in zip(origin, kernel, strict=True)]
+    right = [o + k - 1 for o, k in zip(origin, weight.shape[2:], strict=True)]
     convolution = (F.conv1d, F.conv2d, F.conv3d)[len(origin) - 1]
-    if padding_mode == "zeros" and left == right:
-        return convolution(x, weight, bias, padding=left)
-    return convolution(_padded(x, left, right, padding_mode), weight, bias)
+    inside = padding_mode == "zeros" and left == right
+
+    def correlate(x: Tensor) -> Tensor:
+        check_input(x, weight)
+        if not origin:
+            return F.linear(x, weight, bias)
+        if inside:
+            return convolution(x, weight, bias, padding=left)
+        return convolution(_padded(x, left, right, padding_mode), weight, bias)
+
+    return correlate
 
 
 def _padded(x: Tensor, left: list[int], right: list[int], padding_mode: str) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_modules
 
 from darboux.structure._arguments import shown
 
@@ -36,6 +37,16 @@ class Module(nn.Module, ABC):
         entries = value if self.stacks and isinstance(value, tuple) else (value,)
         for entry in entries:
             check_features(type(self).__name__, entry, stacks=self.stacks)
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Return whether a call of a module does more than its ``forward``."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or torch_modules._global_forward_hooks
+        or torch_modules._global_forward_pre_hooks
+    )
 
 
 def check_features(name: str, x: object, *, stacks: bool = False) -> None:
