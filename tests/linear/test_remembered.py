@@ -61,6 +61,16 @@ def bounds(map):
     return [map.norm_bound(), map.row_bound(), map.scaled_adjoint(y.to(map._like()), scale)]
 
 
+@pytest.mark.parametrize("name", MAPS)
+def test_freed_memory_is_refused(name):
+    map = MAPS[name]()
+    with torch.no_grad():
+        map.norm_bound()
+        map.weight.untyped_storage().resize_(0)
+        with pytest.raises(RuntimeError, match="memory was freed"):
+            map.norm_bound()
+
+
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("name", MAPS)
 def test_no_change_of_a_weight_is_missed(name, change):

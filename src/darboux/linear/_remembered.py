@@ -45,7 +45,11 @@ def _memory(tensor: Tensor) -> Array[c_char] | None:
     # Not by `numpy()`, which forbids that the memory is ever resized and knows no bfloat16.
     if not tensor.is_cpu or not tensor.is_contiguous():
         return None
-    return (c_char * tensor.nbytes).from_address(tensor.data_ptr())
+    size = tensor.nbytes
+    if size > tensor.untyped_storage().nbytes():  # reading it would end the process
+        msg = "Expected a weight in memory; got one whose memory was freed. Gather or load it."
+        raise RuntimeError(msg)
+    return (c_char * size).from_address(tensor.data_ptr())
 
 
 def _copy(tensor: Tensor) -> Tensor | bytearray:
